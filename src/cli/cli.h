@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: one verb per file, one table. Data goes to stdout, messages to stderr. */
+#pragma once
+
+#include "base/err.h"
+
+/* Exit status of a command line that could not be understood. */
+#define CLI_EXIT_USAGE 2
+
+typedef struct cli_verb {
+	const char *name;
+	const char *summary;               /* one line, for the list of verbs */
+	int (*run)(int argc, char **argv); /* argv[0] is the verb; returns the exit status */
+} cli_verb;
+
+/* Finds the verb and runs it; prints help, or the nearest verb when there is none of that name. */
+int cli_main(int argc, char **argv);
+
+/* The verb of the table closest to `name` by edit distance, or NULL when none is near. */
+const cli_verb *cli_nearest(sp_str name);
+
+int cli_version(int argc, char **argv);
