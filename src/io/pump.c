@@ -126,7 +126,11 @@ void sp_pump_init(sp_pump *p, sp_world *w, sp_stream *s, size_t high_bytes, size
 	sp_buf_init(&p->out, limit_bytes);
 	sp_buf_init(&p->flying, limit_bytes);
 	sp_defer_init(&p->turn, on_turn, p);
-	sp_stream_handle(s, &stream_handler, p);
+}
+
+void sp_pump_start(sp_pump *p)
+{
+	sp_stream_handle(p->stream, &stream_handler, p);
 }
 
 void sp_pump_done(sp_pump *p)

@@ -41,12 +41,14 @@ typedef struct sp_pump {
 } sp_pump;
 
 /*
- * Takes the stream over. `out` may hold limit_bytes (an append above it is the owner's error, see
- * sp_pump_failed_code). Reading starts off.
+ * `out` may hold limit_bytes: an append above it fails, and the owner ends the connection. The stream is not
+ * touched yet.
  */
 void sp_pump_init(sp_pump *p, sp_world *w, sp_stream *s, size_t high_bytes, size_t limit_bytes,
 		  const sp_pump_handler *h, void *arg);
-/* After on_close only. */
+/* Takes the stream over. Reading starts off. */
+void sp_pump_start(sp_pump *p);
+/* Before start, or after on_close. */
 void sp_pump_done(sp_pump *p);
 
 /* Whether the owner wants bytes; the pump itself pauses while too much waits. */

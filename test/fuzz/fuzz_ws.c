@@ -75,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	seen whole = {0}, cut = {0}, back = {0};
 	run(opts, data + 1, size - 1, size, &whole, &out_whole);
 	run(opts, data + 1, size - 1, step, &cut, &out_cut);
-	SP_ASSERT(whole.hash == cut.hash && whole.bytes == cut.bytes);
+	/* How much of a broken text message came out before its fault depends on the cuts when pieces do. */
+	SP_ASSERT(opts.pieces || (whole.hash == cut.hash && whole.bytes == cut.bytes));
 	SP_ASSERT(sp_str_eq(sp_buf_view(&out_whole), sp_buf_view(&out_cut)));
 	/* the peer understands every answer */
 	SP_AUTO_BUF out_back;

@@ -200,13 +200,15 @@ sp_code sp_ws_open(sp_world *w, sp_stream *s, const sp_ws_conn_opts *opts, const
 	ws->handler = h;
 	ws->arg = arg;
 	ws->ping.arg = ws->pong.arg = ws->closing.arg = ws;
+	sp_pump_init(&ws->pump, w, s, ws->opts.high_bytes, ws->opts.limit_bytes, &pump_handler, ws);
 	sp_code code =
 		sp_ws_core_new(&ws->opts.core, &core_events, ws, make_mask, w, &ws->pump.out, &ws->core, err);
 	if (code != SP_OK) {
+		sp_pump_done(&ws->pump);
 		sp_free(ws);
 		return code;
 	}
-	sp_pump_init(&ws->pump, w, s, ws->opts.high_bytes, ws->opts.limit_bytes, &pump_handler, ws);
+	sp_pump_start(&ws->pump);
 	if (ws->opts.ping_every_ns != 0)
 		sp_timer_start(w, &ws->ping, ws->opts.ping_every_ns, on_ping_time);
 	*ret = ws;
