@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Schemas of custom resources: the OpenAPI v3 schema of a CustomResourceDefinition version, checked for
+ * structure and compiled into struct sp_schema; then defaulting, pruning and validation of objects by it.
+ *
+ * A compiled schema lives in the arena it was compiled in and is constant from then on.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "kube/schema.h"
+
+/* One violation, as a cause of a Status: `field: detail`. */
+typedef struct sp_crd_error {
+	sp_str reason; /* "FieldValueRequired" … */
+	sp_str field;  /* "spec.versions[0].schema.openAPIV3Schema.properties[a].type" */
+	sp_str detail; /* "Required value: must not be empty …" */
+} sp_crd_error;
+
+/* Collected violations, at most SP_CRD_ERRORS_MAX; further ones are counted in `dropped`. */
+#define SP_CRD_ERRORS_MAX 200u
+typedef struct sp_crd_errors {
+	sp_arena *arena;
+	sp_crd_error *items;
+	size_t n, cap, dropped;
+	sp_code code; /* SP_OK, or why collecting failed */
+} sp_crd_errors;
+
+void sp_crd_errors_init(sp_crd_errors *e, sp_arena *a);
+/* "[a: x, b: y]", or "a: x" for one: what follows `Kind "name" is invalid: `. Empty without room. */
+sp_str sp_crd_errors_text(sp_arena *a, const sp_crd_errors *e);
+
+#define SP_CRD_SCHEMA_NODES_MAX 50000u
+
+/*
+ * Compiles `openapi` (the value of openAPIV3Schema; NULL: a schema that keeps everything). Violations of the
+ * structural rules go to `errors` with paths below `path`, and *ret is then NULL. `object_meta` is the schema
+ * of metadata. `preserve_unknown` is spec.preserveUnknownFields. SP_OK also with violations; SP_ENOMEM,
+ * SP_ETOOLARGE (more nodes than the limit).
+ */
+sp_code sp_crd_compile(sp_arena *a, yyjson_mut_val *openapi, sp_str path, const sp_schema *object_meta,
+		       bool preserve_unknown, sp_crd_errors *errors, const sp_schema **ret) SP_MUST_USE;
+
+/* Fills absent fields (and nulls that may not be null) with the schema's defaults. False: no room. */
+bool sp_crd_default(yyjson_mut_doc *doc, const sp_schema *schema, yyjson_mut_val *object) SP_MUST_USE;
+
+/* Removes fields the schema does not name; each dropped path goes to fn when it is not NULL. */
+void sp_crd_prune(const sp_schema *schema, yyjson_mut_val *object, void (*fn)(void *arg, sp_str path),
+		  void *arg);
+
+/* Checks an object; violations in upstream's order and words. */
+sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object,
+			sp_crd_errors *errors) SP_MUST_USE;
+
+/*
+ * The one place that knows the regular expression engine: compiles sp_rules.pattern into sp_rules.regex and
+ * runs it. Until an engine is linked every pattern compiles and matches.
+ */
+typedef struct sp_crd_regex_engine {
+	/* NULL with *ret_text set: not an expression. */
+	const struct sp_regex *(*compile)(sp_arena *a, sp_str pattern, sp_str *ret_text);
+	bool (*match)(const struct sp_regex *re, sp_str text);
+} sp_crd_regex_engine;
