@@ -8,7 +8,7 @@ static void update_reading(sp_pump *p)
 {
 	if (p->closed || p->failed)
 		return;
-	bool on = p->want_read && !p->want_close && !p->above_high;
+	bool on = p->want_read && !p->want_close && !p->paused;
 	if (on == p->reading)
 		return;
 	p->reading = on;
@@ -72,9 +72,12 @@ static void on_written(sp_write *req, sp_code code)
 		return;
 	}
 	start_write(p);
-	if (p->above_high && sp_pump_queued(p) <= p->high_bytes / 2) {
-		p->above_high = false;
+	if (p->paused && sp_pump_queued(p) <= p->marks.pause_bytes / 2) {
+		p->paused = false;
 		update_reading(p);
+	}
+	if (p->above_high && sp_pump_queued(p) <= p->marks.high_bytes / 2) {
+		p->above_high = false;
 		if (p->handler->on_drain != NULL && !p->want_close)
 			p->handler->on_drain(p->arg);
 	}
@@ -119,12 +122,12 @@ static void on_close(void *arg)
 
 static const sp_stream_handler stream_handler = {on_data, on_end, on_error, on_close};
 
-void sp_pump_init(sp_pump *p, sp_world *w, sp_stream *s, size_t high_bytes, size_t limit_bytes,
-		  const sp_pump_handler *h, void *arg)
+void sp_pump_init(sp_pump *p, sp_world *w, sp_stream *s, const sp_pump_marks *marks, const sp_pump_handler *h,
+		  void *arg)
 {
-	*p = (sp_pump){.world = w, .stream = s, .handler = h, .arg = arg, .high_bytes = high_bytes};
-	sp_buf_init(&p->out, limit_bytes);
-	sp_buf_init(&p->flying, limit_bytes);
+	*p = (sp_pump){.world = w, .stream = s, .handler = h, .arg = arg, .marks = *marks};
+	sp_buf_init(&p->out, marks->limit_bytes);
+	sp_buf_init(&p->flying, marks->limit_bytes);
 	sp_defer_init(&p->turn, on_turn, p);
 }
 
@@ -150,8 +153,10 @@ void sp_pump_flush(sp_pump *p)
 {
 	if (p->closed || p->failed)
 		return;
-	if (!p->above_high && sp_pump_is_full(p)) {
+	if (sp_pump_is_full(p))
 		p->above_high = true;
+	if (!p->paused && sp_pump_queued(p) >= p->marks.pause_bytes) {
+		p->paused = true;
 		update_reading(p);
 	}
 	if (!p->writing)

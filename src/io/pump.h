@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sp_pump: the thin binding between a protocol core that knows no I/O (bytes in, bytes out) and a byte
- * stream. The core appends what it has to say to `out`; the pump writes it, one write at a time, gathers
- * everything said during one turn of the loop, and pushes back: while more than `high_bytes` wait to be
- * written, nothing is read, so a peer that does not read what we answer cannot make us grow.
+ * stream. The core appends what it has to say to `out`; the pump writes it, one write at a time, and gathers
+ * everything said during one turn of the loop.
+ *
+ * Two marks. Above `high_bytes` producers hold back (sp_pump_is_full) until on_drain. Above `pause_bytes` the
+ * peer is not read: what waits beyond high_bytes are answers to the peer, and one that does not read them
+ * cannot make us grow. The two must lie well apart: if data alone stopped reading, two busy peers would wait
+ * for each other for ever.
  *
  * The owner embeds the pump and stays in place until on_close. All callbacks come from the loop.
  */
@@ -26,6 +30,11 @@ typedef struct sp_pump_handler {
 	void (*on_close)(void *arg);
 } sp_pump_handler;
 
+typedef struct sp_pump_marks {
+	size_t high_bytes, pause_bytes;
+	size_t limit_bytes; /* of `out`: an append above it fails, and the owner ends the connection */
+} sp_pump_marks;
+
 typedef struct sp_pump {
 	sp_world *world;
 	sp_stream *stream;
@@ -35,17 +44,14 @@ typedef struct sp_pump {
 	sp_buf flying; /* what the stream is writing */
 	sp_write req;
 	sp_defer turn;
-	size_t high_bytes;
-	bool want_read, reading, writing, above_high;
+	sp_pump_marks marks;
+	bool want_read, reading, writing, above_high, paused;
 	bool want_shutdown, shutdown_sent, want_close, closed, failed;
 } sp_pump;
 
-/*
- * `out` may hold limit_bytes: an append above it fails, and the owner ends the connection. The stream is not
- * touched yet.
- */
-void sp_pump_init(sp_pump *p, sp_world *w, sp_stream *s, size_t high_bytes, size_t limit_bytes,
-		  const sp_pump_handler *h, void *arg);
+/* The stream is not touched yet. */
+void sp_pump_init(sp_pump *p, sp_world *w, sp_stream *s, const sp_pump_marks *marks, const sp_pump_handler *h,
+		  void *arg);
 /* Takes the stream over. Reading starts off. */
 void sp_pump_start(sp_pump *p);
 /* Before start, or after on_close. */
@@ -70,5 +76,5 @@ static inline size_t sp_pump_queued(const sp_pump *p)
 /* True while a producer should hold back until on_drain. */
 static inline bool sp_pump_is_full(const sp_pump *p)
 {
-	return sp_pump_queued(p) >= p->high_bytes;
+	return sp_pump_queued(p) >= p->marks.high_bytes;
 }

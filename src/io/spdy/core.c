@@ -253,13 +253,25 @@ static void wake_blocked(sp_spdy_core *c)
 	}
 }
 
+/*
+ * The peer keeps windows. It may have sent more than ours before it knew that we do; what comes after the
+ * answer to this PING was sent in the knowledge of our SETTINGS.
+ */
+static void learn_windows(sp_spdy_core *c)
+{
+	if (c->peer_windows)
+		return;
+	c->peer_windows = true;
+	(void)!sp_spdy_core_ping(c, &c->proof_ping, NULL); /* a full queue ends the session in feed */
+}
+
 static sp_code on_initial_window(sp_spdy_core *c, uint32_t value)
 {
 	if (value > SPDY_ID_MAX)
 		return spdy_fail(c, SP_EPROTO, "initial window is too large");
 	int64_t delta = (int64_t)value - c->initial_send_window;
 	c->initial_send_window = value;
-	c->peer_windows = true;
+	learn_windows(c);
 	for (size_t i = 0; i < SPDY_BUCKETS; i++) {
 		SP_LIST_FOREACH (node, &c->buckets[i]) {
 			SP_CONTAINER_OF(node, sp_spdy_cs, node)->send_window += delta;
@@ -291,6 +303,8 @@ static sp_code on_ping(sp_spdy_core *c, uint8_t flags, const uint8_t *p, size_t 
 	uint32_t id = sp_be32_get(p);
 	if (is_peers(c, id))
 		spdy_send_u32s(c, SPDY_PING, id, 0, 1);
+	else if (c->proof_ping != 0 && id == c->proof_ping)
+		c->peer_knows = true;
 	else if (c->events->on_pong != NULL)
 		c->events->on_pong(c->arg, id);
 	return SP_OK;
@@ -334,7 +348,7 @@ static sp_code on_window_update(sp_spdy_core *c, uint8_t flags, const uint8_t *p
 		wake_blocked(c);
 		return SP_OK;
 	}
-	c->peer_windows = true;
+	learn_windows(c);
 	sp_spdy_cs *s = spdy_find(c, id);
 	if (s == NULL)
 		return SP_OK;
@@ -394,7 +408,7 @@ static void begin_data(sp_spdy_core *c)
 		return;
 	}
 	s->recv_window -= c->left;
-	if (s->recv_window < 0 && c->peer_windows) {
+	if (s->recv_window < 0 && c->peer_knows) {
 		(void)reset_stream(c, s, SP_SPDY_FLOW_CONTROL_ERROR);
 		return;
 	}

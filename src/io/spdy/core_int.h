@@ -61,6 +61,8 @@ struct sp_spdy_core {
 
 	/* sending */
 	bool peer_windows, session_window;
+	bool peer_knows; /* our windows: its answer to proof_ping came */
+	uint32_t proof_ping;
 	int64_t initial_send_window;
 	uint64_t session_sent, session_credit;
 };

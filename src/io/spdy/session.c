@@ -7,7 +7,8 @@
 #include "io/spdy/session_int.h"
 
 #define HIGH_BYTES ((size_t)256 << 10)
-/* Answers to control frames may come on top of data; the peer is not read above high_bytes. */
+/* Answers to control frames come on top of data: half of this, then the peer is not read. One read of input
+ * makes less than the other half of answers. */
 #define CONTROL_ROOM_BYTES ((size_t)4 << 20)
 #define BUFFER_BYTES ((size_t)1 << 20)
 
@@ -42,9 +43,12 @@ static void end(sp_spdy *y, const sp_err *err, bool drain)
 		y->err = *err;
 	}
 	sp_spdy_core_stop(y->core);
+	sp_err over = {0};
+	(void)sp_fail(&over, SP_ECANCELED, "SPDY session is over");
 	SP_LIST_FOREACH (node, &y->streams) {
 		spdy_stream *st = SP_CONTAINER_OF(node, spdy_stream, node);
-		spdy_stream_end(st, err);
+		/* Whoever still wants to send on a stream whose peer ended it must hear that it is over. */
+		spdy_stream_end(st, err == NULL && st->end == SPDY_END_FIN && !st->fin_sent ? &over : err);
 		spdy_stream_want_send(st); /* what waits is told */
 	}
 	sp_pump_close(&y->pump, drain);
@@ -206,8 +210,9 @@ sp_code sp_spdy_open(sp_world *w, sp_stream *transport, const sp_spdy_conn_opts 
 	y->ping.arg = y->pong.arg = y;
 	sp_list_init(&y->streams);
 	sp_list_init(&y->senders);
-	sp_pump_init(&y->pump, w, transport, y->opts.high_bytes, 4 * y->opts.high_bytes + CONTROL_ROOM_BYTES,
-		     &pump_handler, y);
+	sp_pump_marks marks = {y->opts.high_bytes, y->opts.high_bytes + CONTROL_ROOM_BYTES / 2,
+			       y->opts.high_bytes + CONTROL_ROOM_BYTES};
+	sp_pump_init(&y->pump, w, transport, &marks, &pump_handler, y);
 	sp_code code = sp_spdy_core_new(&y->opts.core, &core_events, y, &y->pump.out, &y->core, err);
 	if (code != SP_OK) {
 		sp_pump_done(&y->pump);

@@ -21,8 +21,8 @@ typedef struct sp_spdy_conn_opts {
 	sp_spdy_opts core;
 	uint64_t ping_every_ns;   /* 0 = no pings */
 	uint64_t pong_timeout_ns; /* 0 = none is awaited; counted only while we read */
-	size_t high_bytes; /* 0 = 256 KiB waiting for the connection: streams stop, the peer is not read */
-	size_t buffer_bytes_max; /* 0 = 1 MiB that streams did not read */
+	size_t high_bytes;        /* 0 = 256 KiB waiting for the connection: streams hold back */
+	size_t buffer_bytes_max;  /* 0 = 1 MiB that streams did not read */
 } sp_spdy_conn_opts;
 
 typedef struct sp_spdy_handler {

@@ -20,7 +20,7 @@ typedef struct spdy_stream {
 	spdy_end end;    /* comes after rx */
 	sp_err end_err;
 	sp_defer turn;
-	bool reading, want_fin, fin_sent, end_told, closing;
+	bool reading, want_fin, fin_sent, fin_told, error_told, closing;
 } spdy_stream;
 
 struct sp_spdy {
@@ -39,7 +39,7 @@ struct sp_spdy {
 /* A stream object for a core stream. NULL: no memory. */
 spdy_stream *spdy_stream_make(sp_spdy *y, sp_spdy_cs *cs) SP_MUST_USE;
 void spdy_stream_on_data(spdy_stream *st, const uint8_t *bytes, size_t n);
-/* The end of the peer's direction, in order (err NULL) or not; first one counts. */
+/* The end of the peer's direction, in order (err NULL), or of both (err); an error may follow the first. */
 void spdy_stream_end(spdy_stream *st, const sp_err *err);
 /* Sends in turns until the connection's queue is full or nobody may send. */
 void spdy_senders_run(sp_spdy *y);

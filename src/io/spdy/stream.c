@@ -25,15 +25,15 @@ static void give_back(spdy_stream *st, size_t n)
 
 static void tell_end(spdy_stream *st)
 {
-	if (st->end_told || st->closing || st->end == SPDY_END_NONE || st->rx.len > 0)
+	if (st->closing || st->rx.len > 0)
 		return;
-	if (st->end == SPDY_END_FIN && !st->reading)
-		return;
-	st->end_told = true;
-	if (st->end == SPDY_END_FIN)
+	if (st->end == SPDY_END_FIN && st->reading && !st->fin_told) {
+		st->fin_told = true;
 		st->base.handler->on_end(st->base.arg);
-	else
+	} else if (st->end == SPDY_END_ERROR && !st->error_told) {
+		st->error_told = true;
 		st->base.handler->on_error(st->base.arg, &st->end_err);
+	}
 }
 
 /* Hands over what waited. The handler may stop reading or close in between. */
@@ -74,7 +74,7 @@ void spdy_stream_on_data(spdy_stream *st, const uint8_t *bytes, size_t n)
 
 void spdy_stream_end(spdy_stream *st, const sp_err *err)
 {
-	if (st->end == SPDY_END_ERROR || (st->end == SPDY_END_FIN && err == NULL) || st->end_told)
+	if (st->end == SPDY_END_ERROR || (st->end == SPDY_END_FIN && err == NULL))
 		return;
 	st->end = err == NULL ? SPDY_END_FIN : SPDY_END_ERROR;
 	if (err != NULL)
@@ -220,7 +220,13 @@ static void op_shutdown(sp_stream *s)
 {
 	spdy_stream *st = of(s);
 	st->want_fin = true;
-	spdy_stream_want_send(st);
+	sp_err err = {0};
+	/* With nothing before it the end goes at once, so that a close right after does not overtake it. */
+	if (sp_list_is_empty(&st->writes) && !st->fin_sent && can_send(st) &&
+	    take_turn(st, &err) == TURN_DONE)
+		sp_pump_flush(&st->session->pump);
+	else
+		spdy_stream_want_send(st);
 }
 
 /* ---- the end ---- */

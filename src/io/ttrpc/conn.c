@@ -149,7 +149,8 @@ sp_code sp_ttrpc_serve(sp_world *w, sp_stream *s, const sp_ttrpc_server_opts *op
 	c->opts = *opts;
 	c->wire.timer.arg = c;
 	sp_defer_init(&c->turn, server_on_turn, c);
-	sp_pump_init(&c->wire.pump, w, s, HIGH_BYTES, LIMIT_BYTES, &server_handler, c);
+	sp_pump_marks marks = {HIGH_BYTES, HIGH_BYTES, LIMIT_BYTES};
+	sp_pump_init(&c->wire.pump, w, s, &marks, &server_handler, c);
 	sp_code code = sp_ttrpc_server_core_new(opts->services, opts->n_services, opts->calls_max, c,
 						server_changed, &c->wire.pump.out, &c->core, err);
 	if (code != SP_OK) {
@@ -255,7 +256,9 @@ sp_code sp_ttrpc_client_open(sp_world *w, sp_stream *s, void (*on_close)(void *a
 	c->on_close = on_close;
 	c->arg = arg;
 	c->wire.timer.arg = c;
-	sp_pump_init(&c->wire.pump, w, s, HIGH_BYTES, LIMIT_BYTES, &client_handler, c);
+	/* A client always reads: a server that waits for it would wait for ever. */
+	sp_pump_marks marks = {HIGH_BYTES, SIZE_MAX, LIMIT_BYTES};
+	sp_pump_init(&c->wire.pump, w, s, &marks, &client_handler, c);
 	sp_code code = sp_ttrpc_client_core_new(&c->wire.pump.out, &c->core, err);
 	if (code != SP_OK) {
 		sp_pump_done(&c->wire.pump);

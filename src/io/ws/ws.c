@@ -6,6 +6,8 @@
 #include "io/pump.h"
 
 #define HIGH_BYTES ((size_t)256 << 10)
+/* Pongs, and answers that a handler sends without asking whether there is room. */
+#define ANSWER_BYTES ((size_t)1 << 20)
 #define CLOSE_TIMEOUT_NS (UINT64_C(5) * 1000000000)
 #define REASON_MAX 123u
 
@@ -194,13 +196,15 @@ sp_code sp_ws_open(sp_world *w, sp_stream *s, const sp_ws_conn_opts *opts, const
 	if (ws->opts.high_bytes == 0)
 		ws->opts.high_bytes = HIGH_BYTES;
 	if (ws->opts.limit_bytes == 0)
-		ws->opts.limit_bytes = ws->opts.high_bytes + 2 * SP_LIMIT_WEBSOCKET_MESSAGE_BYTES;
+		ws->opts.limit_bytes =
+			ws->opts.high_bytes + ANSWER_BYTES + 2 * SP_LIMIT_WEBSOCKET_MESSAGE_BYTES;
 	if (ws->opts.close_timeout_ns == 0)
 		ws->opts.close_timeout_ns = CLOSE_TIMEOUT_NS;
 	ws->handler = h;
 	ws->arg = arg;
 	ws->ping.arg = ws->pong.arg = ws->closing.arg = ws;
-	sp_pump_init(&ws->pump, w, s, ws->opts.high_bytes, ws->opts.limit_bytes, &pump_handler, ws);
+	sp_pump_marks marks = {ws->opts.high_bytes, ws->opts.high_bytes + ANSWER_BYTES, ws->opts.limit_bytes};
+	sp_pump_init(&ws->pump, w, s, &marks, &pump_handler, ws);
 	sp_code code =
 		sp_ws_core_new(&ws->opts.core, &core_events, ws, make_mask, w, &ws->pump.out, &ws->core, err);
 	if (code != SP_OK) {

@@ -21,8 +21,8 @@ typedef struct sp_ws_conn_opts {
 	uint64_t ping_every_ns;    /* 0 = no pings */
 	uint64_t pong_timeout_ns;  /* 0 = none is awaited */
 	uint64_t close_timeout_ns; /* how long the peer may take to answer our Close; 0 = 5 s */
-	size_t high_bytes;         /* 0 = 256 KiB queued: is_full, and the peer is not read */
-	size_t limit_bytes;        /* 0 = high_bytes + 2 * SP_LIMIT_WEBSOCKET_MESSAGE_BYTES */
+	size_t high_bytes;         /* 0 = 256 KiB queued: is_full; 1 MiB above it the peer is not read */
+	size_t limit_bytes;        /* 0 = high_bytes + 1 MiB + 2 * SP_LIMIT_WEBSOCKET_MESSAGE_BYTES */
 } sp_ws_conn_opts;
 
 typedef struct sp_ws_handler {
