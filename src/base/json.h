@@ -16,12 +16,17 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* What the writers and the comparison go down to: a request's depth and what is put around it. Deeper trees
+ * are refused with SP_ETOOLARGE (and equal nothing). */
+#define SP_JSON_BUILD_DEPTH 640u
+
 /*
  * Parses one RFC 8259 value; nothing but blanks may follow it. Input is copied, so `text` may go away.
  * Integers outside [-2^63, 2^64) become doubles, as Go's decoder into interface{} does. Duplicate keys are
  * kept in the tree: Go keeps the last one, so look keys up with sp_json_last, or resolve by schema
- * (kube/decode.h). Errors: SP_EINVAL (position and what was expected, in Go's encoding/json words where it
- * has them), SP_ETOOLARGE (deeper than SP_LIMIT_JSON_DEPTH, or the arena's ceiling).
+ * (kube/decode.h). Malformed UTF-8 and lone surrogates become U+FFFD, as in Go. Errors: SP_EINVAL (position
+ * and what was expected, in Go's encoding/json words where it has them), SP_ETOOLARGE (deeper than
+ * SP_LIMIT_JSON_DEPTH, or the arena's ceiling).
  */
 sp_code sp_json_parse(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err) SP_MUST_USE;
 
@@ -33,10 +38,15 @@ yyjson_mut_doc *sp_json_doc(sp_arena *a) SP_MUST_USE;
 sp_code sp_json_parse_mut(sp_arena *a, sp_str text, yyjson_mut_doc *doc, yyjson_mut_val **ret,
 			  sp_err *err) SP_MUST_USE;
 
+/* An editable copy of a parsed tree (or a part of one). Strings are shared with it. SP_ETOOLARGE: no room. */
+sp_code sp_json_thaw(sp_arena *a, const yyjson_val *v, yyjson_mut_val **ret, sp_err *err) SP_MUST_USE;
+
 /*
  * Appends compact text as Go's encoding/json writes it: no blanks; integers exact; doubles in Go's shortest
  * form (1e+21 style exponents from 1e21 on, 'e-07' without padding zero below 1e-6); '<', '>', '&' as \u003c
- * \u003e \u0026, U+2028 and U+2029 escaped; invalid UTF-8 replaced by U+FFFD. Errors are those of the buffer.
+ * \u003e \u0026, U+2028 and U+2029 escaped; each malformed byte of UTF-8 as \ufffd. Values of type RAW go out
+ * as they are. Errors: those of the buffer; SP_ETOOLARGE for a tree that is too deep; SP_EINVAL for a double
+ * that is infinite or NaN (both leave the buffer with a part of the text).
  */
 sp_code sp_json_write(sp_buf *out, const yyjson_val *v);
 sp_code sp_json_write_mut(sp_buf *out, const yyjson_mut_val *v);

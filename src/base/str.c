@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str.h"
 
+#include "base/utf8.h"
+
 sp_str sp_str_sub(sp_str s, size_t from, size_t to)
 {
 	if (to > s.len)
@@ -99,33 +101,10 @@ bool sp_str_cut(sp_str *in, char sep, sp_str *ret_head)
 	return true;
 }
 
-/* Length of the well-formed sequence at p (n bytes left), or 0. Table 3-7 of the Unicode standard. */
-static size_t utf8_sequence(const unsigned char *p, size_t n)
-{
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		return n >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		unsigned char min = p[0] == 0xe0 ? 0xa0 : 0x80;
-		unsigned char max = p[0] == 0xed ? 0x9f : 0xbf;
-		return n >= 3 && p[1] >= min && p[1] <= max && (p[2] & 0xc0) == 0x80 ? 3 : 0;
-	}
-	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		unsigned char min = p[0] == 0xf0 ? 0x90 : 0x80;
-		unsigned char max = p[0] == 0xf4 ? 0x8f : 0xbf;
-		return n >= 4 && p[1] >= min && p[1] <= max && (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80
-			       ? 4
-			       : 0;
-	}
-	return 0;
-}
-
 bool sp_str_is_utf8(sp_str s)
 {
-	const unsigned char *p = (const unsigned char *)s.ptr;
 	for (size_t i = 0; i < s.len;) {
-		size_t n = utf8_sequence(p + i, s.len - i);
+		size_t n = sp_utf8_len((sp_str){s.ptr + i, s.len - i});
 		if (n == 0)
 			return false;
 		i += n;
