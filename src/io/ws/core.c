@@ -142,7 +142,8 @@ static sp_code send_frame(sp_ws_core *c, uint8_t opcode, const sp_iov *parts, si
 		io.data = parts[i].ptr;
 		io.data_length = parts[i].len;
 		r = wslay_frame_send(c->frames, &io);
-		SP_ASSERT(r < 0 || (size_t)r == parts[i].len);
+		if (r >= 0 && (size_t)r != parts[i].len)
+			r = -1; /* the queue took a part of it */
 	}
 	if (r < 0 || sp_buf_code(c->out) != SP_OK) { /* the frame is torn: nothing can follow it */
 		c->close_sent = true;
