@@ -57,6 +57,8 @@ struct sp_fieldset {
 int sp_pe_cmp(const sp_pe *a, const sp_pe *b);
 /* A scalar of a tree as path value; false for objects and arrays. Strings are borrowed. */
 bool sp_pe_value_of(yyjson_mut_val *v, sp_pe_value *ret);
+/* The scalar as JSON text. */
+sp_code sp_pe_value_json(sp_buf *out, const sp_pe_value *v);
 
 /*
  * Reads FieldsV1. Strings are borrowed from the tree. SP_EINVAL: not an object, or a key that is no path
@@ -64,11 +66,14 @@ bool sp_pe_value_of(yyjson_mut_val *v, sp_pe_value *ret);
  */
 sp_code sp_fieldset_parse(sp_arena *a, yyjson_mut_val *fields_v1, sp_fieldset **ret, sp_err *err) SP_MUST_USE;
 /* Writes FieldsV1 as a tree of `doc`; {} for the empty set. NULL: no room. */
-yyjson_mut_val *sp_fieldset_json(yyjson_mut_doc *doc, sp_arena *a, const sp_fieldset *s);
+yyjson_mut_val *sp_fieldset_json(yyjson_mut_doc *doc, const sp_fieldset *s);
 
 /* Building: finds or adds the entry of `pe` in a set that nobody shares yet. NULL: no room. */
 sp_fs_entry *sp_fieldset_entry(sp_arena *a, sp_fieldset *s, const sp_pe *pe);
 sp_fieldset *sp_fieldset_new(sp_arena *a);
+/* Building many: append in any order, then seal, which sorts and folds doubles. False: no room. */
+bool sp_fieldset_append(sp_arena *a, sp_fieldset *s, const sp_fs_entry *e) SP_MUST_USE;
+void sp_fieldset_seal(sp_fieldset *s);
 
 sp_code sp_fieldset_union(sp_arena *a, const sp_fieldset *x, const sp_fieldset *y, const sp_fieldset **ret);
 sp_code sp_fieldset_intersection(sp_arena *a, const sp_fieldset *x, const sp_fieldset *y,

@@ -27,7 +27,7 @@ typedef struct sp_managers {
  */
 sp_code sp_managers_parse(sp_arena *a, yyjson_mut_val *list, sp_managers *ret, sp_err *err) SP_MUST_USE;
 /* The list in upstream's order (operation, time, manager, apiVersion, subresource); NULL: no room. */
-yyjson_mut_val *sp_managers_json(yyjson_mut_doc *doc, sp_arena *a, sp_managers *m);
+yyjson_mut_val *sp_managers_json(yyjson_mut_doc *doc, sp_managers *m);
 
 /* The entry with the identity of `like`, or NULL. */
 sp_manager *sp_managers_find(sp_managers *m, const sp_manager *like);

@@ -26,7 +26,7 @@ sp_code sp_typed_check(sp_arena *a, const sp_schema *schema, yyjson_mut_val *v, 
 
 /* The fields the tree sets. */
 sp_code sp_typed_fieldset(sp_arena *a, const sp_schema *schema, yyjson_mut_val *v,
-			  sp_fieldset **ret) SP_MUST_USE;
+			  const sp_fieldset **ret) SP_MUST_USE;
 
 /* What differs between two trees. */
 sp_code sp_typed_compare(sp_arena *a, const sp_schema *schema, yyjson_mut_val *from, yyjson_mut_val *to,
