@@ -63,3 +63,5 @@ void sp_spdy_reset(sp_stream *s, uint32_t status);
 uint32_t sp_spdy_stream_id(const sp_stream *s);
 /* A header the peer opened the stream with; empty when absent. The name is lower case. */
 sp_str sp_spdy_stream_header(const sp_stream *s, sp_str name);
+/* All of them (spdy/headers.h); good until the stream is closed. */
+sp_str sp_spdy_stream_block(const sp_stream *s);

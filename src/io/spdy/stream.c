@@ -23,10 +23,12 @@ static void give_back(spdy_stream *st, size_t n)
 	sp_pump_flush(&st->session->pump);
 }
 
+static const sp_stream_handler no_handler;
+
 static void tell_end(spdy_stream *st)
 {
-	if (st->closing || st->rx.len > 0)
-		return;
+	if (st->closing || st->rx.len > 0 || st->base.handler == &no_handler)
+		return; /* a later owner hears of it when it starts to read */
 	if (st->end == SPDY_END_FIN && st->reading && !st->fin_told) {
 		st->fin_told = true;
 		st->base.handler->on_end(st->base.arg);
@@ -356,4 +358,10 @@ sp_str sp_spdy_stream_header(const sp_stream *s, sp_str name)
 {
 	const spdy_stream *st = (const spdy_stream *)(const void *)s;
 	return st->cs == NULL ? (sp_str){NULL, 0} : sp_spdy_headers_get(sp_spdy_cs_block(st->cs), name);
+}
+
+sp_str sp_spdy_stream_block(const sp_stream *s)
+{
+	const spdy_stream *st = (const spdy_stream *)(const void *)s;
+	return st->cs == NULL ? (sp_str){NULL, 0} : sp_spdy_cs_block(st->cs);
 }

@@ -6,11 +6,14 @@
  *   GET  /exec       WebSocket channels, translated to SPDY inside this process
  *   GET  /tunnel     SPDY port-forward in a WebSocket tunnel
  *   POST /exec       SPDY remote command: stdin comes back on stdout; ?exit=N is its exit code
- *   POST /forward    SPDY port-forward: data comes back
+ *   POST /streams    SPDY: what comes on a stream goes back on it
+ *   POST /forward    SPDY port-forward in pairs of streams: data comes back
  *   anything else    ttrpc, service "interop.Test"
  */
 #include "lib/mini_world.h"
 
+#include "io/spdy/forward.h"
+#include "io/spdy/remote.h"
 #include "io/spdy/translate.h"
 #include "io/ttrpc/conn.h"
 #include "io/ws/handshake.h"
@@ -24,10 +27,15 @@ static sp_world world;
 
 /* ---- remote command and port-forward over SPDY ---- */
 
+typedef enum service { EXEC, STREAMS, FORWARD } service;
+
 typedef struct command {
-	sp_stream *in, *out, *err, *status, *resize;
+	sp_remote_streams s;
+	sp_remote_collect collect;
+	sp_forward forward;
+	service service;
 	int exit_code;
-	bool forward, said, in_ended;
+	bool said;
 } command;
 
 typedef struct copy_write {
@@ -54,57 +62,51 @@ static void write_copy(sp_stream *to, sp_str bytes)
 
 static void send_status(command *c)
 {
-	char text[512];
-	if (c->said || c->status == NULL)
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 4096);
+	if (c->said || c->s.error == NULL)
 		return;
 	c->said = true;
 	if (c->exit_code == 0)
-		(void)snprintf(text, sizeof text, "{\"metadata\":{},\"status\":\"Success\"}");
+		(void)sp_remote_status_success(&text, c->collect.protocol);
 	else
-		(void)snprintf(text, sizeof text,
-			       "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"exit\",\"reason\":"
-			       "\"NonZeroExitCode\","
-			       "\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
-			       c->exit_code);
-	write_copy(c->status, sp_str_c(text));
-	sp_stream_shutdown(c->status);
+		(void)sp_remote_status_exit(&text, c->collect.protocol, c->exit_code, SP_STR("as \"asked\""));
+	write_copy(c->s.error, sp_buf_view(&text));
+	sp_stream_shutdown(c->s.error);
 }
 
-static sp_stream **slot_of(command *c, sp_str type)
+/* The command, or the mate of a forwarded stream, rides in a field that the peer has no other use for. */
+static command *command_of(const sp_stream *s)
 {
-	return sp_str_eq(type, SP_STR("stdin"))    ? &c->in
-	       : sp_str_eq(type, SP_STR("stdout")) ? &c->out
-	       : sp_str_eq(type, SP_STR("stderr")) ? &c->err
-	       : sp_str_eq(type, SP_STR("error"))  ? &c->status
-						   : &c->resize;
+	return (command *)(uintptr_t)s->tls;
 }
 
 static void stream_data(void *arg, const uint8_t *bytes, size_t n)
 {
 	sp_stream *s = arg;
-	command *c = s->tls == NULL ? NULL : (command *)(uintptr_t)s->tls; /* see on_stream */
+	command *c = command_of(s);
 	sp_str text = {(const char *)bytes, n};
-	if (c->forward)
+	if (c->service != EXEC)
 		write_copy(s, text);
-	else if (s == c->in)
-		write_copy(c->out, text);
-	else if (s == c->resize)
-		write_copy(c->out, SP_STR("resized\n"));
+	else if (s == c->s.in)
+		write_copy(c->s.out, text);
+	else if (s == c->s.resize)
+		write_copy(c->s.out, SP_STR("resized\n"));
 }
 
 static void stream_end(void *arg)
 {
 	sp_stream *s = arg;
-	command *c = (command *)(uintptr_t)s->tls;
-	if (c->forward) {
+	command *c = command_of(s);
+	if (c->service != EXEC) {
 		sp_stream_shutdown(s);
-	} else if (s == c->in) {
-		if (c->err != NULL) {
-			write_copy(c->err, SP_STR("done\n"));
-			sp_stream_shutdown(c->err);
+	} else if (s == c->s.in) {
+		if (c->s.err != NULL) {
+			write_copy(c->s.err, SP_STR("done\n"));
+			sp_stream_shutdown(c->s.err);
 		}
-		if (c->out != NULL)
-			sp_stream_shutdown(c->out);
+		if (c->s.out != NULL)
+			sp_stream_shutdown(c->s.out);
 		send_status(c);
 	}
 }
@@ -119,8 +121,8 @@ static void stream_error(void *arg, const sp_err *err)
 static void stream_close(void *arg)
 {
 	sp_stream *s = arg;
-	command *c = (command *)(uintptr_t)s->tls;
-	sp_stream **slots[] = {&c->in, &c->out, &c->err, &c->status, &c->resize};
+	command *c = command_of(s);
+	sp_stream **slots[] = {&c->s.in, &c->s.out, &c->s.err, &c->s.error, &c->s.resize};
 	for (size_t i = 0; i < SP_LEN(slots); i++) {
 		if (*slots[i] == s)
 			*slots[i] = NULL;
@@ -129,32 +131,90 @@ static void stream_close(void *arg)
 
 static const sp_stream_handler stream_handler = {stream_data, stream_end, stream_error, stream_close};
 
+static void take_stream(command *c, sp_stream *s)
+{
+	if (s == NULL)
+		return;
+	s->tls = (const struct sp_tls_peer *)(uintptr_t)c;
+	sp_stream_handle(s, &stream_handler, s);
+	sp_stream_read(s, true);
+}
+
+static void on_ready(sp_remote_collect *collect, const sp_remote_streams *streams)
+{
+	command *c = collect->arg;
+	c->s = *streams;
+	take_stream(c, c->s.in);
+	take_stream(c, c->s.out);
+	take_stream(c, c->s.err);
+	take_stream(c, c->s.error);
+	take_stream(c, c->s.resize);
+}
+
+static void on_collect_timeout(sp_remote_collect *collect)
+{
+	(void)collect;
+	fprintf(stderr, "timed out waiting for client to create streams\n");
+}
+
+static void on_pair(sp_forward *f, uint16_t port, sp_stream *data, sp_stream *error)
+{
+	SP_ASSERT(port == 8080);
+	take_stream(f->arg, data);
+	take_stream(f->arg, error); /* nothing to say: it ends when the client ends it */
+}
+
 static void on_stream(void *arg, sp_stream *s, sp_str block)
 {
 	command *c = arg;
-	s->tls = (const struct sp_tls_peer *)(uintptr_t)
-		c; /* the peer has no use for it: our command rides there */
-	sp_stream_handle(s, &stream_handler, s);
-	if (!c->forward)
-		*slot_of(c, sp_spdy_headers_get(block, SP_STR("streamtype"))) = s;
-	sp_stream_read(s, true);
-	(void)!sp_spdy_reply(s, NULL, 0, NULL);
+	sp_err err = {0};
+	(void)block;
+	sp_code code = SP_OK;
+	if (c->service == EXEC) {
+		code = sp_remote_collect_add(&c->collect, s, &err);
+	} else if (c->service == FORWARD) {
+		code = sp_forward_add(&c->forward, s, &err); /* closes what it refuses */
+	} else {
+		SP_ASSERT(sp_spdy_reply(s, NULL, 0, &err) == SP_OK);
+		take_stream(c, s);
+	}
+	if (code != SP_OK)
+		fprintf(stderr, "stream refused: %s\n", err.msg);
+	if (code != SP_OK && c->service == EXEC) {
+		sp_spdy_reset(s, SP_SPDY_CANCEL);
+		sp_stream_close(s);
+	}
 }
 
 static void on_session_close(void *arg, const sp_err *err)
 {
-	(void)arg; /* streams end after their session: the command stays until the process ends */
+	command *c = arg; /* streams end after their session: the command stays until the process ends */
+	if (c->service == FORWARD)
+		sp_forward_done(&c->forward);
 	if (err != NULL)
 		fprintf(stderr, "spdy: %s\n", err->msg);
 }
 
 static const sp_spdy_handler spdy_handler = {on_stream, NULL, NULL, on_session_close};
 
-static void serve_spdy(sp_stream *s, bool forward, int exit_code)
+static void serve_spdy(sp_stream *s, service service, bool tty, int exit_code)
 {
 	command *c = SP_NEW(command);
-	c->forward = forward;
+	c->service = service;
 	c->exit_code = exit_code;
+	c->collect = (sp_remote_collect){.world = &world,
+					 .want_in = true,
+					 .want_out = true,
+					 .want_err = !tty,
+					 .tty = tty,
+					 .on_ready = on_ready,
+					 .on_timeout = on_collect_timeout,
+					 .arg = c};
+	c->collect.protocol = sp_channel_choose(SP_STR("v4.channel.k8s.io"), true, 4);
+	c->forward = (sp_forward){.world = &world, .on_pair = on_pair, .arg = c};
+	if (service == EXEC)
+		sp_remote_collect_start(&c->collect, 0);
+	sp_forward_init(&c->forward);
 	sp_spdy *y = NULL;
 	sp_spdy_conn_opts o = {0};
 	SP_ASSERT(sp_spdy_open(&world, s, &o, &spdy_handler, c, &y, NULL) == SP_OK);
@@ -200,7 +260,7 @@ static void serve_translate(sp_stream *s, const sp_channel_protocol *p, bool tty
 {
 	sp_stream *pair[2];
 	SP_ASSERT(sp_stream_pair(&world, pair, NULL) == SP_OK);
-	serve_spdy(pair[1], false, exit_code);
+	serve_spdy(pair[1], EXEC, tty, exit_code);
 	sp_translate_opts o = {.protocol = p, .in = true, .out = true, .err = !tty, .tty = tty};
 	sp_translate *t = NULL;
 	SP_ASSERT(sp_translate_start(&world, s, pair[0], &o, translated, NULL, &t, NULL) == SP_OK);
@@ -324,7 +384,7 @@ static void serve_http(sp_stream *s, int fd, sp_str head)
 			serve_translate(s, p, tty, exit_code);
 		} else if (chosen.len > 0) {
 			SP_ASSERT(sp_ws_tunnel_open(&world, s, &o, &t, NULL) == SP_OK);
-			serve_spdy(t, true, 0);
+			serve_spdy(t, FORWARD, false, 0);
 		} else {
 			serve_echo(s);
 		}
@@ -334,7 +394,8 @@ static void serve_http(sp_stream *s, int fd, sp_str head)
 	(void)snprintf(extra, sizeof extra, "X-Stream-Protocol-Version: %s\r\n",
 		       exec ? "v4.channel.k8s.io" : "portforward.k8s.io");
 	answer(fd, "SPDY/3.1", version.len > 0 ? sp_str_c(extra) : (sp_str){NULL, 0});
-	serve_spdy(s, !exec, exit_code);
+	bool streams = sp_str_starts(target, SP_STR("/streams"));
+	serve_spdy(s, exec ? EXEC : streams ? STREAMS : FORWARD, tty, exit_code);
 }
 
 static void on_accept(void *arg, sp_stream *s)

@@ -26,7 +26,7 @@ import (
 func streams(addr string) {
 	conn, err := net.Dial("tcp", addr)
 	p.Must(err)
-	fmt.Fprintf(conn, "POST /forward HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
+	fmt.Fprintf(conn, "POST /streams HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
 	var head []byte
 	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
 		b := make([]byte, 1)
@@ -96,7 +96,7 @@ func main() {
 	_, _, err := exec(addr, "exit=3", false, "x")
 	var code clientexec.CodeExitError
 	p.Check("exit code", errors.As(err, &code) && code.Code == 3, err)
-	out, _, err := exec(addr, "", true, "tty")
+	out, _, err := exec(addr, "tty=true", true, "tty")
 	p.Check("tty", err == nil && out == "tty", out, err)
 
 	transport, upgrader, err := spdy.RoundTripperFor(&rest.Config{Host: addr})
