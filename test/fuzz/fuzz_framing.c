@@ -73,11 +73,15 @@ static void talker_error(void *arg, const sp_err *err)
 	t->failed = true;
 	talker_finish(t);
 }
+static void end_session_when_quiet(void);
+
 static void talker_close(void *arg)
 {
 	talker *t = arg;
 	SP_ASSERT(!t->closed);
 	t->closed = true;
+	if ((plan.seed & 4) != 0) /* an owner that ends the session from a stream's last call */
+		end_session_when_quiet();
 }
 static const sp_stream_handler talker_handler = {talker_data, talker_end, talker_error, talker_close};
 
@@ -235,17 +239,28 @@ static void server_closed(void *arg, const sp_err *err)
 static const sp_spdy_handler client_handler = {client_stream, client_reply, NULL, client_closed};
 static const sp_spdy_handler server_handler = {server_stream, NULL, NULL, server_closed};
 
+static bool all_quiet(void)
+{
+	for (size_t i = 0; i < plan.n_streams; i++) {
+		if (!talkers[i].closed)
+			return false;
+	}
+	return true;
+}
+
+static void end_session_when_quiet(void)
+{
+	if (all_quiet() && spdy_client != NULL)
+		sp_spdy_close(spdy_client);
+}
+
 /* Ends the session when all talkers are done. */
 static void watch_talkers(sp_timer *t)
 {
-	for (size_t i = 0; i < plan.n_streams; i++) {
-		if (!talkers[i].closed) {
-			sp_timer_start(&world, t, 1000000, watch_talkers);
-			return;
-		}
-	}
-	if (spdy_client != NULL)
-		sp_spdy_close(spdy_client);
+	if (all_quiet())
+		end_session_when_quiet();
+	else
+		sp_timer_start(&world, t, 1000000, watch_talkers);
 }
 
 static void drop_spdy(sp_timer *t)

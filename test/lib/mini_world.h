@@ -266,22 +266,23 @@ sp_code sp_stream_pair(sp_world *w, sp_stream *ret[2], sp_err *err)
 	return SP_OK;
 }
 
-sp_code sp_stream_from_fd(sp_world *w, int fd, sp_stream **ret, sp_err *err)
-{
-	(void)err;
-	w->real_time = true;
-	*ret = &mini_stream_new(w, fd)->base;
-	return SP_OK;
-}
-
-/* ---- the loop ---- */
-
 static void mini_clock(sp_world *w)
 {
 	struct timespec ts;
 	if (w->real_time && clock_gettime(CLOCK_MONOTONIC, &ts) == 0)
 		w->now_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
+
+sp_code sp_stream_from_fd(sp_world *w, int fd, sp_stream **ret, sp_err *err)
+{
+	(void)err;
+	w->real_time = true;
+	mini_clock(w); /* deadlines of what is started before the loop runs count from now */
+	*ret = &mini_stream_new(w, fd)->base;
+	return SP_OK;
+}
+
+/* ---- the loop ---- */
 
 static bool mini_step_all(sp_world *w)
 {

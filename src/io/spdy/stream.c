@@ -274,12 +274,12 @@ static void on_turn(sp_defer *d)
 		deliver(st);
 	if (!st->closing)
 		return;
-	sp_defer_cancel(&st->turn);
 	run_dones(st);
 	sp_spdy *y = st->session;
+	sp_list_remove(&st->node); /* on_close may end the session, which visits its streams */
 	if (st->base.handler != NULL && st->base.handler->on_close != NULL)
 		st->base.handler->on_close(st->base.arg);
-	sp_list_remove(&st->node);
+	sp_defer_cancel(&st->turn);
 	sp_buf_done(&st->rx);
 	sp_free(st);
 	spdy_maybe_free(y);

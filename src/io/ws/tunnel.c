@@ -100,11 +100,11 @@ static void on_turn(sp_defer *d)
 	tell_end(t);
 	if (!t->closing || t->ws != NULL)
 		return;
-	sp_defer_cancel(&t->turn);
 	finish(t, &t->sent, SP_OK);
 	finish(t, &t->writes, SP_ECANCELED);
 	if (t->base.handler != NULL && t->base.handler->on_close != NULL)
 		t->base.handler->on_close(t->base.arg);
+	sp_defer_cancel(&t->turn);
 	sp_free(t);
 }
 

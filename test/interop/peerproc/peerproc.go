@@ -6,17 +6,19 @@ package peerproc
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 )
 
 var passed, failed int
 
-// Start runs the program named by PEER and returns its address.
+// Start runs our server and returns its address.
 func Start() string {
 	runtime.LockOSThread() // the peer dies with the thread that started it
-	cmd := exec.Command(os.Getenv("PEER"))
+	cmd := exec.Command(filepath.Join(os.Getenv("PEERS"), "peer"))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	Must(err)
@@ -26,6 +28,19 @@ func Start() string {
 		panic(err)
 	}
 	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// Client runs our client of a protocol against a server that serves the connections of a listener.
+func Client(protocol string, serve func(net.Listener)) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	Must(err)
+	go serve(l)
+	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	cmd := exec.Command(filepath.Join(os.Getenv("PEERS"), "client"), protocol, port)
+	cmd.Stderr = os.Stderr
+	err = cmd.Run()
+	Check("our client of "+protocol, err == nil, err)
+	_ = l.Close()
 }
 
 // Must stops the run on an error that no check is about.

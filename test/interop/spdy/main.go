@@ -104,5 +104,12 @@ func main() {
 	u, err := url.Parse("http://" + addr + "/forward")
 	p.Must(err)
 	p.Forward(spdy.NewDialer(upgrader, &http.Client{Transport: transport}, "POST", u), "client-go port-forward")
+	p.Client("spdy", func(l net.Listener) {
+		conn, err := l.Accept()
+		p.Must(err)
+		c, err := spdystream.NewConnection(conn, true)
+		p.Must(err)
+		c.Serve(spdystream.MirrorStreamHandler)
+	})
 	p.Done()
 }

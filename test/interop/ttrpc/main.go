@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -19,6 +20,39 @@ import (
 )
 
 const service = "interop.Test"
+
+func serve(l net.Listener) {
+	s, err := ttrpc.NewServer()
+	p.Must(err)
+	s.RegisterService(service, &ttrpc.ServiceDesc{
+		Methods: map[string]ttrpc.Method{
+			"Echo": func(_ context.Context, unmarshal func(any) error) (any, error) {
+				var in wrapperspb.BytesValue
+				return &in, unmarshal(&in)
+			},
+			"Fail": func(ctx context.Context, _ func(any) error) (any, error) {
+				ns, _ := ttrpc.GetMetadataValue(ctx, "containerd-namespace-ttrpc")
+				return nil, status.Error(codes.NotFound, "nothing in "+ns)
+			},
+		},
+		Streams: map[string]ttrpc.Stream{
+			"Chat": {StreamingClient: true, StreamingServer: true, Handler: func(_ context.Context, s ttrpc.StreamServer) (any, error) {
+				for {
+					var in wrapperspb.BytesValue
+					if err := s.RecvMsg(&in); err == io.EOF {
+						return nil, nil
+					} else if err != nil {
+						return nil, err
+					}
+					if err := s.SendMsg(&in); err != nil {
+						return nil, err
+					}
+				}
+			}},
+		},
+	})
+	_ = s.Serve(context.Background(), l)
+}
 
 func main() {
 	conn, err := net.Dial("tcp", p.Start())
@@ -73,6 +107,8 @@ func main() {
 	p.Must(stream.CloseSend())
 	err = stream.RecvMsg(&wrapperspb.StringValue{})
 	p.Check("streaming both ways", ok && err != nil && err.Error() == "EOF", err)
+
+	p.Client("ttrpc", serve)
 
 	start := time.Now()
 	const calls = 20000

@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -92,5 +94,20 @@ func main() {
 	dialer, err := portforward.NewSPDYOverWebsocketDialer(u, &rest.Config{Host: addr})
 	p.Must(err)
 	p.Forward(dialer, "port-forward through the tunnel")
+	p.Client("ws", func(l net.Listener) {
+		var u websocket.Upgrader
+		_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := u.Upgrade(w, r, nil)
+			p.Must(err)
+			for {
+				kind, bytes, err := c.ReadMessage()
+				if err != nil {
+					_ = c.Close()
+					return
+				}
+				p.Must(c.WriteMessage(kind, bytes))
+			}
+		}))
+	})
 	p.Done()
 }
