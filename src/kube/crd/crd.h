@@ -41,23 +41,20 @@ sp_str sp_crd_errors_text(sp_arena *a, const sp_crd_errors *e);
 sp_code sp_crd_compile(sp_arena *a, yyjson_mut_val *openapi, sp_str path, const sp_schema *object_meta,
 		       bool preserve_unknown, sp_crd_errors *errors, const sp_schema **ret) SP_MUST_USE;
 
-/* Fills absent fields (and nulls that may not be null) with the schema's defaults. False: no room. */
+/*
+ * Fills absent fields with the schema's defaults. A null where none may stand counts as absent and is
+ * removed. False: no room.
+ */
 bool sp_crd_default(yyjson_mut_doc *doc, const sp_schema *schema, yyjson_mut_val *object) SP_MUST_USE;
 
 /* Removes fields the schema does not name; each dropped path goes to fn when it is not NULL. */
 void sp_crd_prune(const sp_schema *schema, yyjson_mut_val *object, void (*fn)(void *arg, sp_str path),
 		  void *arg);
 
-/* Checks an object; violations in upstream's order and words. */
+/*
+ * Checks an object: types, the keywords of its schema, then duplicates in lists of type set and map.
+ * Violations are in upstream's words. Patterns and x-kubernetes-validations are kept in the rules and not yet
+ * evaluated.
+ */
 sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object,
 			sp_crd_errors *errors) SP_MUST_USE;
-
-/*
- * The one place that knows the regular expression engine: compiles sp_rules.pattern into sp_rules.regex and
- * runs it. Until an engine is linked every pattern compiles and matches.
- */
-typedef struct sp_crd_regex_engine {
-	/* NULL with *ret_text set: not an expression. */
-	const struct sp_regex *(*compile)(sp_arena *a, sp_str pattern, sp_str *ret_text);
-	bool (*match)(const struct sp_regex *re, sp_str text);
-} sp_crd_regex_engine;

@@ -31,6 +31,8 @@ sp_code sp_smp_fail_value(smp_run *r, const char *before, yyjson_mut_val *v, con
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, SP_LIMIT_REQUEST_BODY_BYTES);
+	if (v == NULL)
+		return no_room(r);
 	if (sp_json_write_go(&text, v) != SP_OK)
 		sp_buf_clear(&text);
 	return sp_patch_fail(r->arena, r->perr, SP_EINVAL, 500, "", "%s" SP_FMT "%s" SP_FMT, before,
