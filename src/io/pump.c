@@ -182,3 +182,23 @@ void sp_pump_close(sp_pump *p, bool drain)
 	if (!p->writing)
 		sp_defer_call(p->world, &p->turn);
 }
+
+static void ignore_data(void *arg, const uint8_t *bytes, size_t n)
+{
+	(void)arg;
+	(void)bytes;
+	(void)n;
+}
+
+static void ignore_end(void *arg)
+{
+	(void)arg;
+}
+
+static void ignore_error(void *arg, const sp_err *err)
+{
+	(void)arg;
+	(void)err;
+}
+
+const sp_stream_handler sp_stream_no_handler = {ignore_data, ignore_end, ignore_error, NULL};

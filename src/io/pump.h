@@ -78,3 +78,6 @@ static inline bool sp_pump_is_full(const sp_pump *p)
 {
 	return sp_pump_queued(p) >= p->marks.high_bytes;
 }
+
+/* For a stream that has no owner yet or no more: ignores everything. */
+extern const sp_stream_handler sp_stream_no_handler;

@@ -89,7 +89,7 @@ SP_TEST(spdy_remote, statuses)
 	sp_buf_clear(&b);
 	T_OK(sp_remote_status_exit(&b, v4, 137, SP_STR("said \"no\"\n")));
 	T_EQ_C(sp_buf_view(&b), "{\"status\":\"Failure\",\"message\":\"command terminated with non-zero exit "
-				"code: said \\\"no\\\"\\u000a\","
+				"code: said \\\"no\\\"\\n\","
 				"\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":"
 				"\"ExitCode\",\"message\":\"137\"}]}}");
 	sp_buf_clear(&b);
@@ -100,4 +100,10 @@ SP_TEST(spdy_remote, statuses)
 	T_EQ_C(sp_buf_view(&b),
 	       "{\"status\":\"Failure\",\"message\":\"Internal error occurred: error executing command in "
 	       "container: no such container\",\"reason\":\"InternalError\",\"code\":500}");
+	sp_buf_clear(&b);
+	T_OK(sp_remote_status_internal(&b, SP_STR("a\\b")));
+	T_EQ_C(sp_buf_view(&b),
+	       "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"Internal error occurred: a\\\\b\","
+	       "\"reason\":\"InternalError\",\"details\":{\"causes\":[{\"message\":\"a\\\\b\"}]},\"code\":"
+	       "500}");
 }

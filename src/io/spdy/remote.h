@@ -39,7 +39,7 @@ void sp_remote_collect_stop(sp_remote_collect *c);
  */
 sp_code sp_remote_collect_add(sp_remote_collect *c, sp_stream *s, sp_err *err) SP_MUST_USE;
 
-/* ---- the status on the error stream or channel ---- */
+/* ---- the status on the error stream or channel; after an error `out` holds nothing of use ---- */
 
 /* Success: nothing before v4, else {"status":"Success"}. */
 sp_code sp_remote_status_success(sp_buf *out, const sp_channel_protocol *p);
@@ -47,3 +47,5 @@ sp_code sp_remote_status_success(sp_buf *out, const sp_channel_protocol *p);
 sp_code sp_remote_status_exit(sp_buf *out, const sp_channel_protocol *p, int exit_code, sp_str what);
 /* The command could not be run. Before v4 plain text. */
 sp_code sp_remote_status_error(sp_buf *out, const sp_channel_protocol *p, sp_str what);
+/* kube-apiserver's own form of an internal error, for what stands between client and node. Always JSON. */
+sp_code sp_remote_status_internal(sp_buf *out, sp_str message);

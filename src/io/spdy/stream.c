@@ -23,11 +23,9 @@ static void give_back(spdy_stream *st, size_t n)
 	sp_pump_flush(&st->session->pump);
 }
 
-static const sp_stream_handler no_handler;
-
 static void tell_end(spdy_stream *st)
 {
-	if (st->closing || st->rx.len > 0 || st->base.handler == &no_handler)
+	if (st->closing || st->rx.len > 0 || st->base.handler == &sp_stream_no_handler)
 		return; /* a later owner hears of it when it starts to read */
 	if (st->end == SPDY_END_FIN && st->reading && !st->fin_told) {
 		st->fin_told = true;
@@ -287,24 +285,6 @@ static void on_turn(sp_defer *d)
 
 static const sp_stream_ops stream_ops = {op_read, op_write, op_shutdown, op_close, NULL};
 
-/* Until the owner sets a handler (a stream of the peer nobody took) nothing is lost by not listening. */
-static void ignore_data(void *arg, const uint8_t *bytes, size_t n)
-{
-	(void)arg;
-	(void)bytes;
-	(void)n;
-}
-static void ignore_end(void *arg)
-{
-	(void)arg;
-}
-static void ignore_error(void *arg, const sp_err *err)
-{
-	(void)arg;
-	(void)err;
-}
-static const sp_stream_handler no_handler = {ignore_data, ignore_end, ignore_error, NULL};
-
 spdy_stream *spdy_stream_make(sp_spdy *y, sp_spdy_cs *cs)
 {
 	spdy_stream *st = sp_try_alloc(sizeof *st);
@@ -312,7 +292,7 @@ spdy_stream *spdy_stream_make(sp_spdy *y, sp_spdy_cs *cs)
 		return NULL;
 	st->base.ops = &stream_ops;
 	st->base.world = y->pump.world;
-	st->base.handler = &no_handler;
+	st->base.handler = &sp_stream_no_handler;
 	memcpy(st->base.local, y->pump.stream->local, sizeof st->base.local);
 	memcpy(st->base.remote, y->pump.stream->remote, sizeof st->base.remote);
 	st->session = y;

@@ -3,6 +3,8 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "io/pump.h"
+#include "io/spdy/remote.h"
 
 #define CREATE_TIMEOUT_NS (UINT64_C(30) * 1000000000)
 #define STDIN_HIGH_BYTES ((size_t)256 << 10)
@@ -101,37 +103,17 @@ static void finish(sp_translate *t, sp_str status)
 	end_upstream(t);
 }
 
-static void json_text(sp_buf *out, sp_str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		uint8_t c = (uint8_t)s.ptr[i];
-		if (c == '"' || c == '\\')
-			sp_buf_printf(out, "\\%c", c);
-		else if (c < 0x20)
-			sp_buf_printf(out, "\\u%04x", c);
-		else
-			sp_buf_char(out, (char)c);
-	}
-}
-
-sp_code sp_translate_internal_error(sp_buf *out, sp_str message)
-{
-	sp_buf_str(out,
-		   SP_STR("{\"metadata\":{},\"status\":\"Failure\",\"message\":\"Internal error occurred: "));
-	json_text(out, message);
-	sp_buf_str(out, SP_STR("\",\"reason\":\"InternalError\",\"details\":{\"causes\":[{\"message\":\""));
-	json_text(out, message);
-	return sp_buf_str(out, SP_STR("\"}]},\"code\":500}"));
-}
-
 static void fail(sp_translate *t, const sp_err *err)
 {
 	if (t->finished)
 		return;
 	note_err(t, err);
 	sp_buf_clear(&t->status);
-	(void)sp_translate_internal_error(&t->status, sp_str_c(err->msg));
-	finish(t, sp_buf_view(&t->status));
+	sp_str status =
+		SP_STR("{\"metadata\":{},\"status\":\"Failure\",\"reason\":\"InternalError\",\"code\":500}");
+	if (sp_remote_status_internal(&t->status, sp_str_c(err->msg)) == SP_OK)
+		status = sp_buf_view(&t->status);
+	finish(t, status);
 }
 
 /* All output and the status are here: the order that clients rely on. */
@@ -377,27 +359,10 @@ static sp_code open_legs(sp_translate *t, sp_err *err)
 	return SP_OK;
 }
 
-static void no_data(void *arg, const uint8_t *bytes, size_t n)
-{
-	(void)arg;
-	(void)bytes;
-	(void)n;
-}
-static void no_end(void *arg)
-{
-	(void)arg;
-}
-static void no_error(void *arg, const sp_err *err)
-{
-	(void)arg;
-	(void)err;
-}
-static const sp_stream_handler no_handler = {no_data, no_end, no_error, NULL};
-
 /* The upstream's connection is ours but nothing stands on it yet. */
 static void drop_upstream(sp_stream *upstream)
 {
-	sp_stream_handle(upstream, &no_handler, NULL);
+	sp_stream_handle(upstream, &sp_stream_no_handler, NULL);
 	sp_stream_close(upstream);
 }
 

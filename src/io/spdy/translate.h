@@ -34,6 +34,3 @@ sp_code sp_translate_start(sp_world *w, sp_stream *client, sp_stream *upstream, 
 			   sp_err *err) SP_MUST_USE;
 /* Ends both at once; `done` still comes. */
 void sp_translate_abort(sp_translate *t);
-
-/* Appends the Status that upstream sends for an error of its own: reason InternalError, code 500. */
-sp_code sp_translate_internal_error(sp_buf *out, sp_str message);

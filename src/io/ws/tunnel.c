@@ -2,6 +2,7 @@
 #include "io/ws/tunnel.h"
 
 #include "base/alloc.h"
+#include "io/pump.h"
 
 #define MESSAGE_BYTES ((size_t)32 << 10) /* of one message we send */
 
@@ -182,23 +183,6 @@ static void ws_close(void *arg, uint16_t code, sp_str reason, const sp_err *err)
 
 static const sp_ws_handler ws_handler = {ws_message, ws_drain, ws_close};
 
-static void no_data(void *arg, const uint8_t *bytes, size_t n)
-{
-	(void)arg;
-	(void)bytes;
-	(void)n;
-}
-static void no_end(void *arg)
-{
-	(void)arg;
-}
-static void no_error(void *arg, const sp_err *err)
-{
-	(void)arg;
-	(void)err;
-}
-static const sp_stream_handler no_handler = {no_data, no_end, no_error, NULL};
-
 sp_code sp_ws_tunnel_open(sp_world *w, sp_stream *transport, const sp_ws_conn_opts *opts, sp_stream **ret,
 			  sp_err *err)
 {
@@ -207,7 +191,7 @@ sp_code sp_ws_tunnel_open(sp_world *w, sp_stream *transport, const sp_ws_conn_op
 		return sp_fail(err, SP_ENOMEM, "no memory for a WebSocket tunnel");
 	t->base.ops = &tunnel_ops;
 	t->base.world = w;
-	t->base.handler = &no_handler;
+	t->base.handler = &sp_stream_no_handler;
 	memcpy(t->base.local, transport->local, sizeof t->base.local);
 	memcpy(t->base.remote, transport->remote, sizeof t->base.remote);
 	sp_list_init(&t->writes);
