@@ -13,9 +13,71 @@ static sp_code parse_json_part(sp_arena *a, sp_str text, yyjson_mut_val **ret, s
 	return sp_json_parse_mut(a, text, doc, ret, err);
 }
 
+/* A text in quotes without escapes. */
+static bool take_plain_text(sp_str *in, sp_str *ret)
+{
+	sp_str at = *in;
+	if (!sp_str_take(&at, SP_STR("\"")))
+		return false;
+	size_t n = 0;
+	while (n < at.len && at.ptr[n] != '"') {
+		if (at.ptr[n] == '\\' || (unsigned char)at.ptr[n] < 0x20)
+			return false;
+		n++;
+	}
+	if (n == at.len)
+		return false;
+	*ret = sp_str_sub(at, 0, n);
+	*in = sp_str_sub(at, n + 1, at.len);
+	return true;
+}
+
+static bool take_plain_value(sp_str *in, sp_pe_value *ret)
+{
+	*ret = (sp_pe_value){.kind = SP_PV_STR};
+	if (take_plain_text(in, &ret->s))
+		return true;
+	size_t n = 0;
+	while (n < in->len && n < 18 && in->ptr[n] >= '0' && in->ptr[n] <= '9')
+		n++;
+	if (n == 0 || (n > 1 && in->ptr[0] == '0') ||
+	    sp_parse_i64(sp_str_sub(*in, 0, n), 0, INT64_MAX, &ret->i, NULL) != SP_OK)
+		return false;
+	ret->kind = SP_PV_INT;
+	*in = sp_str_sub(*in, n, in->len);
+	return true;
+}
+
+#define PLAIN_KEYS_MAX 4u
+
+/* What nearly all keys look like: sorted names, plain texts and small integers. False: the JSON parser
+ * decides. */
+static bool parse_plain_keys(sp_arena *a, sp_str text, sp_pe *ret)
+{
+	sp_pe_key keys[PLAIN_KEYS_MAX];
+	uint32_t n = 0;
+	if (!sp_str_take(&text, SP_STR("{")))
+		return false;
+	do {
+		if (n == PLAIN_KEYS_MAX || !take_plain_text(&text, &keys[n].name) ||
+		    !sp_str_take(&text, SP_STR(":")) || !take_plain_value(&text, &keys[n].value) ||
+		    (n > 0 && sp_str_cmp(keys[n - 1].name, keys[n].name) >= 0))
+			return false;
+		n++;
+	} while (sp_str_take(&text, SP_STR(",")));
+	sp_pe_key *copy = sp_str_eq(text, SP_STR("}")) ? sp_try_new(a, sp_pe_key, n) : NULL;
+	if (copy == NULL)
+		return false;
+	memcpy(copy, keys, n * sizeof(*keys));
+	*ret = (sp_pe){.kind = SP_PE_KEY, .keys = copy, .n_keys = n};
+	return true;
+}
+
 static sp_code parse_keys(sp_arena *a, sp_str text, sp_pe *ret, sp_err *err)
 {
 	yyjson_mut_val *object = NULL, *key, *val;
+	if (parse_plain_keys(a, text, ret))
+		return SP_OK;
 	SP_TRY(parse_json_part(a, text, &object, err));
 	if (!yyjson_mut_is_obj(object))
 		return sp_fail(err, SP_EINVAL, "key path element is not an object");

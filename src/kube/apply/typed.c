@@ -449,7 +449,8 @@ static sp_code compare_list(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, 
 			ni = sp_typed_list_find(&x, &x.sorted[i]->pe, &at);
 		if (c >= 0)
 			nj = sp_typed_list_find(&y, &y.sorted[j]->pe, &at);
-		SP_TRY(compare_items(a, sp_typed_items(s), x.sorted + i, ni, y.sorted + j, nj, ret));
+		SP_TRY(compare_items(a, sp_typed_items(s), ni > 0 ? x.sorted + i : NULL, ni,
+				     nj > 0 ? y.sorted + j : NULL, nj, ret));
 		i += ni;
 		j += nj;
 	}
