@@ -23,9 +23,11 @@ typedef enum sp_pe_kind {
 /* A scalar inside a path element. Numbers keep whether they were written as an integer. */
 typedef struct sp_pe_value {
 	enum { SP_PV_NULL, SP_PV_BOOL, SP_PV_INT, SP_PV_FLOAT, SP_PV_STR } kind;
-	int64_t i; /* INT, BOOL */
-	double f;
-	sp_str s;
+	union {
+		int64_t i; /* INT, BOOL */
+		double f;
+		sp_str s;
+	};
 } sp_pe_value;
 
 typedef struct sp_pe_key {
@@ -36,9 +38,11 @@ typedef struct sp_pe_key {
 typedef struct sp_pe {
 	sp_pe_kind kind;
 	uint32_t n_keys;
-	sp_str name;           /* FIELD */
-	const sp_pe_key *keys; /* KEY, sorted by name */
-	sp_pe_value value;     /* VALUE; INDEX in value.i */
+	union {
+		sp_str name;           /* FIELD */
+		const sp_pe_key *keys; /* KEY, sorted by name */
+		sp_pe_value value;     /* VALUE; INDEX in value.i */
+	};
 } sp_pe;
 
 typedef struct sp_fieldset sp_fieldset;
