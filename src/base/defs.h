@@ -42,6 +42,8 @@
 
 /* Prints what was violated and where, then aborts. Never returns. */
 SP_NORETURN void sp_assert_failed(const char *cond, const char *file, int line);
+/* Called once before the abort, after the message, to print what was going on; NULL: nothing. */
+void sp_assert_on_fail(void (*fn)(void));
 
 /*
  * SP_ASSERT stays on in release builds. It is for programmer errors (preconditions, invariants, impossible
