@@ -93,6 +93,13 @@ sp_code sp_wakeup_new(sp_world *w, void (*fn)(void *arg), void *arg, sp_wakeup *
 void sp_wakeup_call(sp_wakeup *u);
 void sp_wakeup_free(sp_wakeup *u);
 
+/* `fn` runs on the loop after each delivery of a signal of this process (SIGTERM, SIGHUP …; several close
+ * together may count as one). One watch per signal and world. Production only. */
+typedef struct sp_signal_watch sp_signal_watch;
+sp_code sp_signal_watch_new(sp_world *w, int signal, void (*fn)(void *arg, int signal), void *arg,
+			    sp_signal_watch **ret, sp_err *err) SP_MUST_USE;
+void sp_signal_watch_free(sp_signal_watch *s);
+
 /* ---- byte streams ---- */
 
 /*
@@ -112,7 +119,8 @@ typedef struct sp_listen_opts {
 	bool reuse_port;
 } sp_listen_opts;
 
-/* on_accept owns the stream. Accepting pauses by itself while descriptors are exhausted. */
+/* `opts` may be NULL. on_accept owns the stream. Accepting pauses by itself while descriptors are exhausted.
+ */
 sp_code sp_listen(sp_world *w, sp_str address, const sp_listen_opts *opts,
 		  void (*on_accept)(void *arg, sp_stream *s), void *arg, sp_listener **ret,
 		  sp_err *err) SP_MUST_USE;
@@ -128,7 +136,7 @@ void sp_listener_close(sp_listener *l);
 typedef struct sp_connect_req {
 	void (*done)(struct sp_connect_req *r, sp_stream *s, const sp_err *err);
 	void *arg;
-	void *impl; /* of the world */
+	void *impl; /* of the world; NULL while nothing is under way */
 } sp_connect_req;
 sp_code sp_connect(sp_world *w, sp_connect_req *r, sp_str address, uint64_t timeout_ns,
 		   sp_err *err) SP_MUST_USE;

@@ -17,7 +17,7 @@ typedef struct script {
 	uint16_t bytes, drop_at; /* drop_at 0: nobody drops */
 } script;
 
-static sp_world world;
+static mini_world world;
 static script plan;
 static unsigned n_ends, n_wanted; /* connections that came to their on_close */
 static bool dropped;
@@ -127,7 +127,7 @@ static void echo_maybe_close(echoer *e)
 	if (!e->got_end || e->n_writes > 0 || e->closing)
 		return;
 	e->closing = true;
-	sp_timer_stop(&world, &e->rest);
+	sp_timer_stop(&world.base, &e->rest);
 	sp_stream_close(e->stream);
 }
 static void echo_written(sp_write *req, sp_code code)
@@ -154,9 +154,9 @@ static void echo_data(void *arg, const uint8_t *bytes, size_t n)
 	w->req.iov[0] = (sp_iov){w->bytes, n};
 	e->n_writes++;
 	sp_stream_write(e->stream, &w->req);
-	if (sp_random_u64(&world) % 4 == 0) {
+	if (sp_random_u64(&world.base) % 4 == 0) {
 		sp_stream_read(e->stream, false);
-		sp_timer_start(&world, &e->rest, 1000 + sp_random_u64(&world) % 5000, echo_rested);
+		sp_timer_start(&world.base, &e->rest, 1000 + sp_random_u64(&world.base) % 5000, echo_rested);
 	}
 }
 static void echo_end(void *arg)
@@ -173,7 +173,7 @@ static void echo_error(void *arg, const sp_err *err)
 	if (e->closing)
 		return;
 	e->closing = true;
-	sp_timer_stop(&world, &e->rest);
+	sp_timer_stop(&world.base, &e->rest);
 	sp_stream_close(e->stream);
 }
 static void echo_close(void *arg)
@@ -260,7 +260,7 @@ static void watch_talkers(sp_timer *t)
 	if (all_quiet())
 		end_session_when_quiet();
 	else
-		sp_timer_start(&world, t, 1000000, watch_talkers);
+		sp_timer_start(&world.base, t, 1000000, watch_talkers);
 }
 
 static void drop_spdy(sp_timer *t)
@@ -278,23 +278,23 @@ static void run_spdy(sp_stream *a, sp_stream *b)
 	opts.core.window_bytes = 2000;
 	opts.ping_every_ns = 3000000;
 	opts.pong_timeout_ns = UINT64_C(3600) * 1000000000;
-	SP_ASSERT(sp_spdy_open(&world, b, &opts, &server_handler, NULL, &spdy_server, NULL) == SP_OK);
+	SP_ASSERT(sp_spdy_open(&world.base, b, &opts, &server_handler, NULL, &spdy_server, NULL) == SP_OK);
 	opts.core.client = true;
-	SP_ASSERT(sp_spdy_open(&world, a, &opts, &client_handler, NULL, &spdy_client, NULL) == SP_OK);
+	SP_ASSERT(sp_spdy_open(&world.base, a, &opts, &client_handler, NULL, &spdy_client, NULL) == SP_OK);
 	sp_spdy_header h = {SP_STR("Kind"), SP_STR("talk")};
 	for (size_t i = 0; i < plan.n_streams; i++) {
 		sp_stream *s = NULL;
 		SP_ASSERT(sp_spdy_stream_open(spdy_client, &h, 1, false, &s, NULL) == SP_OK);
 		talker_start(&talkers[i], i, s, plan.bytes);
 	}
-	sp_timer_start(&world, &watch, 1000000, watch_talkers);
+	sp_timer_start(&world.base, &watch, 1000000, watch_talkers);
 	if (plan.drop_at != 0)
-		sp_timer_start(&world, &drop, plan.drop_at * UINT64_C(1000), drop_spdy);
+		sp_timer_start(&world.base, &drop, plan.drop_at * UINT64_C(1000), drop_spdy);
 }
 
 static void pair(sp_stream *ret[2])
 {
-	SP_ASSERT(sp_stream_pair(&world, ret, NULL) == SP_OK);
+	SP_ASSERT(sp_stream_pair(&world.base, ret, NULL) == SP_OK);
 }
 
 static void scenario_spdy(void)
@@ -318,7 +318,7 @@ static sp_stream *tunnel(sp_stream *s, bool client)
 {
 	sp_ws_conn_opts o = {.core = {.client = client}, .high_bytes = 3000, .ping_every_ns = 5000000};
 	sp_stream *t = NULL;
-	SP_ASSERT(sp_ws_tunnel_open(&world, s, &o, &t, NULL) == SP_OK);
+	SP_ASSERT(sp_ws_tunnel_open(&world.base, s, &o, &t, NULL) == SP_OK);
 	return t;
 }
 
@@ -403,7 +403,7 @@ static void scenario_ws(void)
 		sp_ws_conn_opts o = {.high_bytes = 1000 + plan.high * 100u, .ping_every_ns = 100000};
 		o.core.client = i == 0;
 		chats[i] = (chat){.echo = i == 1};
-		SP_ASSERT(sp_ws_open(&world, s[i], &o, &chat_handler, &chats[i], &chats[i].ws, NULL) ==
+		SP_ASSERT(sp_ws_open(&world.base, s[i], &o, &chat_handler, &chats[i], &chats[i].ws, NULL) ==
 			  SP_OK);
 		sp_ws_read(chats[i].ws, true);
 	}
@@ -411,7 +411,7 @@ static void scenario_ws(void)
 		sp_ws_close(chats[0].ws, SP_WS_NORMAL, SP_STR("nothing to say"));
 	chat_send(&chats[0]);
 	if (plan.drop_at != 0)
-		sp_timer_start(&world, &drop, plan.drop_at * UINT64_C(1000), drop_chat);
+		sp_timer_start(&world.base, &drop, plan.drop_at * UINT64_C(1000), drop_chat);
 }
 
 /* ---- exec over WebSocket, translated; the upstream echoes stdin to stdout and ends with a status ---- */
@@ -578,9 +578,9 @@ static void scenario_translate(void)
 	exec_n_out = exec_n_status = 0;
 	exec_protocol = sp_channel_choose(SP_STR("v5.channel.k8s.io"), false, 5);
 	sp_ws_conn_opts o = {.core = {.client = true}};
-	SP_ASSERT(sp_ws_open(&world, near[0], &o, &exec_ws_handler, NULL, &exec_ws, NULL) == SP_OK);
+	SP_ASSERT(sp_ws_open(&world.base, near[0], &o, &exec_ws_handler, NULL, &exec_ws, NULL) == SP_OK);
 	sp_spdy_conn_opts so = {.high_bytes = 2000};
-	SP_ASSERT(sp_spdy_open(&world, far[1], &so, &exec_handler, NULL, &exec_spdy, NULL) == SP_OK);
+	SP_ASSERT(sp_spdy_open(&world.base, far[1], &so, &exec_handler, NULL, &exec_spdy, NULL) == SP_OK);
 	sp_translate_opts t = {.protocol = exec_protocol,
 			       .in = true,
 			       .out = true,
@@ -588,7 +588,7 @@ static void scenario_translate(void)
 			       .tty = plan.high % 2 == 1};
 	t.ws.high_bytes = 2000;
 	sp_translate *translate = NULL;
-	SP_ASSERT(sp_translate_start(&world, near[1], far[0], &t, splice_done, NULL, &translate, NULL) ==
+	SP_ASSERT(sp_translate_start(&world.base, near[1], far[0], &t, splice_done, NULL, &translate, NULL) ==
 		  SP_OK);
 	sp_ws_read(exec_ws, true);
 	uint8_t bytes[UINT16_MAX];
@@ -600,7 +600,7 @@ static void scenario_translate(void)
 	exec_send(SP_CHANNEL_RESIZE, SP_STR("{\"Width\":80,\"Height\":24}"));
 	exec_send(SP_CHANNEL_CLOSE_SIGNAL, SP_STR("\0"));
 	if (plan.drop_at != 0)
-		sp_timer_start(&world, &drop, plan.drop_at * UINT64_C(1000), drop_exec);
+		sp_timer_start(&world.base, &drop, plan.drop_at * UINT64_C(1000), drop_exec);
 }
 
 /* ---- ttrpc ---- */
@@ -630,7 +630,7 @@ static void on_call(void *arg, sp_ttrpc_call *call, sp_str payload)
 	SP_ASSERT(waiting[i] == NULL);
 	waiting[i] = call;
 	call_timers[i].arg = &waiting[i];
-	sp_timer_start(&world, &call_timers[i], sp_random_u64(&world) % 20000, call_ready);
+	sp_timer_start(&world.base, &call_timers[i], sp_random_u64(&world.base) % 20000, call_ready);
 }
 static const sp_ttrpc_method rpc_methods[] = {{SP_STR_INIT("Do"), .on_call = on_call}};
 static const sp_ttrpc_service rpc_services[] = {{SP_STR_INIT("x.Y"), rpc_methods, 1, NULL}};
@@ -667,8 +667,9 @@ static void scenario_ttrpc(void)
 	n_rpcs_over = 0;
 	sp_ttrpc_server_opts o = {
 		.services = rpc_services, .n_services = 1, .on_close = rpc_closed, .arg = &rpc_server};
-	SP_ASSERT(sp_ttrpc_serve(&world, s[1], &o, &rpc_server, NULL) == SP_OK);
-	SP_ASSERT(sp_ttrpc_client_open(&world, s[0], rpc_closed, &rpc_client, &rpc_client, NULL) == SP_OK);
+	SP_ASSERT(sp_ttrpc_serve(&world.base, s[1], &o, &rpc_server, NULL) == SP_OK);
+	SP_ASSERT(sp_ttrpc_client_open(&world.base, s[0], rpc_closed, &rpc_client, &rpc_client, NULL) ==
+		  SP_OK);
 	uint8_t *payload = sp_alloc(plan.bytes + 1u);
 	for (size_t i = 0; i < plan.n_streams; i++) {
 		payload[0] = (uint8_t)i;
@@ -682,7 +683,7 @@ static void scenario_ttrpc(void)
 	if (plan.n_streams == 0)
 		sp_ttrpc_client_close(rpc_client);
 	if (plan.drop_at != 0)
-		sp_timer_start(&world, &drop, plan.drop_at * UINT64_C(1000), drop_rpc);
+		sp_timer_start(&world.base, &drop, plan.drop_at * UINT64_C(1000), drop_rpc);
 }
 
 static void (*const scenarios[])(void) = {scenario_spdy, scenario_tunnel, scenario_ws, scenario_translate,
@@ -708,7 +709,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(talkers, 0, sizeof talkers);
 	memset(waiting, 0, sizeof waiting);
 	scenarios[plan.scenario]();
-	sp_world_run(&world);
+	sp_world_run(&world.base);
 	SP_ASSERT(n_ends == n_wanted);
 	for (size_t i = 0; i < SP_LEN(talkers); i++)
 		SP_ASSERT(talkers[i].stream == NULL || (talkers[i].closed && talkers[i].out == NULL));

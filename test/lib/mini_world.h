@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small world for programs that are not the test runner (fuzz targets, benchmarks, interop peers): virtual
- * time and streams in memory whose bytes arrive in random pieces, or sockets by poll(2). It defines the
- * functions of io/world.h, so exactly one file of a program includes it.
+ * time and streams in memory whose bytes arrive in random pieces, or sockets by poll(2). Exactly one file of
+ * a program includes it.
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 
 #include "base/alloc.h"
 #include "io/stream.h"
-#include "io/world.h"
+#include "io/world_ops.h"
 
 typedef struct mini_stream {
 	sp_stream base;
@@ -30,7 +30,8 @@ typedef struct mini_stream {
 	bool reading, shut, shut_passed, closing, end_told, failed;
 } mini_stream;
 
-struct sp_world {
+typedef struct mini_world {
+	sp_world base;
 	uint64_t now_ns, rng;
 	size_t piece_max; /* of what one read gives */
 	sp_heap timers;
@@ -39,54 +40,48 @@ struct sp_world {
 	int listen_fd;
 	void (*on_accept)(void *arg, sp_stream *s);
 	void *accept_arg;
-};
+} mini_world;
 
-uint64_t sp_now_ns(sp_world *w)
+static mini_world *mini_of(sp_world *w)
 {
-	return w->now_ns;
+	return SP_CONTAINER_OF(w, mini_world, base);
 }
-uint64_t sp_random_u64(sp_world *w)
+
+static uint64_t mini_now_ns(sp_world *w)
+{
+	return mini_of(w)->now_ns;
+}
+static uint64_t mini_random_u64(mini_world *w)
 {
 	uint64_t z = (w->rng += UINT64_C(0x9e3779b97f4a7c15));
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return z ^ (z >> 31);
 }
-void sp_random(sp_world *w, void *bytes, size_t n)
+static void mini_random(sp_world *w, void *bytes, size_t n)
 {
 	uint8_t *p = bytes;
 	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)sp_random_u64(w);
+		p[i] = (uint8_t)mini_random_u64(mini_of(w));
 }
-void sp_world_stop(sp_world *w)
+static void mini_stop(sp_world *w)
 {
-	w->stopping = true;
+	mini_of(w)->stopping = true;
 }
 
-void sp_timer_start(sp_world *w, sp_timer *t, uint64_t delay_ns, void (*fn)(sp_timer *t))
+static void mini_timer_start(sp_world *w, sp_timer *t, uint64_t delay_ns, void (*fn)(sp_timer *t))
 {
-	sp_heap_remove(&w->timers, &t->node);
+	sp_heap_remove(&mini_of(w)->timers, &t->node);
 	t->fn = fn;
-	SP_ASSERT(sp_heap_push(&w->timers, &t->node, w->now_ns + delay_ns) == SP_OK);
+	SP_ASSERT(sp_heap_push(&mini_of(w)->timers, &t->node, mini_of(w)->now_ns + delay_ns) == SP_OK);
 }
-void sp_timer_stop(sp_world *w, sp_timer *t)
+static void mini_timer_stop(sp_world *w, sp_timer *t)
 {
-	sp_heap_remove(&w->timers, &t->node);
+	sp_heap_remove(&mini_of(w)->timers, &t->node);
 }
-void sp_defer_init(sp_defer *d, void (*fn)(sp_defer *d), void *arg)
+static void mini_defer_call(sp_world *w, sp_defer *d)
 {
-	sp_list_init(&d->node);
-	d->fn = fn;
-	d->arg = arg;
-}
-void sp_defer_call(sp_world *w, sp_defer *d)
-{
-	if (sp_list_is_empty(&d->node))
-		sp_list_push_back(&w->defers, &d->node);
-}
-void sp_defer_cancel(sp_defer *d)
-{
-	sp_list_remove(&d->node);
+	sp_list_push_back(&mini_of(w)->defers, &d->node);
 }
 
 /* ---- streams ---- */
@@ -148,7 +143,7 @@ static void mini_tell_end(mini_stream *s)
 }
 
 /* One step of one stream in memory; true when something happened. */
-static bool mini_step_memory(sp_world *w, mini_stream *s)
+static bool mini_step_memory(mini_world *w, mini_stream *s)
 {
 	mini_stream *to = s->peer;
 	if (!sp_list_is_empty(&s->writes)) {
@@ -159,7 +154,7 @@ static bool mini_step_memory(sp_world *w, mini_stream *s)
 		}
 		if (!to->reading || to->closing)
 			return false;
-		size_t n = 1 + sp_random_u64(w) % SP_MIN(piece.len, w->piece_max);
+		size_t n = 1 + mini_random_u64(w) % SP_MIN(piece.len, w->piece_max);
 		if (w->piece_max >= (size_t)1 << 16)
 			n = SP_MIN(piece.len, w->piece_max);
 		s->write_at += n;
@@ -243,11 +238,11 @@ static void mini_end_stream(mini_stream *s)
 	sp_free(s);
 }
 
-static mini_stream *mini_stream_new(sp_world *w, int fd)
+static mini_stream *mini_stream_new(mini_world *w, int fd)
 {
 	mini_stream *s = SP_NEW(mini_stream);
 	s->base.ops = &mini_ops;
-	s->base.world = w;
+	s->base.world = &w->base;
 	s->fd = fd;
 	sp_list_init(&s->writes);
 	sp_list_init(&s->node);
@@ -255,10 +250,10 @@ static mini_stream *mini_stream_new(sp_world *w, int fd)
 	return s;
 }
 
-sp_code sp_stream_pair(sp_world *w, sp_stream *ret[2], sp_err *err)
+static sp_code mini_stream_pair(sp_world *w, sp_stream *ret[2], sp_err *err)
 {
 	(void)err;
-	mini_stream *a = mini_stream_new(w, -1), *b = mini_stream_new(w, -1);
+	mini_stream *a = mini_stream_new(mini_of(w), -1), *b = mini_stream_new(mini_of(w), -1);
 	a->peer = b;
 	b->peer = a;
 	ret[0] = &a->base;
@@ -266,25 +261,25 @@ sp_code sp_stream_pair(sp_world *w, sp_stream *ret[2], sp_err *err)
 	return SP_OK;
 }
 
-static void mini_clock(sp_world *w)
+static void mini_clock(mini_world *w)
 {
 	struct timespec ts;
 	if (w->real_time && clock_gettime(CLOCK_MONOTONIC, &ts) == 0)
 		w->now_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-sp_code sp_stream_from_fd(sp_world *w, int fd, sp_stream **ret, sp_err *err)
+static sp_code mini_stream_from_fd(sp_world *w, int fd, sp_stream **ret, sp_err *err)
 {
 	(void)err;
-	w->real_time = true;
-	mini_clock(w); /* deadlines of what is started before the loop runs count from now */
-	*ret = &mini_stream_new(w, fd)->base;
+	mini_of(w)->real_time = true;
+	mini_clock(mini_of(w)); /* deadlines of what is started before the loop runs count from now */
+	*ret = &mini_stream_new(mini_of(w), fd)->base;
 	return SP_OK;
 }
 
 /* ---- the loop ---- */
 
-static bool mini_step_all(sp_world *w)
+static bool mini_step_all(mini_world *w)
 {
 	bool any = false;
 	sp_list *node;
@@ -313,7 +308,7 @@ static bool mini_step_all(sp_world *w)
 }
 
 /* Waits for sockets or the next timer; false when there is nothing to wait for. */
-static bool mini_wait(sp_world *w)
+static bool mini_wait(mini_world *w)
 {
 	const sp_heap_node *first = sp_heap_peek(&w->timers);
 	if (!w->real_time) {
@@ -348,8 +343,9 @@ static bool mini_wait(sp_world *w)
 	return true;
 }
 
-void sp_world_run(sp_world *w)
+static void mini_run(sp_world *base)
 {
+	mini_world *w = mini_of(base);
 	do {
 		mini_clock(w);
 		while (!w->stopping && mini_step_all(w))
@@ -357,15 +353,30 @@ void sp_world_run(sp_world *w)
 	} while (!w->stopping && mini_wait(w));
 }
 
-static void mini_world_init(sp_world *w, uint64_t seed, size_t piece_max)
+static void mini_world_init(mini_world *w, uint64_t seed, size_t piece_max)
 {
-	*w = (sp_world){.now_ns = 1000000000, .rng = seed, .piece_max = piece_max, .listen_fd = -1};
+	static const sp_world_ops ops = {
+		.run = mini_run,
+		.stop = mini_stop,
+		.now_ns = mini_now_ns,
+		.random = mini_random,
+		.timer_start = mini_timer_start,
+		.timer_stop = mini_timer_stop,
+		.defer_call = mini_defer_call,
+		.stream_pair = mini_stream_pair,
+		.stream_from_fd = mini_stream_from_fd,
+	};
+	*w = (mini_world){.base = {&ops, &sp_sys_file_ops},
+			  .now_ns = 1000000000,
+			  .rng = seed,
+			  .piece_max = piece_max,
+			  .listen_fd = -1};
 	sp_heap_init(&w->timers);
 	sp_list_init(&w->defers);
 	sp_list_init(&w->streams);
 }
 
-static void mini_world_done(sp_world *w)
+static void mini_world_done(mini_world *w)
 {
 	SP_ASSERT(sp_list_is_empty(&w->streams));
 	sp_heap_done(&w->timers);

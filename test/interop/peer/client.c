@@ -14,7 +14,7 @@
 
 #include <netinet/in.h>
 
-static sp_world world;
+static mini_world world;
 static int n_wrong;
 
 static void wrong(const char *what, const char *detail)
@@ -37,7 +37,7 @@ static int dial(sp_str port)
 static sp_stream *stream_of(int fd)
 {
 	sp_stream *s = NULL;
-	SP_ASSERT(sp_stream_from_fd(&world, fd, &s, NULL) == SP_OK);
+	SP_ASSERT(sp_stream_from_fd(&world.base, fd, &s, NULL) == SP_OK);
 	return s;
 }
 
@@ -71,7 +71,7 @@ static void ws_close(void *arg, uint16_t code, sp_str reason, const sp_err *err)
 	(void)reason;
 	if (err != NULL || code != SP_WS_NORMAL || n_sent != SP_LEN(sizes))
 		wrong("ws close", err != NULL ? err->msg : "too early or with another code");
-	sp_world_stop(&world);
+	sp_world_stop(&world.base);
 }
 static const sp_ws_handler ws_handler = {ws_message, NULL, ws_close};
 
@@ -92,7 +92,7 @@ static void run_ws(int fd)
 	if (sp_str_find((sp_str){head, len}, (sp_str){accept, sizeof accept}) < 0)
 		wrong("ws", "another Sec-WebSocket-Accept");
 	sp_ws_conn_opts o = {.core = {.client = true}};
-	SP_ASSERT(sp_ws_open(&world, stream_of(fd), &o, &ws_handler, NULL, &ws, NULL) == SP_OK);
+	SP_ASSERT(sp_ws_open(&world.base, stream_of(fd), &o, &ws_handler, NULL, &ws, NULL) == SP_OK);
 	sp_ws_read(ws, true);
 	ws_next();
 }
@@ -165,14 +165,14 @@ static void on_close(void *arg, const sp_err *err)
 	(void)arg;
 	if (err != NULL || n_replies != STREAMS)
 		wrong("spdy close", err != NULL ? err->msg : "replies are missing");
-	sp_world_stop(&world);
+	sp_world_stop(&world.base);
 }
 static const sp_spdy_handler spdy_handler = {on_stream, on_reply, NULL, on_close};
 
 static void run_spdy(int fd)
 {
 	sp_spdy_conn_opts o = {.core = {.client = true}};
-	SP_ASSERT(sp_spdy_open(&world, stream_of(fd), &o, &spdy_handler, NULL, &session, NULL) == SP_OK);
+	SP_ASSERT(sp_spdy_open(&world.base, stream_of(fd), &o, &spdy_handler, NULL, &session, NULL) == SP_OK);
 	sp_spdy_header h = {SP_STR("streamtype"), SP_STR("data")};
 	for (size_t i = 0; i < STREAMS; i++) {
 		talker *t = &talkers[i];
@@ -224,7 +224,7 @@ static void client_closed(void *arg, const sp_err *err)
 	(void)arg;
 	if (err != NULL || n_calls_over != CALLS + 2)
 		wrong("ttrpc close", err != NULL ? err->msg : "calls are missing");
-	sp_world_stop(&world);
+	sp_world_stop(&world.base);
 }
 
 static void call(size_t i, const char *method, bool streams)
@@ -243,7 +243,8 @@ static void call(size_t i, const char *method, bool streams)
 
 static void run_ttrpc(int fd)
 {
-	SP_ASSERT(sp_ttrpc_client_open(&world, stream_of(fd), client_closed, NULL, &client, NULL) == SP_OK);
+	SP_ASSERT(sp_ttrpc_client_open(&world.base, stream_of(fd), client_closed, NULL, &client, NULL) ==
+		  SP_OK);
 	sp_arena_init(&texts, 1 << 20);
 	for (size_t i = 0; i < SP_LEN(payloads); i++) {
 		sp_buf_init(&payloads[i], 1 << 20);
@@ -276,7 +277,7 @@ int main(int argc, char **argv)
 		if (sp_str_eq(sp_str_c(argv[1]), sp_str_c(rows[i].name)))
 			rows[i].run(dial(sp_str_c(argv[2])));
 	}
-	sp_world_run(&world);
+	sp_world_run(&world.base);
 	for (size_t i = 0; i < SP_LEN(payloads); i++)
 		sp_buf_done(&payloads[i]);
 	sp_arena_done(&texts);

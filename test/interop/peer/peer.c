@@ -23,7 +23,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-static sp_world world;
+static mini_world world;
 
 /* ---- remote command and port-forward over SPDY ---- */
 
@@ -202,7 +202,7 @@ static void serve_spdy(sp_stream *s, service service, bool tty, int exit_code)
 	command *c = SP_NEW(command);
 	c->service = service;
 	c->exit_code = exit_code;
-	c->collect = (sp_remote_collect){.world = &world,
+	c->collect = (sp_remote_collect){.world = &world.base,
 					 .want_in = true,
 					 .want_out = true,
 					 .want_err = !tty,
@@ -211,13 +211,13 @@ static void serve_spdy(sp_stream *s, service service, bool tty, int exit_code)
 					 .on_timeout = on_collect_timeout,
 					 .arg = c};
 	c->collect.protocol = sp_channel_choose(SP_STR("v4.channel.k8s.io"), true, 4);
-	c->forward = (sp_forward){.world = &world, .on_pair = on_pair, .arg = c};
+	c->forward = (sp_forward){.world = &world.base, .on_pair = on_pair, .arg = c};
 	if (service == EXEC)
 		sp_remote_collect_start(&c->collect, 0);
 	sp_forward_init(&c->forward);
 	sp_spdy *y = NULL;
 	sp_spdy_conn_opts o = {0};
-	SP_ASSERT(sp_spdy_open(&world, s, &o, &spdy_handler, c, &y, NULL) == SP_OK);
+	SP_ASSERT(sp_spdy_open(&world.base, s, &o, &spdy_handler, c, &y, NULL) == SP_OK);
 }
 
 /* ---- WebSocket ---- */
@@ -245,7 +245,7 @@ static void serve_echo(sp_stream *s)
 {
 	echo *e = SP_NEW(echo);
 	sp_ws_conn_opts o = {0};
-	SP_ASSERT(sp_ws_open(&world, s, &o, &echo_handler, e, &e->ws, NULL) == SP_OK);
+	SP_ASSERT(sp_ws_open(&world.base, s, &o, &echo_handler, e, &e->ws, NULL) == SP_OK);
 	sp_ws_read(e->ws, true);
 }
 
@@ -259,11 +259,11 @@ static void translated(void *arg, const sp_err *err)
 static void serve_translate(sp_stream *s, const sp_channel_protocol *p, bool tty, int exit_code)
 {
 	sp_stream *pair[2];
-	SP_ASSERT(sp_stream_pair(&world, pair, NULL) == SP_OK);
+	SP_ASSERT(sp_stream_pair(&world.base, pair, NULL) == SP_OK);
 	serve_spdy(pair[1], EXEC, tty, exit_code);
 	sp_translate_opts o = {.protocol = p, .in = true, .out = true, .err = !tty, .tty = tty};
 	sp_translate *t = NULL;
-	SP_ASSERT(sp_translate_start(&world, s, pair[0], &o, translated, NULL, &t, NULL) == SP_OK);
+	SP_ASSERT(sp_translate_start(&world.base, s, pair[0], &o, translated, NULL, &t, NULL) == SP_OK);
 }
 
 /* ---- ttrpc ---- */
@@ -312,7 +312,7 @@ static void serve_ttrpc(sp_stream *s)
 {
 	sp_ttrpc_server_conn *c = NULL;
 	sp_ttrpc_server_opts o = {.services = services, .n_services = 1};
-	SP_ASSERT(sp_ttrpc_serve(&world, s, &o, &c, NULL) == SP_OK);
+	SP_ASSERT(sp_ttrpc_serve(&world.base, s, &o, &c, NULL) == SP_OK);
 }
 
 /* ---- the upgrade, just enough of HTTP/1.1 for these clients ---- */
@@ -383,7 +383,7 @@ static void serve_http(sp_stream *s, int fd, sp_str head)
 		if (p != NULL) {
 			serve_translate(s, p, tty, exit_code);
 		} else if (chosen.len > 0) {
-			SP_ASSERT(sp_ws_tunnel_open(&world, s, &o, &t, NULL) == SP_OK);
+			SP_ASSERT(sp_ws_tunnel_open(&world.base, s, &o, &t, NULL) == SP_OK);
 			serve_spdy(t, FORWARD, false, 0);
 		} else {
 			serve_echo(s);
@@ -427,6 +427,6 @@ int main(void)
 	SP_ASSERT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
 	printf("port %d\n", ntohs(a.sin_port));
 	fflush(stdout);
-	sp_world_run(&world);
+	sp_world_run(&world.base);
 	return 0;
 }
