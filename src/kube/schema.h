@@ -48,7 +48,9 @@ enum {
 	SP_S_NULLABLE = 1u << 0,         /* null is kept (CRD nullable: true) */
 	SP_S_PRESERVE_UNKNOWN = 1u << 1, /* x-kubernetes-preserve-unknown-fields */
 	SP_S_EMBEDDED_RESOURCE = 1u << 2,
-	SP_S_CRD = 1u << 3, /* made at run time: unknown fields prune, quantities keep their text … */
+	SP_S_CRD = 1u << 3,     /* made at run time: unknown fields prune, quantities keep their text … */
+	SP_S_WRAPPED = 1u << 4, /* LIST: a message {items=1} in protobuf (meta/v1.Verbs, ExtraValue) */
+	SP_S_TYPE_STATED = 1u << 5, /* OpenAPI prints the list or map type even when it is the usual one */
 };
 
 /* Field flags. */
@@ -63,6 +65,9 @@ enum {
 	SP_F_SMP_RETAIN_KEYS = 1u << 6,
 	SP_F_OMITZERO = 1u << 7,  /* Go's omitzero: an all-zero struct is left out */
 	SP_F_ENUM_TYPE = 1u << 8, /* the OpenAPI document lists `enum` values */
+	SP_F_DEF_UNPUBLISHED =
+		1u << 9,           /* `def` is applied by the server, but stands in no OpenAPI document */
+	SP_F_IMMUTABLE = 1u << 10, /* an update may not change it */
 };
 
 typedef struct sp_schema sp_schema;
@@ -74,7 +79,8 @@ typedef struct sp_field {
 	uint32_t number; /* protobuf; 0 = none (CRDs) */
 	uint32_t flags;
 	sp_str merge_key; /* strategic merge */
-	sp_str def; /* default as JSON text, or empty; applied when the field is absent (null for CRDs too) */
+	sp_str def; /* default as JSON text, or empty; applied when the field is absent (null for CRDs too);
+		       an absent object that is no pointer counts as present and empty */
 	const sp_rules *rules; /* constraints beyond the node's own, or NULL */
 	sp_str description;
 } sp_field;
