@@ -30,9 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	yyjson_mut_doc *doc = sp_json_doc(&a);
 	yyjson_mut_val *openapi = NULL, *object = NULL;
 	const sp_schema *s = NULL;
-	sp_crd_errors e;
+	sp_violations e;
 	SP_ASSERT(doc != NULL);
-	sp_crd_errors_init(&e, &a);
+	sp_violations_init(&e, &a);
 	if (sp_json_parse_mut(&a, head, doc, &openapi, NULL) == SP_OK) {
 		fields(&a, doc, openapi);
 		if (sp_crd_compile(&a, openapi, SP_STR("spec"), NULL, false, &e, &s) == SP_OK && s != NULL &&
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (sp_crd_default(doc, s, object))
 				(void)sp_crd_validate(&a, s, object, &e);
 		}
-		(void)sp_crd_errors_text(&a, &e);
+		(void)sp_violations_text(&a, &e);
 	}
 	sp_arena_done(&a);
 	return 0;

@@ -45,13 +45,13 @@ SP_TEST(crd, structure)
 	T_TRUE(doc != NULL);
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
 		t_row("%s", rows[i].schema);
-		sp_crd_errors e;
+		sp_violations e;
 		const sp_schema *s = NULL;
 		yyjson_mut_val *v = tree(doc, rows[i].schema);
 		T_TRUE(v != NULL);
-		sp_crd_errors_init(&e, T_ARENA);
+		sp_violations_init(&e, T_ARENA);
 		T_OK(sp_crd_compile(T_ARENA, v, SP_STR("s"), NULL, false, &e, &s));
-		T_EQ_C(sp_crd_errors_text(T_ARENA, &e), rows[i].want);
+		T_EQ_C(sp_violations_text(T_ARENA, &e), rows[i].want);
 		T_TRUE((s != NULL) == (e.n == 0));
 	}
 }
@@ -102,11 +102,11 @@ SP_TEST(crd, values)
 	};
 	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
 	T_TRUE(doc != NULL);
-	sp_crd_errors e;
+	sp_violations e;
 	const sp_schema *s = NULL;
 	yyjson_mut_val *v = tree(doc, schema_text);
 	T_TRUE(v != NULL);
-	sp_crd_errors_init(&e, T_ARENA);
+	sp_violations_init(&e, T_ARENA);
 	T_OK(sp_crd_compile(T_ARENA, v, SP_STR(""), NULL, false, &e, &s));
 	T_TRUE(s != NULL);
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
@@ -122,9 +122,9 @@ SP_TEST(crd, values)
 			want = tree(doc, rows[i].want);
 			T_TRUE(want != NULL && sp_jmut_equal(o, want));
 		}
-		sp_crd_errors_init(&e, T_ARENA);
+		sp_violations_init(&e, T_ARENA);
 		T_OK(sp_crd_validate(T_ARENA, s, o, &e));
-		T_EQ_C(sp_crd_errors_text(T_ARENA, &e), rows[i].errors);
+		T_EQ_C(sp_violations_text(T_ARENA, &e), rows[i].errors);
 	}
 }
 
@@ -148,12 +148,12 @@ static void replay(yyjson_mut_doc *doc, yyjson_mut_val *scenario, size_t *n)
 	size_t idx, max;
 	yyjson_mut_val *step;
 	const sp_schema *s = NULL;
-	sp_crd_errors e;
+	sp_violations e;
 	yyjson_mut_arr_foreach(sp_jmut_get(scenario, SP_STR("steps")), idx, max, step)
 	{
 		yyjson_mut_val *body = sp_jmut_path(step, "body", "json", NULL);
 		sp_str kind = sp_jmut_str(sp_jmut_get(body, SP_STR("kind")));
-		sp_crd_errors_init(&e, T_ARENA);
+		sp_violations_init(&e, T_ARENA);
 		if (s == NULL && crd_schema(step) != NULL) {
 			T_OK(sp_crd_compile(T_ARENA, crd_schema(step), SP_STR(""), NULL, false, &e, &s));
 			T_TRUE(s != NULL);
@@ -170,7 +170,7 @@ static void replay(yyjson_mut_doc *doc, yyjson_mut_val *scenario, size_t *n)
 		sp_crd_prune(s, body, NULL, NULL);
 		T_TRUE(sp_crd_default(doc, s, body));
 		T_OK(sp_crd_validate(T_ARENA, s, body, &e));
-		T_EQ_STR(sp_crd_errors_text(T_ARENA, &e), want);
+		T_EQ_STR(sp_violations_text(T_ARENA, &e), want);
 		(*n)++;
 	}
 }

@@ -7,7 +7,7 @@ typedef enum node_level { LEVEL_ROOT, LEVEL_ITEM, LEVEL_FIELD } node_level;
 
 typedef struct compiler {
 	sp_arena *arena;
-	sp_crd_errors *errors;
+	sp_violations *errors;
 	const sp_schema *object_meta;
 	size_t n_nodes;
 } compiler;
@@ -26,14 +26,14 @@ static bool is_true(yyjson_mut_val *v, const char *key)
 
 static void forbid(compiler *c, sp_str path, const char *child, const char *why)
 {
-	sp_crd_error_add(c->errors, SP_STR("FieldValueForbidden"),
-			 sp_crd_path(c->arena, path, sp_str_c(child)), "Forbidden: %s", why);
+	sp_v_text(c->errors, SP_V_FORBIDDEN, sp_crd_path(c->arena, path, sp_str_c(child)), "Forbidden: %s",
+		  why);
 }
 
 static void require(compiler *c, sp_str path, const char *child, const char *why)
 {
-	sp_crd_error_add(c->errors, SP_STR("FieldValueRequired"),
-			 sp_crd_path(c->arena, path, sp_str_c(child)), "Required value: %s", why);
+	sp_v_text(c->errors, SP_V_REQUIRED, sp_crd_path(c->arena, path, sp_str_c(child)),
+		  "Required value: %s", why);
 }
 
 /* Keywords of JSON schema that no CRD may use, with the reason. */
@@ -272,9 +272,8 @@ static void check_node(compiler *c, yyjson_mut_val *v, node_level level, bool ne
 	else if (type.len == 0 && !ios && !keep)
 		require(c, path, "type", where[level]);
 	if (level == LEVEL_ROOT && type.len > 0 && !sp_str_eq(type, SP_STR("object")))
-		sp_crd_error_add(c->errors, SP_STR("FieldValueInvalid"),
-				 sp_crd_path(c->arena, path, SP_STR("type")),
-				 "Invalid value: \"" SP_FMT "\": must be object at the root", SP_ARG(type));
+		sp_v_text(c->errors, SP_V_INVALID, sp_crd_path(c->arena, path, SP_STR("type")),
+			  "Invalid value: \"" SP_FMT "\": must be object at the root", SP_ARG(type));
 	if (level == LEVEL_ROOT && get(v, "additionalProperties") != NULL)
 		forbid(c, path, "additionalProperties", "must not be used at the root");
 	else if (get(v, "additionalProperties") != NULL && yyjson_mut_obj_size(get(v, "properties")) > 0)
@@ -343,13 +342,13 @@ static sp_code node(compiler *c, yyjson_mut_val *v, node_level level, bool neste
 
 static int by_text(const void *x, const void *y)
 {
-	const sp_crd_error *a = x, *b = y;
+	const sp_violation *a = x, *b = y;
 	int c = sp_str_cmp(a->field, b->field);
-	return c != 0 ? c : sp_str_cmp(a->detail, b->detail);
+	return c != 0 ? c : sp_str_cmp(a->message, b->message);
 }
 
 sp_code sp_crd_compile(sp_arena *a, yyjson_mut_val *openapi, sp_str path, const sp_schema *object_meta,
-		       bool preserve_unknown, sp_crd_errors *errors, const sp_schema **ret)
+		       bool preserve_unknown, sp_violations *errors, const sp_schema **ret)
 {
 	compiler c = {.arena = a, .errors = errors, .object_meta = object_meta};
 	const sp_schema *s = NULL;

@@ -9,26 +9,7 @@
 
 #include "base/json.h"
 #include "kube/schema.h"
-
-/* One violation, as a cause of a Status: `field: detail`. */
-typedef struct sp_crd_error {
-	sp_str reason; /* "FieldValueRequired" … */
-	sp_str field;  /* "spec.versions[0].schema.openAPIV3Schema.properties[a].type" */
-	sp_str detail; /* "Required value: must not be empty …" */
-} sp_crd_error;
-
-/* Collected violations, at most SP_CRD_ERRORS_MAX; further ones are counted in `dropped`. */
-#define SP_CRD_ERRORS_MAX 200u
-typedef struct sp_crd_errors {
-	sp_arena *arena;
-	sp_crd_error *items;
-	size_t n, cap, dropped;
-	sp_code code; /* SP_OK, or why collecting failed */
-} sp_crd_errors;
-
-void sp_crd_errors_init(sp_crd_errors *e, sp_arena *a);
-/* "[a: x, b: y]", or "a: x" for one: what follows `Kind "name" is invalid: `. Empty without room. */
-sp_str sp_crd_errors_text(sp_arena *a, const sp_crd_errors *e);
+#include "kube/violations.h"
 
 #define SP_CRD_SCHEMA_NODES_MAX 50000u
 
@@ -39,7 +20,7 @@ sp_str sp_crd_errors_text(sp_arena *a, const sp_crd_errors *e);
  * SP_ETOOLARGE (more nodes than the limit).
  */
 sp_code sp_crd_compile(sp_arena *a, yyjson_mut_val *openapi, sp_str path, const sp_schema *object_meta,
-		       bool preserve_unknown, sp_crd_errors *errors, const sp_schema **ret) SP_MUST_USE;
+		       bool preserve_unknown, sp_violations *errors, const sp_schema **ret) SP_MUST_USE;
 
 /*
  * Fills absent fields with the schema's defaults. A null where none may stand counts as absent and is
@@ -57,4 +38,4 @@ void sp_crd_prune(const sp_schema *schema, yyjson_mut_val *object, void (*fn)(vo
  * evaluated.
  */
 sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object,
-			sp_crd_errors *errors) SP_MUST_USE;
+			sp_violations *errors) SP_MUST_USE;

@@ -4,9 +4,6 @@
 
 #include "kube/crd/crd.h"
 
-/* Adds a violation; `detail` is printf text. */
-void sp_crd_error_add(sp_crd_errors *e, sp_str reason, sp_str field, const char *fmt, ...) SP_PRINTF(4, 5);
-
 /* A path step: "a.b" (joined by a dot unless the parent is empty), "a[key]" / "a[3]". Empty without room. */
 sp_str sp_crd_path(sp_arena *a, sp_str parent, sp_str name);
 sp_str sp_crd_path_key(sp_arena *a, sp_str parent, sp_str key);

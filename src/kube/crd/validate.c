@@ -8,7 +8,7 @@
 
 typedef struct checker {
 	sp_arena *arena;
-	sp_crd_errors *errors;
+	sp_violations *errors;
 } checker;
 
 static void check(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path, bool nested);
@@ -67,9 +67,8 @@ static sp_str json_text(checker *c, yyjson_mut_val *v)
 
 static void invalid(checker *c, sp_str path, sp_str shown, const char *what)
 {
-	sp_crd_error_add(c->errors, SP_STR("FieldValueInvalid"), path,
-			 "Invalid value: " SP_FMT ": " SP_FMT " in body %s", SP_ARG(shown), SP_ARG(path),
-			 what);
+	sp_v_text(c->errors, SP_V_INVALID, path, "Invalid value: " SP_FMT ": " SP_FMT " in body %s",
+		  SP_ARG(shown), SP_ARG(path), what);
 }
 
 static void check_number(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
@@ -159,8 +158,8 @@ static void check_text(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str 
 	int64_t n = code_points(sp_jmut_str(v));
 	char what[64];
 	if ((r->has & SP_R_MAX_LENGTH) != 0 && n > r->max_length)
-		sp_crd_error_add(c->errors, SP_STR("FieldValueTooLong"), path,
-				 "Too long: may not be more than %lld bytes", (long long)r->max_length);
+		sp_v_text(c->errors, SP_V_TOO_LONG, path, "Too long: may not be more than %lld bytes",
+			  (long long)r->max_length);
 	if ((r->has & SP_R_MIN_LENGTH) != 0 && n < r->min_length) {
 		(void)snprintf(what, sizeof(what), "should be at least %lld chars long",
 			       (long long)r->min_length);
@@ -168,10 +167,9 @@ static void check_text(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str 
 	}
 	if (r->format.len > 0 && !format_fits(r->format, sp_jmut_str(v))) {
 		sp_str shown = json_text(c, v);
-		sp_crd_error_add(c->errors, SP_STR("FieldValueInvalid"), path,
-				 "Invalid value: " SP_FMT ": " SP_FMT " in body must be of type " SP_FMT
-				 ": " SP_FMT,
-				 SP_ARG(shown), SP_ARG(path), SP_ARG(r->format), SP_ARG(shown));
+		sp_v_text(c->errors, SP_V_INVALID, path,
+			  "Invalid value: " SP_FMT ": " SP_FMT " in body must be of type " SP_FMT ": " SP_FMT,
+			  SP_ARG(shown), SP_ARG(path), SP_ARG(r->format), SP_ARG(shown));
 	}
 }
 
@@ -188,9 +186,8 @@ static void check_count(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str
 		invalid(c, path, sp_arena_printf(c->arena, "%lld", (long long)n), what);
 	}
 	if ((r->has & (list ? SP_R_MAX_ITEMS : SP_R_MAX_PROPERTIES)) != 0 && n > max)
-		sp_crd_error_add(c->errors, SP_STR("FieldValueTooMany"), path,
-				 "Too many: %lld: must have at most %lld %s", (long long)n, (long long)max,
-				 list || max != 1 ? "items" : "item");
+		sp_v_text(c->errors, SP_V_TOO_MANY, path, "Too many: %lld: must have at most %lld %s",
+			  (long long)n, (long long)max, list || max != 1 ? "items" : "item");
 }
 
 static void check_enum(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
@@ -205,16 +202,15 @@ static void check_enum(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str 
 		(void)sp_buf_str(&text, r->enums[i]);
 	}
 	sp_str all = sp_buf_view(&text);
-	sp_crd_error_add(c->errors, SP_STR("FieldValueNotSupported"), path,
-			 "Unsupported value: " SP_FMT ": supported values: " SP_FMT, SP_ARG(shown),
-			 SP_ARG(all));
+	sp_v_text(c->errors, SP_V_NOT_SUPPORTED, path,
+		  "Unsupported value: " SP_FMT ": supported values: " SP_FMT, SP_ARG(shown), SP_ARG(all));
 }
 
 /* True when the value has no violations of the schema. */
 static bool fits(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path)
 {
-	sp_crd_errors mine;
-	sp_crd_errors_init(&mine, c->arena);
+	sp_violations mine;
+	sp_violations_init(&mine, c->arena);
 	checker inner = {c->arena, &mine};
 	check(&inner, s, v, path, true);
 	if (mine.code != SP_OK)
@@ -243,9 +239,8 @@ static void check_combined(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_
 	if (bad == NULL && r->not_ != NULL && fits(c, r->not_, v, path))
 		bad = "must not validate the schema (not)";
 	if (bad != NULL)
-		sp_crd_error_add(c->errors, SP_STR("FieldValueInvalid"), path,
-				 "Invalid value: " SP_FMT ": \"" SP_FMT "\" %s", SP_ARG(empty), SP_ARG(path),
-				 bad);
+		sp_v_text(c->errors, SP_V_INVALID, path, "Invalid value: " SP_FMT ": \"" SP_FMT "\" %s",
+			  SP_ARG(empty), SP_ARG(path), bad);
 	for (uint16_t i = 0; i < r->n_all_of; i++)
 		check(c, r->all_of[i], v, path, true);
 }
@@ -258,15 +253,13 @@ static void check_members(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_
 	static const char *const identity[] = {"apiVersion", "kind"};
 	for (uint16_t i = 0; s->rules != NULL && i < s->rules->n_required; i++) {
 		if (sp_jmut_get(v, s->rules->required[i]) == NULL)
-			sp_crd_error_add(c->errors, SP_STR("FieldValueRequired"),
-					 sp_crd_path(c->arena, path, s->rules->required[i]),
-					 "Required value");
+			sp_v_text(c->errors, SP_V_REQUIRED,
+				  sp_crd_path(c->arena, path, s->rules->required[i]), "Required value");
 	}
 	for (size_t i = 0; embedded && i < SP_LEN(identity); i++) {
 		if (sp_jmut_str(sp_jmut_get(v, sp_str_c(identity[i]))).len == 0)
-			sp_crd_error_add(c->errors, SP_STR("FieldValueRequired"),
-					 sp_crd_path(c->arena, path, sp_str_c(identity[i])),
-					 "Required value");
+			sp_v_text(c->errors, SP_V_REQUIRED,
+				  sp_crd_path(c->arena, path, sp_str_c(identity[i])), "Required value");
 	}
 	yyjson_mut_obj_foreach(v, idx, max, key, val)
 	{
@@ -304,9 +297,9 @@ static void check_doubles(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_
 			(void)sp_buf_char(&text, '}');
 			shown = sp_arena_try_dup(c->arena, sp_buf_view(&text));
 		}
-		sp_crd_error_add(c->errors, SP_STR("FieldValueDuplicate"),
-				 sp_arena_printf(c->arena, SP_FMT "[%zu]", SP_ARG(path), l.sorted[i]->at),
-				 "Duplicate value: " SP_FMT, SP_ARG(shown));
+		sp_v_text(c->errors, SP_V_DUPLICATE,
+			  sp_arena_printf(c->arena, SP_FMT "[%zu]", SP_ARG(path), l.sorted[i]->at),
+			  "Duplicate value: " SP_FMT, SP_ARG(shown));
 	}
 }
 
@@ -329,16 +322,15 @@ static void check(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path
 	if (c->errors->code != SP_OK || (yyjson_mut_is_null(v) && (s->flags & SP_S_NULLABLE) != 0))
 		return;
 	if (wanted != NULL) {
-		sp_crd_error_add(c->errors, SP_STR("FieldValueTypeInvalid"), path,
-				 "Invalid value: \"%s\": " SP_FMT " in body must be of type %s: \"%s\"",
-				 type_word(v), SP_ARG(path), wanted, type_word(v));
+		sp_v_text(c->errors, SP_V_TYPE_INVALID, path,
+			  "Invalid value: \"%s\": " SP_FMT " in body must be of type %s: \"%s\"",
+			  type_word(v), SP_ARG(path), wanted, type_word(v));
 		if (s->kind == SP_K_I64 && yyjson_mut_is_real(v) && r != NULL &&
 		    (r->has & (SP_R_MINIMUM | SP_R_MAXIMUM | SP_R_MULTIPLE_OF)) != 0)
-			sp_crd_error_add(
-				c->errors, SP_STR("FieldValueInvalid"), SP_STR("<nil>"),
-				"Invalid value: \"\": Checked value must be of type integer (default "
-				"format) in " SP_FMT,
-				SP_ARG(path));
+			sp_v_text(c->errors, SP_V_INVALID, SP_STR("<nil>"),
+				  "Invalid value: \"\": Checked value must be of type integer (default "
+				  "format) in " SP_FMT,
+				  SP_ARG(path));
 		return;
 	}
 	if (r != NULL) {
@@ -361,7 +353,7 @@ static void check(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path
 	}
 }
 
-sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_crd_errors *errors)
+sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_violations *errors)
 {
 	checker c = {a, errors};
 	check(&c, schema, object, SP_STR(""), false);
