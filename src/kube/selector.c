@@ -461,17 +461,15 @@ static sp_code add_expression(sp_sel_list *l, yyjson_val *e, sp_str *why)
 				  SP_ARG(sp_buf_view(&quoted)));
 	}
 	SP_TRY(copy_text(l->arena, sp_json_last(e, SP_STR("key")), &r.key));
-	yyjson_val *list = sp_json_last(e, SP_STR("values")), *item;
-	size_t i, n;
 	value_list values = {.n = 0}, sorted = {.n = 0};
-	yyjson_arr_foreach(list, i, n, item)
-	{
+	yyjson_arr_iter it = yyjson_arr_iter_with(sp_json_last(e, SP_STR("values")));
+	for (yyjson_val *item; (item = yyjson_arr_iter_next(&it)) != NULL;) {
 		sp_str s = {NULL, 0};
 		SP_TRY(copy_text(l->arena, item, &s));
 		if (!value_add(l->arena, &values, s))
 			return SP_ETOOLARGE;
 	}
-	for (i = 0; i < values.n; i++)
+	for (size_t i = 0; i < values.n; i++)
 		if (!value_add(l->arena, &sorted, values.items[i]))
 			return SP_ETOOLARGE;
 	value_sort(&sorted, false);
@@ -487,21 +485,20 @@ sp_code sp_labels_of_object(sp_arena *a, yyjson_val *object, sp_selector *ret, s
 		return SP_OK;
 	}
 	sp_sel_list l = {.arena = a};
-	yyjson_val *labels = sp_json_last(object, SP_STR("matchLabels")), *key, *val;
-	size_t i, n;
-	yyjson_obj_foreach(labels, i, n, key, val)
-	{
+	yyjson_obj_iter labels = yyjson_obj_iter_with(sp_json_last(object, SP_STR("matchLabels")));
+	for (yyjson_val *key; (key = yyjson_obj_iter_next(&labels)) != NULL;) {
 		sp_requirement r = {.op = SP_SEL_EQ, .n_values = 1};
 		sp_str *value = sp_try_new(a, sp_str, 1);
 		if (value == NULL)
 			return SP_ETOOLARGE;
 		SP_TRY(copy_text(a, key, &r.key));
-		SP_TRY(copy_text(a, val, value));
+		SP_TRY(copy_text(a, yyjson_obj_iter_get_val(key), value));
 		r.values = value;
 		SP_TRY(add_requirement(&l, r, value, why));
 	}
-	yyjson_val *expressions = sp_json_last(object, SP_STR("matchExpressions")), *e;
-	yyjson_arr_foreach(expressions, i, n, e) SP_TRY(add_expression(&l, e, why));
+	yyjson_arr_iter expressions = yyjson_arr_iter_with(sp_json_last(object, SP_STR("matchExpressions")));
+	for (yyjson_val *e; (e = yyjson_arr_iter_next(&expressions)) != NULL;)
+		SP_TRY(add_expression(&l, e, why));
 	*ret = finish(&l);
 	return SP_OK;
 }
