@@ -77,7 +77,7 @@ static void advance(parser *p)
 	p->rest = sp_str_sub(p->rest, i, p->rest.len);
 	p->lit = SP_STR("");
 	p->tok = TOK_END;
-	if (p->rest.len == 0 || p->rest.ptr[0] == '\0')
+	if (p->rest.ptr == NULL || p->rest.len == 0 || p->rest.ptr[0] == '\0')
 		return;
 	for (i = 0; i < SP_LEN(symbols); i++) {
 		if (!sp_str_take(&p->rest, symbols[i].text))

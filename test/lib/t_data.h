@@ -4,9 +4,9 @@
 
 #include "base/json.h"
 
-/* The text of a file there, in the test's arena; {NULL, 0} when there is none. */
+/* The text of a file there, in the test's arena; skips the test when there is none. {NULL, 0}: no room. */
 sp_str t_data_file(const char *path);
-/* The same, parsed; NULL when there is none. */
+/* The same, parsed. NULL: no room. */
 yyjson_val *t_data_json(const char *path);
 
 /* Deep equality with free order of members; `where` gets the path of the first difference. */
