@@ -20,9 +20,9 @@ static void put_string(FILE *o, const char *s)
 {
 	fputc('"', o);
 	for (; *s != 0; s++) {
-		if (*s == '"' || *s == '\\')
+		if (*s == '"' || *s == '\\' || *s == '\n')
 			fputc('\\', o);
-		fputc(*s, o);
+		fputc(*s == '\n' ? 'n' : *s, o);
 	}
 	fputc('"', o);
 }

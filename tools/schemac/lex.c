@@ -159,11 +159,14 @@ char *unquote(pos at, const char *w)
 		fail(at, "expected a string, not '%s'", w);
 	char *r = alloc(n), *o = r;
 	for (const char *p = w + 1; p < w + n - 1; p++) {
-		if (*p == '\\')
-			p++;
-		else if (*p == '"')
+		if (*p == '"')
 			fail(at, "a '\"' inside of the string %s", w);
-		*o++ = *p;
+		if (*p != '\\') {
+			*o++ = *p;
+			continue;
+		}
+		p++;
+		*o++ = *p == 'n' ? '\n' : *p;
 	}
 	return r;
 }

@@ -249,7 +249,7 @@ static void parse_body(lexer *lx, type *t, kind *k)
 			continue;
 		}
 		if (k == NULL)
-			fail(l->at, "only a kind has a '%s'", first);
+			fail(l->at, "a type has no '%s'", first);
 		l->next++;
 		if (sub)
 			parse_sub(k, l);
@@ -321,6 +321,18 @@ static void parse_kind(model *m, package *p, lexer *lx, line *l)
 		list_type(k);
 }
 
+static void add_body(model *m, package *p, const kind *like, const char *group, const char *version)
+{
+	kind *k = alloc(sizeof *k);
+	kind **slot = grow(&m->kinds, &m->n_kinds, sizeof *slot);
+	*slot = k;
+	*k = *like;
+	k->at = like->type->at;
+	k->pkg = p;
+	k->group = group;
+	k->version = version;
+}
+
 static void parse_body_kind(model *m, package *p, lexer *lx, line *l)
 {
 	type *t = new_type(p, l->at, word(l, "the name of a body"));
@@ -337,19 +349,18 @@ static void parse_body_kind(model *m, package *p, lexer *lx, line *l)
 		else
 			fail(l->at, "'%s' is no mark of a body", w);
 	}
-	for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
-		kind *k = alloc(sizeof *k);
-		kind **slot = grow(&m->kinds, &m->n_kinds, sizeof *slot);
-		*slot = k;
-		*k = (kind){.at = l->at, .pkg = p, .type = t, .group = p->group, .version = p->version};
-		if (n == 0)
-			break;
-		char *slash = strchr(gvs[i], '/');
-		k->group = slash == NULL ? "" : copy(gvs[i], (size_t)(slash - gvs[i]));
-		k->version = slash == NULL ? gvs[i] : slash + 1;
-	}
 	lex_next(lx);
-	parse_body(lx, t, NULL);
+	kind columns = {.type = t};
+	parse_body(lx, t, &columns);
+	if (columns.n_subs != 0)
+		fail(t->at, "a body has no subresources");
+	if (n == 0)
+		add_body(m, p, &columns, p->group, p->version);
+	for (size_t i = 0; i < n; i++) {
+		char *slash = strchr(gvs[i], '/');
+		const char *group = slash == NULL ? "" : copy(gvs[i], (size_t)(slash - gvs[i]));
+		add_body(m, p, &columns, group, slash == NULL ? gvs[i] : slash + 1);
+	}
 }
 
 static void parse_type(package *p, lexer *lx, line *l)
