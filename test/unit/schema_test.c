@@ -67,9 +67,11 @@ SP_TEST(schema, kinds_are_sorted_and_found)
 		t_row(SP_FMT "/" SP_FMT " " SP_FMT, SP_ARG(k->group), SP_ARG(k->version), SP_ARG(k->kind));
 		T_TRUE(sp_kind_by_kind(k->group, k->version, k->kind) == k);
 		T_TRUE(k->schema->kind == SP_K_OBJECT);
-		T_EQ_C(k->schema->fields[0].name, "kind");
-		T_EQ_C(k->schema->fields[1].name, "apiVersion");
-		T_EQ_U64(k->schema->fields[1].number, 0);
+		if (!sp_str_eq(k->kind, SP_STR("WatchEvent"))) {
+			T_EQ_C(k->schema->fields[0].name, "kind");
+			T_EQ_C(k->schema->fields[1].name, "apiVersion");
+			T_EQ_U64(k->schema->fields[1].number, 0);
+		}
 		if (k->plural.len != 0)
 			T_TRUE(sp_kind_by_plural(k->group, k->version, k->plural) == k);
 		if (i == 0)

@@ -338,17 +338,21 @@ static void parse_body_kind(model *m, package *p, lexer *lx, line *l)
 	type *t = new_type(p, l->at, word(l, "the name of a body"));
 	if (p->version == NULL)
 		fail(l->at, "a body needs the line 'group' before it");
-	type_meta(t);
 	char **gvs = NULL;
+	bool bare = false;
 	size_t n = 0;
 	for (const char *w, *v; (w = word_or_null(l)) != NULL;) {
 		if (w[0] == '"')
 			t->description = unquote(l->at, w);
 		else if ((v = mark(w, "gv")) != NULL)
 			gvs = split(v, ',', &n);
+		else if (strcmp(w, "bare") == 0)
+			bare = true;
 		else
 			fail(l->at, "'%s' is no mark of a body", w);
 	}
+	if (!bare)
+		type_meta(t);
 	lex_next(lx);
 	kind columns = {.type = t};
 	parse_body(lx, t, &columns);
