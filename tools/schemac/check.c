@@ -204,7 +204,7 @@ static void check_kinds(model *m)
 			fail(k->at, "'%s' does not come after '%s'", k->type->name, last->type->name);
 		last = k;
 	}
-	qsort(m->kinds, m->n_kinds, sizeof *m->kinds, by_gvk);
+	qsort(m->kinds, m->n_kinds, sizeof(void *), by_gvk);
 	for (size_t i = 1; i < m->n_kinds; i++)
 		if (by_gvk(&m->kinds[i - 1], &m->kinds[i]) == 0)
 			fail(m->kinds[i]->at, "kind '%s' is there twice", m->kinds[i]->type->name);

@@ -5,35 +5,40 @@
  */
 #include "schemac.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kube/schema.h"
 
-/* Index lists of all types, one after the other: by name, then by number. */
-typedef struct orders {
-	const type *t;
-	size_t *by_name, *by_number;
-} orders;
+/* Failed writes are seen by main at the end. */
+__attribute__((format(printf, 2, 3))) static void put(FILE *o, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vfprintf(o, fmt, ap);
+	va_end(ap);
+}
 
 static void put_string(FILE *o, const char *s)
 {
-	fputc('"', o);
+	put(o, "\"");
 	for (; *s != 0; s++) {
-		if (*s == '"' || *s == '\\' || *s == '\n')
-			fputc('\\', o);
-		fputc(*s == '\n' ? 'n' : *s, o);
+		if (*s == '\n')
+			put(o, "\\n");
+		else
+			put(o, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
 	}
-	fputc('"', o);
+	put(o, "\"");
 }
 
 static void put_str(FILE *o, const char *member, const char *s)
 {
 	if (s == NULL || *s == 0)
 		return;
-	fprintf(o, ", .%s = SP_STR_INIT(", member);
+	put(o, ", .%s = SP_STR_INIT(", member);
 	put_string(o, s);
-	fputc(')', o);
+	put(o, ")");
 }
 
 /* -- rules -- */
@@ -48,29 +53,29 @@ static size_t enums_before(const model *m, size_t id)
 
 static void emit_rules(const model *m, FILE *o)
 {
-	fputs("SP_UNUSED static const sp_str E[] = {\n", o);
+	put(o, "SP_UNUSED static const sp_str E[] = {\n");
 	for (size_t i = 0; i < m->n_rules; i++)
 		for (size_t j = 0; m->rules[i]->enums != NULL && j < m->rules[i]->enums->n; j++)
-			fprintf(o, "\tSP_STR_INIT(\"\\\"%s\\\"\"),\n", m->rules[i]->enums->values[j]);
-	fputs("\t{\"\", 0}};\nSP_UNUSED static const sp_rules R[] = {\n", o);
+			put(o, "\tSP_STR_INIT(\"\\\"%s\\\"\"),\n", m->rules[i]->enums->values[j]);
+	put(o, "\t{\"\", 0}};\nSP_UNUSED static const sp_rules R[] = {\n");
 	for (size_t i = 0; i < m->n_rules; i++) {
 		const rules *r = m->rules[i];
-		fprintf(o, "\t{.has = %u", r->has);
+		put(o, "\t{.has = %u", r->has);
 		if ((r->has & SP_R_MINIMUM) != 0)
-			fprintf(o, ", .minimum = %lld", (long long)r->minimum);
+			put(o, ", .minimum = %lld", (long long)r->minimum);
 		if ((r->has & SP_R_MAXIMUM) != 0)
-			fprintf(o, ", .maximum = %lld", (long long)r->maximum);
+			put(o, ", .maximum = %lld", (long long)r->maximum);
 		if ((r->has & SP_R_MAX_LENGTH) != 0)
-			fprintf(o, ", .max_length = %lld", (long long)r->max_length);
+			put(o, ", .max_length = %lld", (long long)r->max_length);
 		if ((r->has & SP_R_MAX_ITEMS) != 0)
-			fprintf(o, ", .max_items = %lld", (long long)r->max_items);
+			put(o, ", .max_items = %lld", (long long)r->max_items);
 		if (r->enums != NULL)
-			fprintf(o, ", .enums = E + %zu, .n_enums = %zu", enums_before(m, i), r->enums->n);
+			put(o, ", .enums = E + %zu, .n_enums = %zu", enums_before(m, i), r->enums->n);
 		put_str(o, "format", r->format);
 		put_str(o, "pattern", r->pattern);
-		fputs("},\n", o);
+		put(o, "},\n");
 	}
-	fputs("\t{.has = 0}};\n", o);
+	put(o, "\t{.has = 0}};\n");
 }
 
 /* -- fields and nodes -- */
@@ -101,40 +106,40 @@ static void emit_order(FILE *o, const type *t, int (*cmp)(const void *, const vo
 	sorting = t;
 	qsort(index, t->n_fields, sizeof *index, cmp);
 	for (size_t i = 0; i < t->n_fields; i++)
-		fprintf(o, "%zu, ", index[i]);
+		put(o, "%zu, ", index[i]);
 }
 
 static void emit_orders(const model *m, FILE *o)
 {
-	fputs("static const uint16_t X[] = {\n", o);
+	put(o, "static const uint16_t X[] = {\n");
 	for (size_t i = 0; i < m->n_packages; i++) {
 		for (size_t j = 0; j < m->packages[i]->n_types; j++) {
 			const type *t = m->packages[i]->types[j];
-			fputc('\t', o);
+			put(o, "\t");
 			emit_order(o, t, by_field_name);
 			emit_order(o, t, by_field_number);
-			fputc('\n', o);
+			put(o, "\n");
 		}
 	}
-	fputs("\t0};\n", o);
+	put(o, "\t0};\n");
 }
 
 static void emit_field(FILE *o, const field *f)
 {
-	fprintf(o, "\t{.schema = &S[%zu], .number = %u, .flags = %u", f->node->id, f->number, f->flags);
+	put(o, "\t{.schema = &S[%zu], .number = %u, .flags = %u", f->node->id, f->number, f->flags);
 	put_str(o, "name", f->name);
 	put_str(o, "merge_key", f->merge_key);
 	put_str(o, "def", f->def);
 	if (f->rules_ref != NULL)
-		fprintf(o, ", .rules = &R[%zu]", f->rules_ref->id);
+		put(o, ", .rules = &R[%zu]", f->rules_ref->id);
 	put_str(o, "description", f->description);
-	fputs("},\n", o);
+	put(o, "},\n");
 }
 
 static size_t emit_fields(const model *m, FILE *o)
 {
 	size_t n = 0;
-	fputs("static const sp_field F[] = {\n", o);
+	put(o, "static const sp_field F[] = {\n");
 	for (size_t i = 0; i < m->n_packages; i++) {
 		for (size_t j = 0; j < m->packages[i]->n_types; j++) {
 			type *t = m->packages[i]->types[j];
@@ -144,27 +149,27 @@ static size_t emit_fields(const model *m, FILE *o)
 				emit_field(o, &t->fields[k]);
 		}
 	}
-	fputs("\t{.number = 0}};\n", o);
+	put(o, "\t{.number = 0}};\n");
 	return n;
 }
 
 static void emit_keys(const model *m, FILE *o)
 {
-	fputs("SP_UNUSED static const sp_str K[] = {\n", o);
+	put(o, "SP_UNUSED static const sp_str K[] = {\n");
 	for (size_t i = 0; i < m->n_nodes; i++) {
 		for (size_t j = 0; j < m->nodes[i]->n_keys; j++) {
-			fputs("\tSP_STR_INIT(", o);
+			put(o, "\tSP_STR_INIT(");
 			put_string(o, m->nodes[i]->keys[j]);
-			fputs("),\n", o);
+			put(o, "),\n");
 		}
 	}
-	fputs("\t{\"\", 0}};\n", o);
+	put(o, "\t{\"\", 0}};\n");
 }
 
 static void emit_object(FILE *o, const type *t)
 {
-	fprintf(o, ", .n_fields = %zu, .fields = F + %zu, .by_name = X + %zu, .by_number = X + %zu",
-		t->n_fields, t->first_field, 2 * t->first_field, 2 * t->first_field + t->n_fields);
+	put(o, ", .n_fields = %zu, .fields = F + %zu, .by_name = X + %zu, .by_number = X + %zu", t->n_fields,
+	    t->first_field, 2 * t->first_field, 2 * t->first_field + t->n_fields);
 	put_str(o, "name", t->full);
 	put_str(o, "go_type", join(t->pkg->name, ".", t->name));
 	put_str(o, "description", t->description);
@@ -173,25 +178,25 @@ static void emit_object(FILE *o, const type *t)
 static void emit_nodes(const model *m, FILE *o)
 {
 	size_t keys = 0;
-	fprintf(o, "static const sp_schema S[%zu] = {\n", m->n_nodes);
+	put(o, "static const sp_schema S[%zu] = {\n", m->n_nodes);
 	for (size_t i = 0; i < m->n_nodes; i++) {
 		const node *n = m->nodes[i];
-		fprintf(o, "\t{.kind = %d, .list_type = %d, .map_type = %d, .flags = %u", n->kind,
-			n->list_type, n->map_type, n->flags);
+		put(o, "\t{.kind = %d, .list_type = %d, .map_type = %d, .flags = %u", n->kind, n->list_type,
+		    n->map_type, n->flags);
 		if (n->type != NULL)
 			emit_object(o, n->type);
 		if (n->items != NULL)
-			fprintf(o, ", .items = &S[%zu]", n->items->id);
+			put(o, ", .items = &S[%zu]", n->items->id);
 		if (n->n_keys != 0)
-			fprintf(o, ", .list_keys = K + %zu, .n_list_keys = %zu", keys, n->n_keys);
+			put(o, ", .list_keys = K + %zu, .n_list_keys = %zu", keys, n->n_keys);
 		keys += n->n_keys;
 		if (n->rules != NULL)
-			fprintf(o, ", .rules = &R[%zu]", n->rules->id);
+			put(o, ", .rules = &R[%zu]", n->rules->id);
 		if (n->format != NULL)
-			fprintf(o, ", .format = \"%s\"", n->format);
-		fputs("},\n", o);
+			put(o, ", .format = \"%s\"", n->format);
+		put(o, "},\n");
 	}
-	fputs("};\n", o);
+	put(o, "};\n");
 }
 
 static int by_full_name(const void *pa, const void *pb)
@@ -205,15 +210,15 @@ static void emit_types(const model *m, FILE *o)
 	size_t n = 0;
 	for (size_t i = 0; i < m->n_packages; i++) {
 		for (size_t j = 0; j < m->packages[i]->n_types; j++) {
-			type **slot = grow(&all, &n, sizeof *slot);
-			*slot = m->packages[i]->types[j];
+			push(&all, &n, m->packages[i]->types[j]);
 		}
 	}
-	qsort(all, n, sizeof *all, by_full_name);
-	fputs("const sp_schema *const sp_schema_types[] = {\n", o);
+	if (n != 0)
+		qsort(all, n, sizeof(void *), by_full_name);
+	put(o, "const sp_schema *const sp_schema_types[] = {\n");
 	for (size_t i = 0; i < n; i++)
-		fprintf(o, "\t&S[%zu], /* %s */\n", all[i]->id, all[i]->full);
-	fprintf(o, "};\nconst size_t sp_n_schema_types = %zu;\n", n);
+		put(o, "\t&S[%zu], /* %s */\n", all[i]->id, all[i]->full);
+	put(o, "};\nconst size_t sp_n_schema_types = %zu;\n", n);
 }
 
 /* -- kinds -- */
@@ -221,48 +226,48 @@ static void emit_types(const model *m, FILE *o)
 static void emit_names(FILE *o, char **names, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		fprintf(o, "\tSP_STR_INIT(\"%s\"),\n", names[i]);
+		put(o, "\tSP_STR_INIT(\"%s\"),\n", names[i]);
 }
 
 static void emit_kind_parts(const model *m, FILE *o)
 {
-	fputs("SP_UNUSED static const sp_str N[] = {\n", o);
+	put(o, "SP_UNUSED static const sp_str N[] = {\n");
 	for (size_t i = 0; i < m->n_kinds; i++) {
 		emit_names(o, m->kinds[i]->short_names, m->kinds[i]->n_short_names);
 		emit_names(o, m->kinds[i]->categories, m->kinds[i]->n_categories);
 	}
-	fputs("\t{\"\", 0}};\nSP_UNUSED static const sp_subresource U[] = {\n", o);
+	put(o, "\t{\"\", 0}};\nSP_UNUSED static const sp_subresource U[] = {\n");
 	for (size_t i = 0; i < m->n_kinds; i++) {
 		for (size_t j = 0; j < m->kinds[i]->n_subs; j++) {
 			const subresource *s = &m->kinds[i]->subs[j];
-			fprintf(o, "\t{.verbs = %u", s->verbs);
+			put(o, "\t{.verbs = %u", s->verbs);
 			put_str(o, "name", s->name);
 			put_str(o, "group", s->group);
 			put_str(o, "version", s->version);
 			put_str(o, "kind", s->kind);
-			fputs("},\n", o);
+			put(o, "},\n");
 		}
 	}
-	fputs("\t{.verbs = 0}};\nSP_UNUSED static const sp_column C[] = {\n", o);
+	put(o, "\t{.verbs = 0}};\nSP_UNUSED static const sp_column C[] = {\n");
 	for (size_t i = 0; i < m->n_kinds; i++) {
 		for (size_t j = 0; j < m->kinds[i]->n_columns; j++) {
 			const column *c = &m->kinds[i]->columns[j];
-			fprintf(o, "\t{.priority = %d", c->priority);
+			put(o, "\t{.priority = %d", c->priority);
 			put_str(o, "name", c->name);
 			put_str(o, "type", c->type);
 			put_str(o, "format", c->format);
 			put_str(o, "description", c->description);
 			put_str(o, "path", c->path);
-			fputs("},\n", o);
+			put(o, "},\n");
 		}
 	}
-	fputs("\t{.priority = 0}};\n", o);
+	put(o, "\t{.priority = 0}};\n");
 }
 
 static void emit_kind(FILE *o, const kind *k, const size_t at[3])
 {
-	fprintf(o, "\t{.schema = &S[%zu], .verbs = %u, .namespaced = %d, .storage = %d", k->type->id,
-		k->verbs, k->namespaced, k->stored);
+	put(o, "\t{.schema = &S[%zu], .verbs = %u, .namespaced = %d, .storage = %d", k->type->id, k->verbs,
+	    k->namespaced, k->stored);
 	put_str(o, "group", k->group);
 	put_str(o, "version", k->version);
 	put_str(o, "kind", k->type->name);
@@ -273,17 +278,17 @@ static void emit_kind(FILE *o, const kind *k, const size_t at[3])
 	if ((k->verbs & SP_VERB_LIST) != 0)
 		put_str(o, "list_kind", join(k->type->name, "List", ""));
 	if (k->n_short_names != 0)
-		fprintf(o, ", .short_names = N + %zu, .n_short_names = %zu", at[0], k->n_short_names);
+		put(o, ", .short_names = N + %zu, .n_short_names = %zu", at[0], k->n_short_names);
 	if (k->n_categories != 0)
-		fprintf(o, ", .categories = N + %zu, .n_categories = %zu", at[0] + k->n_short_names,
-			k->n_categories);
+		put(o, ", .categories = N + %zu, .n_categories = %zu", at[0] + k->n_short_names,
+		    k->n_categories);
 	if (k->n_subs != 0)
-		fprintf(o, ", .subresources = U + %zu, .n_subresources = %zu", at[1], k->n_subs);
+		put(o, ", .subresources = U + %zu, .n_subresources = %zu", at[1], k->n_subs);
 	if (k->n_columns != 0)
-		fprintf(o, ", .columns = C + %zu, .n_columns = %zu", at[2], k->n_columns);
+		put(o, ", .columns = C + %zu, .n_columns = %zu", at[2], k->n_columns);
 	if (k->hooks != NULL)
-		fprintf(o, ", .hooks = &sp_hooks_%s", k->hooks);
-	fputs("},\n", o);
+		put(o, ", .hooks = &sp_hooks_%s", k->hooks);
+	put(o, "},\n");
 }
 
 static void emit_kinds(const model *m, FILE *o)
@@ -291,9 +296,9 @@ static void emit_kinds(const model *m, FILE *o)
 	size_t at[3] = {0, 0, 0};
 	for (size_t i = 0; i < m->n_kinds; i++)
 		if (m->kinds[i]->hooks != NULL)
-			fprintf(o, "extern const sp_kind_hooks sp_hooks_%s;\n", m->kinds[i]->hooks);
+			put(o, "extern const sp_kind_hooks sp_hooks_%s;\n", m->kinds[i]->hooks);
 	emit_kind_parts(m, o);
-	fputs("static const sp_kind Q[] = {\n", o);
+	put(o, "static const sp_kind Q[] = {\n");
 	for (size_t i = 0; i < m->n_kinds; i++) {
 		const kind *k = m->kinds[i];
 		emit_kind(o, k, at);
@@ -301,16 +306,16 @@ static void emit_kinds(const model *m, FILE *o)
 		at[1] += k->n_subs;
 		at[2] += k->n_columns;
 	}
-	fputs("};\nconst sp_kind *const sp_kinds[] = {\n", o);
+	put(o, "};\nconst sp_kind *const sp_kinds[] = {\n");
 	for (size_t i = 0; i < m->n_kinds; i++)
-		fprintf(o, "\t&Q[%zu],\n", i);
-	fprintf(o, "};\nconst size_t sp_n_kinds = %zu;\n", m->n_kinds);
+		put(o, "\t&Q[%zu],\n", i);
+	put(o, "};\nconst size_t sp_n_kinds = %zu;\n", m->n_kinds);
 }
 
 void emit_model(const model *m, FILE *o)
 {
-	fputs("/* Made by tools/schemac from schema/ *.sch. */\n#include \"kube/schema.h\"\n\n", o);
-	fprintf(o, "static const sp_schema S[%zu];\n", m->n_nodes);
+	put(o, "/* Made by tools/schemac from schema/ *.sch. */\n#include \"kube/schema.h\"\n\n");
+	put(o, "static const sp_schema S[%zu];\n", m->n_nodes);
 	emit_rules(m, o);
 	size_t n = emit_fields(m, o);
 	emit_orders(m, o);
@@ -318,5 +323,5 @@ void emit_model(const model *m, FILE *o)
 	emit_nodes(m, o);
 	emit_types(m, o);
 	emit_kinds(m, o);
-	fprintf(o, "_Static_assert(%zu <= UINT16_MAX, \"field indexes\");\n", n);
+	put(o, "_Static_assert(%zu <= UINT16_MAX, \"field indexes\");\n", n);
 }

@@ -11,10 +11,10 @@ void fail(pos at, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	fprintf(stderr, "%s:%d: ", at.file, at.line);
-	vfprintf(stderr, fmt, ap);
+	(void)fprintf(stderr, "%s:%d: ", at.file, at.line);
+	(void)vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	(void)fputc('\n', stderr);
 	exit(1);
 }
 
@@ -22,7 +22,7 @@ void *alloc(size_t size)
 {
 	void *p = calloc(1, size == 0 ? 1 : size);
 	if (p == NULL) {
-		fputs("schemac: out of memory\n", stderr);
+		(void)fputs("schemac: out of memory\n", stderr);
 		exit(1);
 	}
 	return p;
@@ -37,11 +37,9 @@ char *copy(const char *s, size_t n)
 
 char *join(const char *a, const char *b, const char *c)
 {
-	size_t na = strlen(a), nb = strlen(b), nc = strlen(c);
-	char *r = alloc(na + nb + nc + 1);
-	memcpy(r, a, na);
-	memcpy(r + na, b, nb);
-	memcpy(r + na + nb, c, nc);
+	size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
+	char *r = alloc(size);
+	(void)snprintf(r, size, "%s%s%s", a, b, c);
 	return r;
 }
 
@@ -55,7 +53,13 @@ void *grow(void *list, size_t *n, size_t size)
 			memcpy(bigger, *at, *n * size);
 		*at = bigger;
 	}
-	return (char *)*at + size * (*n)++;
+	return (char *)*at + size * (*n)++; /* NOLINT(clang-analyzer-unix.Malloc): nothing is freed */
+}
+
+void push(void *list, size_t *n, void *element)
+{
+	void **slot = grow(list, n, sizeof(void *));
+	*slot = element;
 }
 
 lexer lex_open(const char *file)
@@ -73,7 +77,7 @@ lexer lex_open(const char *file)
 	char *buf = alloc((size_t)size + 1);
 	if (fread(buf, 1, (size_t)size, f) != (size_t)size)
 		fail(at, "cannot read");
-	fclose(f);
+	(void)fclose(f);
 	if (strlen(buf) != (size_t)size)
 		fail(at, "holds a NUL byte");
 	return (lexer){.file = file, .text = buf, .p = buf};

@@ -8,7 +8,7 @@
 int main(int argc, char **argv)
 {
 	if (argc < 4 || strcmp(argv[1], "-o") != 0) {
-		fputs("usage: schemac -o OUTPUT FILE.sch ...\n", stderr);
+		(void)fputs("usage: schemac -o OUTPUT FILE.sch ...\n", stderr);
 		return 2;
 	}
 	model m = {0};

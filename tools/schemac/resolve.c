@@ -61,8 +61,7 @@ static const node *intern_node(model *m, const node *n)
 	node *r = alloc(sizeof *r);
 	*r = *n;
 	r->id = m->n_nodes;
-	node **slot = grow(&m->nodes, &m->n_nodes, sizeof *slot);
-	*slot = r;
+	push(&m->nodes, &m->n_nodes, r);
 	return r;
 }
 
@@ -81,8 +80,7 @@ static const rules *intern_rules(model *m, const rules *want)
 	rules *r = alloc(sizeof *r);
 	*r = *want;
 	r->id = m->n_rules;
-	rules **slot = grow(&m->rules, &m->n_rules, sizeof *slot);
-	*slot = r;
+	push(&m->rules, &m->n_rules, r);
 	return r;
 }
 

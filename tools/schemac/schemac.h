@@ -41,6 +41,8 @@ char *join(const char *a, const char *b, const char *c);
 
 /* Grows *list (elements of `size` bytes, *n of them) by one zeroed element and returns it. */
 void *grow(void *list, size_t *n, size_t size);
+/* The same for a list of pointers. */
+void push(void *list, size_t *n, void *element);
 
 lexer lex_open(const char *file);
 line *lex_peek(lexer *l); /* NULL at the end */
@@ -169,6 +171,8 @@ typedef struct model {
 
 /* Reads one file into the model. */
 void parse_file(model *m, const char *file);
+/* Of parse.c: one field of t. */
+void parse_field(type *t, line *l);
 /* Resolves every name and checks everything that the emitter relies on; sorts the kinds. */
 void check_model(model *m);
 void emit_model(const model *m, FILE *out);
