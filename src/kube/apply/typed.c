@@ -101,7 +101,8 @@ static bool key_default(sp_arena *a, const sp_schema *item, sp_str key, sp_pe_va
 {
 	const sp_field *f =
 		item != NULL && item->kind == SP_K_OBJECT ? sp_schema_field(item, key, NULL) : NULL;
-	if (f == NULL || f->def.len == 0)
+	/* Upstream's apply knows no other defaults than those of OpenAPI. */
+	if (f == NULL || f->def.len == 0 || (f->flags & SP_F_DEF_UNPUBLISHED) != 0)
 		return false;
 	if (f->def.len >= 2 && f->def.ptr[0] == '"' && sp_str_index(f->def, '\\') < 0) {
 		*ret = (sp_pe_value){.kind = SP_PV_STR, .s = sp_str_sub(f->def, 1, f->def.len - 1)};
