@@ -79,8 +79,9 @@ typedef struct sp_field {
 	uint32_t number; /* protobuf; 0 = none (CRDs) */
 	uint32_t flags;
 	sp_str merge_key; /* strategic merge */
-	sp_str def; /* default as JSON text, or empty; applied when the field is absent (null for CRDs too);
-		       an absent object that is no pointer counts as present and empty */
+	sp_str def; /* default as JSON text, or empty; applied when the field is absent (null for CRDs too;
+		       built-in fields that are no pointer: also when they hold the zero value). An absent
+		       object that is no pointer counts as present and empty. */
 	const sp_rules *rules; /* constraints beyond the node's own, or NULL */
 	sp_str description;
 } sp_field;
