@@ -26,6 +26,7 @@
 #define ALIGN 16u
 #define FIRST_BLOCK_BYTES 4096u
 #define MAX_BLOCK_BYTES (256u << 10)
+#define KEEP_BLOCK_BYTES (16u << 10)
 
 struct sp_arena_block {
 	sp_arena_block *next;
@@ -56,6 +57,24 @@ void sp_arena_reset(sp_arena *a)
 		b = next;
 	}
 	sp_arena_init(a, a->limit_bytes);
+}
+
+void sp_arena_rewind(sp_arena *a)
+{
+	sp_arena_block *keep = a->blocks; /* the bumped one */
+	if (keep == NULL || keep->size_bytes > KEEP_BLOCK_BYTES) {
+		sp_arena_reset(a);
+		return;
+	}
+	char *data = (char *)keep + HEADER_BYTES;
+	size_t limit = a->limit_bytes, used = (size_t)(a->next - data), size = keep->size_bytes;
+	a->blocks = keep->next;
+	sp_arena_reset(a); /* cleanups may read what is in the kept block */
+	keep->next = NULL;
+	UNPOISON(data, used);
+	memset(data, 0, used);
+	POISON(data, size);
+	*a = (sp_arena){.blocks = keep, .next = data, .end = data + size, .limit_bytes = limit};
 }
 
 void sp_arena_done(sp_arena *a)

@@ -146,6 +146,29 @@ SP_TEST(arena, runs_cleanups_once)
 	T_EQ_C(sp_buf_view(&order), "ab");
 }
 
+SP_TEST(arena, rewind_keeps_one_cleared_block)
+{
+	SP_AUTO_BUF order;
+	sp_buf_init(&order, 100);
+	SP_CLEANUP(sp_arena_done) sp_arena a;
+	sp_arena_init(&a, 1 << 20);
+	sp_arena_rewind(&a);
+	for (int i = 0; i < 3; i++) {
+		char *p = sp_arena_try_alloc(&a, 64);
+		T_TRUE(p != NULL);
+		for (size_t at = 0; at < 64; at++)
+			T_EQ_I64(p[at], 0);
+		memset(p, 1, 64);
+		T_TRUE(sp_arena_on_reset(&a, append_mark, &order));
+		T_TRUE(sp_arena_try_alloc(&a, i == 1 ? 100000 : 2000) != NULL); /* behind the kept one */
+		int64_t live = sp_alloc_live();
+		sp_arena_rewind(&a);
+		T_EQ_U64(sp_arena_used(&a), 0);
+		T_EQ_I64(sp_alloc_live(), live - (i == 1 ? 1 : 0));
+	}
+	T_EQ_C(sp_buf_view(&order), "abc");
+}
+
 SP_TEST(buf, failure_is_sticky_and_leaves_it_empty)
 {
 	SP_AUTO_BUF b;
