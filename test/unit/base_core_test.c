@@ -152,6 +152,7 @@ SP_TEST(arena, rewind_keeps_one_cleared_block)
 	sp_buf_init(&order, 100);
 	SP_CLEANUP(sp_arena_done) sp_arena a;
 	sp_arena_init(&a, 1 << 20);
+	T_TRUE(sp_buf_reserve(&order, 10) != NULL);
 	sp_arena_rewind(&a);
 	for (int i = 0; i < 3; i++) {
 		char *p = sp_arena_try_alloc(&a, 64);
