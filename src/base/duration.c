@@ -110,3 +110,39 @@ sp_str sp_duration_print(sp_arena *a, int64_t ns)
 	return sp_arena_printf(a, "%s%uh%um" SP_FMT "s", sign, (unsigned)(minutes / 60),
 			       (unsigned)(minutes % 60), SP_ARG(seconds));
 }
+
+/* "AxBy", without the second part when it is zero or has no unit. */
+static size_t print_parts(char *out, int64_t a, char a_unit, int64_t b, char b_unit)
+{
+	size_t n = sp_print_i64(out, a);
+	out[n++] = a_unit;
+	if (b == 0)
+		return n;
+	n += sp_print_i64(out + n, b);
+	out[n++] = b_unit;
+	return n;
+}
+
+size_t sp_duration_human(char out[SP_DURATION_HUMAN_BYTES], int64_t ns)
+{
+	int64_t s = ns / 1000000000, m = s / 60, h = m / 60, d = h / 24;
+	if (s < -1) {
+		memcpy(out, "<invalid>", 9);
+		return 9;
+	}
+	if (s < 120)
+		return print_parts(out, SP_MAX(s, 0), 's', 0, 's');
+	if (m < 10)
+		return print_parts(out, m, 'm', s % 60, 's');
+	if (m < 180)
+		return print_parts(out, m, 'm', 0, 's');
+	if (h < 8)
+		return print_parts(out, h, 'h', m % 60, 'm');
+	if (h < 48)
+		return print_parts(out, h, 'h', 0, 'm');
+	if (h < 24 * 8)
+		return print_parts(out, d, 'd', h % 24, 'h');
+	if (h < 24 * 365 * 2)
+		return print_parts(out, d, 'd', 0, 'h');
+	return print_parts(out, d / 365, 'y', h < 24 * 365 * 8 ? d % 365 : 0, 'd');
+}

@@ -13,3 +13,11 @@ sp_code sp_duration_parse(sp_str text, int64_t *ret_ns, sp_err *err) SP_MUST_USE
 
 /* Go's Duration.String, in the arena; {NULL, 0} when there is no room. */
 sp_str sp_duration_print(sp_arena *a, int64_t ns);
+
+/*
+ * A span as people read it, two or three figures: "5s", "3m20s", "47m", "2h5m", "3d4h", "400d", "2y3d";
+ * "<invalid>" for less than -1 s. Writes the text (no NUL) and returns its length. Upstream: apimachinery
+ * pkg/util/duration.HumanDuration.
+ */
+#define SP_DURATION_HUMAN_BYTES 32
+size_t sp_duration_human(char out[SP_DURATION_HUMAN_BYTES], int64_t ns);

@@ -72,12 +72,14 @@ static bool is_symbol(char c)
 static void advance(parser *p)
 {
 	size_t i = 0;
+	p->lit = SP_STR("");
+	p->tok = TOK_END;
+	if (p->rest.ptr == NULL)
+		return;
 	while (i < p->rest.len && is_blank(p->rest.ptr[i]))
 		i++;
 	p->rest = sp_str_sub(p->rest, i, p->rest.len);
-	p->lit = SP_STR("");
-	p->tok = TOK_END;
-	if (p->rest.ptr == NULL || p->rest.len == 0 || p->rest.ptr[0] == '\0')
+	if (p->rest.len == 0 || p->rest.ptr[0] == '\0')
 		return;
 	for (i = 0; i < SP_LEN(symbols); i++) {
 		if (!sp_str_take(&p->rest, symbols[i].text))

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Members of a JSON object found in its text, without making a tree of it. */
+#pragma once
+
+#include "base/err.h"
+
+/*
+ * The text of a member's value, blanks around it taken off; the first one of that name. Names are compared
+ * as they are written, so `key` is one that needs no escapes. SP_ENOTFOUND: no such member. SP_EINVAL: not an
+ * object, or its text ends early. Only brackets and quotes are looked at: the text is one that a parser has
+ * accepted before. O(bytes up to the member).
+ */
+sp_code sp_json_span(sp_str object, sp_str key, sp_str *ret) SP_MUST_USE;

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/table.h"
+
+#include "base/duration.h"
+#include "base/json_span.h"
+#include "lib/t.h"
+
+/* 2026-01-01T00:00:00Z */
+#define NOW ((sp_time){.seconds = 1767225600})
+
+static sp_code make(const sp_kind *kind, sp_table_options options, const char *const *objects, size_t n,
+		    sp_buf *out)
+{
+	static const sp_list_meta meta = {
+		.resource_version = SP_STR_INIT("7"), .cont = SP_STR_INIT("c"), .remaining = 2};
+	const sp_table_plan *plan;
+	sp_table t;
+	options.now = NOW;
+	SP_TRY(sp_table_plan_make(T_ARENA, kind, &plan, T_ERR));
+	sp_table_init(&t, plan, &options, out);
+	sp_code code = sp_table_begin(&t, &meta);
+	for (size_t i = 0; i < n && code == SP_OK; i++)
+		code = sp_table_row(&t, sp_str_c(objects[i]), T_ERR);
+	if (code == SP_OK)
+		code = sp_table_end(&t);
+	sp_table_done(&t);
+	return code;
+}
+
+SP_TEST(table, custom)
+{
+	static const char *const objects[] = {
+		"{\"apiVersion\":\"e/"
+		"v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\",\"creationTimestamp\":"
+		"\"2025-12-31T23:50:00Z\"},\"spec\":{\"when\":\"2025-12-30T00:00:00Z\"}}",
+		"{ \"metadata\" : {\"name\":\"b\"} , \"spec\":{\"when\":\"soon\"}}"};
+	static const sp_column columns[] = {{.name = SP_STR_INIT("When"),
+					     .type = SP_STR_INIT("date"),
+					     .path = SP_STR_INIT(".spec.when"),
+					     .priority = 1}};
+	sp_kind kind = {.kind = SP_STR("Thing")};
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	T_OK(make(&kind, (sp_table_options){.no_headers = true}, objects, 2, &out));
+	T_EQ_C(sp_buf_view(&out), "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/"
+				  "v1\",\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"c\","
+				  "\"remainingItemCount\":2},\"columnDefinitions\":null,\"rows\":[{\"cells\":"
+				  "[\"a\",\"10m\"],\"object\":{\"kind\":"
+				  "\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/"
+				  "v1\",\"metadata\":{\"name\":\"a\",\"creationTimestamp\":"
+				  "\"2025-12-31T23:50:00Z\"}}},{\"cells\":[\"b\",null],\"object\":{\"kind\":"
+				  "\"PartialObjectMetadata\",\"apiVersion\":"
+				  "\"meta.k8s.io/v1\",\"metadata\":{\"name\":\"b\"}}}]}");
+	sp_buf_clear(&out);
+	kind.columns = columns;
+	kind.n_columns = 1;
+	T_OK(make(&kind, (sp_table_options){.include = SP_TABLE_OBJECT, .no_headers = true}, &objects[1], 1,
+		  &out));
+	T_TRUE(sp_str_find(
+		       sp_buf_view(&out),
+		       SP_STR("{\"cells\":[\"b\",\"\\u003cinvalid\\u003e\"],\"object\":{ \"metadata\" : {")) >
+	       0);
+	sp_buf_clear(&out);
+	T_OK(make(&kind, (sp_table_options){.include = SP_TABLE_NONE}, objects, 1, &out));
+	T_TRUE(sp_str_find(sp_buf_view(&out),
+			   SP_STR("{\"name\":\"When\",\"type\":\"date\",\"format\":\"\",\"description\":"
+				  "\"Custom resource definition "
+				  "column (in JSONPath format): "
+				  ".spec.when\",\"priority\":1}],\"rows\":[{\"cells\":[\"a\",\"2d\"],"
+				  "\"object\":null}]}")) > 0);
+}
+
+static yyjson_mut_val *ready(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	return yyjson_mut_sint(c->doc, (int64_t)sp_kv_len(sp_kv_get(obj, "spec")));
+}
+
+SP_TEST(table, builtin)
+{
+	static const sp_column columns[] = {{.name = SP_STR_INIT("Ready"), .type = SP_STR_INIT("integer")},
+					    {.name = SP_STR_INIT("Age"),
+					     .type = SP_STR_INIT("string"),
+					     .path = SP_STR_INIT(".metadata.creationTimestamp")},
+					    {.name = SP_STR_INIT("Node"),
+					     .type = SP_STR_INIT("string"),
+					     .path = SP_STR_INIT(".spec.nodeName")},
+					    {.name = SP_STR_INIT("N"),
+					     .type = SP_STR_INIT("integer"),
+					     .path = SP_STR_INIT(".spec.priority")}};
+	static const sp_cell cells[] = {{SP_STR_INIT("Ready"), ready}};
+	static const sp_kind_hooks hooks = {.cells = cells, .n_cells = 1};
+	static const char *const objects[] = {"{\"metadata\":{\"creationTimestamp\":\"2025-12-31T23:59:55Z\"}"
+					      ",\"spec\":{\"nodeName\":\"n\",\"priority\":3},"
+					      "\"status\":{\"phase\":\"Failed\"}}",
+					      "{}"};
+	const sp_kind *pod = sp_kind_by_kind(SP_STR(""), SP_STR("v1"), SP_STR("Pod"));
+	T_TRUE(pod != NULL);
+	sp_kind kind = *pod;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	kind.columns = columns;
+	kind.n_columns = SP_LEN(columns);
+	kind.hooks = &hooks;
+	T_OK(make(&kind, (sp_table_options){.include = SP_TABLE_NONE, .no_headers = true}, objects, 2, &out));
+	T_TRUE(sp_str_ends(sp_buf_view(&out),
+			   SP_STR("\"rows\":[{\"cells\":[2,\"5s\",\"n\",3],\"conditions\":[{\"type\":"
+				  "\"Completed\",\"status\":\"True\","
+				  "\"reason\":\"Failed\",\"message\":\"The pod failed.\"}],\"object\":null},"
+				  "{\"cells\":[0,\"\\u003cunknown\\u003e\",\"\",0],\"object\":null}]}")));
+	sp_buf_clear(&out);
+	kind.n_columns = 0;
+	T_OK(make(&kind, (sp_table_options){.include = SP_TABLE_NONE, .no_headers = true}, objects, 2, &out));
+	T_TRUE(sp_str_ends(sp_buf_view(&out),
+			   SP_STR("\"rows\":[{\"cells\":[\"\",\"2025-12-31T23:59:55Z\"],\"conditions\":[{"
+				  "\"type\":\"Completed\","
+				  "\"status\":\"True\",\"reason\":\"Failed\",\"message\":\"The pod "
+				  "failed.\"}],\"object\":null},"
+				  "{\"cells\":[\"\",\"0001-01-01T00:00:00Z\"],\"object\":null}]}")));
+}
+
+SP_TEST(table, refuses)
+{
+	static const sp_column columns[] = {
+		{.name = SP_STR_INIT("x"), .type = SP_STR_INIT("string"), .path = SP_STR_INIT(".a[")}};
+	static const char *const not_object[] = {"[]"};
+	const sp_table_plan *plan;
+	sp_kind kind = {.kind = SP_STR("Thing"), .columns = columns, .n_columns = 1};
+	T_CODE(sp_table_plan_make(T_ARENA, &kind, &plan, T_ERR), SP_EINVAL);
+	T_EQ_C(sp_str_c(T_ERR->msg), "unrecognized column definition \".a[\"");
+	kind.n_columns = 0;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 10);
+	T_CODE(make(&kind, (sp_table_options){.no_headers = true}, not_object, 1, &out), SP_EINVAL);
+	sp_table_include include;
+	T_CODE(sp_table_include_parse(SP_STR("Odd"), &include, T_ERR), SP_EINVAL);
+	T_EQ_C(sp_str_c(T_ERR->msg),
+	       "Unable to convert to Table as requested: includeObject: Invalid value: \"Odd\": must be "
+	       "'Metadata', 'Object', 'None', or empty");
+	T_OK(sp_table_include_parse(SP_STR(""), &include, T_ERR));
+	T_EQ_I64(include, SP_TABLE_METADATA);
+	T_OK(sp_table_include_parse(SP_STR("None"), &include, T_ERR));
+	T_EQ_I64(include, SP_TABLE_NONE);
+}
+
+SP_TEST(table, partial_list)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 10);
+	sp_jout j = sp_jout_to(&out);
+	sp_list_meta meta = {.resource_version = SP_STR("3")};
+	T_OK(sp_partial_list_begin(&j, &meta));
+	T_OK(sp_partial_write(
+		&j, SP_STR("{\"kind\":\"X\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"metadata\":1}}")));
+	T_OK(sp_partial_write(&j, SP_STR("{}")));
+	T_OK(sp_partial_list_end(&j));
+	T_EQ_C(sp_buf_view(&out),
+	       "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/"
+	       "v1\",\"metadata\":{\"resourceVersion\":\"3\"},"
+	       "\"items\":[{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/"
+	       "v1\",\"metadata\":{\"name\":\"a\"}},"
+	       "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{}}]}");
+	T_CODE(sp_partial_write(&j, SP_STR("7")), SP_EINVAL);
+}
+
+SP_TEST(table, human_durations)
+{
+	static const struct {
+		int64_t seconds;
+		const char *want;
+	} rows[] = {{-2, "<invalid>"},     {-1, "0s"},        {0, "0s"},
+		    {119, "119s"},         {120, "2m"},       {121, "2m1s"},
+		    {599, "9m59s"},        {600, "10m"},      {10799, "179m"},
+		    {10800, "3h"},         {10860, "3h1m"},   {28799, "7h59m"},
+		    {28800, "8h"},         {172799, "47h"},   {172800, "2d"},
+		    {176400, "2d1h"},      {691199, "7d23h"}, {691200, "8d"},
+		    {63071999, "729d"},    {63072000, "2y"},  {63158400, "2y1d"},
+		    {252287999, "7y364d"}, {252288000, "8y"}, {315360000, "10y"}};
+	char out[SP_DURATION_HUMAN_BYTES];
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%lld", (long long)rows[i].seconds);
+		size_t n = sp_duration_human(out, rows[i].seconds * 1000000000);
+		T_EQ_C(((sp_str){out, n}), rows[i].want);
+	}
+	T_TRUE(sp_duration_human(out, INT64_MAX) > 0);
+	T_TRUE(sp_duration_human(out, INT64_MIN) > 0);
+}
+
+SP_TEST(table, spans)
+{
+	static const struct {
+		const char *text, *want;
+		sp_code code;
+	} rows[] = {{"{\"a\":1}", "1", SP_OK},
+		    {" { \"b\" : [1,{\"a\":2}] , \"a\" : {\"x\":\"}\\\"\"} }", "{\"x\":\"}\\\"\"}", SP_OK},
+		    {"{\"a\":\"x,y\",\"a\":2}", "\"x,y\"", SP_OK},
+		    {"{}", NULL, SP_ENOTFOUND},
+		    {"{\"b\":null}", NULL, SP_ENOTFOUND},
+		    {"", NULL, SP_EINVAL},
+		    {"[]", NULL, SP_EINVAL},
+		    {"{\"a", NULL, SP_EINVAL},
+		    {"{\"a\":", NULL, SP_EINVAL},
+		    {"{\"a\":{", NULL, SP_EINVAL},
+		    {"{\"b\":1", NULL, SP_EINVAL},
+		    {"{\"b\":\"\\", NULL, SP_EINVAL}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_str got = SP_STR("");
+		t_row("%s", rows[i].text);
+		T_CODE(sp_json_span(sp_str_c(rows[i].text), SP_STR("a"), &got), rows[i].code);
+		if (rows[i].want != NULL)
+			T_EQ_C(got, rows[i].want);
+	}
+}
