@@ -158,7 +158,7 @@ static void add_warning(sp_kind_ctx *c, sp_str text)
 /* Longer texts are cut: the header has little room. */
 #define WARNING_BYTES_MAX 2048
 
-static void vwarn(sp_kind_ctx *c, sp_buf *text, const char *fmt, va_list ap)
+static SP_PRINTF(3, 0) void vwarn(sp_kind_ctx *c, sp_buf *text, const char *fmt, va_list ap)
 {
 	char tail[WARNING_BYTES_MAX];
 	int n = vsnprintf(tail, sizeof tail, fmt, ap);
