@@ -125,10 +125,12 @@ static size_t print_parts(char *out, int64_t a, char a_unit, int64_t b, char b_u
 
 size_t sp_duration_human(char out[SP_DURATION_HUMAN_BYTES], int64_t ns)
 {
+	const int64_t year = 365;
 	int64_t s = ns / 1000000000, m = s / 60, h = m / 60, d = h / 24;
 	if (s < -1) {
-		memcpy(out, "<invalid>", 9);
-		return 9;
+		static const sp_str invalid = SP_STR_INIT("<invalid>");
+		memcpy(out, invalid.ptr, invalid.len);
+		return invalid.len;
 	}
 	if (s < 120)
 		return print_parts(out, SP_MAX(s, 0), 's', 0, 's');
@@ -140,9 +142,9 @@ size_t sp_duration_human(char out[SP_DURATION_HUMAN_BYTES], int64_t ns)
 		return print_parts(out, h, 'h', m % 60, 'm');
 	if (h < 48)
 		return print_parts(out, h, 'h', 0, 'm');
-	if (h < 24 * 8)
+	if (d < 8)
 		return print_parts(out, d, 'd', h % 24, 'h');
-	if (h < 24 * 365 * 2)
+	if (d < year * 2)
 		return print_parts(out, d, 'd', 0, 'h');
-	return print_parts(out, d / 365, 'y', h < 24 * 365 * 8 ? d % 365 : 0, 'd');
+	return print_parts(out, d / year, 'y', d < year * 8 ? d % year : 0, 'd');
 }

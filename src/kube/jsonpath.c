@@ -43,7 +43,7 @@ static sp_code no_room(const parser *p)
 /* The byte at pos, or -1 at the end. */
 static int peek(const parser *p)
 {
-	return p->pos < p->text.len ? (int)(unsigned char)p->text.ptr[p->pos] : -1;
+	return p->text.ptr != NULL && p->pos < p->text.len ? (int)(unsigned char)p->text.ptr[p->pos] : -1;
 }
 
 static bool at(const parser *p, sp_str prefix)

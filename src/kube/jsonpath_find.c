@@ -20,7 +20,7 @@ static sp_code push(finder *f, list *l, yyjson_mut_val *v)
 	if (l->n == l->cap) {
 		size_t cap = l->cap == 0 ? 4 : l->cap * 2;
 		yyjson_mut_val **items =
-			sp_arena_try_grow(f->arena, l->items, l->cap * sizeof(*items), cap * sizeof(*items));
+			sp_arena_try_grow(f->arena, l->items, l->cap * sizeof(void *), cap * sizeof(void *));
 		if (items == NULL)
 			return sp_fail(f->err, SP_ETOOLARGE, "no room for the results");
 		l->items = items;

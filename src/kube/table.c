@@ -203,7 +203,7 @@ static bool write_sorted(sp_arena *a, sp_jout *j, yyjson_mut_val *v)
 	for (yyjson_mut_val *key; (key = yyjson_mut_obj_iter_next(&it)) != NULL;)
 		keys[i++] = key;
 	if (n > 1)
-		qsort(keys, n, sizeof(*keys), by_key);
+		qsort(keys, n, sizeof(void *), by_key);
 	sp_jout_open(j, '{');
 	for (i = 0; i < n; i++) {
 		sp_jout_key(j, sp_jmut_str(keys[i]));
