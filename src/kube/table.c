@@ -30,21 +30,17 @@ struct sp_table_plan {
 	plan_column *columns;
 };
 
-#define NAME_TEXT "Name of the object; unique among the objects of its kind in its namespace."
-#define CREATED_TEXT "When the server made the object, in UTC."
-
+/* Columns of kinds that have none of their own; the descriptions are those that built-in kinds give (below).
+ */
 static const sp_column name_column = {.name = SP_STR_INIT("Name"),
 				      .type = SP_STR_INIT("string"),
 				      .format = SP_STR_INIT("name"),
-				      .description = SP_STR_INIT(NAME_TEXT),
 				      .path = SP_STR_INIT(".metadata.name")};
 static const sp_column created_column = {.name = SP_STR_INIT("Created At"),
 					 .type = SP_STR_INIT("date"),
-					 .description = SP_STR_INIT(CREATED_TEXT),
 					 .path = SP_STR_INIT(".metadata.creationTimestamp")};
 static const sp_column age_column = {.name = SP_STR_INIT("Age"),
 				     .type = SP_STR_INIT("date"),
-				     .description = SP_STR_INIT(CREATED_TEXT),
 				     .path = SP_STR_INIT(".metadata.creationTimestamp")};
 
 sp_code sp_table_include_parse(sp_str text, sp_table_include *ret, sp_err *err)
@@ -90,7 +86,7 @@ static cell_how how_of(const sp_kind *kind, const sp_column *c, bool custom)
 		return CELL_CUSTOM;
 	if (c->path.len == 0)
 		return CELL_HOOK;
-	if (c == &created_column)
+	if (sp_str_eq(c->name, created_column.name))
 		return CELL_CREATED;
 	const sp_schema *s = schema_at(kind->schema, c->path);
 	return s != NULL && (s->kind == SP_K_TIME || s->kind == SP_K_MICROTIME) ? CELL_AGE : CELL_BUILTIN;
@@ -116,18 +112,37 @@ static sp_code add_column(sp_arena *a, sp_table_plan *p, const sp_column *c, boo
 	return code;
 }
 
-/* A custom column without a description says where it comes from. */
-static const sp_column *describe(sp_arena *a, const sp_column *c)
+/* What built-in kinds say about a column with this path: clients compare it. */
+static sp_str shared_description(sp_str path)
 {
-	if (c->description.len > 0)
-		return c;
+	const sp_kind *k = sp_kind_by_kind(SP_STR(""), SP_STR("v1"), SP_STR("ConfigMap"));
+	for (uint16_t i = 0; k != NULL && i < k->n_columns; i++)
+		if (sp_str_eq(k->columns[i].path, path))
+			return k->columns[i].description;
+	return SP_STR("");
+}
+
+/* The column with a description; custom ones say where they come from. NULL: no room. */
+static const sp_column *describe(sp_arena *a, const sp_column *c, bool shared)
+{
 	sp_column *d = sp_try_new(a, sp_column, 1);
-	if (d == NULL)
-		return NULL;
+	if (c->description.len > 0 || d == NULL)
+		return d == NULL ? NULL : c;
 	*d = *c;
-	d->description = sp_arena_printf(a, "Custom resource definition column (in JSONPath format): " SP_FMT,
+	d->description =
+		shared ? shared_description(c->path)
+		       : sp_arena_printf(a, "Custom resource definition column (in JSONPath format): " SP_FMT,
 					 SP_ARG(c->path));
 	return d->description.ptr == NULL ? NULL : d;
+}
+
+/* A column that the kind does not list itself. */
+static sp_code add_shared(sp_arena *a, sp_table_plan *p, const sp_column *c, bool custom, sp_err *err)
+{
+	const sp_column *d = describe(a, c, true);
+	if (d == NULL)
+		return sp_fail(err, SP_ETOOLARGE, "no room for the columns");
+	return add_column(a, p, d, custom, err);
 }
 
 sp_code sp_table_plan_make(sp_arena *a, const sp_kind *kind, const sp_table_plan **ret, sp_err *err)
@@ -139,15 +154,15 @@ sp_code sp_table_plan_make(sp_arena *a, const sp_kind *kind, const sp_table_plan
 		return sp_fail(err, SP_ETOOLARGE, "no room for the columns");
 	*p = (sp_table_plan){.kind = kind, .columns = columns};
 	if (custom || kind->n_columns == 0)
-		SP_TRY(add_column(a, p, &name_column, false, err));
+		SP_TRY(add_shared(a, p, &name_column, false, err));
 	for (uint16_t i = 0; i < kind->n_columns; i++) {
-		const sp_column *c = custom ? describe(a, &kind->columns[i]) : &kind->columns[i];
+		const sp_column *c = custom ? describe(a, &kind->columns[i], false) : &kind->columns[i];
 		if (c == NULL)
 			return sp_fail(err, SP_ETOOLARGE, "no room for the columns");
 		SP_TRY(add_column(a, p, c, custom, err));
 	}
 	if (kind->n_columns == 0)
-		SP_TRY(add_column(a, p, custom ? &age_column : &created_column, custom, err));
+		SP_TRY(add_shared(a, p, custom ? &age_column : &created_column, custom, err));
 	*ret = p;
 	return SP_OK;
 }

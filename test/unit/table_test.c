@@ -4,6 +4,7 @@
 #include "base/duration.h"
 #include "base/json_span.h"
 #include "lib/t.h"
+#include "lib/t_data.h"
 
 /* 2026-01-01T00:00:00Z */
 #define NOW ((sp_time){.seconds = 1767225600})
@@ -209,4 +210,75 @@ SP_TEST(table, spans)
 		if (rows[i].want != NULL)
 			T_EQ_C(got, rows[i].want);
 	}
+}
+
+/* The columns of a recorded CustomResourceDefinition. */
+static uint16_t read_columns(yyjson_val *crd, sp_column *columns, size_t max)
+{
+	uint16_t n = 0;
+	yyjson_val *version =
+		yyjson_arr_get_first(sp_json_last(sp_json_last(crd, SP_STR("spec")), SP_STR("versions")));
+	yyjson_arr_iter it = yyjson_arr_iter_with(sp_json_last(version, SP_STR("additionalPrinterColumns")));
+	for (yyjson_val *c; n < max && (c = yyjson_arr_iter_next(&it)) != NULL; n++)
+		columns[n] =
+			(sp_column){.name = sp_json_str(sp_json_last(c, SP_STR("name"))),
+				    .type = sp_json_str(sp_json_last(c, SP_STR("type"))),
+				    .description = sp_json_str(sp_json_last(c, SP_STR("description"))),
+				    .path = sp_json_str(sp_json_last(c, SP_STR("jsonPath"))),
+				    .priority = (int32_t)yyjson_get_int(sp_json_last(c, SP_STR("priority")))};
+	return n;
+}
+
+static void compare_table(const sp_kind *kind, yyjson_val *want)
+{
+	yyjson_val *row = yyjson_arr_get_first(sp_json_last(want, SP_STR("rows"))), *got;
+	SP_AUTO_BUF object, out;
+	sp_buf_init(&object, 1 << 16);
+	sp_buf_init(&out, 1 << 16);
+	T_OK(sp_json_write(&object, sp_json_last(row, SP_STR("object"))));
+	const char *objects[] = {object.ptr};
+	T_OK(make(kind, (sp_table_options){.include = SP_TABLE_OBJECT}, objects, 1, &out));
+	T_OK(sp_json_parse(T_ARENA, sp_buf_view(&out), &got, T_ERR));
+	char where[512] = "";
+	if (!t_json_equal(sp_json_last(got, SP_STR("columnDefinitions")),
+			  sp_json_last(want, SP_STR("columnDefinitions")), where, sizeof(where)))
+		T_FAIL("columns differ at %s", where);
+	yyjson_val *mine = yyjson_arr_get_first(sp_json_last(got, SP_STR("rows")));
+	yyjson_val *cells = sp_json_last(row, SP_STR("cells"));
+	for (size_t i = 0; i < yyjson_arr_size(cells); i++) {
+		yyjson_val *cell = yyjson_arr_get(cells, i);
+		t_row("cell %zu", i);
+		if (!sp_str_eq(sp_json_str(cell), SP_STR("<age>"))) /* the moment is not recorded */
+			T_TRUE(yyjson_equals(yyjson_arr_get(sp_json_last(mine, SP_STR("cells")), i), cell));
+	}
+}
+
+SP_TEST(table, as_recorded)
+{
+	yyjson_val *root = t_data_json("api/crd.json"), *scenario, *step;
+	T_TRUE(root != NULL);
+	sp_column columns[16];
+	sp_kind kind = {.kind = SP_STR("Thing"), .columns = columns};
+	size_t i, n, k, m, compared = 0;
+	yyjson_arr_foreach(sp_json_last(root, SP_STR("scenarios")), i, n, scenario)
+	{
+		if (!sp_str_eq(sp_json_str(sp_json_last(scenario, SP_STR("name"))),
+			       SP_STR("crd-printer-columns")))
+			continue;
+		yyjson_arr_foreach(sp_json_last(scenario, SP_STR("steps")), k, m, step)
+		{
+			sp_str id = sp_json_str(sp_json_last(step, SP_STR("id")));
+			sp_str path = sp_json_str(sp_json_last(step, SP_STR("path")));
+			if (sp_str_eq(id, SP_STR("crd")))
+				kind.n_columns = read_columns(
+					sp_json_last(sp_json_last(step, SP_STR("body")), SP_STR("json")),
+					columns, SP_LEN(columns));
+			if (sp_str_find(path, SP_STR("includeObject=Object")) < 0 || t_failed())
+				continue;
+			compare_table(&kind,
+				      sp_json_last(sp_json_last(step, SP_STR("expect")), SP_STR("body")));
+			compared++;
+		}
+	}
+	T_TRUE(compared > 0);
 }
