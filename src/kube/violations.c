@@ -137,7 +137,7 @@ static void write_bad(sp_buf *out, sp_bad bad)
 	}
 }
 
-static void write_detail(sp_buf *out, const char *fmt, va_list ap)
+static SP_PRINTF(2, 0) void write_detail(sp_buf *out, const char *fmt, va_list ap)
 {
 	va_list again;
 	va_copy(again, ap);
@@ -152,8 +152,8 @@ static void write_detail(sp_buf *out, const char *fmt, va_list ap)
 	va_end(again);
 }
 
-static void vadd(sp_violations *v, sp_v_type type, const sp_path *path, sp_bad bad, const char *fmt,
-		 va_list ap)
+static SP_PRINTF(5, 0) void vadd(sp_violations *v, sp_v_type type, const sp_path *path, sp_bad bad,
+				 const char *fmt, va_list ap)
 {
 	sp_violation *item = next_item(v);
 	if (item == NULL)
