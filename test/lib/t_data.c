@@ -47,7 +47,7 @@ yyjson_val *t_data_json(const char *path)
 }
 
 /* Notes the step that led to a difference, outermost first. */
-static bool differs(char *where, size_t n, const char *fmt, ...)
+static SP_PRINTF(3, 4) bool differs(char *where, size_t n, const char *fmt, ...)
 {
 	char step[256], rest[256];
 	va_list ap;
