@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "lib/t.h"
-
 static FILE *open_data(const char *path)
 {
 	static const char *const roots[] = {"../shared/data", "../../shared/data"};
@@ -21,29 +19,21 @@ static FILE *open_data(const char *path)
 	return f;
 }
 
-sp_str t_data_file(const char *path)
+sp_str t_data_read(sp_arena *a, const char *path, bool *ret_there)
 {
 	FILE *f = open_data(path);
 	struct stat st;
 	sp_str text = {NULL, 0};
+	*ret_there = f != NULL;
 	if (f == NULL)
-		t_skip("no recorded data beside the checkout: %s", path);
+		return text;
 	if (fstat(fileno(f), &st) == 0) {
-		char *p = sp_try_new(T_ARENA, char, (size_t)st.st_size + 1);
+		char *p = sp_try_new(a, char, (size_t)st.st_size + 1);
 		if (p != NULL)
 			text = (sp_str){p, fread(p, 1, (size_t)st.st_size, f)};
 	}
 	(void)fclose(f);
 	return text;
-}
-
-yyjson_val *t_data_json(const char *path)
-{
-	sp_str text = t_data_file(path);
-	yyjson_val *v = NULL;
-	if (text.ptr == NULL || sp_json_parse(T_ARENA, text, &v, T_ERR) != SP_OK)
-		return NULL;
-	return v;
 }
 
 /* Notes the step that led to a difference, outermost first. */
