@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OpenAPI documents generated from the schema tables: version 3, one document per group and version, and the
+ * single version 2 document. Shapes, names of operations and x-kubernetes extensions are those of
+ * kube-apiserver (k8s.io/kube-openapi pkg/builder, builder3; kubernetes api/openapi-spec); the descriptions
+ * are our own.
+ *
+ * Documents are written straight into a buffer, without a tree. Nothing is cached here: a document changes
+ * only with the kinds it is made of. Errors are those of the buffer, SP_ETOOLARGE also for the arena.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "kube/schema.h"
+
+/* The biggest of them (version 2, all kinds) has about 2 MB; CRDs come on top. */
+#define SP_OPENAPI_BYTES_MAX ((size_t)64 << 20)
+
+/* A served version of a CRD. Its schema is published as it was written, not as it was compiled: clients show
+ * its descriptions. */
+typedef struct sp_openapi_custom {
+	const sp_kind *kind;      /* names, verbs, subresources; its sp_schema is not looked at */
+	yyjson_val *schema;       /* openAPIV3Schema, structural; NULL: none, or not structural */
+	bool preserve_unknown;    /* spec.preserveUnknownFields */
+	const sp_str *selectable; /* paths of selectableFields (".spec.color") */
+	size_t n_selectable;
+} sp_openapi_custom;
+
+/* The kinds that documents describe: the built-in ones and those of CRDs. Borrowed. */
+typedef struct sp_openapi_source {
+	const sp_kind *const *builtin; /* usually sp_kinds, whole */
+	size_t n_builtin;
+	const sp_openapi_custom *custom;
+	size_t n_custom;
+	sp_str version; /* info.version: the server's, "v1.33.0" */
+} sp_openapi_source;
+
+/* Version 2: everything in one document. `a` is scratch memory. */
+sp_code sp_openapi_v2(sp_arena *a, sp_buf *out, const sp_openapi_source *from);
+
+/*
+ * Version 3: the document of one path below /openapi/v3: "api", "api/v1", "apis", "apis/apps",
+ * "apis/apps/v1", "version" … SP_ENOTFOUND: there is none.
+ */
+sp_code sp_openapi_v3(sp_arena *a, sp_buf *out, const sp_openapi_source *from, sp_str path);
+
+/* The paths that have a document, in a stable order; texts in the arena. SP_ETOOLARGE: no room. */
+sp_code sp_openapi_v3_paths(sp_arena *a, const sp_openapi_source *from, sp_str **ret,
+			    size_t *ret_n) SP_MUST_USE;
+
+/* The index at /openapi/v3; `hashes` belong to `paths` (any text without quotes that changes with the
+ * document; they come back in ?hash=). */
+sp_code sp_openapi_v3_index(sp_buf *out, const sp_str *paths, const sp_str *hashes, size_t n);
+
+/*
+ * The protobuf form of a document made here: gnostic's openapi.v2.Document or openapi.v3.Document, as
+ * application/com.github.proto-openapi.spec.v2.v1.0+protobuf and …v3… carry it. The document is parsed in the
+ * arena. SP_EINVAL: not such a document.
+ */
+sp_code sp_openapi_v2_proto(sp_arena *a, sp_buf *out, sp_str json, sp_err *err) SP_MUST_USE;
+sp_code sp_openapi_v3_proto(sp_arena *a, sp_buf *out, sp_str json, sp_err *err) SP_MUST_USE;
