@@ -196,7 +196,8 @@ static sp_code holds(finder *f, const jp_node *n, yyjson_mut_val *a, yyjson_mut_
 
 static sp_code one_side(finder *f, const sp_jsonpath *p, yyjson_mut_val *item, list *ret)
 {
-	list in = {.items = &item, .n = 1, .cap = 1};
+	list in = {.n = 0}; /* an empty path hands it on */
+	SP_TRY(push(f, &in, item));
 	SP_TRY(find_path(f, p, &in, ret));
 	if (ret->n > 1)
 		return sp_fail(f->err, SP_EINVAL, "can only compare one element at a time");
@@ -206,9 +207,10 @@ static sp_code one_side(finder *f, const sp_jsonpath *p, yyjson_mut_val *item, l
 /* Whether an item passes. */
 static sp_code passes(finder *f, const jp_node *n, yyjson_mut_val *item, bool *ret)
 {
-	list left = {.n = 0}, right = {.n = 0}, in = {.items = &item, .n = 1, .cap = 1};
+	list left = {.n = 0}, right = {.n = 0}, in = {.n = 0};
 	*ret = false;
 	if (n->op == JP_EXISTS) {
+		SP_TRY(push(f, &in, item));
 		sp_code code = find_path(f, n->left, &in, &left);
 		if (code == SP_ETOOLARGE)
 			return code;

@@ -161,3 +161,15 @@ SP_TEST(jsonpath, limits)
 		(void)sp_buf_str(&text, SP_STR(")]"));
 	T_TRUE(sp_jsonpath_compile(T_ARENA, sp_buf_view(&text), &p, T_ERR) != SP_OK);
 }
+
+/* The item itself on one side of a filter: its list lives as long as the results. */
+SP_TEST(jsonpath, bug_filter_of_the_item)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	T_OK(cell(".l[?(@==\"q\")]", SP_STR("string"), &out));
+	T_EQ_C(sp_buf_view(&out), "{\"cells\":[\"x\",\"q\"],\"object\":null}");
+	sp_buf_clear(&out);
+	T_OK(cell(".l[?(@}x==\"q\")]", SP_STR("string"), &out));
+	T_EQ_C(sp_buf_view(&out), "{\"cells\":[\"x\",\"q\"],\"object\":null}");
+}
