@@ -43,9 +43,10 @@ sp_code sp_json_thaw(sp_arena *a, const yyjson_val *v, yyjson_mut_val **ret, sp_
 
 /*
  * Appends compact text as Go's encoding/json writes it: no blanks; integers exact; doubles in Go's shortest
- * form (1e+21 style exponents from 1e21 on, 'e-07' without padding zero below 1e-6); '<', '>', '&' as \u003c
- * \u003e \u0026, U+2028 and U+2029 escaped; each malformed byte of UTF-8 as \ufffd. Values of type RAW go out
- * as they are. Errors: those of the buffer; SP_ETOOLARGE for a tree that is too deep; SP_EINVAL for a double
+ * form (1e+21 style exponents from 1e21 on, 'e-07' without padding zero below 1e-6); a double of negative
+ * zero is -0, which reads back as the integer 0, as in Kubernetes' Go decoder; '<', '>', '&' as \u003c \u003e
+ * \u0026, U+2028 and U+2029 escaped; each malformed byte of UTF-8 as \ufffd. Values of type RAW go out as
+ * they are. Errors: those of the buffer; SP_ETOOLARGE for a tree that is too deep; SP_EINVAL for a double
  * that is infinite or NaN (both leave the buffer with a part of the text).
  */
 sp_code sp_json_write(sp_buf *out, const yyjson_val *v);

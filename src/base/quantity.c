@@ -44,23 +44,34 @@ static bool is_digit(char c)
 typedef struct digits {
 	u128 mantissa;
 	int64_t exponent;
-	bool rest;
+	bool full, rest;
 } digits;
 
+/* Takes digits as long as int128 holds them: the printer writes any amount it holds in nano units. */
 static void digits_take(digits *d, sp_str *in, bool fraction)
 {
-	/* Room for a factor of 2^60 is left. */
-	const u128 most = (u128)1000000000000000000;
+	const u128 most = ((u128)1 << 127) - 1;
 	while (in->len != 0 && is_digit(*in->ptr)) {
 		unsigned digit = (unsigned)(*in->ptr - '0');
 		*in = sp_str_sub(*in, 1, in->len);
-		if (d->mantissa >= most) {
+		d->full = d->full || d->mantissa > (most - digit) / 10;
+		if (d->full) {
 			d->rest = d->rest || digit != 0;
 			d->exponent += fraction ? 0 : 1;
 			continue;
 		}
 		d->mantissa = d->mantissa * 10 + digit;
 		d->exponent -= fraction ? 1 : 0;
+	}
+}
+
+/* Cuts the digits that leave no room for a factor of 2^60. */
+static void digits_make_room(digits *d)
+{
+	const u128 most = (u128)1 << 67;
+	for (; d->mantissa >= most; d->exponent++) {
+		d->rest = d->rest || d->mantissa % 10 != 0;
+		d->mantissa /= 10;
 	}
 }
 
@@ -132,9 +143,13 @@ sp_code sp_qty_parse(sp_str text, sp_qty *ret, sp_err *err)
 	sp_qty_format format;
 	SP_TRY(suffix_read(in, &exponent, &format, err));
 	bool binary = format == SP_QTY_BINARY_SI;
-	if (binary)
+	if (binary) {
+		digits_make_room(&d);
 		d.mantissa <<= exponent;
-	bool fits = scale(&d, d.exponent + 9 + (binary ? 0 : exponent));
+	}
+	exponent = d.exponent + 9 + (binary ? 0 : exponent);
+	/* Digits cut above a nano unit: more than int128 holds. */
+	bool fits = (binary || !d.rest || exponent <= 0) && scale(&d, exponent);
 	if (!fits && !binary)
 		return sp_fail(err, SP_ETOOLARGE, "quantity '" SP_FMT "' is too large", SP_ARG(text));
 	if (binary && (!fits || d.mantissa > binary_most))
@@ -143,6 +158,54 @@ sp_code sp_qty_parse(sp_str text, sp_qty *ret, sp_err *err)
 		format = SP_QTY_DECIMAL_SI;
 	*ret = (sp_qty){.nanos = negative ? -(__int128)d.mantissa : (__int128)d.mantissa, .format = format};
 	return SP_OK;
+}
+
+/* The length of the digits at the front of s, and their value's low bits. */
+static size_t digits_len(sp_str s, unsigned *low)
+{
+	size_t n = 0;
+	for (; n < s.len && is_digit(s.ptr[n]); n++)
+		*low = *low * 10 + (unsigned)(s.ptr[n] - '0');
+	return n;
+}
+
+/* True when upstream's fast path keeps the text of a well-formed quantity instead of printing it anew. */
+static bool text_is_kept(sp_str s)
+{
+	int64_t exponent;
+	sp_qty_format format;
+	unsigned low = 0;
+	if (s.len != 0 && (*s.ptr == '-' || *s.ptr == '+'))
+		s = sp_str_sub(s, 1, s.len);
+	while (sp_str_take(&s, SP_STR("0")))
+		;
+	size_t whole = digits_len(s, &low);
+	sp_str rest = sp_str_sub(s, whole, s.len);
+	bool point = sp_str_take(&rest, SP_STR("."));
+	size_t fraction = point ? digits_len(rest, &low) : 0;
+	sp_str suffix = sp_str_sub(rest, fraction, rest.len);
+	if (whole == 0 || suffix_read(suffix, &exponent, &format, NULL) != SP_OK)
+		return false;
+	if (format == SP_QTY_BINARY_SI)
+		return fraction == 0 && (int64_t)whole + exponent * 3 / 10 <= 14 && (low & 7) != 0;
+	/* Three zeros at the end, over the point if need be. */
+	size_t zeros = 0;
+	for (size_t i = fraction; i > 0 && rest.ptr[i - 1] == '0'; i--)
+		zeros++;
+	if (zeros == fraction) {
+		for (size_t i = whole; i > 0 && s.ptr[i - 1] == '0'; i--)
+			zeros++;
+	}
+	int64_t scale_of = exponent - (int64_t)fraction;
+	return whole + fraction <= 18 && scale_of >= -9 && scale_of % 3 == 0 && zeros < 3;
+}
+
+sp_code sp_qty_text(sp_arena *a, sp_str text, sp_str *ret, sp_err *err)
+{
+	sp_qty q;
+	SP_TRY(sp_qty_parse(text, &q, err));
+	*ret = text_is_kept(text) ? sp_arena_try_dup(a, text) : sp_qty_print(a, q);
+	return ret->ptr != NULL ? SP_OK : sp_fail(err, SP_ETOOLARGE, "no room for a quantity");
 }
 
 static u128 magnitude(__int128 v)

@@ -22,6 +22,13 @@ sp_code sp_qty_parse(sp_str text, sp_qty *ret, sp_err *err) SP_MUST_USE;
 /* Canonical text in the arena; {NULL, 0} when there is no room. */
 sp_str sp_qty_print(sp_arena *a, sp_qty q);
 
+/*
+ * What Go writes of a quantity it has read, in the arena: upstream keeps the text where it takes it for
+ * canonical ("1.500", "12E6", "+5") and prints the amount otherwise. Idempotent. Errors of sp_qty_parse;
+ * SP_ETOOLARGE also without room.
+ */
+sp_code sp_qty_text(sp_arena *a, sp_str text, sp_str *ret, sp_err *err) SP_MUST_USE;
+
 /* Whole units / thousandths, rounded away from zero, held at the ends of int64. */
 int64_t sp_qty_value(const sp_qty *q);
 int64_t sp_qty_milli(const sp_qty *q);

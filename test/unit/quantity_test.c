@@ -110,3 +110,68 @@ SP_TEST(quantity, rounds_up_and_adds)
 	T_TRUE(!sp_qty_add(&most, &b));
 	T_EQ_I64(sp_qty_value(&most), INT64_MAX);
 }
+
+SP_TEST(quantity, any_amount_held_is_printed_and_read_exactly)
+{
+	static const char *const rows[] = {
+		".66666666664Pi",
+		"1234567890123456789123456789n",
+		"170141183460469231731687303715884105727n",
+		"-170141183460469231731687303715884105727n",
+		"0.170141183460469231731687303715884105727",
+		"12345678901234567890.123456789",
+		"7.123456789012345678901234567890123456789Ki",
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s", rows[i]);
+		sp_qty q;
+		sp_qty again;
+		T_OK(sp_qty_parse(sp_str_c(rows[i]), &q, T_ERR));
+		sp_str text = sp_qty_print(T_ARENA, q);
+		T_OK(sp_qty_parse(text, &again, T_ERR));
+		T_TRUE(sp_qty_cmp(&q, &again) == 0);
+		T_EQ_STR(sp_qty_print(T_ARENA, again), text);
+	}
+	sp_qty q;
+	T_CODE(sp_qty_parse(SP_STR("170141183460469231731687303715884105728n"), &q, NULL), SP_ETOOLARGE);
+}
+
+/* Expectations: encoding/json of resource.Quantity after decoding the same text. */
+SP_TEST(quantity, text_is_kept_where_upstream_keeps_it)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{"0", "0"},
+		{"000", "0"},
+		{"0.5", "500m"},
+		{"1.500", "1.500"},
+		{"1.5", "1500m"},
+		{"+5", "+5"},
+		{"-0", "0"},
+		{"1000", "1k"},
+		{"1.000", "1"},
+		{"12E6", "12E6"},
+		{"12e5", "1200e3"},
+		{"1024Ki", "1Mi"},
+		{"1025Ki", "1025Ki"},
+		{"1032Ki", "1032Ki"},
+		{"0100m", "0100m"},
+		{"100.000m", "100m"},
+		{"1.5Gi", "1536Mi"},
+		{"5.", "5."},
+		{"1000m", "1"},
+		{"2000", "2k"},
+		{"1e3", "1e3"},
+		{"123456789012345678", "123456789012345678"},
+		{"1234567890123456789", "1234567890123456789"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s", rows[i].in);
+		sp_str text;
+		T_OK(sp_qty_text(T_ARENA, sp_str_c(rows[i].in), &text, T_ERR));
+		T_EQ_C(text, rows[i].out);
+		T_OK(sp_qty_text(T_ARENA, text, &text, T_ERR));
+		T_EQ_C(text, rows[i].out);
+	}
+}
