@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/time.h"
 
+#include "base/buf.h"
+
 /* Days since 1970-01-01 of a day in the proleptic Gregorian calendar; years begin in March here. */
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
 {
@@ -17,69 +19,210 @@ static int64_t month_days(int64_t year, int64_t month)
 	return next - days_of(year, month, 1);
 }
 
-/* n digits at the front, up to max. */
-static bool take_number(sp_str *in, size_t n, int64_t max, int64_t *ret)
+static bool is_digit_at(sp_str s, size_t i)
 {
-	int64_t v = 0;
-	if (in->len < n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (in->ptr[i] < '0' || in->ptr[i] > '9')
-			return false;
-		v = v * 10 + (in->ptr[i] - '0');
-	}
-	*in = sp_str_sub(*in, n, in->len);
-	*ret = v;
-	return v <= max;
+	return i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9';
 }
 
-static bool take_fraction(sp_str *in, uint32_t *ret_nanos)
+/* Two digits (one will do when `loose` and no second follows), or false. */
+static bool take_two(sp_str *in, bool loose, int64_t *ret)
 {
-	uint32_t unit = 100000000;
-	int64_t digit = 0;
-	if (!sp_str_take(in, SP_STR(".")))
-		return true;
-	if (!take_number(in, 1, 9, &digit))
+	bool two = is_digit_at(*in, 1);
+	if (!is_digit_at(*in, 0) || (!two && !loose))
 		return false;
-	do {
-		*ret_nanos += (uint32_t)digit * unit;
-		unit /= 10;
-	} while (take_number(in, 1, 9, &digit));
+	*ret = two ? (in->ptr[0] - '0') * 10 + (in->ptr[1] - '0') : in->ptr[0] - '0';
+	*in = sp_str_sub(*in, two ? 2 : 1, in->len);
 	return true;
 }
 
-static bool take_offset(sp_str *in, int64_t *ret_seconds)
+/* A point or comma and n digits, those below a nanosecond dropped. */
+static bool take_fraction(sp_str *in, size_t n, uint32_t *ret_nanos)
+{
+	uint32_t unit = 100000000;
+	uint32_t nanos = 0;
+	if (in->len < n + 1 || (in->ptr[0] != '.' && in->ptr[0] != ','))
+		return false;
+	for (size_t i = 1; i <= n; i++, unit /= 10) {
+		if (!is_digit_at(*in, i))
+			return false;
+		nanos += (uint32_t)(in->ptr[i] - '0') * unit;
+	}
+	*in = sp_str_sub(*in, n + 1, in->len);
+	*ret_nanos = nanos;
+	return true;
+}
+
+static bool take_seconds(sp_str *in, bool fraction_follows, int64_t *ret, uint32_t *ret_nanos)
+{
+	if (!take_two(in, false, ret))
+		return false;
+	size_t n = 0;
+	if (fraction_follows || in->len == 0 || (in->ptr[0] != '.' && in->ptr[0] != ','))
+		return true;
+	while (is_digit_at(*in, n + 1))
+		n++;
+	return n == 0 || take_fraction(in, n, ret_nanos);
+}
+
+static bool take_year(sp_str *in, int64_t *ret)
+{
+	int64_t year = 0;
+	for (size_t i = 0; i < 4; i++) {
+		if (!is_digit_at(*in, i))
+			return false;
+		year = year * 10 + (in->ptr[i] - '0');
+	}
+	*in = sp_str_sub(*in, 4, in->len);
+	*ret = year;
+	return true;
+}
+
+/* *ret_range names what is out of range. */
+static bool take_offset(sp_str *in, int64_t *ret_seconds, const char **ret_range)
 {
 	int64_t hours = 0;
 	int64_t minutes = 0;
 	*ret_seconds = 0;
 	if (sp_str_take(in, SP_STR("Z")))
 		return true;
-	bool west = sp_str_starts(*in, SP_STR("-"));
-	if (!sp_str_take(in, west ? SP_STR("-") : SP_STR("+")) || !take_number(in, 2, 23, &hours) ||
-	    !sp_str_take(in, SP_STR(":")) || !take_number(in, 2, 59, &minutes))
+	sp_str s = sp_str_sub(*in, 0, 6);
+	bool west = sp_str_starts(s, SP_STR("-"));
+	*in = sp_str_sub(*in, s.len, in->len);
+	if (s.len < 6 || (!west && s.ptr[0] != '+') || s.ptr[3] != ':')
 		return false;
+	sp_str h = sp_str_sub(s, 1, 3);
+	sp_str m = sp_str_sub(s, 4, 6);
+	if (!take_two(&h, false, &hours) || !take_two(&m, false, &minutes))
+		return false;
+	if (hours > 24)
+		*ret_range = "time zone offset hour";
+	else if (minutes > 60)
+		*ret_range = "time zone offset minute";
 	*ret_seconds = (west ? -1 : 1) * (hours * 3600 + minutes * 60);
 	return true;
 }
 
+/* Texts as Go's package time quotes them in errors. */
+static void quote(sp_buf *out, sp_str s)
+{
+	sp_buf_char(out, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		uint8_t c = (uint8_t)s.ptr[i];
+		if (c >= 0x80 || c < ' ')
+			sp_buf_printf(out, "\\x%02x", c);
+		else
+			sp_buf_printf(out, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+	}
+	sp_buf_char(out, '"');
+}
+
+/* What a step of the layout takes. */
+enum step { LITERAL, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, MICROS, OFFSET };
+
+typedef struct layout_step {
+	enum step what;
+	char text[8];
+} layout_step;
+
+typedef struct fields {
+	int64_t year, month, day, hour, minute, second, offset;
+	uint32_t nanos;
+	bool micros;
+	const char *range;
+} fields;
+
+/* Notes a number that was read and is not in [lo, hi]. */
+static bool ranged(fields *f, bool ok, const int64_t *v, int64_t lo, int64_t hi, const char *name)
+{
+	if (ok && (*v < lo || *v > hi))
+		f->range = name;
+	return ok;
+}
+
+static bool take_step(fields *f, const layout_step *step, sp_str *in)
+{
+	switch (step->what) {
+	case LITERAL:
+		return sp_str_take(in, sp_str_c(step->text));
+	case YEAR:
+		return take_year(in, &f->year);
+	case MONTH:
+		return ranged(f, take_two(in, false, &f->month), &f->month, 1, 12, "month");
+	case DAY:
+		return take_two(in, false, &f->day);
+	case HOUR:
+		return ranged(f, take_two(in, true, &f->hour), &f->hour, 0, 23, "hour");
+	case MINUTE:
+		return ranged(f, take_two(in, false, &f->minute), &f->minute, 0, 59, "minute");
+	case SECOND:
+		return ranged(f, take_seconds(in, f->micros, &f->second, &f->nanos), &f->second, 0, 59,
+			      "second");
+	case MICROS:
+		return take_fraction(in, 6, &f->nanos);
+	case OFFSET:
+	default:
+		return take_offset(in, &f->offset, &f->range);
+	}
+}
+
+static sp_code refuse(sp_err *err, sp_str text, sp_str rest, const char *element, bool micros,
+		      const char *why)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, SP_ERR_MSG_BYTES * 8);
+	sp_buf_str(&out, SP_STR("parsing time "));
+	quote(&out, sp_str_sub(text, 0, SP_ERR_MSG_BYTES));
+	if (element != NULL) {
+		sp_buf_printf(&out, " as \"2006-01-02T15:04:05%sZ07:00\": cannot parse ",
+			      micros ? ".000000" : "");
+		quote(&out, sp_str_sub(rest, 0, SP_ERR_MSG_BYTES));
+		sp_buf_printf(&out, " as \"%s\"", element);
+	} else if (why != NULL) {
+		sp_buf_printf(&out, ": %s out of range", why);
+	} else {
+		sp_buf_str(&out, SP_STR(": extra text: "));
+		quote(&out, sp_str_sub(rest, 0, SP_ERR_MSG_BYTES));
+	}
+	sp_str message = sp_buf_view(&out);
+	return sp_fail(err, SP_EINVAL, SP_FMT, SP_ARG(message));
+}
+
+static sp_code parse(sp_str text, bool micros, sp_time *ret, sp_err *err)
+{
+	static const layout_step layout[] = {
+		{YEAR, "2006"}, {LITERAL, "-"},      {MONTH, "01"},     {LITERAL, "-"}, {DAY, "02"},
+		{LITERAL, "T"}, {HOUR, "15"},        {LITERAL, ":"},    {MINUTE, "04"}, {LITERAL, ":"},
+		{SECOND, "05"}, {MICROS, ".000000"}, {OFFSET, "Z07:00"}};
+	sp_str in = text;
+	fields f = {.micros = micros};
+	for (size_t i = 0; i < SP_LEN(layout); i++) {
+		sp_str hold = in;
+		if (layout[i].what == MICROS && !micros)
+			continue;
+		bool ok = take_step(&f, &layout[i], &in);
+		if (f.range != NULL)
+			return refuse(err, text, in, NULL, micros, f.range);
+		if (!ok)
+			return refuse(err, text, hold, layout[i].text, micros, NULL);
+	}
+	if (in.len != 0)
+		return refuse(err, text, in, NULL, micros, NULL);
+	if (f.day < 1 || f.day > month_days(f.year, f.month))
+		return refuse(err, text, in, NULL, micros, "day");
+	*ret = (sp_time){days_of(f.year, f.month, f.day) * 86400 + f.hour * 3600 + f.minute * 60 + f.second -
+				 f.offset,
+			 f.nanos};
+	return SP_OK;
+}
+
 sp_code sp_time_parse(sp_str text, sp_time *ret, sp_err *err)
 {
-	sp_str in = text;
-	int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offset = 0;
-	uint32_t nanos = 0;
-	bool ok = take_number(&in, 4, 9999, &year) && sp_str_take(&in, SP_STR("-")) &&
-		  take_number(&in, 2, 12, &month) && sp_str_take(&in, SP_STR("-")) &&
-		  take_number(&in, 2, 31, &day) && sp_str_take(&in, SP_STR("T")) &&
-		  take_number(&in, 2, 23, &hour) && sp_str_take(&in, SP_STR(":")) &&
-		  take_number(&in, 2, 59, &minute) && sp_str_take(&in, SP_STR(":")) &&
-		  take_number(&in, 2, 59, &second) && take_fraction(&in, &nanos) && take_offset(&in, &offset);
-	if (!ok || in.len != 0 || month < 1 || day < 1 || day > month_days(year, month))
-		return sp_fail(err, SP_EINVAL, "time '" SP_FMT "' is not in the form of RFC 3339",
-			       SP_ARG(text));
-	*ret = (sp_time){days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset,
-			 nanos};
-	return SP_OK;
+	return parse(text, false, ret, err);
+}
+
+sp_code sp_time_parse_micro(sp_str text, sp_time *ret, sp_err *err)
+{
+	return parse(text, true, ret, err);
 }
 
 static char *put(char *p, int64_t v, size_t n, char after)

@@ -9,9 +9,13 @@ typedef struct sp_time {
 	uint32_t nanos;  /* below 1e9 */
 } sp_time;
 
-/* RFC 3339 with 'T', any number of fraction digits (those below a nanosecond are dropped) and Z or an offset.
+/*
+ * RFC 3339 as Go's time.Parse reads it: 'T', any number of fraction digits (those below a nanosecond are
+ * dropped), Z or an offset; an hour of one digit passes. _micro is metav1.MicroTime's layout, which wants
+ * exactly six digits of fraction. SP_EINVAL with Go's text ("parsing time \"x\" as …: cannot parse …").
  */
 sp_code sp_time_parse(sp_str text, sp_time *ret, sp_err *err) SP_MUST_USE;
+sp_code sp_time_parse_micro(sp_str text, sp_time *ret, sp_err *err) SP_MUST_USE;
 
 /* Text in UTC with n_digits (0 to 9) of fraction, cut, never rounded: 0 for Time, 6 for MicroTime. Returns
  * its length; 0 for a year outside 0 to 9999. No NUL. */

@@ -49,12 +49,119 @@ SP_TEST(time, refuses_the_rest)
 					   "2024-01-01 00:00:00Z",
 					   "2024-01-01T00:00:00",
 					   "2024-01-01T00:00:00.Z",
-					   "2024-01-01T00:00:00+24:00",
+					   "2024-01-01T00:00:00+25:00",
 					   "2024-01-01T00:00:00Zx",
 					   "24-01-01T00:00:00Z"};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
 		t_row("%s", rows[i]);
 		sp_time t;
 		T_CODE(sp_time_parse(sp_str_c(rows[i]), &t, NULL), SP_EINVAL);
+	}
+}
+
+/* Expectations: time.Parse of Go. */
+SP_TEST(time, errors_in_gos_words)
+{
+	static const struct {
+		bool micro;
+		const char *in, *message;
+	} rows[] = {
+		{false, "",
+		 "parsing time \"\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"2006\""},
+		{false, "x",
+		 "parsing time \"x\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"x\" as \"2006\""},
+		{false, "20-01-01",
+		 "parsing time \"20-01-01\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"20-01-01\" as "
+		 "\"2006\""},
+		{false, "2024-13-01T00:00:00Z", "parsing time \"2024-13-01T00:00:00Z\": month out of range"},
+		{false, "2024-1-01T00:00:00Z",
+		 "parsing time \"2024-1-01T00:00:00Z\" as \"2006-01-02T15:04:05Z07:00\": cannot parse "
+		 "\"1-01T00:00:00Z\" as \"01\""},
+		{false, "2024-02-30T00:00:00Z", "parsing time \"2024-02-30T00:00:00Z\": day out of range"},
+		{false, "2024-02-00T00:00:00Z", "parsing time \"2024-02-00T00:00:00Z\": day out of range"},
+		{false, "2024-02-03 00:00:00Z",
+		 "parsing time \"2024-02-03 00:00:00Z\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \" "
+		 "00:00:00Z\" as \"T\""},
+		{false, "2024-02-03T24:00:00Z", "parsing time \"2024-02-03T24:00:00Z\": hour out of range"},
+		{false, "2024-02-03T00:60:00Z", "parsing time \"2024-02-03T00:60:00Z\": minute out of range"},
+		{false, "2024-02-03T00:00:61Z", "parsing time \"2024-02-03T00:00:61Z\": second out of range"},
+		{false, "2024-02-03T00:00:00.Z",
+		 "parsing time \"2024-02-03T00:00:00.Z\" as \"2006-01-02T15:04:05Z07:00\": cannot parse "
+		 "\".Z\" as \"Z07:00\""},
+		{false, "2024-02-03T00:00:00",
+		 "parsing time \"2024-02-03T00:00:00\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" "
+		 "as \"Z07:00\""},
+		{false, "2024-02-03T00:00:00Zx", "parsing time \"2024-02-03T00:00:00Zx\": extra text: \"x\""},
+		{false, "2024-02-03T00:00:00+25:00",
+		 "parsing time \"2024-02-03T00:00:00+25:00\": time zone offset hour out of range"},
+		{false, "2024-02-03T00:00:00+2500",
+		 "parsing time \"2024-02-03T00:00:00+2500\" as \"2006-01-02T15:04:05Z07:00\": cannot parse "
+		 "\"+2500\" as \"Z07:00\""},
+		{false, "2024-02-03T00:00:00.000001+01:61",
+		 "parsing time \"2024-02-03T00:00:00.000001+01:61\": time zone offset minute out of range"},
+		{false, "a\"\\\001\303\251",
+		 "parsing time \"a\\\"\\\\\\x01\\xc3\\xa9\" as \"2006-01-02T15:04:05Z07:00\": cannot parse "
+		 "\"a\\\"\\\\\\x01\\xc3\\xa9\" as \"2006\""},
+		{false, "2024-02-03",
+		 "parsing time \"2024-02-03\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"T\""},
+		{true, "",
+		 "parsing time \"\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"\" as \"2006\""},
+		{true, "x",
+		 "parsing time \"x\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"x\" as "
+		 "\"2006\""},
+		{true, "20-01-01",
+		 "parsing time \"20-01-01\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse "
+		 "\"20-01-01\" as \"2006\""},
+		{true, "2024-13-01T00:00:00Z", "parsing time \"2024-13-01T00:00:00Z\": month out of range"},
+		{true, "2024-1-01T00:00:00Z",
+		 "parsing time \"2024-1-01T00:00:00Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse "
+		 "\"1-01T00:00:00Z\" as \"01\""},
+		{true, "2024-02-30T00:00:00Z",
+		 "parsing time \"2024-02-30T00:00:00Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \"Z\" as \".000000\""},
+		{true, "2024-02-00T00:00:00Z",
+		 "parsing time \"2024-02-00T00:00:00Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \"Z\" as \".000000\""},
+		{true, "2024-02-03 00:00:00Z",
+		 "parsing time \"2024-02-03 00:00:00Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \" 00:00:00Z\" as \"T\""},
+		{true, "2024-02-03T24:00:00Z", "parsing time \"2024-02-03T24:00:00Z\": hour out of range"},
+		{true, "2024-02-03T00:60:00Z", "parsing time \"2024-02-03T00:60:00Z\": minute out of range"},
+		{true, "2024-02-03T00:00:61Z", "parsing time \"2024-02-03T00:00:61Z\": second out of range"},
+		{true, "2024-02-03T00:00:00.Z",
+		 "parsing time \"2024-02-03T00:00:00.Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \".Z\" as \".000000\""},
+		{true, "2024-02-03T00:00:00",
+		 "parsing time \"2024-02-03T00:00:00\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse "
+		 "\"\" as \".000000\""},
+		{true, "2024-02-03T00:00:00Zx",
+		 "parsing time \"2024-02-03T00:00:00Zx\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \"Zx\" as \".000000\""},
+		{true, "2024-02-03T00:00:00+25:00",
+		 "parsing time \"2024-02-03T00:00:00+25:00\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \"+25:00\" as \".000000\""},
+		{true, "2024-02-03T00:00:00+2500",
+		 "parsing time \"2024-02-03T00:00:00+2500\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \"+2500\" as \".000000\""},
+		{true, "2024-02-03T00:00:00.000001+01:61",
+		 "parsing time \"2024-02-03T00:00:00.000001+01:61\": time zone offset minute out of range"},
+		{true, "2024-02-03T00:00:00.1234567Z",
+		 "parsing time \"2024-02-03T00:00:00.1234567Z\" as \"2006-01-02T15:04:05.000000Z07:00\": "
+		 "cannot parse \"7Z\" as \"Z07:00\""},
+		{true, "a\"\\\001\303\251",
+		 "parsing time \"a\\\"\\\\\\x01\\xc3\\xa9\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot "
+		 "parse \"a\\\"\\\\\\x01\\xc3\\xa9\" as \"2006\""},
+		{true, "2024-02-03",
+		 "parsing time \"2024-02-03\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"\" as "
+		 "\"T\""},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s", rows[i].in);
+		sp_time t;
+		sp_err err = {0};
+		sp_str text = sp_str_c(rows[i].in);
+		T_CODE(rows[i].micro ? sp_time_parse_micro(text, &t, &err) : sp_time_parse(text, &t, &err),
+		       SP_EINVAL);
+		T_EQ_C(sp_str_c(err.msg), rows[i].message);
 	}
 }
