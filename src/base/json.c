@@ -116,7 +116,8 @@ static sp_code parse_failed(sp_str text, const yyjson_read_err *why, sp_err *err
 }
 
 /* Reads in place: the tree's strings stand in the copy. */
-static yyjson_doc *read_copy(sp_arena *a, sp_str text, bool mended, yyjson_read_err *why)
+static yyjson_doc *read_copy(sp_arena *a, sp_str text, yyjson_read_flag flags, bool mended,
+			     yyjson_read_err *why)
 {
 	size_t size;
 	char *copy = NULL;
@@ -133,18 +134,18 @@ static yyjson_doc *read_copy(sp_arena *a, sp_str text, bool mended, yyjson_read_
 	else
 		memcpy(copy, text.ptr, n);
 	yyjson_alc alc = sp_json_alc(a);
-	return yyjson_read_opts(copy, n, YYJSON_READ_INSITU, &alc, why);
+	return yyjson_read_opts(copy, n, flags | YYJSON_READ_INSITU, &alc, why);
 }
 
-static sp_code parse(sp_arena *a, sp_str text, yyjson_doc **ret, sp_err *err)
+static sp_code parse(sp_arena *a, sp_str text, yyjson_read_flag flags, yyjson_doc **ret, sp_err *err)
 {
 	if (text.len == 0)
 		return sp_json_explain(text, err);
 	yyjson_read_err why = {0};
-	yyjson_doc *doc = read_copy(a, text, false, &why);
+	yyjson_doc *doc = read_copy(a, text, flags, false, &why);
 	if (doc == NULL && why.code == YYJSON_READ_ERROR_INVALID_STRING &&
 	    sp_json_explain(text, NULL) == SP_OK)
-		doc = read_copy(a, text, true, &why);
+		doc = read_copy(a, text, flags, true, &why);
 	if (doc == NULL)
 		return parse_failed(text, &why, err);
 	if (!depth_ok(yyjson_doc_get_root(doc), yyjson_doc_get_val_count(doc)))
@@ -156,9 +157,39 @@ static sp_code parse(sp_arena *a, sp_str text, yyjson_doc **ret, sp_err *err)
 sp_code sp_json_parse(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err)
 {
 	yyjson_doc *doc;
-	SP_TRY(parse(a, text, &doc, err));
+	SP_TRY(parse(a, text, YYJSON_READ_NOFLAG, &doc, err));
 	*ret = yyjson_doc_get_root(doc);
 	return SP_OK;
+}
+
+sp_code sp_json_parse_raw(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err)
+{
+	yyjson_doc *doc;
+	SP_TRY(parse(a, text, YYJSON_READ_NUMBER_AS_RAW, &doc, err));
+	*ret = yyjson_doc_get_root(doc);
+	return SP_OK;
+}
+
+bool sp_json_raw_i64(const yyjson_val *v, int64_t *ret)
+{
+	sp_str text = {v->uni.str, sp_json_tag_len(v->tag)};
+	return sp_parse_i64(text, INT64_MIN, INT64_MAX, ret, NULL) == SP_OK;
+}
+
+bool sp_json_raw_f64(const yyjson_val *v, double *ret)
+{
+	yyjson_val number;
+	const char *end = yyjson_read_number(v->uni.str, &number, YYJSON_READ_NOFLAG, NULL, NULL);
+	if (end == NULL)
+		return false;
+	SP_ASSERT(end == v->uni.str + sp_json_tag_len(v->tag));
+	if (sp_json_tag_subtype(number.tag) == YYJSON_SUBTYPE_REAL)
+		*ret = number.uni.f64;
+	else if (sp_json_tag_subtype(number.tag) == YYJSON_SUBTYPE_SINT)
+		*ret = (double)number.uni.i64;
+	else
+		*ret = (double)number.uni.u64;
+	return true;
 }
 
 yyjson_mut_doc *sp_json_doc(sp_arena *a)
@@ -214,6 +245,6 @@ sp_code sp_json_parse_mut(sp_arena *a, sp_str text, yyjson_mut_doc *doc, yyjson_
 {
 	SP_ASSERT(doc != NULL); /* all its memory is the arena's, so the values need not be known to it */
 	yyjson_doc *parsed;
-	SP_TRY(parse(a, text, &parsed, err));
+	SP_TRY(parse(a, text, YYJSON_READ_NOFLAG, &parsed, err));
 	return sp_json_thaw(a, yyjson_doc_get_root(parsed), ret, err);
 }

@@ -30,6 +30,14 @@
  */
 sp_code sp_json_parse(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err) SP_MUST_USE;
 
+/* The same, with numbers left as their text (YYJSON_TYPE_RAW, NUL-terminated): for readers that must know how
+ * a number was written. */
+sp_code sp_json_parse_raw(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err) SP_MUST_USE;
+/* The value of such a number: as Go's strconv.ParseInt (false: fraction, exponent, out of range) and
+ * ParseFloat (false: out of range). */
+bool sp_json_raw_i64(const yyjson_val *v, int64_t *ret) SP_MUST_USE;
+bool sp_json_raw_f64(const yyjson_val *v, double *ret) SP_MUST_USE;
+
 /* An empty editable document whose memory is the arena. NULL: no room. yyjson_mut_doc_free need not be
  * called. */
 yyjson_mut_doc *sp_json_doc(sp_arena *a) SP_MUST_USE;

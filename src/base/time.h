@@ -9,6 +9,9 @@ typedef struct sp_time {
 	uint32_t nanos;  /* below 1e9 */
 } sp_time;
 
+/* Go's zero time, 0001-01-01T00:00:00Z. */
+#define SP_TIME_ZERO_SECONDS INT64_C(-62135596800)
+
 /*
  * RFC 3339 as Go's time.Parse reads it: 'T', any number of fraction digits (those below a nanosecond are
  * dropped), Z or an offset; an hour of one digit passes. _micro is metav1.MicroTime's layout, which wants
