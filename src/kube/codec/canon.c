@@ -210,12 +210,3 @@ bool sp_canon_next(sp_canon_iter *it)
 		it->depth++;
 	}
 }
-
-bool sp_canon_has_type_meta(const sp_schema *s)
-{
-	for (size_t i = 0; i < sp_n_kinds; i++) {
-		if (sp_kinds[i]->schema == s)
-			return true;
-	}
-	return false;
-}

@@ -37,8 +37,13 @@ static inline bool sp_canon_is_raw(const sp_schema *s)
 	return s->kind == SP_K_RAW || s->kind == SP_K_FIELDS_V1 || s->kind == SP_K_JSON;
 }
 
-/* True when the object's Go type has TypeMeta (kind, apiVersion) though it stands inside another object. */
-bool sp_canon_has_type_meta(const sp_schema *s);
+/* True for kind and apiVersion of a kind's own type (Go's embedded TypeMeta), which protobuf does not carry.
+ */
+static inline bool sp_canon_is_type_meta(const sp_field *f)
+{
+	return f->number == 0 && f->schema->kind == SP_K_STRING &&
+	       (sp_str_eq(f->name, SP_STR("kind")) || sp_str_eq(f->name, SP_STR("apiVersion")));
+}
 
 /*
  * Slots: one for each member an object may have. Direct field i is slot i; after these, for each inline field

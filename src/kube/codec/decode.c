@@ -34,15 +34,9 @@ sp_code sp_decode_zero(sp_decoder *d, const sp_schema *s, yyjson_mut_val **ret)
 
 sp_code sp_decode_build(sp_decoder *d, const sp_schema *s, yyjson_mut_val *const *slots, yyjson_mut_val **ret)
 {
-	static const sp_str type_meta[] = {SP_STR_INIT("kind"), SP_STR_INIT("apiVersion")};
 	yyjson_mut_val *object = yyjson_mut_obj(d->doc);
 	if (object == NULL)
 		return sp_decoder_no_room(d);
-	size_t n = slots != NULL ? sp_canon_slots(s) : 0;
-	for (size_t i = 0; slots != NULL && i < SP_LEN(type_meta); i++) {
-		if (slots[n + i] != NULL)
-			SP_TRY(add(d, object, type_meta[i], slots[n + i]));
-	}
 	for (sp_canon_iter it = sp_canon_members(s); sp_canon_next(&it);) {
 		yyjson_mut_val *v = slots != NULL ? slots[it.slot] : NULL;
 		switch (sp_canon_field(it.field, v)) {
@@ -66,17 +60,17 @@ sp_code sp_decode_build(sp_decoder *d, const sp_schema *s, yyjson_mut_val *const
 
 typedef struct members {
 	const sp_schema *schema;
-	yyjson_mut_val **slots; /* n_slots, then kind and apiVersion */
+	yyjson_mut_val **slots;
 	bool *seen;
-	size_t n_slots, hint;
-	bool type_meta;
+	size_t hint;
 } members;
 
-static sp_code members_init(sp_decoder *d, members *m, const sp_schema *s, bool root, yyjson_mut_val *old)
+static sp_code members_init(sp_decoder *d, members *m, const sp_schema *s, yyjson_mut_val *old)
 {
-	*m = (members){.schema = s, .n_slots = sp_canon_slots(s), .type_meta = root};
-	m->slots = sp_try_new(d->arena, yyjson_mut_val *, m->n_slots + 2);
-	m->seen = sp_try_new(d->arena, bool, m->n_slots + 2);
+	size_t n = sp_canon_slots(s);
+	*m = (members){.schema = s};
+	m->slots = sp_try_new(d->arena, yyjson_mut_val *, n + 1);
+	m->seen = sp_try_new(d->arena, bool, n + 1);
 	if (m->slots == NULL || m->seen == NULL)
 		return sp_decoder_no_room(d);
 	if (old == NULL || sp_canon_type(old) != YYJSON_TYPE_OBJ)
@@ -87,17 +81,6 @@ static sp_code members_init(sp_decoder *d, members *m, const sp_schema *s, bool 
 			m->slots[found.slot] = sp_members_value(&it);
 	}
 	return SP_OK;
-}
-
-/* kind and apiVersion, which no schema lists. Returns the slot, or 0 for other names. */
-static size_t type_meta_slot(members *m, sp_str name)
-{
-	size_t at = sp_str_eq(name, SP_STR("kind"))         ? m->n_slots
-		    : sp_str_eq(name, SP_STR("apiVersion")) ? m->n_slots + 1
-							    : 0;
-	if (at != 0 && !m->type_meta)
-		m->type_meta = sp_canon_has_type_meta(m->schema);
-	return m->type_meta ? at : 0;
 }
 
 /* A null leaves structs and scalars as they were; what is nil in Go becomes that. */
@@ -141,18 +124,12 @@ static sp_str embedded_name(const sp_field *via)
 
 static sp_code decode_member(sp_decoder *d, members *m, const sp_place *at, sp_str name, yyjson_val *v)
 {
-	static const sp_schema text = {.kind = SP_K_STRING};
-	static const sp_field type_meta = {.schema = &text};
 	sp_canon_at found;
-	bool known = sp_canon_find(m->schema, name, m->hint, &found);
+	if (!sp_canon_find(m->schema, name, m->hint, &found))
+		return sp_decoder_complain(d, SP_UNKNOWN_FIELD, at, name);
 	const sp_field *f = found.field;
 	size_t slot = found.slot;
-	if (!known) {
-		slot = type_meta_slot(m, name);
-		if (slot == 0)
-			return sp_decoder_complain(d, SP_UNKNOWN_FIELD, at, name);
-		f = &type_meta;
-	}
+	bool type_meta = sp_canon_is_type_meta(f);
 	m->hint = slot + 1;
 	if (m->seen[slot])
 		SP_TRY(sp_decoder_complain(d, SP_DUPLICATE_FIELD, at, name));
@@ -160,7 +137,7 @@ static sp_code decode_member(sp_decoder *d, members *m, const sp_place *at, sp_s
 	sp_place place = {.up = at, .kind = SP_PLACE_FIELD, .name = name, .owner = m->schema};
 	for (size_t i = 0; i < SP_LEN(found.via) && found.via[i] != NULL; i++)
 		place.via[i] = embedded_name(found.via[i]);
-	if (f == &type_meta)
+	if (type_meta)
 		place.via[0] = SP_STR("TypeMeta");
 	if (sp_val_type(v) == YYJSON_TYPE_NULL) {
 		if (f->schema->kind == SP_K_DURATION && (f->flags & SP_F_POINTER) == 0)
@@ -169,14 +146,17 @@ static sp_code decode_member(sp_decoder *d, members *m, const sp_place *at, sp_s
 			m->slots[slot] = NULL;
 		return SP_OK;
 	}
-	return decode_value(d, f->schema, &place, v, m->slots[slot], &m->slots[slot]);
+	SP_TRY(decode_value(d, f->schema, &place, v, m->slots[slot], &m->slots[slot]));
+	if (type_meta && at != NULL)
+		m->slots[slot] = NULL; /* inside another object they do not get into storage */
+	return SP_OK;
 }
 
 static sp_code decode_object(sp_decoder *d, const sp_schema *s, const sp_place *at, yyjson_val *v,
 			     yyjson_mut_val *old, yyjson_mut_val **ret)
 {
 	members m;
-	SP_TRY(members_init(d, &m, s, at == NULL, old));
+	SP_TRY(members_init(d, &m, s, old));
 	yyjson_val *key = unsafe_yyjson_get_first(v);
 	for (size_t n = sp_val_count(v); n > 0; n--, key = unsafe_yyjson_get_next(key + 1))
 		SP_TRY(decode_member(d, &m, at, sp_val_text(key), key + 1));

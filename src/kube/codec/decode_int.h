@@ -61,7 +61,7 @@ typedef struct sp_pair {
 /* The object of the pairs, sorted by key. NULL: no room. */
 yyjson_mut_val *sp_decode_sorted(sp_decoder *d, sp_pair *pairs, size_t n);
 
-/* The object of what the slots hold (NULL: nothing at all), kind and apiVersion in the two after the last. */
+/* The object of what the slots hold (NULL: nothing at all). */
 sp_code sp_decode_build(sp_decoder *d, const sp_schema *s, yyjson_mut_val *const *slots,
 			yyjson_mut_val **ret);
 /* The zero value of a node. */

@@ -38,6 +38,10 @@ static void write_type(sp_buf *out, const sp_schema *s)
 		[SP_K_PROPS_OR_BOOL] = "v1.JSONSchemaPropsOrBool",
 		[SP_K_PROPS_OR_STRINGS] = "v1.JSONSchemaPropsOrStringArray",
 	};
+	if (s->kind == SP_K_MAP && s->items->kind == SP_K_QUANTITY) {
+		sp_buf_str(out, SP_STR("v1.ResourceList"));
+		return;
+	}
 	while (s->go_type.len == 0 && (s->kind == SP_K_LIST || s->kind == SP_K_MAP)) {
 		sp_buf_str(out, s->kind == SP_K_LIST ? SP_STR("[]") : SP_STR("map[string]"));
 		s = s->items;

@@ -26,13 +26,14 @@ static void write_name(sp_buf *out, bool *first, sp_str name)
 }
 
 /* The object of the members in the slots (NULL: none). */
-static sp_code write_members(sp_buf *out, const sp_schema *s, const yyjson_mut_val *const *slots, bool first,
+static sp_code write_members(sp_buf *out, const sp_schema *s, const yyjson_mut_val *const *slots,
 			     size_t depth)
 {
+	bool first = true;
 	for (sp_canon_iter it = sp_canon_members(s); sp_canon_next(&it);) {
 		const yyjson_mut_val *v = slots != NULL ? slots[it.slot] : NULL;
 		sp_canon what = sp_canon_field(it.field, v);
-		if (what == SP_CANON_OMIT)
+		if (what == SP_CANON_OMIT || (depth > 0 && sp_canon_is_type_meta(it.field)))
 			continue;
 		write_name(out, &first, it.field->name);
 		if (what == SP_CANON_NULL)
@@ -45,33 +46,18 @@ static sp_code write_members(sp_buf *out, const sp_schema *s, const yyjson_mut_v
 
 static sp_code encode_object(sp_buf *out, const sp_schema *s, const yyjson_mut_val *v, size_t depth)
 {
-	static const sp_str names[] = {SP_STR_INIT("kind"), SP_STR_INIT("apiVersion")};
 	const yyjson_mut_val *slots[SLOTS_MAX] = {0};
-	const yyjson_mut_val *type_meta[SP_LEN(names)] = {0};
 	size_t hint = 0;
 	SP_ASSERT(sp_canon_slots(s) <= SLOTS_MAX);
 	for (sp_members m = sp_members_of(v); sp_members_next(&m);) {
-		sp_str name = sp_members_name(&m);
 		sp_canon_at found;
-		if (sp_canon_find(s, name, hint, &found)) {
-			slots[found.slot] = sp_members_value(&m);
-			hint = found.slot + 1;
+		if (!sp_canon_find(s, sp_members_name(&m), hint, &found))
 			continue;
-		}
-		for (size_t i = 0; i < SP_LEN(names); i++) {
-			if (sp_str_eq(name, names[i]) && (depth == 0 || sp_canon_has_type_meta(s)))
-				type_meta[i] = sp_members_value(&m);
-		}
+		slots[found.slot] = sp_members_value(&m);
+		hint = found.slot + 1;
 	}
-	bool first = true;
 	sp_buf_char(out, '{');
-	for (size_t i = 0; i < SP_LEN(names); i++) {
-		if (is_none(type_meta[i]) || sp_jmut_str((yyjson_mut_val *)(uintptr_t)type_meta[i]).len == 0)
-			continue;
-		write_name(out, &first, names[i]);
-		sp_json_write_mut(out, type_meta[i]);
-	}
-	return write_members(out, s, slots, first, depth);
+	return write_members(out, s, slots, depth);
 }
 
 typedef struct pair {
@@ -156,7 +142,7 @@ static sp_code encode_zero(sp_buf *out, const sp_schema *s, size_t depth)
 	if (s->kind != SP_K_OBJECT || sp_canon_is_any(s))
 		return sp_buf_str(out, sp_canon_is_any(s) ? SP_STR("null") : sp_canon_zero_text(s));
 	sp_buf_char(out, '{');
-	return write_members(out, s, NULL, true, depth);
+	return write_members(out, s, NULL, depth);
 }
 
 static sp_code encode_value(sp_buf *out, const sp_schema *s, const yyjson_mut_val *v, size_t depth)

@@ -265,7 +265,7 @@ static sp_code read_props(reader *r, const sp_schema *s, sp_str in, yyjson_mut_v
 static sp_code read_object(reader *r, const sp_schema *s, sp_str in, yyjson_mut_val *old,
 			   yyjson_mut_val **ret)
 {
-	yyjson_mut_val **slots = sp_try_new(r->d.arena, yyjson_mut_val *, sp_canon_slots(s) + 2);
+	yyjson_mut_val **slots = sp_try_new(r->d.arena, yyjson_mut_val *, sp_canon_slots(s) + 1);
 	if (slots == NULL)
 		return sp_decoder_no_room(&r->d);
 	if (old != NULL && sp_canon_type(old) == YYJSON_TYPE_OBJ) {
@@ -491,23 +491,26 @@ static sp_code read_message(reader *r, const sp_schema *s, sp_str in, yyjson_mut
 	return SP_OK;
 }
 
+static sp_code put_type_meta(reader *r, const sp_schema *s, sp_str name, sp_str value, yyjson_mut_val **slots)
+{
+	sp_canon_at found;
+	if (value.len == 0 || !sp_canon_find(s, name, 0, &found) || !sp_canon_is_type_meta(found.field))
+		return SP_OK;
+	sp_str text = sp_arena_try_dup(r->d.arena, value);
+	return text.ptr == NULL ? sp_decoder_no_room(&r->d) : made_text(r, text, &slots[found.slot]);
+}
+
 sp_code sp_protobuf_decode(sp_arena *a, const sp_schema *schema, sp_str raw, sp_str api_version, sp_str kind,
 			   yyjson_mut_doc *doc, yyjson_mut_val **ret, sp_err *err)
 {
 	reader r = {.d = {.arena = a, .doc = doc, .err = err}};
-	size_t n = sp_canon_slots(schema);
-	yyjson_mut_val **slots = sp_try_new(a, yyjson_mut_val *, n + 2);
+	yyjson_mut_val **slots = sp_try_new(a, yyjson_mut_val *, sp_canon_slots(schema) + 1);
 	/* Texts of the tree point into the message. */
 	sp_str copy = sp_arena_try_dup(a, raw);
 	if (slots == NULL || (copy.ptr == NULL && raw.len != 0))
 		return sp_decoder_no_room(&r.d);
 	SP_TRY(read_message(&r, schema, copy, slots, 0));
-	sp_str texts[] = {kind, api_version};
-	for (size_t i = 0; i < SP_LEN(texts); i++) {
-		sp_str text = sp_arena_try_dup(a, texts[i]);
-		if (texts[i].len != 0)
-			SP_TRY(text.ptr == NULL ? sp_decoder_no_room(&r.d)
-						: made_text(&r, text, &slots[n + i]));
-	}
+	SP_TRY(put_type_meta(&r, schema, SP_STR("kind"), kind, slots));
+	SP_TRY(put_type_meta(&r, schema, SP_STR("apiVersion"), api_version, slots));
 	return sp_decode_build(&r.d, schema, slots, ret);
 }

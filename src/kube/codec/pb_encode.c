@@ -133,13 +133,43 @@ static sp_code encode_int_or_string(encoder *e, const sp_schema *s, const yyjson
 	return SP_OK;
 }
 
-/* The text itself, as bytes. */
+/*
+ * Upstream keeps the bytes of a request here and escapes them for HTML only when it writes JSON. What our
+ * text had escaped for that goes back, from `from` on.
+ */
+static void unescape(sp_buf *out, size_t from)
+{
+	static const struct {
+		char escape[7], text[4];
+	} table[] = {{"\\u003c", "<"},
+		     {"\\u003e", ">"},
+		     {"\\u0026", "&"},
+		     {"\\u2028", "\xe2\x80\xa8"},
+		     {"\\u2029", "\xe2\x80\xa9"}};
+	size_t to = from;
+	for (size_t i = from; i < out->len;) {
+		size_t n = out->ptr[i] == '\\' ? 2 : 1;
+		size_t k = 0;
+		while (k < SP_LEN(table) &&
+		       (n == 1 || out->len - i < 6 || memcmp(out->ptr + i, table[k].escape, 6) != 0))
+			k++;
+		sp_str text = k < SP_LEN(table) ? sp_str_c(table[k].text) : (sp_str){out->ptr + i, n};
+		memmove(out->ptr + to, text.ptr, text.len);
+		to += text.len;
+		i += k < SP_LEN(table) ? 6 : n;
+	}
+	out->len = to;
+	out->ptr[to] = '\0';
+}
+
 static sp_code encode_raw(encoder *e, const yyjson_val *v)
 {
 	if (is_none(v))
 		return SP_OK;
 	size_t opened = sp_pb_open(e->out, 1);
 	SP_TRY(sp_json_write(e->out, v));
+	if (sp_buf_code(e->out) == SP_OK)
+		unescape(e->out, opened);
 	sp_pb_close(e->out, opened);
 	return SP_OK;
 }
