@@ -41,7 +41,6 @@ typedef enum sp_yaml_tag {
 	SP_YAML_UINT, /* above int64 */
 	SP_YAML_FLOAT,
 	SP_YAML_TIMESTAMP,
-	SP_YAML_MERGE,
 } sp_yaml_tag;
 
 typedef struct sp_yaml_scalar {

@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/quote.h"
 #include "base/yaml_int.h"
 
@@ -184,6 +185,7 @@ typedef struct entry {
 typedef struct entries {
 	entry *items;
 	size_t n, cap;
+	sp_map *seen; /* strict reading: keys with their types */
 } entries;
 
 static sp_code decode(reader *r, node *n, yyjson_mut_val **ret);
@@ -221,7 +223,6 @@ static const char *const tag_names[] = {
 	[SP_YAML_UINT] = "int",
 	[SP_YAML_FLOAT] = "float",
 	[SP_YAML_TIMESTAMP] = "timestamp",
-	[SP_YAML_MERGE] = "merge",
 };
 
 /* The scalar's type by its text and tag. */
@@ -230,7 +231,7 @@ static sp_code resolve(reader *r, const node *n, sp_yaml_scalar *ret)
 	sp_str want = short_tag(n->tag);
 	*ret = (sp_yaml_scalar){.tag = SP_YAML_STR};
 	bool resolvable = n->tag.len == 0;
-	for (size_t i = 0; i < SP_YAML_MERGE && !resolvable; i++)
+	for (size_t i = 0; i < SP_LEN(tag_names) && !resolvable; i++)
 		resolvable = sp_str_eq(want, sp_str_c(tag_names[i]));
 	if (!resolvable || sp_str_eq(want, SP_STR("str")) || (n->tag.len == 0 && !n->implicit))
 		return SP_OK;
@@ -287,7 +288,6 @@ static sp_code decode_scalar(reader *r, const node *n, yyjson_mut_val **ret)
 		return made(r, yyjson_mut_real(r->doc, v.f64), ret);
 	case SP_YAML_STR:
 	case SP_YAML_TIMESTAMP:
-	case SP_YAML_MERGE:
 	default:
 		SP_TRY(text_of(r, n, &text));
 		return made(r, yyjson_mut_strn(r->doc, text.len != 0 ? text.ptr : "", text.len), ret);
@@ -312,7 +312,7 @@ static sp_code key_of(reader *r, node *n, entry *ret)
 	case SP_YAML_NULL:
 	case SP_YAML_UINT:
 		return sp_fail(r->err, SP_EINVAL, "unsupported map key of type: %s",
-			       v.tag == SP_YAML_NULL ? "%!s(<nil>)" : "uint64");
+			       v.tag == SP_YAML_NULL ? "<nil>" : "uint64");
 	case SP_YAML_BOOL:
 		sp_buf_str(&out, v.boolean ? SP_STR("true") : SP_STR("false"));
 		break;
@@ -332,7 +332,6 @@ static sp_code key_of(reader *r, node *n, entry *ret)
 	}
 	case SP_YAML_STR:
 	case SP_YAML_TIMESTAMP:
-	case SP_YAML_MERGE:
 	default:
 		ret->tag = SP_YAML_STR;
 		return text_of(r, n, &ret->name);
@@ -358,14 +357,26 @@ static sp_code push(reader *r, entries *list, const entry *e)
 	return SP_OK;
 }
 
-/* The position of what an equal key set before, or n. Strict reading only: quadratic but for its bound. */
-static size_t find(const entries *list, const entry *e)
+static void drop_seen(void *arg)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		if (list->items[i].tag == e->tag && sp_str_eq(list->items[i].name, e->name))
-			return i;
+	sp_map_done(arg);
+}
+
+/* Whether the key was set before; notes it. */
+static sp_code note_key(reader *r, entries *list, const entry *e, bool *ret_again)
+{
+	void *old = NULL;
+	if (list->seen == NULL) {
+		list->seen = sp_try_new(r->arena, sp_map, 1);
+		if (list->seen == NULL || !sp_arena_on_reset(r->arena, drop_seen, list->seen))
+			return no_room(r);
+		sp_map_init(list->seen);
 	}
-	return list->n;
+	sp_str typed = sp_arena_printf(r->arena, "%u" SP_FMT, e->tag, SP_ARG(e->name));
+	if (typed.ptr == NULL || sp_map_put(list->seen, typed, r, &old) != SP_OK)
+		return no_room(r);
+	*ret_again = old != NULL;
+	return SP_OK;
 }
 
 static void complain(reader *r, const entry *e, size_t line)
@@ -440,10 +451,12 @@ static sp_code decode_mapping(reader *r, node *n, entries *into)
 		}
 		SP_TRY(key_of(r, key, &e));
 		SP_TRY(decode(r, value, &e.value));
-		if (r->strict != NULL && find(into, &e) < into->n)
+		bool again = false;
+		if (r->strict != NULL)
+			SP_TRY(note_key(r, into, &e, &again));
+		if (again)
 			complain(r, &e, value->line);
-		else
-			SP_TRY(push(r, into, &e));
+		SP_TRY(push(r, into, &e));
 	}
 	return SP_OK;
 }

@@ -21,7 +21,6 @@ static const struct {
 	{".inf", SP_YAML_FLOAT, 1},   {".Inf", SP_YAML_FLOAT, 1},   {".INF", SP_YAML_FLOAT, 1},
 	{"+.inf", SP_YAML_FLOAT, 1},  {"+.Inf", SP_YAML_FLOAT, 1},  {"+.INF", SP_YAML_FLOAT, 1},
 	{"-.inf", SP_YAML_FLOAT, -1}, {"-.Inf", SP_YAML_FLOAT, -1}, {"-.INF", SP_YAML_FLOAT, -1},
-	{"<<", SP_YAML_MERGE, 0},
 };
 
 static bool resolve_word(sp_str text, sp_yaml_scalar *ret)

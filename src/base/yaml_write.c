@@ -98,24 +98,50 @@ static sp_code put_binary(writer *w, sp_str s)
 			  literal ? YAML_LITERAL_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
 }
 
+/* Line breaks of Unicode, which upstream writes in a form that does not read back. */
+static bool has_break(sp_str s)
+{
+	return sp_str_find(s, SP_STR("\xc2\x85")) >= 0 || sp_str_find(s, SP_STR("\xe2\x80\xa8")) >= 0 ||
+	       sp_str_find(s, SP_STR("\xe2\x80\xa9")) >= 0;
+}
+
 static sp_code put_text(writer *w, sp_str s)
 {
 	if (!sp_str_is_utf8(s))
 		return put_binary(w, s);
 	if (sp_str_index(s, '\n') >= 0)
 		return put_scalar(w, s, NULL, YAML_LITERAL_SCALAR_STYLE);
-	bool plain = sp_yaml_resolve(s).tag == SP_YAML_STR && !is_base60(s);
+	bool plain = sp_yaml_resolve(s).tag == SP_YAML_STR && !is_base60(s) && !has_break(s);
 	return put_scalar(w, s, NULL, plain ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 }
 
-static sp_code put_plain(writer *w, const yyjson_mut_val *v)
+/* Upstream makes YAML of the JSON text: a double that was written without fraction is an integer by then. */
+static sp_code put_number(writer *w, const yyjson_mut_val *v)
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, 4096);
-	bool null = sp_json_tag_type(v->tag) == YYJSON_TYPE_NULL;
-	if ((null ? sp_buf_str(&text, SP_STR("null")) : sp_json_write_go(&text, v)) != SP_OK)
+	if (sp_json_write_mut(&text, v) != SP_OK)
 		return no_memory(w);
-	return put_scalar(w, sp_buf_view(&text), NULL, YAML_PLAIN_SCALAR_STYLE);
+	sp_yaml_scalar n = sp_yaml_resolve(sp_buf_view(&text));
+	sp_buf_clear(&text);
+	yyjson_mut_val real = {0};
+	unsafe_yyjson_set_real(&real, n.f64);
+	if (n.tag == SP_YAML_INT)
+		sp_buf_i64(&text, n.i64);
+	else if (n.tag == SP_YAML_UINT)
+		sp_buf_u64(&text, n.u64);
+	else
+		(void)sp_json_write_go(&text, &real);
+	return sp_buf_code(&text) != SP_OK ? no_memory(w)
+					   : put_scalar(w, sp_buf_view(&text), NULL, YAML_PLAIN_SCALAR_STYLE);
+}
+
+static sp_code put_word(writer *w, const yyjson_mut_val *v)
+{
+	bool null = sp_json_tag_type(v->tag) == YYJSON_TYPE_NULL;
+	bool is_true = sp_json_tag_subtype(v->tag) == YYJSON_SUBTYPE_TRUE;
+	sp_str word = null ? SP_STR("null") : is_true ? SP_STR("true") : SP_STR("false");
+	return put_scalar(w, word, NULL, YAML_PLAIN_SCALAR_STYLE);
 }
 
 /* ---- order of keys: letters by code point and after the rest, numbers by value ---- */
@@ -242,8 +268,11 @@ static sp_code put_value(writer *w, const yyjson_mut_val *v, size_t depth)
 		return put_array(w, v, depth);
 	case YYJSON_TYPE_STR:
 		return put_text(w, name_of(v));
+	case YYJSON_TYPE_NUM:
+	case YYJSON_TYPE_RAW:
+		return put_number(w, v);
 	default:
-		return put_plain(w, v);
+		return put_word(w, v);
 	}
 }
 
@@ -254,6 +283,7 @@ static sp_code put_document(writer *w, const yyjson_mut_val *v)
 	SP_TRY(emit(w, &event, w->lib->document_start(&event, NULL, NULL, NULL, 1)));
 	SP_TRY(put_value(w, v, 0));
 	SP_TRY(emit(w, &event, w->lib->document_end(&event, 1)));
+	w->emitter.open_ended = 0; /* no "..." after text whose last line breaks count */
 	return emit(w, &event, w->lib->stream_end(&event));
 }
 

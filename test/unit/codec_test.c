@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The codecs of built-in kinds. test/golden/codec/decode.json holds what upstream's decoder, protobuf code and
- * encoding/json make of each input (test/interop/codec writes it).
+ * The codecs of built-in kinds. test/golden/codec/decode.json holds what upstream's decoder, protobuf code
+ * and encoding/json make of each input (test/interop/codec writes it).
  */
 #include "kube/codec/canon.h"
 #include "kube/decode.h"
