@@ -156,7 +156,7 @@ static sp_code parse(sp_arena *a, sp_str text, yyjson_read_flag flags, yyjson_do
 
 sp_code sp_json_parse(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err)
 {
-	yyjson_doc *doc;
+	yyjson_doc *doc = NULL;
 	SP_TRY(parse(a, text, YYJSON_READ_NOFLAG, &doc, err));
 	*ret = yyjson_doc_get_root(doc);
 	return SP_OK;
@@ -164,7 +164,7 @@ sp_code sp_json_parse(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err)
 
 sp_code sp_json_parse_raw(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err)
 {
-	yyjson_doc *doc;
+	yyjson_doc *doc = NULL;
 	SP_TRY(parse(a, text, YYJSON_READ_NUMBER_AS_RAW, &doc, err));
 	*ret = yyjson_doc_get_root(doc);
 	return SP_OK;
@@ -244,7 +244,7 @@ sp_code sp_json_thaw(sp_arena *a, const yyjson_val *v, yyjson_mut_val **ret, sp_
 sp_code sp_json_parse_mut(sp_arena *a, sp_str text, yyjson_mut_doc *doc, yyjson_mut_val **ret, sp_err *err)
 {
 	SP_ASSERT(doc != NULL); /* all its memory is the arena's, so the values need not be known to it */
-	yyjson_doc *parsed;
+	yyjson_doc *parsed = NULL;
 	SP_TRY(parse(a, text, YYJSON_READ_NOFLAG, &parsed, err));
 	return sp_json_thaw(a, yyjson_doc_get_root(parsed), ret, err);
 }

@@ -45,7 +45,7 @@ static sp_code take_fixed(sp_str *in, size_t n, uint64_t *ret, sp_err *err)
 
 static sp_code take_value(sp_str *in, sp_pb_field *f, sp_err *err)
 {
-	uint64_t n;
+	uint64_t n = 0;
 	switch (f->wire) {
 	case SP_PB_VARINT:
 		return take_varint(in, &f->value, err);
@@ -71,7 +71,7 @@ static sp_code take_value(sp_str *in, sp_pb_field *f, sp_err *err)
 static sp_code skip_group(sp_str *in, sp_err *err)
 {
 	for (size_t depth = 1; depth > 0;) {
-		uint64_t tag;
+		uint64_t tag = 0;
 		SP_TRY(take_varint(in, &tag, err));
 		sp_pb_field f = {.wire = (uint8_t)(tag & 7)};
 		if (f.wire == SP_PB_GROUP)
@@ -86,7 +86,7 @@ static sp_code skip_group(sp_str *in, sp_err *err)
 
 sp_code sp_pb_next(sp_str *in, const char *message, sp_pb_field *ret, sp_err *err)
 {
-	uint64_t tag;
+	uint64_t tag = 0;
 	SP_TRY(take_varint(in, &tag, err));
 	int32_t number = (int32_t)(uint32_t)(tag >> 3);
 	sp_pb_field f = {.number = (uint32_t)number, .wire = (uint8_t)(tag & 7)};

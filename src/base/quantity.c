@@ -110,7 +110,7 @@ static sp_code suffix_read(sp_str s, int64_t *ret_exponent, sp_qty_format *ret_f
 {
 	const struct suffix *known = suffix_find(s);
 	if (known != NULL) {
-		*ret_exponent = known->exponent;
+		*ret_exponent = (int64_t)known->exponent;
 		*ret_format = known->binary ? SP_QTY_BINARY_SI : SP_QTY_DECIMAL_SI;
 		return SP_OK;
 	}
@@ -139,8 +139,8 @@ sp_code sp_qty_parse(sp_str text, sp_qty *ret, sp_err *err)
 		return sp_fail(err, SP_EINVAL,
 			       "quantities must match the regular expression "
 			       "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
-	int64_t exponent;
-	sp_qty_format format;
+	int64_t exponent = 0;
+	sp_qty_format format = SP_QTY_DECIMAL_SI;
 	SP_TRY(suffix_read(in, &exponent, &format, err));
 	bool binary = format == SP_QTY_BINARY_SI;
 	if (binary) {
@@ -172,8 +172,8 @@ static size_t digits_len(sp_str s, unsigned *low)
 /* True when upstream's fast path keeps the text of a well-formed quantity instead of printing it anew. */
 static bool text_is_kept(sp_str s)
 {
-	int64_t exponent;
-	sp_qty_format format;
+	int64_t exponent = 0;
+	sp_qty_format format = SP_QTY_DECIMAL_SI;
 	unsigned low = 0;
 	if (s.len != 0 && (*s.ptr == '-' || *s.ptr == '+'))
 		s = sp_str_sub(s, 1, s.len);
@@ -202,7 +202,7 @@ static bool text_is_kept(sp_str s)
 
 sp_code sp_qty_text(sp_arena *a, sp_str text, sp_str *ret, sp_err *err)
 {
-	sp_qty q;
+	sp_qty q = {0};
 	SP_TRY(sp_qty_parse(text, &q, err));
 	*ret = text_is_kept(text) ? sp_arena_try_dup(a, text) : sp_qty_print(a, q);
 	return ret->ptr != NULL ? SP_OK : sp_fail(err, SP_ETOOLARGE, "no room for a quantity");

@@ -38,13 +38,13 @@ static void open_once(void)
 {
 	void *handle = dlopen("libyaml-0.so.2", RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL) {
-		snprintf(problem, sizeof problem, "%s", dlerror());
+		(void)snprintf(problem, sizeof problem, "%s", dlerror());
 		return;
 	}
 	for (size_t i = 0; i < SP_LEN(symbols); i++) {
 		void *symbol = dlsym(handle, symbols[i].name);
 		if (symbol == NULL) {
-			snprintf(problem, sizeof problem, "libyaml-0.so.2 lacks %s", symbols[i].name);
+			(void)snprintf(problem, sizeof problem, "libyaml-0.so.2 lacks %s", symbols[i].name);
 			return;
 		}
 		memcpy((char *)&lib + symbols[i].at, &symbol, sizeof symbol);

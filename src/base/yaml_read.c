@@ -105,7 +105,7 @@ static sp_code read_children(reader *r, node *parent, yaml_event_type_t end, siz
 	if (depth == SP_LIMIT_JSON_DEPTH)
 		return sp_fail(r->err, SP_ETOOLARGE, "yaml: exceeded max depth of %u", SP_LIMIT_JSON_DEPTH);
 	for (;;) {
-		node *child;
+		node *child = NULL;
 		SP_TRY(next_event(r));
 		if (r->event.type == end)
 			return SP_OK;
@@ -120,7 +120,7 @@ static sp_code read_children(reader *r, node *parent, yaml_event_type_t end, siz
 
 static sp_code read_alias(reader *r, node **ret)
 {
-	node *n;
+	node *n = NULL;
 	SP_TRY(new_node(r, ALIAS, r->event.data.alias.anchor, NULL, &n));
 	for (node *at = r->anchors; at != NULL && n->target == NULL; at = at->older) {
 		if (sp_str_eq(at->anchor, n->anchor))
@@ -135,7 +135,7 @@ static sp_code read_alias(reader *r, node **ret)
 
 static sp_code read_scalar(reader *r, node **ret)
 {
-	node *n;
+	node *n = NULL;
 	SP_TRY(new_node(r, SCALAR, r->event.data.scalar.anchor, r->event.data.scalar.tag, &n));
 	n->value = kept(r, r->event.data.scalar.value, r->event.data.scalar.length);
 	n->implicit = r->event.data.scalar.plain_implicit != 0;
@@ -264,8 +264,8 @@ static sp_code text_of(reader *r, const node *n, sp_str *ret)
 
 static sp_code decode_scalar(reader *r, const node *n, yyjson_mut_val **ret)
 {
-	sp_yaml_scalar v;
-	sp_str text;
+	sp_yaml_scalar v = {0};
+	sp_str text = {0};
 	SP_TRY(resolve(r, n, &v));
 	switch (v.tag) {
 	case SP_YAML_NULL:
@@ -297,7 +297,7 @@ static sp_code decode_scalar(reader *r, const node *n, yyjson_mut_val **ret)
 /* The text of a key: numbers and booleans as they would be printed. */
 static sp_code key_of(reader *r, node *n, entry *ret)
 {
-	sp_yaml_scalar v;
+	sp_yaml_scalar v = {0};
 	while (n->kind == ALIAS)
 		n = n->target;
 	if (n->kind != SCALAR)
@@ -506,7 +506,7 @@ static sp_code decode_alias(reader *r, node *n, yyjson_mut_val **ret)
 static sp_code decode(reader *r, node *n, yyjson_mut_val **ret)
 {
 	entries list = {0};
-	yyjson_mut_val *out;
+	yyjson_mut_val *out = NULL;
 	if (n->kind == ALIAS)
 		return decode_alias(r, n, ret);
 	if (n->kind == MAPPING) {
@@ -518,7 +518,7 @@ static sp_code decode(reader *r, node *n, yyjson_mut_val **ret)
 		return decode_scalar(r, n, ret);
 	SP_TRY(made(r, yyjson_mut_arr(r->doc), &out));
 	for (node *child = n->first; child != NULL; child = child->next) {
-		yyjson_mut_val *item;
+		yyjson_mut_val *item = NULL;
 		SP_TRY(decode(r, child, &item));
 		yyjson_mut_arr_append(out, item);
 	}
@@ -528,7 +528,7 @@ static sp_code decode(reader *r, node *n, yyjson_mut_val **ret)
 
 static sp_code read_document(reader *r, yyjson_mut_val **ret)
 {
-	node *root;
+	node *root = NULL;
 	SP_TRY(next_event(r)); /* stream start */
 	SP_TRY(next_event(r));
 	if (r->event.type != YAML_DOCUMENT_START_EVENT)

@@ -229,7 +229,7 @@ static sp_code put_object(writer *w, const yyjson_mut_val *v, size_t depth)
 	yaml_event_t event;
 	size_t n = sp_json_tag_len(v->tag);
 	SP_TRY(emit(w, &event, w->lib->mapping_start(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE)));
-	const yyjson_mut_val **keys = n == 0 ? NULL : sp_try_alloc(n * sizeof *keys);
+	const yyjson_mut_val **keys = n == 0 ? NULL : sp_try_alloc(n * sizeof(void *));
 	if (n != 0 && keys == NULL)
 		return no_memory(w);
 	const yyjson_mut_val *key = v->uni.ptr;
@@ -238,7 +238,7 @@ static sp_code put_object(writer *w, const yyjson_mut_val *v, size_t depth)
 		keys[i] = key;
 	}
 	if (n > 1)
-		qsort(keys, n, sizeof *keys, by_name);
+		qsort(keys, n, sizeof(void *), by_name);
 	sp_code code = put_members(w, keys, n, depth + 1);
 	sp_free(keys);
 	SP_TRY(code);

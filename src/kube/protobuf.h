@@ -10,6 +10,9 @@
 #include "base/json.h"
 #include "kube/schema.h"
 
+/* False for what has no protobuf form: Table, custom resources. */
+bool sp_protobuf_has(const sp_schema *schema);
+
 /* The envelope; all views into the body. */
 typedef struct sp_protobuf_envelope {
 	sp_str api_version, kind, raw, content_encoding, content_type;

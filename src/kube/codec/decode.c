@@ -172,7 +172,8 @@ static sp_code decode_element(sp_decoder *d, const sp_schema *s, const sp_place 
 		SP_TRY(decode_value(d, s, at, v, NULL, &made_item));
 	else if (s->kind == SP_K_DURATION)
 		return sp_fail(d->err, SP_EINVAL, "time: invalid duration \"\"");
-	if (made_item == NULL)
+	bool empty = (s->kind == SP_K_LIST || s->kind == SP_K_MAP) && sp_canon_is_zero(s, made_item);
+	if (made_item == NULL || empty)
 		SP_TRY(sp_decode_zero(d, s, &made_item));
 	*ret = made_item;
 	return SP_OK;
@@ -186,7 +187,7 @@ static sp_code decode_list(sp_decoder *d, const sp_schema *s, const sp_place *at
 		return sp_decoder_no_room(d);
 	yyjson_val *item = unsafe_yyjson_get_first(v);
 	for (size_t n = sp_val_count(v), i = 0; i < n; i++, item = unsafe_yyjson_get_next(item)) {
-		yyjson_mut_val *made_item;
+		yyjson_mut_val *made_item = NULL;
 		sp_place place = {.up = at, .kind = SP_PLACE_INDEX, .index = i};
 		SP_TRY(decode_element(d, s->items, &place, item, &made_item));
 		yyjson_mut_arr_append(list, made_item);
@@ -297,7 +298,7 @@ static sp_code decode_value(sp_decoder *d, const sp_schema *s, const sp_place *a
 sp_code sp_decode_json(sp_arena *a, const sp_schema *schema, sp_str text, yyjson_mut_doc *doc,
 		       sp_strict *strict, yyjson_mut_val **ret, sp_err *err)
 {
-	yyjson_val *root;
+	yyjson_val *root = NULL;
 	yyjson_mut_val *object = NULL;
 	sp_decoder d = {.arena = a, .doc = doc, .strict = strict, .err = err};
 	SP_TRY(sp_json_parse_raw(a, text, &root, err));
@@ -318,7 +319,7 @@ sp_code sp_decode_type_meta(sp_arena *a, sp_str text, sp_str *ret_api_version, s
 {
 	static const sp_str names[] = {SP_STR_INIT("apiVersion"), SP_STR_INIT("kind")};
 	sp_str found[SP_LEN(names)] = {0};
-	yyjson_val *root;
+	yyjson_val *root = NULL;
 	sp_decoder d = {.arena = a};
 	if (sp_json_parse_raw(a, text, &root, err) != SP_OK)
 		return sp_wrap(err, "couldn't get version/kind; json parse error");

@@ -133,7 +133,7 @@ static sp_code decode_time(sp_decoder *d, const sp_schema *s, const sp_place *at
 			   yyjson_mut_val **ret)
 {
 	bool micro = s->kind == SP_K_MICROTIME;
-	sp_time t;
+	sp_time t = {0};
 	if (sp_val_type(v) != YYJSON_TYPE_STR)
 		return sp_decoder_refuse(d, at, sp_decoder_what(d, v, false), "string");
 	SP_TRY(micro ? sp_time_parse_micro(sp_val_text(v), &t, d->err)
@@ -149,7 +149,7 @@ static sp_code decode_time(sp_decoder *d, const sp_schema *s, const sp_place *at
 
 static sp_code decode_duration(sp_decoder *d, const sp_place *at, yyjson_val *v, yyjson_mut_val **ret)
 {
-	int64_t ns;
+	int64_t ns = 0;
 	if (sp_val_type(v) != YYJSON_TYPE_STR)
 		return sp_decoder_refuse(d, at, sp_decoder_what(d, v, false), "string");
 	SP_TRY(sp_duration_parse(sp_val_text(v), &ns, d->err));
@@ -333,7 +333,7 @@ static sp_code number_of_text(sp_decoder *d, yyjson_mut_val *v)
 
 sp_code sp_decode_raw(sp_decoder *d, yyjson_val *v, yyjson_mut_val **ret)
 {
-	yyjson_mut_val *copy;
+	yyjson_mut_val *copy = NULL;
 	SP_TRY(sp_json_thaw(d->arena, v, &copy, d->err));
 	size_t n = sp_val_type(v) >= YYJSON_TYPE_ARR ? v->uni.ofs / sizeof *v : 1;
 	for (size_t i = 0; i < n; i++) {

@@ -150,10 +150,11 @@ static sp_code encode_value(sp_buf *out, const sp_schema *s, const yyjson_mut_va
 	static const sp_schema any = {.kind = SP_K_ANY};
 	if (depth == SP_JSON_BUILD_DEPTH)
 		return SP_ETOOLARGE;
-	if (is_none(v))
+	bool typed = !sp_canon_is_any(s);
+	bool list = typed && (s->kind == SP_K_LIST || s->kind == SP_K_MAP);
+	if (is_none(v) || (list && sp_canon_is_zero(s, v)))
 		return encode_zero(out, s, depth);
 	yyjson_type type = sp_canon_type(v);
-	bool typed = !sp_canon_is_any(s);
 	if (type < YYJSON_TYPE_ARR || sp_canon_is_raw(s))
 		return sp_json_write_mut(out, v);
 	if (typed && s->kind >= SP_K_PROPS_OR_ARRAY && s->kind <= SP_K_PROPS_OR_STRINGS)

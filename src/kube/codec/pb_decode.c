@@ -44,7 +44,7 @@ static sp_code as_int(const sp_pb_field *f, const char *name, int64_t *ret, sp_e
 static sp_code open_type_meta(sp_str in, sp_protobuf_envelope *e, sp_err *err)
 {
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "TypeMeta", &f, err));
 		if (f.number == 1)
 			SP_TRY(as_bytes(&f, "APIVersion", &e->api_version, err));
@@ -58,7 +58,7 @@ sp_code sp_protobuf_open(sp_str body, sp_protobuf_envelope *ret, sp_err *err)
 {
 	sp_protobuf_envelope e = {0};
 	sp_str in = body;
-	sp_str type_meta;
+	sp_str type_meta = {0};
 	if (body.len == 0)
 		return sp_fail(err, SP_EINVAL, "empty data");
 	if (!sp_str_take(&in, (sp_str){(const char *)magic, sizeof magic}))
@@ -69,7 +69,7 @@ sp_code sp_protobuf_open(sp_str body, sp_protobuf_envelope *ret, sp_err *err)
 	if (in.len == 0)
 		return sp_fail(err, SP_EINVAL, "empty body");
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "Unknown", &f, err));
 		if (f.number == 1) {
 			SP_TRY(as_bytes(&f, "TypeMeta", &type_meta, err));
@@ -117,7 +117,7 @@ static sp_code read_quantity(reader *r, sp_str in, yyjson_mut_val **ret)
 {
 	sp_str text = SP_STR("0");
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "Quantity", &f, r->d.err));
 		if (f.number != 1)
 			continue;
@@ -135,7 +135,7 @@ static sp_code read_time(reader *r, const sp_schema *s, sp_str in, yyjson_mut_va
 	if (in.len == 0)
 		return SP_OK;
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "Timestamp", &f, r->d.err));
 		if (f.number == 1)
 			SP_TRY(as_int(&f, "Seconds", &seconds, r->d.err));
@@ -161,7 +161,7 @@ static sp_code read_duration(reader *r, sp_str in, yyjson_mut_val **ret)
 {
 	int64_t ns = 0;
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "Duration", &f, r->d.err));
 		if (f.number == 1)
 			SP_TRY(as_int(&f, "Duration", &ns, r->d.err));
@@ -176,7 +176,7 @@ static sp_code read_int_or_string(reader *r, sp_str in, yyjson_mut_val **ret)
 	int64_t number = 0;
 	sp_str text = {0};
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "IntOrString", &f, r->d.err));
 		if (f.number == 1)
 			SP_TRY(as_int(&f, "Type", &type, r->d.err));
@@ -191,9 +191,9 @@ static sp_code read_int_or_string(reader *r, sp_str in, yyjson_mut_val **ret)
 static sp_code read_raw(reader *r, const sp_schema *s, sp_str in, yyjson_mut_val **ret)
 {
 	sp_str raw = {0};
-	yyjson_val *v;
+	yyjson_val *v = NULL;
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, s->kind == SP_K_RAW ? "RawExtension" : "JSON", &f, r->d.err));
 		if (f.number == 1)
 			SP_TRY(as_bytes(&f, "Raw", &raw, r->d.err));
@@ -236,9 +236,9 @@ static sp_code read_props(reader *r, const sp_schema *s, sp_str in, yyjson_mut_v
 	bool strings = s->kind == SP_K_PROPS_OR_STRINGS;
 	int64_t allows = 0;
 	while (in.len != 0) {
-		sp_pb_field f;
-		sp_str bytes;
-		yyjson_mut_val *item;
+		sp_pb_field f = {0};
+		sp_str bytes = {0};
+		yyjson_mut_val *item = NULL;
 		SP_TRY(sp_pb_next(&in, "JSONSchemaProps", &f, r->d.err));
 		if (f.number > 2)
 			continue;
@@ -405,7 +405,7 @@ static sp_code read_wrapped(reader *r, const sp_schema *s, sp_str in, yyjson_mut
 {
 	yyjson_mut_val *list = NULL;
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "ExtraValue", &f, r->d.err));
 		if (f.number == 1)
 			SP_TRY(read_repeated(r, s->items, SP_STR("Items"), &f, &list));
@@ -423,7 +423,7 @@ static sp_code read_entry(reader *r, const sp_schema *items, sp_str name, const 
 	if (entry->wire != SP_PB_LEN)
 		return wrong_wire(r->d.err, entry->wire, name);
 	for (sp_str in = entry->bytes; in.len != 0;) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, "Entry", &f, r->d.err));
 		if (f.number == 1)
 			SP_TRY(as_bytes(&f, "Key", &key, r->d.err));
@@ -470,7 +470,7 @@ static sp_code read_message(reader *r, const sp_schema *s, sp_str in, yyjson_mut
 		memcpy(name, go_name.ptr, go_name.len);
 	name[go_name.len] = '\0';
 	while (in.len != 0) {
-		sp_pb_field f;
+		sp_pb_field f = {0};
 		SP_TRY(sp_pb_next(&in, name, &f, r->d.err));
 		const sp_field *field = sp_schema_field_by_number(s, f.number);
 		if (field == NULL || field->schema->kind == SP_K_ANY)

@@ -98,7 +98,7 @@ static sp_code encode_bytes(encoder *e, const sp_schema *s, uint32_t number, con
 
 static sp_code encode_time(encoder *e, const sp_schema *s, const yyjson_val *v)
 {
-	sp_time t;
+	sp_time t = {0};
 	if (is_none(v))
 		return SP_OK;
 	if (type_of(v) != YYJSON_TYPE_STR)
@@ -308,7 +308,7 @@ static sp_code encode_entries(encoder *e, const sp_schema *items, uint32_t numbe
 static sp_code encode_map(encoder *e, const sp_schema *items, uint32_t number, const yyjson_val *v)
 {
 	size_t n = count_of(v);
-	const yyjson_val **keys = n == 0 ? NULL : sp_try_alloc(n * sizeof *keys);
+	const yyjson_val **keys = n == 0 ? NULL : sp_try_alloc(n * sizeof(void *));
 	bool sorted = true;
 	const yyjson_val *key = v + 1;
 	if (n != 0 && keys == NULL)
@@ -318,7 +318,7 @@ static sp_code encode_map(encoder *e, const sp_schema *items, uint32_t number, c
 		sorted = sorted && (i == 0 || sp_str_cmp(text_of(keys[i - 1]), text_of(key)) < 0);
 	}
 	if (!sorted)
-		qsort(keys, n, sizeof *keys, by_key);
+		qsort(keys, n, sizeof(void *), by_key);
 	sp_code code = encode_entries(e, items, number, keys, n);
 	sp_free(keys);
 	return code;
@@ -377,6 +377,15 @@ static sp_code encode_message(encoder *e, const sp_schema *s, const yyjson_val *
 	return encode_fields(e, s, slots, 0);
 }
 
+bool sp_protobuf_has(const sp_schema *schema)
+{
+	for (size_t i = 0; i < schema->n_fields; i++) {
+		if (schema->fields[i].number != 0)
+			return !sp_canon_is_any(schema);
+	}
+	return false;
+}
+
 static sp_code finish(const sp_buf *out, sp_err *err)
 {
 	sp_code code = sp_buf_code(out);
@@ -386,7 +395,7 @@ static sp_code finish(const sp_buf *out, sp_err *err)
 
 sp_code sp_protobuf_encode_raw(sp_arena *a, sp_buf *out, const sp_schema *schema, sp_str json, sp_err *err)
 {
-	yyjson_val *root;
+	yyjson_val *root = NULL;
 	SP_TRY(sp_json_parse_raw(a, json, &root, err));
 	encoder e = {.out = out, .err = err};
 	SP_TRY(encode_message(&e, schema, root));
@@ -418,7 +427,7 @@ void sp_protobuf_end(sp_buf *out)
 
 sp_code sp_protobuf_encode(sp_arena *a, sp_buf *out, const sp_schema *schema, sp_str json, sp_err *err)
 {
-	yyjson_val *root;
+	yyjson_val *root = NULL;
 	SP_TRY(sp_json_parse_raw(a, json, &root, err));
 	encoder e = {.out = out, .err = err};
 	put_type_meta(out, sp_json_str(sp_json_last(root, SP_STR("apiVersion"))),

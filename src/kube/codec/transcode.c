@@ -6,7 +6,7 @@
 
 static sp_code to_yaml(sp_arena *a, sp_str json, sp_buf *out, sp_err *err)
 {
-	yyjson_mut_val *v;
+	yyjson_mut_val *v = NULL;
 	yyjson_mut_doc *doc = sp_json_doc(a);
 	if (doc == NULL)
 		return sp_fail(err, SP_ETOOLARGE, "the object needs more memory than is allowed here");

@@ -93,7 +93,7 @@ static bool set(const sp_view_field *f, yyjson_val *v, char *at)
 	default:
 		if (type_of(v) == YYJSON_TYPE_NULL)
 			return false;
-		memcpy(at, &v, sizeof v);
+		memcpy(at, (void *)&v, sizeof(void *));
 		return true;
 	}
 }
@@ -162,7 +162,7 @@ void sp_view_fill(yyjson_val *object, const sp_view_desc *d, void *ret)
 
 sp_code sp_view(sp_arena *a, sp_str json, const sp_view_desc *d, void *ret, sp_err *err)
 {
-	yyjson_val *root;
+	yyjson_val *root = NULL;
 	SP_TRY(sp_json_parse(a, json, &root, err));
 	sp_view_fill(root, d, ret);
 	return SP_OK;
