@@ -15,7 +15,8 @@
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
 #pragma GCC poison atoi atol atoll atof strtol strtoul strtoll strtoull
 #pragma GCC poison gmtime localtime ctime asctime mktemp tmpnam system popen
-#pragma GCC poison rand srand srandom drand48 getenv usleep
+#pragma GCC poison srand srandom drand48 getenv usleep
 #ifndef SP_ALLOW_SYSCALLS
-#pragma GCC poison clock_gettime gettimeofday getrandom nanosleep fopen
+/* rand: OpenSSL's headers, which src/io includes, name parameters so. */
+#pragma GCC poison rand clock_gettime gettimeofday getrandom nanosleep fopen
 #endif
