@@ -10,7 +10,7 @@
 #define HANDSHAKE_TIMEOUT_NS UINT64_C(10000000000)
 /* Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else. */
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define GROUPS "X25519:P-256:P-384"
+static char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro casts it to char * */
 
 /* ---- certificates ---- */
 
@@ -114,7 +114,7 @@ static sp_code setup_common(sp_tls_config *c, const sp_tls_opts *o, sp_err *err)
 	(void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 					    SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_min_proto_version(ctx, o->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(ctx, CIPHERS_12) != 1 || SSL_CTX_set1_groups_list(ctx, GROUPS) != 1)
+	    SSL_CTX_set_cipher_list(ctx, CIPHERS_12) != 1 || SSL_CTX_set1_groups_list(ctx, groups) != 1)
 		return tls_fail(err, SP_EINTERNAL, "set up TLS");
 	return set_alpn(c, o, err);
 }
