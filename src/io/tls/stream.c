@@ -36,7 +36,8 @@ static size_t write_len(const sp_write *req)
 
 static void finish_first(tls_stream *t, sp_list *list, sp_code code)
 {
-	sp_write *req = SP_CONTAINER_OF(sp_list_pop_front(list), sp_write, node);
+	sp_write *req = SP_CONTAINER_OF(list->next, sp_write, node);
+	sp_list_remove(&req->node);
 	t->base.queued_bytes -= write_len(req);
 	req->done(req, code);
 }

@@ -38,10 +38,11 @@ static bool run_defers(uvw_world *w)
 {
 	if (sp_list_is_empty(&w->defers))
 		return false;
-	sp_list mark, *node; /* what is deferred meanwhile waits for the next round */
+	sp_list mark; /* what is deferred meanwhile waits for the next round */
 	sp_list_push_back(&w->defers, &mark);
-	while (!w->stopping && (node = sp_list_pop_front(&w->defers)) != &mark) {
-		sp_defer *d = SP_CONTAINER_OF(node, sp_defer, node);
+	while (!w->stopping && w->defers.next != &mark) {
+		sp_defer *d = SP_CONTAINER_OF(w->defers.next, sp_defer, node);
+		sp_list_remove(&d->node);
 		d->fn(d);
 	}
 	sp_list_remove(&mark);

@@ -74,7 +74,8 @@ static size_t write_len(const sp_write *req)
 
 static void finish_first(uvw_stream *s, sp_code code)
 {
-	sp_write *req = SP_CONTAINER_OF(sp_list_pop_front(&s->writes), sp_write, node);
+	sp_write *req = SP_CONTAINER_OF(s->writes.next, sp_write, node);
+	sp_list_remove(&req->node);
 	s->write_at = 0;
 	s->base.queued_bytes -= write_len(req);
 	req->done(req, code);
@@ -273,10 +274,13 @@ bool uvw_streams_flush(uvw_world *w)
 {
 	if (sp_list_is_empty(&w->dirty))
 		return false;
-	sp_list mark, *node; /* what becomes dirty meanwhile waits for the next round */
+	sp_list mark; /* what becomes dirty meanwhile waits for the next round */
 	sp_list_push_back(&w->dirty, &mark);
-	while (!w->stopping && (node = sp_list_pop_front(&w->dirty)) != &mark)
-		flush(SP_CONTAINER_OF(node, uvw_stream, turn));
+	while (!w->stopping && w->dirty.next != &mark) {
+		uvw_stream *s = SP_CONTAINER_OF(w->dirty.next, uvw_stream, turn);
+		sp_list_remove(&s->turn);
+		flush(s);
+	}
 	sp_list_remove(&mark);
 	return true;
 }
