@@ -15,6 +15,7 @@ typedef struct path_text {
 
 static sp_code path_check(sp_str path, path_text *ret, sp_err *err)
 {
+	ret->str = (sp_str){NULL, 0};
 	if (path.len == 0 || path.ptr[0] != '/')
 		return sp_fail(err, SP_EINVAL, "path '" SP_FMT "' is not absolute", SP_ARG(path));
 	if (path.len >= PATH_BYTES)

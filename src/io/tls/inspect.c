@@ -211,12 +211,15 @@ sp_code sp_x509_inspect_pem(sp_str pem, sp_arena *a, sp_x509_info **ret, size_t 
 		if (n == cap) {
 			size_t more = cap == 0 ? 4 : cap * 2;
 			void *grown = sp_arena_try_grow(a, list, cap * sizeof *list, more * sizeof *list);
-			code = grown == NULL ? no_room(err) : SP_OK;
-			list = grown == NULL ? list : grown;
+			if (grown == NULL) {
+				X509_free(x);
+				code = no_room(err);
+				break;
+			}
+			list = grown;
 			cap = more;
 		}
-		if (code == SP_OK)
-			code = tls_inspect(x, a, &list[n++], err);
+		code = tls_inspect(x, a, &list[n++], err);
 		X509_free(x);
 	}
 	BIO_free_all(bio);

@@ -164,7 +164,7 @@ static sp_code bind_unix_path(listener *l, const sp_address *a, const uvw_sockad
 	int errnum = fchmod(l->fd, (mode_t)mode) == 0 && bind(l->fd, &to->any, to->len) == 0 ? 0 : errno;
 	if (errnum == EADDRINUSE && is_stale(a))
 		errnum = bind(l->fd, &to->any, to->len) == 0 ? 0 : errno;
-	struct stat st;
+	struct stat st = {0};
 	if (errnum == 0 && (chmod(l->path, (mode_t)mode) != 0 || lstat(l->path, &st) != 0)) {
 		errnum = errno;
 		(void)unlink(l->path); /* ours, and useless */

@@ -286,11 +286,11 @@ static void close_all(uvw_world *w)
 	uvw_wakeups_free_all(w);
 }
 
-void sp_world_uv_free(sp_world *base)
+void sp_world_uv_free(sp_world *world)
 {
-	if (base == NULL)
+	if (world == NULL)
 		return;
-	uvw_world *w = uvw_of(base);
+	uvw_world *w = uvw_of(world);
 	SP_ASSERT(!w->running);
 	close_all(w);
 	uv_handle_t *const handles[] = {(uv_handle_t *)&w->timer, (uv_handle_t *)&w->prepare,

@@ -463,6 +463,7 @@ sp_code uvw_stream_from_fd(sp_world *base, int fd, sp_stream **ret, sp_err *err)
 	uvw_stream *s = NULL;
 	SP_TRY(prepare_fd(fd, &write_only, err));
 	SP_TRY(uvw_stream_new(uvw_of(base), fd, &s, err));
+	SP_ASSERT(s != NULL);
 	s->write_only = write_only;
 	if (s->socket)
 		uvw_stream_name(s);

@@ -15,4 +15,4 @@ sp_code sp_world_uv_new(sp_world **ret, sp_err *err) SP_MUST_USE;
  * tell their owners as after sp_stream_close, everything else is released without a word. So owners must
  * still be there, and must not open anything new. NULL is a no-op.
  */
-void sp_world_uv_free(sp_world *w);
+void sp_world_uv_free(sp_world *world);

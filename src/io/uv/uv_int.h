@@ -59,21 +59,21 @@ bool uvw_enter(uvw_world *w);
 void uvw_pool_init(uvw_world *w);
 /* Runs what is left, joins the threads. */
 void uvw_pool_done(uvw_world *w);
-sp_code uvw_work_start(sp_world *w, sp_work *job, sp_err *err);
+sp_code uvw_work_start(sp_world *base, sp_work *job, sp_err *err);
 /* Calls `done` of finished jobs; true when there was one. */
 bool uvw_work_finish(uvw_world *w);
 
-sp_code uvw_wakeup_new(sp_world *w, void (*fn)(void *arg), void *arg, sp_wakeup **ret, sp_err *err);
-void uvw_wakeup_call(sp_wakeup *u);
-void uvw_wakeup_free(sp_wakeup *u);
+sp_code uvw_wakeup_new(sp_world *base, void (*fn)(void *arg), void *arg, sp_wakeup **ret, sp_err *err);
+void uvw_wakeup_call(sp_wakeup *base);
+void uvw_wakeup_free(sp_wakeup *base);
 bool uvw_wakeup_run(uvw_world *w);
 void uvw_wakeups_free_all(uvw_world *w);
 
 /* ---- signal.c ---- */
 
-sp_code uvw_signal_watch_new(sp_world *w, int signal, void (*fn)(void *arg, int signal), void *arg,
+sp_code uvw_signal_watch_new(sp_world *base, int signal, void (*fn)(void *arg, int signal), void *arg,
 			     sp_signal_watch **ret, sp_err *err);
-void uvw_signal_watch_free(sp_signal_watch *s);
+void uvw_signal_watch_free(sp_signal_watch *base);
 bool uvw_signal_run(uvw_world *w);
 void uvw_signals_free_all(uvw_world *w);
 
@@ -105,8 +105,8 @@ void uvw_stream_name(uvw_stream *s);
 void uvw_stream_drop(uvw_stream *s);
 bool uvw_streams_flush(uvw_world *w);
 bool uvw_streams_end(uvw_world *w);
-sp_code uvw_stream_pair(sp_world *w, sp_stream *ret[2], sp_err *err);
-sp_code uvw_stream_from_fd(sp_world *w, int fd, sp_stream **ret, sp_err *err);
+sp_code uvw_stream_pair(sp_world *base, sp_stream *ret[2], sp_err *err);
+sp_code uvw_stream_from_fd(sp_world *base, int fd, sp_stream **ret, sp_err *err);
 
 /* ---- sockaddr.c ---- */
 
@@ -125,19 +125,19 @@ void uvw_sockaddr_print(const uvw_sockaddr *a, char *out, size_t out_bytes);
 
 /* ---- listen.c, connect.c, process.c ---- */
 
-sp_code uvw_listen(sp_world *w, sp_str address, const sp_listen_opts *opts,
+sp_code uvw_listen(sp_world *base, sp_str address, const sp_listen_opts *opts,
 		   void (*on_accept)(void *arg, sp_stream *s), void *arg, sp_listener **ret, sp_err *err);
-void uvw_listener_close(sp_listener *l);
+void uvw_listener_close(sp_listener *base);
 void uvw_listeners_close_all(uvw_world *w);
 /* A descriptor became free: paused listeners go on. */
 void uvw_listeners_resume(uvw_world *w);
 
-sp_code uvw_connect(sp_world *w, sp_connect_req *r, sp_str address, uint64_t timeout_ns, sp_err *err);
-void uvw_connect_cancel(sp_world *w, sp_connect_req *r);
+sp_code uvw_connect(sp_world *base, sp_connect_req *r, sp_str address, uint64_t timeout_ns, sp_err *err);
+void uvw_connect_cancel(sp_world *base, sp_connect_req *r);
 void uvw_connects_cancel_all(uvw_world *w);
 
-sp_code uvw_spawn(sp_world *w, const sp_spawn_opts *opts, void (*on_exit)(void *arg, sp_exit exit), void *arg,
+sp_code uvw_spawn(sp_world *base, const sp_spawn_opts *o, void (*on_exit)(void *arg, sp_exit exit), void *arg,
 		  sp_process **ret, sp_err *err);
-sp_code uvw_process_kill(sp_process *p, int signal, sp_err *err);
-void uvw_process_free(sp_process *p);
+sp_code uvw_process_kill(sp_process *base, int signal, sp_err *err);
+void uvw_process_free(sp_process *base);
 void uvw_processes_free_all(uvw_world *w);
