@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "io/file.h"
 #include "io/tls.h"
+#include "io/uv/uv.h"
 #include "lib/peer.h"
 #include "lib/t.h"
 
@@ -512,6 +513,36 @@ SP_TEST(tls, canceled_and_timed_out)
 	c->server.n_done = 0;
 	sp_world_run(c->world);
 	T_EQ_I64(c->server.err.code, SP_ETIMEOUT);
+}
+
+static sp_code code_at_end;
+
+static void on_done_at_end(sp_tls_req *r, sp_stream *s, const sp_err *err)
+{
+	(void)r;
+	SP_ASSERT(s == NULL);
+	code_at_end = err->code;
+}
+
+SP_TEST(tls, a_handshake_when_the_world_ends)
+{
+	pki p;
+	T_TRUE(pki_new(&p));
+	sp_world *w = NULL;
+	sp_tls_config *config = NULL;
+	T_OK(sp_tls_server_config(&(sp_tls_opts){.cert_pem = p.server.cert, .key_pem = p.server.key}, &config,
+				  T_ERR));
+	sp_stream *s[2];
+	sp_tls_req req = {.done = on_done_at_end};
+	sp_code code = sp_world_uv_new(&w, T_ERR);
+	if (code == SP_OK)
+		code = sp_stream_pair(w, s, T_ERR);
+	if (code == SP_OK)
+		code = sp_tls_accept(&req, s[0], config, T_ERR);
+	sp_world_uv_free(w);
+	(void)sp_tls_config_unref(config);
+	T_OK(code);
+	T_EQ_I64(code_at_end, SP_ECANCELED);
 }
 
 SP_TEST(tls, not_tls_at_all)

@@ -86,6 +86,8 @@ void tls_stream_gone(tls_stream *t)
 	sp_buf_done(&t->rest);
 	sp_free(t);
 	if (req != NULL) {
+		if (err.code == SP_OK)
+			(void)sp_fail(&err, SP_ECANCELED, "TLS handshake: stopped"); /* told here */
 		req->impl = NULL;
 		req->done(req, NULL, &err);
 	}
