@@ -368,7 +368,8 @@ static sp_code shell(child *c, const char *script, sp_spawn_opts opts, sp_str *r
 	t_peer *p = t_peer_new(c->world);
 	t_peer_attach(p, s);
 	p->stop_on_end = true;
-	while (p->n_ends == 0 || c->n_exits == 0)
+	p->stop_on_close = true;
+	while (p->n_ends + p->n_closes == 0 || c->n_exits == 0)
 		sp_world_run(c->world);
 	*ret = sp_buf_view(&p->got);
 	return SP_OK;

@@ -43,6 +43,7 @@ static void on_tls(sp_tls_req *r, sp_stream *s, const sp_err *err)
 		(void)snprintf(n.who, sizeof n.who, SP_FMT, SP_ARG(s->tls->cert.common_name));
 	n.peer = t_peer_new(n.world);
 	n.peer->on_data = n.on_request;
+	n.peer->stop_on_close = true;
 	t_peer_attach(n.peer, s);
 }
 
@@ -165,14 +166,14 @@ static sp_code shell(const char *script)
 		return code;
 	}
 	n.out = t_peer_new(n.world);
-	n.out->stop_on_end = true;
+	n.out->stop_on_end = n.out->stop_on_close = true;
 	t_peer_attach(n.out, s);
 	return SP_OK;
 }
 
 static void run_to_end(void)
 {
-	while (n.n_exits == 0 || n.out->n_ends == 0)
+	while (n.n_exits == 0 || n.out->n_ends + n.out->n_closes == 0)
 		sp_world_run(n.world);
 	if (n.exit.code != 0)
 		printf(SP_FMT "\n", SP_ARG(sp_buf_view(&n.out->got)));
@@ -287,7 +288,7 @@ SP_TEST(tls_peer, s_server)
 		   "-verify_return_error -rev -naccept 1 2>&1"));
 	n.out->on_data = on_server_output;
 	n.on_request = got_answer;
-	while (n.peer == NULL && n.n_exits == 0 && n.out->n_ends == 0) {
+	while (n.peer == NULL && n.n_exits == 0 && n.out->n_ends + n.out->n_closes == 0) {
 		/* until connected: the handshake is no reason to stop, so look at each output */
 		n.out->stop_at = 1;
 		sp_world_run(n.world);
@@ -295,7 +296,7 @@ SP_TEST(tls_peer, s_server)
 	T_TRUE(n.peer != NULL);
 	t_peer_send(n.peer, "hello\n", 6);
 	n.out->stop_at = 0;
-	while (n.peer->got.len < 5 && n.n_exits == 0)
+	while (n.peer->got.len < 5 && n.n_exits + n.peer->n_closes == 0)
 		sp_world_run(n.world);
 	T_TRUE(sp_str_find(sp_buf_view(&n.peer->got), SP_STR("olleh")) >= 0);
 	T_EQ_C(sp_str_c(n.who), "server");
