@@ -170,3 +170,12 @@ sp_code sp_record_decode(sp_str record, sp_record *ret, sp_err *err)
 	*ret = r;
 	return SP_OK;
 }
+
+sp_code sp_record_header_bytes(sp_str record, size_t *ret, sp_err *err)
+{
+	size_t n = record.len < FIXED_BYTES ? 0 : sp_be32_get((const uint8_t *)record.ptr + 24);
+	if (n < FIXED_BYTES || n > record.len)
+		return sp_fail(err, SP_EINVAL, "record header is malformed");
+	*ret = n;
+	return SP_OK;
+}

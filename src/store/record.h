@@ -69,6 +69,9 @@ sp_code sp_record_build(const sp_record_info *info, sp_str object, sp_bytes **re
 /* Bounds-checked; SP_EINVAL for anything sp_record_build would not have made (sizes of objects excepted). */
 sp_code sp_record_decode(sp_str record, sp_record *ret, sp_err *err) SP_MUST_USE;
 
+/* How long the header is, so that the object can be split off a record whose object is encrypted. */
+sp_code sp_record_header_bytes(sp_str record, size_t *ret, sp_err *err) SP_MUST_USE;
+
 /* Takes the next pair off *packed (labels or fields of a decoded record); false at the end. */
 bool sp_record_pair_next(sp_str *packed, sp_record_pair *ret);
 /* The value of a key in packed pairs; false when it is not there. */

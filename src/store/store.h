@@ -147,6 +147,8 @@ typedef struct sp_store_op {
 	uint64_t create_revision; /* out: of the key; of a delete: of what was deleted */
 } sp_store_op;
 
+typedef struct sp_store_event sp_store_event;
+
 /*
  * A transaction: all operations or none. Embedded in its owner, stays in place with its ops until done was
  * called. No two operations name the same key.
@@ -171,7 +173,9 @@ typedef struct sp_store_txn {
 		current; /* out, at a conflict; the reference is taken back after done, keep it by ref */
 	/* the store's */
 	sp_list node;
-	void *impl;
+	sp_code code;
+	sp_err err;
+	sp_store_event *events;
 } sp_store_txn;
 
 /* Queues a transaction. Order of transactions = order of calls. Cannot fail: every outcome comes by done. */
@@ -180,7 +184,7 @@ void sp_store_write(sp_store *s, sp_store_txn *t);
 /* ---- changes ---- */
 
 /* One change, immutable, shared by all watchers. */
-typedef struct sp_store_event {
+struct sp_store_event {
 	_Atomic uint32_t n_refs;
 	bool is_delete;
 	bool is_create; /* a put of a key that did not exist */
@@ -194,7 +198,8 @@ typedef struct sp_store_event {
 	 * end. */
 	void *attached;
 	void (*attached_free)(void *attached);
-} sp_store_event;
+	sp_store_event *next; /* the store's */
+};
 
 sp_store_event *sp_store_event_ref(sp_store_event *e);
 /* Always NULL; NULL is allowed. */
@@ -251,8 +256,8 @@ void sp_store_compact(sp_store *s, uint64_t revision);
 sp_code sp_store_broken(sp_store *s, sp_err *err);
 
 /*
- * Writes queued so far are finished and reported, later ones refused with SP_EUNAVAILABLE; watches end.
- * `on_closed` is called on the loop when everything is released (the watches that their owners have not
- * closed excepted: they must be closed before).
+ * Watches end with SP_EUNAVAILABLE (their owners close them, now or later); writes queued so far are finished
+ * and reported, later ones refused with SP_EUNAVAILABLE. `on_closed` is called on the loop when everything is
+ * released.
  */
 void sp_store_close(sp_store *s, void (*on_closed)(void *arg), void *arg);
