@@ -92,6 +92,11 @@ static inline sp_str core_str(MDB_val v)
 /* The directory's lock, the environment and its databases. */
 sp_code core_open(const sp_store_lmdb_opts *opts, core **ret, sp_err *err) SP_MUST_USE;
 void core_close(core *c);
+/* The environment of a data file, without its databases; on failure c->env is NULL. */
+sp_code core_open_file(core *c, const char *path, uint64_t bytes_max, unsigned flags,
+		       sp_err *err) SP_MUST_USE;
+/* What stands behind a store of sp_store_lmdb_open (store_lmdb.c). */
+core *store_lmdb_core(sp_store *s);
 /* Takes the directory's lock; -1 on failure. */
 sp_code core_lock_dir(sp_str dir, int *ret_fd, sp_err *err) SP_MUST_USE;
 /* Opens the databases inside a transaction; makes them when it may write and the format is not there. */

@@ -107,27 +107,50 @@ sp_code core_open_dbs(core *c, MDB_txn *txn, bool may_make, core_state *ret, sp_
 	return core_state_get(core_str(v), ret, err);
 }
 
+/* A file that lost its end would be a fault when its pages are read. */
+static sp_code check_size(core *c, const char *path, sp_err *err)
+{
+	struct stat st;
+	MDB_envinfo info;
+	(void)mdb_env_info(c->env, &info); /* of an open environment: cannot fail */
+	c->map_pages = info.me_mapsize / CORE_PAGE_BYTES;
+	int rc = mdb_env_get_fd(c->env, &c->data_fd);
+	if (rc != 0 || fstat(c->data_fd, &st) != 0)
+		return sp_fail_sys(err, errno, "cannot look at %s", path);
+	/* An empty store's two first pages are on the disk, its last page number is 1. */
+	if ((uint64_t)st.st_size < ((uint64_t)info.me_last_pgno + 1) * CORE_PAGE_BYTES)
+		return sp_fail(err, SP_EIO, "%s has %lld bytes and should have %llu: its end is missing",
+			       path, (long long)st.st_size,
+			       ((unsigned long long)info.me_last_pgno + 1) * CORE_PAGE_BYTES);
+	return SP_OK;
+}
+
+sp_code core_open_file(core *c, const char *path, uint64_t bytes_max, unsigned flags, sp_err *err)
+{
+	int rc = mdb_env_create(&c->env);
+	if (rc != 0)
+		return core_fail(rc, path, err);
+	rc = mdb_env_set_maxdbs(c->env, 8);
+	if (rc == 0)
+		rc = mdb_env_set_maxreaders(c->env, READERS_MAX);
+	if (rc == 0 && bytes_max != 0) /* 0 = as the file says */
+		rc = mdb_env_set_mapsize(c->env, bytes_max);
+	/* Without WRITEMAP: the map is read-only, so a stray pointer cannot touch the data. */
+	if (rc == 0)
+		rc = mdb_env_open(c->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+	sp_code code = rc == 0 ? check_size(c, path, err) : core_fail(rc, path, err);
+	if (code != SP_OK) {
+		mdb_env_close(c->env);
+		c->env = NULL;
+	}
+	return code;
+}
+
 static sp_code open_env(core *c, uint64_t bytes_max, sp_err *err)
 {
 	char path[4096];
 	SP_TRY(core_path(path, sp_str_c(c->dir), "data.mdb", err));
-	int rc = mdb_env_create(&c->env);
-	if (rc == 0)
-		rc = mdb_env_set_maxdbs(c->env, 8);
-	if (rc == 0)
-		rc = mdb_env_set_maxreaders(c->env, READERS_MAX);
-	if (rc == 0)
-		rc = mdb_env_set_mapsize(c->env, bytes_max);
-	/* Without WRITEMAP: the map is read-only, so a stray pointer cannot touch the data. */
-	if (rc == 0)
-		rc = mdb_env_open(c->env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
-	if (rc != 0)
-		return core_fail(rc, path, err);
-	MDB_envinfo info;
-	(void)mdb_env_info(c->env, &info); /* of an open environment: cannot fail */
-	c->map_pages = info.me_mapsize / CORE_PAGE_BYTES;
-	rc = mdb_env_get_fd(c->env, &c->data_fd);
-	return rc == 0 ? SP_OK : core_fail(rc, path, err);
+	return core_open_file(c, path, bytes_max, 0, err);
 }
 
 static sp_code open_tables(core *c, sp_err *err)

@@ -35,6 +35,11 @@ static store_lmdb *lmdb_of(sp_store *s)
 	return SP_CONTAINER_OF(s, store_lmdb, base);
 }
 
+core *store_lmdb_core(sp_store *s)
+{
+	return lmdb_of(s)->core;
+}
+
 /* ---- the writer's thread ---- */
 
 static size_t txn_bytes(const sp_store_txn *t)
