@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/store_help.h"
 
+#include "base/alloc.h"
 #include "io/uv/uv.h"
 #include "lib/peer.h"
 #include "lib/t.h"
 #include "store/record.h"
+
+void t_no_faults(void)
+{
+	sp_alloc_fault_arm(-1);
+}
 
 sp_store_key t_key(const char *rest)
 {

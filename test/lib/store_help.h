@@ -43,4 +43,8 @@ void t_run_until(t_store *t, bool (*done)(void *arg), void *arg);
 /* One turn and what follows from it. */
 void t_turn(t_store *t);
 
+/* Long runs do without allocation faults: they would be repeated thousands of times, to no end that the short
+ * tests do not serve. */
+void t_no_faults(void);
+
 sp_store_key t_key(const char *rest);

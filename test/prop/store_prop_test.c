@@ -291,6 +291,7 @@ static void step_compact(void)
 
 static void run(t_store *t)
 {
+	t_no_faults();
 	m = (model){.t = t, .compacted = 1};
 	for (size_t k = 0; k < N_KEYS; k++)
 		(void)snprintf(m.keys[k], sizeof m.keys[k], "%c/%02zu", k < N_KEYS / 2 ? 'a' : 'b', k);

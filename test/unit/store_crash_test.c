@@ -125,6 +125,7 @@ static void run_group(core *c, size_t n, uint64_t compact, bool deletes_only, si
 
 static void model_init(void)
 {
+	t_no_faults();
 	model.revision = model.compacted = 1;
 	for (size_t k = 0; k < N_KEYS; k++)
 		(void)snprintf(key_names[k], sizeof key_names[k], "ns/%02zu", k);
@@ -300,4 +301,117 @@ SP_TEST(store_crash, nothing_acknowledged_is_lost)
 	size_t n_ops = t_disk_ops(&ops);
 	for (unsigned i = 0; i < N_CRASHES && !t_failed(); i++)
 		crash_once((sp_str){before, n_before}, t_random_below(n_ops), i);
+}
+
+/* ---- full and failing disks ---- */
+
+static sp_code fill(core *c, size_t *n_groups)
+{
+	sp_code code = SP_OK;
+	for (*n_groups = 0; code == SP_OK && model.revision + 24 < LOG_MAX; ++*n_groups) {
+		size_t n_ok;
+		run_group(c, 20, 0, false, &n_ok, &code);
+	}
+	return code;
+}
+
+static bool start(const char *name, bool with_limit, uint64_t limit)
+{
+	static char dir[128], path[160];
+	(void)snprintf(dir, sizeof dir, "%s/%s", t_tmpdir(), name);
+	(void)snprintf(path, sizeof path, "%s/data.mdb", dir);
+	model_init();
+	T_DEFER(stop_disk, NULL);
+	T_DEFER(close_core, &live);
+	if (!open_core(dir, &live))
+		return false;
+	t_disk_record(path, 1000000);
+	if (with_limit)
+		t_disk_limit(limit);
+	return true;
+}
+
+SP_TEST(store_crash, full_disk_keeps_all_and_lets_go)
+{
+	T_TRUE(start("full", true, (uint64_t)11 << 20));
+	size_t n_groups, n_ok;
+	sp_code code = fill(live, &n_groups);
+	T_CODE(code, SP_EUNAVAILABLE);
+	T_TRUE(sp_str_find(sp_str_c(t_err()->msg), SP_STR("disk is full")) >= 0);
+	T_TRUE(live->is_full && !live->is_broken && n_groups > 1);
+	check_all(live);
+	/* Deletes and compaction work from the reserve, and then there is room again. */
+	for (int i = 0; i < 20; i++) {
+		run_group(live, 20, 0, true, &n_ok, &code);
+		T_OK(code);
+	}
+	for (int i = 0; i < 100 && live->state.trimmed < model.revision; i++) {
+		run_group(live, 0, model.revision, false, &n_ok, &code);
+		T_OK(code);
+	}
+	T_EQ_U64(live->state.trimmed, model.revision);
+	check_all(live);
+	run_group(live, 20, 0, false, &n_ok, &code);
+	T_OK(code);
+	T_TRUE(!live->is_full);
+	check_all(live);
+	t_disk_stop();
+	sp_store_lmdb_opts o = {.dir = sp_str_c(live->dir)};
+	char dir[sizeof live->dir];
+	memcpy(dir, live->dir, sizeof dir);
+	close_core(&live);
+	o.dir = sp_str_c(dir);
+	T_OK(core_open(&o, &live, T_ERR));
+	check_all(live);
+}
+
+SP_TEST(store_crash, full_map_keeps_all)
+{
+	char dir[128];
+	(void)snprintf(dir, sizeof dir, "%s/map", t_tmpdir());
+	model_init();
+	T_DEFER(close_core, &live);
+	sp_store_lmdb_opts o = {.dir = sp_str_c(dir), .bytes_max = (uint64_t)11 << 20};
+	T_OK(core_open(&o, &live, T_ERR));
+	size_t n_groups, n_ok;
+	T_CODE(fill(live, &n_groups), SP_EUNAVAILABLE);
+	T_TRUE(sp_str_find(sp_str_c(t_err()->msg), SP_STR("maximum size")) >= 0);
+	check_all(live);
+	sp_code code;
+	run_group(live, 20, model.revision, true, &n_ok, &code);
+	T_OK(code);
+	for (int i = 0; i < 100 && live->state.trimmed < live->state.compacted; i++) {
+		run_group(live, 0, 0, false, &n_ok, &code);
+		T_OK(code);
+	}
+	run_group(live, 20, 0, false, &n_ok, &code);
+	T_OK(code);
+	check_all(live);
+}
+
+SP_TEST(store_crash, failed_sync_stops_writing)
+{
+	T_TRUE(start("sync", false, 0));
+	size_t n_ok;
+	sp_code code;
+	for (int i = 0; i < 5; i++) {
+		run_group(live, 20, 0, false, &n_ok, &code);
+		T_OK(code);
+	}
+	t_disk_fail_sync(true);
+	run_group(live, 20, 0, false, &n_ok, &code);
+	T_CODE(code, SP_EIO);
+	T_EQ_U64(n_ok, 0);
+	T_TRUE(live->is_broken);
+	t_disk_fail_sync(false);
+	run_group(live, 20, 0, false, &n_ok, &code);
+	T_CODE(code, SP_EIO);
+	check_all(live); /* reading goes on */
+	char dir[sizeof live->dir];
+	memcpy(dir, live->dir, sizeof dir);
+	close_core(&live);
+	T_TRUE(open_core(dir, &live));
+	check_all(live);
+	run_group(live, 20, 0, false, &n_ok, &code);
+	T_OK(code);
 }

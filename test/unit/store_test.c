@@ -352,6 +352,7 @@ EACH_STORE(watch_replays_then_goes_live)
 
 EACH_STORE(slow_watch_is_closed)
 {
+	t_no_faults();
 	T_OK(watch(t, &ws[0], (sp_store_watch_opts){.after = 0}));
 	T_OK(watch(t, &ws[1], (sp_store_watch_opts){.after = 0}));
 	SP_AUTO_BYTES record = t_record("{}", NULL, NULL);

@@ -24,7 +24,7 @@ static uint64_t used_pages(core *c)
 /* Disk space up to this page; a file system that cannot allocate gives space when it is written. */
 static int allocate_to(core *c, uint64_t page)
 {
-	uint64_t from = SP_MAX(c->ahead_pages, used_pages(c));
+	uint64_t used = used_pages(c), from = SP_MAX(c->ahead_pages, used);
 	if (page <= from)
 		return 0;
 	if (fallocate(c->data_fd, FALLOC_FL_KEEP_SIZE, (off_t)(from * CORE_PAGE_BYTES),
@@ -72,17 +72,24 @@ static sp_code free_pages_now(core *c, uint64_t *ret, sp_err *err)
 
 sp_code core_space_check(core *c, uint64_t n_pages, sp_err *err)
 {
-	uint64_t used = used_pages(c), wanted = used + n_pages + RESERVE_PAGES, n_free;
-	int rc = MDB_MAP_FULL;
-	if (wanted <= c->map_pages) {
-		rc = wanted <= c->ahead_pages ? 0 : allocate_to(c, SP_MIN(wanted + STEP_PAGES, c->map_pages));
-		if (rc == 0) {
-			c->is_full = false;
-			return SP_OK;
-		}
+	const uint64_t needed = n_pages + RESERVE_PAGES, used = used_pages(c);
+	int rc = 0;
+	if (used + needed > c->ahead_pages) {
+		/* More than needed when there is plenty, so that this is rare. */
+		uint64_t more = SP_MIN(used + needed + STEP_PAGES, c->map_pages);
+		rc = allocate_to(c, more);
+		if (rc != 0 && used + needed < more)
+			rc = allocate_to(c, used + needed);
+		if (rc == 0 && used + needed > c->map_pages)
+			rc = MDB_MAP_FULL;
 	}
+	if (rc == 0) {
+		c->is_full = false;
+		return SP_OK;
+	}
+	uint64_t n_free;
 	SP_TRY(free_pages_now(c, &n_free, err));
-	c->is_full = n_free < n_pages + RESERVE_PAGES;
+	c->is_full = n_free + (SP_MAX(c->ahead_pages, used) - used) < needed;
 	return c->is_full ? core_fail(rc, "cannot take more objects, deletes still work", err) : SP_OK;
 }
 
