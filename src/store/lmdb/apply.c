@@ -236,7 +236,7 @@ static sp_code put_state(group *g, sp_err *err)
 }
 
 /* Pages that a group of transactions may take: a leaf and its path in three trees, and its records. */
-static uint64_t pages_needed(const sp_list *txns, bool *ret_grows)
+static uint64_t pages_needed(const core *c, const sp_list *txns, bool *ret_grows)
 {
 	uint64_t bytes = 0, n_ops = 0;
 	for (const sp_list *node = txns->next; node != txns; node = node->next) {
@@ -249,7 +249,7 @@ static uint64_t pages_needed(const sp_list *txns, bool *ret_grows)
 			bytes += 2 * t->ops[i].record->len;
 		}
 	}
-	return 64 + 12 * n_ops + bytes / CORE_PAGE_BYTES;
+	return 64 + 12 * n_ops + bytes / c->page_bytes;
 }
 
 static sp_code group_fill(group *g, sp_list *txns, size_t n_trim, sp_err *err)
@@ -272,7 +272,7 @@ static sp_code group_run(core *c, sp_list *txns, uint64_t compact, size_t n_trim
 	if (c->is_broken)
 		return sp_fail(err, SP_EIO, "an earlier write failed; restart to see what is on the disk");
 	bool grows = false;
-	uint64_t n_pages = pages_needed(txns, &grows);
+	uint64_t n_pages = pages_needed(c, txns, &grows);
 	if (grows)
 		SP_TRY(core_space_check(c, n_pages, err));
 	group g = {.c = c, .state = c->state};

@@ -19,7 +19,7 @@
 #include "store/lmdb/lmdb.h"
 #include "store/store_int.h"
 
-enum { CORE_FORMAT = 1, CORE_PAGE_BYTES = 4096 };
+enum { CORE_FORMAT = 1, CORE_PATH_BYTES = 1024 };
 
 typedef struct core_state {
 	uint64_t revision;
@@ -45,14 +45,14 @@ typedef struct core {
 	MDB_env *env;
 	MDB_dbi meta, resources, keys, log, index;
 	int lock_fd, data_fd;
-	uint64_t map_pages;
+	uint64_t page_bytes, map_pages;
 	uint64_t ahead_pages; /* the file has disk space up to here */
 	bool has_transformer;
 	atomic_bool is_full, is_broken; /* set by the writer */
 	sp_store_transformer transformer;
 	core_state state; /* as committed; the writer's */
 	MDB_txn *reader;  /* reset between reads; the reader's */
-	char dir[4096];
+	char dir[CORE_PATH_BYTES];
 } core;
 
 /* ---- codec.c ---- */
@@ -102,7 +102,7 @@ sp_code core_lock_dir(sp_str dir, int *ret_fd, sp_err *err) SP_MUST_USE;
 /* Opens the databases inside a transaction; makes them when it may write and the format is not there. */
 sp_code core_open_dbs(core *c, MDB_txn *txn, bool may_make, core_state *ret, sp_err *err) SP_MUST_USE;
 /* The maker of a file name below dir, NUL-terminated; SP_ETOOLARGE. */
-sp_code core_path(char out[4096], sp_str dir, const char *name, sp_err *err) SP_MUST_USE;
+sp_code core_path(char out[CORE_PATH_BYTES], sp_str dir, const char *name, sp_err *err) SP_MUST_USE;
 
 /* ---- apply.c: the writer ---- */
 

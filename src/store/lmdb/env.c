@@ -11,19 +11,20 @@
 
 enum { READERS_MAX = 16 };
 
-sp_code core_path(char out[4096], sp_str dir, const char *name, sp_err *err)
+sp_code core_path(char out[CORE_PATH_BYTES], sp_str dir, const char *name, sp_err *err)
 {
-	int n = snprintf(out, 4096, SP_FMT "/%s", SP_ARG(dir), name);
-	if (n < 0 || n >= 4096 || dir.len == 0 || dir.ptr[0] != '/' || memchr(dir.ptr, 0, dir.len) != NULL)
+	int n = snprintf(out, CORE_PATH_BYTES, SP_FMT "/%s", SP_ARG(dir), name);
+	if (n < 0 || n >= CORE_PATH_BYTES || dir.len == 0 || dir.ptr[0] != '/' ||
+	    memchr(dir.ptr, 0, dir.len) != NULL)
 		return sp_fail(err, SP_EINVAL,
-			       "data directory '" SP_FMT "' is not an absolute path of at most 4,000 bytes",
+			       "data directory '" SP_FMT "' is not an absolute path of at most 1,000 bytes",
 			       SP_ARG(dir));
 	return SP_OK;
 }
 
 sp_code core_lock_dir(sp_str dir, int *ret_fd, sp_err *err)
 {
-	char path[4096];
+	char path[CORE_PATH_BYTES];
 	SP_TRY(core_path(path, dir, "sampan.lock", err));
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -113,15 +114,18 @@ static sp_code check_size(core *c, const char *path, sp_err *err)
 	struct stat st;
 	MDB_envinfo info;
 	(void)mdb_env_info(c->env, &info); /* of an open environment: cannot fail */
-	c->map_pages = info.me_mapsize / CORE_PAGE_BYTES;
+	MDB_stat stat;
+	(void)mdb_env_stat(c->env, &stat);
+	c->page_bytes = stat.ms_psize;
+	c->map_pages = info.me_mapsize / c->page_bytes;
 	int rc = mdb_env_get_fd(c->env, &c->data_fd);
 	if (rc != 0 || fstat(c->data_fd, &st) != 0)
 		return sp_fail_sys(err, errno, "cannot look at %s", path);
 	/* An empty store's two first pages are on the disk, its last page number is 1. */
-	if ((uint64_t)st.st_size < ((uint64_t)info.me_last_pgno + 1) * CORE_PAGE_BYTES)
+	if ((uint64_t)st.st_size < ((uint64_t)info.me_last_pgno + 1) * c->page_bytes)
 		return sp_fail(err, SP_EIO, "%s has %lld bytes and should have %llu: its end is missing",
 			       path, (long long)st.st_size,
-			       ((unsigned long long)info.me_last_pgno + 1) * CORE_PAGE_BYTES);
+			       (unsigned long long)((info.me_last_pgno + 1) * c->page_bytes));
 	return SP_OK;
 }
 
@@ -148,7 +152,7 @@ sp_code core_open_file(core *c, const char *path, uint64_t bytes_max, unsigned f
 
 static sp_code open_env(core *c, uint64_t bytes_max, sp_err *err)
 {
-	char path[4096];
+	char path[CORE_PATH_BYTES];
 	SP_TRY(core_path(path, sp_str_c(c->dir), "data.mdb", err));
 	return core_open_file(c, path, bytes_max, 0, err);
 }
@@ -186,7 +190,7 @@ static sp_code sync_names(const char *dir, sp_err *err)
 
 static sp_code sync_parent(sp_str dir, sp_err *err)
 {
-	char path[4096];
+	char path[CORE_PATH_BYTES];
 	SP_TRY(core_path(path, dir, "..", err));
 	return sync_names(path, err);
 }
@@ -199,7 +203,7 @@ sp_code core_open(const sp_store_lmdb_opts *opts, core **ret, sp_err *err)
 	c->lock_fd = c->data_fd = -1;
 	c->transformer = opts->transformer;
 	c->has_transformer = opts->transformer.to_storage != NULL;
-	char probe[4096];
+	char probe[CORE_PATH_BYTES];
 	sp_code code = core_path(probe, opts->dir, "sampan.lock", err);
 	if (code == SP_OK) {
 		memcpy(c->dir, opts->dir.ptr, opts->dir.len);

@@ -8,7 +8,7 @@
 #include "store/lmdb/core.h"
 
 typedef struct path_buf {
-	char text[4096];
+	char text[CORE_PATH_BYTES];
 } path_buf;
 
 static sp_code path_make(path_buf *p, sp_str path, const char *suffix, sp_err *err)
@@ -16,7 +16,7 @@ static sp_code path_make(path_buf *p, sp_str path, const char *suffix, sp_err *e
 	int n = snprintf(p->text, sizeof p->text, SP_FMT "%s", SP_ARG(path), suffix);
 	if (path.len == 0 || path.ptr[0] != '/' || n < 0 || (size_t)n >= sizeof p->text ||
 	    memchr(path.ptr, 0, path.len) != NULL)
-		return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is not an absolute path of at most 4,000 bytes",
+		return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is not an absolute path of at most 1,000 bytes",
 			       SP_ARG(path));
 	return SP_OK;
 }
@@ -133,7 +133,7 @@ static sp_code add_item(listing *l, sp_str name, const core_state *state, const 
 
 static sp_code add_file(listing *l, sp_str dir, const char *name, sp_err *err)
 {
-	char path[4096];
+	char path[CORE_PATH_BYTES];
 	struct stat st;
 	core_state state;
 	SP_TRY(core_path(path, dir, name, err));
@@ -218,7 +218,7 @@ static sp_code raise_revision(const char *path, uint64_t above, sp_err *err)
 static sp_code restore_locked(sp_str path, sp_str dir, sp_err *err)
 {
 	path_buf from;
-	char data[4096], tmp[4096], tmp_lock[4096];
+	char data[CORE_PATH_BYTES], tmp[CORE_PATH_BYTES], tmp_lock[CORE_PATH_BYTES];
 	core_state state, old = {0};
 	SP_TRY(path_make(&from, path, "", err));
 	SP_TRY(core_path(data, dir, "data.mdb", err));

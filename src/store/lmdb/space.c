@@ -27,8 +27,8 @@ static int allocate_to(core *c, uint64_t page)
 	uint64_t used = used_pages(c), from = SP_MAX(c->ahead_pages, used);
 	if (page <= from)
 		return 0;
-	if (fallocate(c->data_fd, FALLOC_FL_KEEP_SIZE, (off_t)(from * CORE_PAGE_BYTES),
-		      (off_t)((page - from) * CORE_PAGE_BYTES)) != 0 &&
+	if (fallocate(c->data_fd, FALLOC_FL_KEEP_SIZE, (off_t)(from * c->page_bytes),
+		      (off_t)((page - from) * c->page_bytes)) != 0 &&
 	    errno != EOPNOTSUPP && errno != ENOSYS)
 		return errno;
 	c->ahead_pages = page;
@@ -101,6 +101,6 @@ sp_code core_space_info(core *c, sp_store_info *ret, sp_err *err)
 	if (fstat(c->data_fd, &st) != 0)
 		return sp_fail_sys(err, errno, "cannot look at the data file");
 	ret->file_bytes = (uint64_t)st.st_size;
-	ret->used_bytes = (used - SP_MIN(n_free, used)) * CORE_PAGE_BYTES;
+	ret->used_bytes = (used - SP_MIN(n_free, used)) * c->page_bytes;
 	return SP_OK;
 }

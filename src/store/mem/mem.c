@@ -277,8 +277,9 @@ static void commit_op(store_mem *m, sp_store_op *op, sp_store_event *e)
 	if (e->is_create)
 		e->create_revision = e->revision;
 	m->n_objects = m->n_objects + e->is_create - e->is_delete;
-	if (!e->is_create)
-		m->history_bytes += version_bytes(version_at(k, UINT64_MAX));
+	const sp_store_event *old = version_at(k, UINT64_MAX);
+	if (old != NULL)
+		m->history_bytes += version_bytes(old);
 	if (e->is_delete)
 		m->history_bytes += version_bytes(e);
 	k->versions[k->n++] = sp_store_event_ref(e);
