@@ -55,7 +55,7 @@ LD_fuzz := -fsanitize=address,undefined -Wl,--as-needed
 # Tests repeat themselves and use stack freely; what matters for shipped code is judged there.
 WARN_test := -Wno-stack-usage -Wno-null-dereference -Wno-duplicated-branches
 
-INCLUDE := -Isrc -I$(B)/gen
+INCLUDE = -Isrc -I$(B)/gen
 CFLAGS_ALL := $(CODEGEN) $(OPT_$(VARIANT)) $(WARN) $(WARN_$(CC)) $(WARN_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL := $(LD_$(VARIANT)) $(LDFLAGS)
 # The main executable links these and nothing else (ARCHITECTURE.md, "Dependencies"); test/e2e checks it.
