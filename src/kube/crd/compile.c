@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenAPI v3 schema of a CRD version → struct sp_schema, with the structural rules. */
 #include "base/limits.h"
+#include "base/quote.h"
 #include "kube/crd/crd_int.h"
+#include "kube/regex.h"
 
 typedef enum node_level { LEVEL_ROOT, LEVEL_ITEM, LEVEL_FIELD } node_level;
 
@@ -144,6 +146,24 @@ static void count(yyjson_mut_val *v, const char *key, uint32_t bit, sp_rules *r,
 	r->has |= bit;
 }
 
+static sp_code pattern(compiler *c, yyjson_mut_val *v, sp_str path, sp_rules *r)
+{
+	sp_str why;
+	r->pattern = sp_jmut_str(get(v, "pattern"));
+	if (r->pattern.len == 0)
+		return SP_OK;
+	sp_code code = sp_regex_compile(c->arena, r->pattern, &r->regex, &why, NULL);
+	if (code != SP_EINVAL)
+		return code;
+	SP_AUTO_BUF shown;
+	sp_buf_init(&shown, SP_LIMIT_REQUEST_BODY_BYTES);
+	SP_TRY(sp_quote_go(&shown, r->pattern));
+	sp_v_text(c->errors, SP_V_INVALID, sp_crd_path(c->arena, path, SP_STR("pattern")),
+		  "Invalid value: " SP_FMT ": must be a valid regular expression, but isn't: " SP_FMT,
+		  SP_ARG(sp_buf_view(&shown)), SP_ARG(why));
+	return SP_OK;
+}
+
 static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules **ret)
 {
 	bool ios = is_true(v, "x-kubernetes-int-or-string");
@@ -161,8 +181,8 @@ static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules
 	count(v, "maxProperties", SP_R_MAX_PROPERTIES, r, &r->max_properties);
 	r->has |= is_true(v, "exclusiveMinimum") ? SP_R_EXCLUSIVE_MINIMUM : 0;
 	r->has |= is_true(v, "exclusiveMaximum") ? SP_R_EXCLUSIVE_MAXIMUM : 0;
-	r->pattern = sp_jmut_str(get(v, "pattern"));
 	r->format = sp_jmut_str(get(v, "format"));
+	SP_TRY(pattern(c, v, path, r));
 	SP_TRY(texts(c, get(v, "enum"), true, &r->enums, &r->n_enums));
 	SP_TRY(texts(c, get(v, "required"), false, &r->required, &r->n_required));
 	SP_TRY(node_list(c, v, "allOf", false, path, &r->all_of, &r->n_all_of));

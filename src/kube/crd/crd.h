@@ -34,8 +34,7 @@ void sp_crd_prune(const sp_schema *schema, yyjson_mut_val *object, void (*fn)(vo
 
 /*
  * Checks an object: types, the keywords of its schema, then duplicates in lists of type set and map.
- * Violations are in upstream's words. Patterns and x-kubernetes-validations are kept in the rules and not yet
- * evaluated.
+ * Violations are in upstream's words. x-kubernetes-validations are kept in the rules and not yet evaluated.
  */
 sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object,
 			sp_violations *errors) SP_MUST_USE;

@@ -3,12 +3,15 @@
 #include <math.h>
 
 #include "base/limits.h"
+#include "base/quote.h"
 #include "kube/apply/typed_int.h"
 #include "kube/crd/crd_int.h"
+#include "kube/regex.h"
 
 typedef struct checker {
 	sp_arena *arena;
 	sp_violations *errors;
+	sp_arena *scratch; /* of matches */
 } checker;
 
 static void check(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path, bool nested);
@@ -153,20 +156,48 @@ static bool format_fits(sp_str format, sp_str text)
 	return true;
 }
 
+/* A string in quotes, as %q of Go; for messages. */
+static sp_str quoted(checker *c, yyjson_mut_val *v)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, SP_LIMIT_REQUEST_BODY_BYTES);
+	(void)sp_quote_go(&text, sp_jmut_str(v));
+	return sp_arena_try_dup(c->arena, sp_buf_view(&text));
+}
+
+static void check_pattern(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
+{
+	bool fits = false;
+	sp_code code = sp_regex_match(r->regex, sp_jmut_str(v), c->scratch, &fits);
+	if (code != SP_OK) {
+		c->errors->code = code;
+		return;
+	}
+	if (!fits) {
+		sp_str shown = quoted(c, v);
+		sp_v_text(c->errors, SP_V_INVALID, path,
+			  "Invalid value: " SP_FMT ": " SP_FMT " in body should match '" SP_FMT "'",
+			  SP_ARG(shown), SP_ARG(path), SP_ARG(r->pattern));
+	}
+}
+
+/* Of the lengths and the pattern, the first that fails is the one named. */
 static void check_text(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
 {
 	int64_t n = code_points(sp_jmut_str(v));
 	char what[64];
-	if ((r->has & SP_R_MAX_LENGTH) != 0 && n > r->max_length)
+	if ((r->has & SP_R_MAX_LENGTH) != 0 && n > r->max_length) {
 		sp_v_text(c->errors, SP_V_TOO_LONG, path, "Too long: may not be more than %lld bytes",
 			  (long long)r->max_length);
-	if ((r->has & SP_R_MIN_LENGTH) != 0 && n < r->min_length) {
+	} else if ((r->has & SP_R_MIN_LENGTH) != 0 && n < r->min_length) {
 		(void)snprintf(what, sizeof(what), "should be at least %lld chars long",
 			       (long long)r->min_length);
-		invalid(c, path, json_text(c, v), what);
+		invalid(c, path, quoted(c, v), what);
+	} else if (r->regex != NULL) {
+		check_pattern(c, r, v, path);
 	}
 	if (r->format.len > 0 && !format_fits(r->format, sp_jmut_str(v))) {
-		sp_str shown = json_text(c, v);
+		sp_str shown = quoted(c, v);
 		sp_v_text(c->errors, SP_V_INVALID, path,
 			  "Invalid value: " SP_FMT ": " SP_FMT " in body must be of type " SP_FMT ": " SP_FMT,
 			  SP_ARG(shown), SP_ARG(path), SP_ARG(r->format), SP_ARG(shown));
@@ -211,7 +242,7 @@ static bool fits(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path)
 {
 	sp_violations mine;
 	sp_violations_init(&mine, c->arena);
-	checker inner = {c->arena, &mine};
+	checker inner = {c->arena, &mine, c->scratch};
 	check(&inner, s, v, path, true);
 	if (mine.code != SP_OK)
 		c->errors->code = mine.code;
@@ -355,7 +386,10 @@ static void check(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path
 
 sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_violations *errors)
 {
-	checker c = {a, errors};
+	sp_arena scratch;
+	sp_arena_init(&scratch, SP_REGEX_SCRATCH_BYTES);
+	checker c = {a, errors, &scratch};
 	check(&c, schema, object, SP_STR(""), false);
+	sp_arena_done(&scratch);
 	return errors->code;
 }
