@@ -210,13 +210,8 @@ SP_TEST(regex, limits_of_go)
 		sp_str pattern;
 		const char *want; /* NULL: fine */
 	} rows[] = {
-		{nested("(", "", ")", 999), NULL},
 		{nested("(", "", ")", 1000), "expression nests too deeply"},
-		{nested("(?:", "", ")", 1000), NULL},
-		{nested("(?:", "a", ")*", 999), NULL},
-		{nested("(?:", "a", ")*", 1000), "expression nests too deeply"},
-		{nested("(xx?){1000}", "", "", 1000), "expression too large"},
-		{nested("\\pL", "", "", 27000), "expression too large"},
+		{SP_STR("(?:a{1000}b{1000}c{1000}d{1000}){1000}"), "expression too large"},
 		{SP_STR("(x{1000})"), NULL},
 		{SP_STR("((((((((((x{2}){2}){2}){2}){2}){2}){2}){2}){2}){2})"), "invalid repeat count"},
 	};
@@ -280,7 +275,7 @@ SP_TEST(regex, long_texts)
 		"(?:x|y|aaaaaaaaaaab)+",
 		"b|(?:a{3}){5}\\z",
 	};
-	char text[6000];
+	char text[700];
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = 'a';
 	for (size_t i = 0; i < SP_LEN(patterns); i++) {
@@ -298,7 +293,7 @@ SP_TEST(regex, long_texts)
 SP_TEST(regex, cache_overflows)
 {
 	/* 2^15 states: far beyond the cache, on a text that visits them. */
-	static char text[100000];
+	static char text[14000];
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = t_random_below(2) == 0 ? 'b' : 'a';
 	sp_arena scratch;
@@ -319,12 +314,12 @@ SP_TEST(regex, ceilings)
 {
 	sp_arena small;
 	const sp_regex *re = NULL;
-	sp_str pattern = nested("(ab?c[d-f])", "", "", 500);
+	sp_str pattern = nested("(ab?c[d-f])", "", "", 40);
 	bool yes = false;
 	sp_arena_init(&small, 2048);
 	sp_code compile = sp_regex_compile(&small, pattern, &re, NULL, T_ERR);
 	sp_arena_reset(&small);
-	sp_code refused = sp_regex_compile(&small, nested("(", "", "", 3000), &re, NULL, T_ERR);
+	sp_code refused = sp_regex_compile(&small, nested("", "[", "a", 3000), &re, NULL, T_ERR);
 	sp_arena_reset(&small);
 	const sp_regex *big = compiled(nested("a[ab]{15}c?", "", "", 50));
 	sp_code match = big == NULL ? SP_ETOOLARGE : sp_regex_match(big, SP_STR("abab"), &small, &yes);

@@ -26,6 +26,13 @@ static void *no_room(re_parser *p)
 	return NULL;
 }
 
+/* Refuses the pattern as a whole. */
+static re_node *refuse_all(re_parser *p, const char *what)
+{
+	(void)re_refuse(p, what, p->whole);
+	return NULL;
+}
+
 /* Height and size from the children, then Go's limits on both. */
 static re_node *measured(re_parser *p, re_node *n)
 {
@@ -51,9 +58,9 @@ static re_node *measured(re_parser *p, re_node *n)
 	n->size = SP_MAX(size, UINT64_C(1));
 	n->height = (uint16_t)(literal ? 1 : height + 1);
 	if (n->size > RE_SIZE_MAX)
-		return re_refuse(p, "expression too large", p->whole), NULL;
+		return refuse_all(p, "expression too large");
 	if (n->height > RE_HEIGHT_MAX)
-		return re_refuse(p, "expression nests too deeply", p->whole), NULL;
+		return refuse_all(p, "expression nests too deeply");
 	return n;
 }
 
@@ -121,7 +128,7 @@ static re_node *set_node(re_parser *p, re_set *s)
 	uint32_t number;
 	p->n_runes += 2 * (uint64_t)s->n;
 	if (p->n_runes > RE_RUNES_MAX)
-		return re_refuse(p, "expression too large", p->whole), NULL;
+		return refuse_all(p, "expression too large");
 	if (s->n == 1 && s->items[0].lo == s->items[0].hi) {
 		re_node *n = node_new(p, RE_N_RUNE, s->items[0].lo, NULL);
 		if (n != NULL)
@@ -555,6 +562,6 @@ re_node *re_parse(re_parser *p)
 	}
 	re_node *n = finish_frame(p);
 	if (n != NULL && p->frame->up != NULL)
-		return re_refuse(p, "missing closing )", p->whole), NULL;
+		return refuse_all(p, "missing closing )");
 	return p->code == SP_OK ? n : NULL;
 }

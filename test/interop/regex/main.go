@@ -384,7 +384,8 @@ func main() {
 	}
 	for _, s := range []string{strings.Repeat("(", 999) + strings.Repeat(")", 999), strings.Repeat("(", 1000) + strings.Repeat(")", 1000),
 		strings.Repeat("(?:", 1000) + strings.Repeat(")*", 1000), strings.Repeat("(?:", 998) + strings.Repeat(")*", 998),
-		"(" + strings.Repeat("(xx?)", 1000) + "){1000}", strings.Repeat("(xx?){1000}", 1000), strings.Repeat(`\pL`, 27000)} {
+		"(" + strings.Repeat("(xx?)", 1000) + "){1000}", strings.Repeat("(xx?){1000}", 1000), strings.Repeat(`\pL`, 27000),
+		"(?:a{1000}b{1000}c{1000}d{1000}){1000}", "(?:" + strings.Repeat("a{1000}", 3) + "){1000}"} {
 		compile(fast, s)
 	}
 	for _, name := range []string{"re2-search.txt", "re2-exhaustive.txt.bz2"} {
