@@ -465,7 +465,7 @@ static bool quoted(re_parser *p)
 	uint32_t c;
 	sp_str lit = sp_str_sub(p->rest, 2, p->rest.len);
 	ptrdiff_t end = sp_str_find(lit, SP_STR("\\E"));
-	p->rest = end < 0 ? (sp_str){lit.ptr + lit.len, 0} : sp_str_sub(lit, (size_t)end + 2, lit.len);
+	p->rest = end < 0 ? (sp_str){NULL, 0} : sp_str_sub(lit, (size_t)end + 2, lit.len);
 	if (end >= 0)
 		lit = sp_str_sub(lit, 0, (size_t)end);
 	while (lit.len > 0) {
