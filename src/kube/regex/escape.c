@@ -265,7 +265,7 @@ static bool bracket_char(re_parser *p, sp_str *in, sp_str whole, uint32_t *ret)
 static bool bracket_range(re_parser *p, sp_str *in, sp_str whole)
 {
 	sp_str from = *in;
-	uint32_t lo, hi;
+	uint32_t lo = 0, hi;
 	if (!bracket_char(p, in, whole, &lo))
 		return false;
 	hi = lo;

@@ -125,7 +125,7 @@ static bool is_fold_pair(const re_set *s)
 /* A node for a clean set; a single character is a literal, as in Go. */
 static re_node *set_node(re_parser *p, re_set *s)
 {
-	uint32_t number;
+	uint32_t number = 0;
 	p->n_runes += 2 * (uint64_t)s->n;
 	if (p->n_runes > RE_RUNES_MAX)
 		return refuse_all(p, "expression too large");
