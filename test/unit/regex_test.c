@@ -118,6 +118,9 @@ SP_TEST(regex, matches)
 		{"(?:(?:^)*)*a", "ba", "1-2"},
 		{"[^\\x00-\\x{10FFFF}]", "a", ""},
 		{"foo|foobar|bar", "foobar", "0-3 3-6"},
+		{"(?:word1|word2|wor)x", "word1 word2x worx", "6-12 13-17"},
+		{"(?:(é)|è)+", "eèé\xc3", "1-5(3-5)"},
+		{"(?:ab)*ab|ac", "xacabab", "1-3 3-7"},
 		{"(foo|foobar)(bar)?$", "foobar", "0-6(0-3,3-6)"},
 		{"\xef\xbf\xbd", "\xff\xef\xbf\xbd", "0-1 1-4"},
 	};

@@ -222,24 +222,44 @@ static uint32_t beyond_nops(const emitter *e, uint32_t i)
 	return i;
 }
 
-/* What every match begins with: the text's begin, or a literal. */
-static bool find_prefix(sp_regex *re, sp_arena *a)
+#define PREFIX_BYTES_MAX 64u
+
+/* The characters that are taken from instruction i on without a choice, as UTF-8. */
+static size_t literal_run(const sp_regex *re, uint32_t i, char out[PREFIX_BYTES_MAX])
 {
-	char text[64];
 	size_t n = 0;
-	for (const re_inst *i = &re->insts[re->start];; i = &re->insts[i->out]) {
-		if (i->op == RE_I_ASSERT && n == 0)
-			re->anchored |= (i->arg & RE_BEGIN_TEXT) != 0;
-		else if (i->op == RE_I_RUNE && i->arg != SP_RUNE_ERROR &&
-			 n <= sizeof(text) - SP_UTF8_MAX_BYTES)
-			n += sp_utf8_encode(text + n, i->arg);
-		else if (i->op != RE_I_SLOT && i->op != RE_I_NOP)
-			break;
-		if (i->op == RE_I_ASSERT && !re->anchored)
+	for (const re_inst *in = &re->insts[i]; n <= PREFIX_BYTES_MAX - SP_UTF8_MAX_BYTES;
+	     in = &re->insts[in->out]) {
+		/* U+FFFD also stands for malformed bytes. */
+		if (in->op == RE_I_RUNE && in->arg != SP_RUNE_ERROR)
+			n += sp_utf8_encode(out + n, in->arg);
+		else if (in->op != RE_I_SLOT && in->op != RE_I_NOP)
 			break;
 	}
-	re->prefix = re->anchored ? (sp_str){NULL, 0} : sp_arena_try_dup(a, (sp_str){text, n});
-	return re->anchored || n == 0 || re->prefix.ptr != NULL;
+	return n;
+}
+
+/* What every match begins with: the text's begin, or a literal, which alternatives may share. */
+static bool find_prefix(sp_regex *re, sp_arena *a)
+{
+	char text[PREFIX_BYTES_MAX], other[PREFIX_BYTES_MAX];
+	uint32_t i = re->start, n_left = re->n_insts;
+	while (re->insts[i].op == RE_I_SLOT || re->insts[i].op == RE_I_NOP)
+		i = re->insts[i].out;
+	re->anchored = re->insts[i].op == RE_I_ASSERT && (re->insts[i].arg & RE_BEGIN_TEXT) != 0;
+	bool choice_of_many = re->insts[i].op == RE_I_ALT;
+	size_t n = literal_run(re, choice_of_many ? re->insts[i].out : i, text);
+	for (; re->insts[i].op == RE_I_ALT && n > 0 && n_left > 0; n_left--) {
+		i = re->insts[i].arg;
+		uint32_t body = re->insts[i].op == RE_I_ALT ? re->insts[i].out : i;
+		size_t m = SP_MIN(literal_run(re, body, other), n);
+		for (n = 0; n < m && text[n] == other[n]; n++) {
+		}
+	}
+	if (n == 0 || n_left == 0)
+		return true;
+	re->prefix = sp_arena_try_dup(a, (sp_str){text, n});
+	return re->prefix.ptr != NULL;
 }
 
 static void *copied(sp_arena *a, const void *from, size_t n, size_t size)

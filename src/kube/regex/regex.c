@@ -24,6 +24,10 @@ sp_code sp_regex_match(const sp_regex *re, sp_str text, sp_arena *scratch, bool 
 		*ret = re_dfa_match(re, text);
 		return SP_OK;
 	}
+	if (re->prefix.len > 0 && sp_str_find(text, re->prefix) < 0) {
+		*ret = false;
+		return SP_OK;
+	}
 	if (text.len >= LAZY_TEXT_BYTES_MIN) {
 		bool done, found;
 		sp_arena_reset(scratch);
