@@ -364,16 +364,20 @@ void http_raw_send(http_raw *r, sp_str bytes)
 	sp_stream_write(r->stream, &r->req);
 }
 
+void http_raw_attach(http_raw *r, sp_stream *s, sp_str bytes, bool shut)
+{
+	*r = (http_raw){.shut_after = shut, .stream = s};
+	sp_buf_init(&r->got, (size_t)16 << 20);
+	sp_stream_handle(s, &raw_handler, r);
+	sp_stream_read(s, true);
+	http_raw_send(r, bytes);
+}
+
 void http_raw_open(http_raw *r, http_app *a, sp_str bytes, bool shut)
 {
 	sp_stream *pair[2];
-	*r = (http_raw){.shut_after = shut};
-	sp_buf_init(&r->got, (size_t)16 << 20);
 	SP_ASSERT(sp_stream_pair(a->world, pair, NULL) == SP_OK);
-	r->stream = pair[0];
-	sp_stream_handle(pair[0], &raw_handler, r);
-	sp_stream_read(pair[0], true);
-	http_raw_send(r, bytes);
+	http_raw_attach(r, pair[0], bytes, shut);
 	sp_http_server_accept(a->server, pair[1]);
 }
 

@@ -38,6 +38,8 @@ typedef struct http_raw {
 
 /* Opens a pair: the server gets the other end. The bytes must stay. `shut`: then the end of our direction. */
 void http_raw_open(http_raw *r, http_app *a, sp_str bytes, bool shut);
+/* The same for a stream that is there already. */
+void http_raw_attach(http_raw *r, sp_stream *s, sp_str bytes, bool shut);
 void http_raw_send(http_raw *r, sp_str bytes);
 void http_raw_done(http_raw *r);
 
