@@ -29,6 +29,12 @@ yyjson_alc sp_json_alc(sp_arena *a)
  * stand in one array, each container knows where it ends. */
 static bool depth_ok(yyjson_val *root, size_t n_vals)
 {
+	/* Most texts have fewer containers than may nest. */
+	size_t n_containers = 0;
+	for (size_t i = 0; i < n_vals; i++)
+		n_containers += sp_json_tag_is_container(root[i].tag) ? 1 : 0;
+	if (n_containers <= SP_LIMIT_JSON_DEPTH)
+		return true;
 	yyjson_val *ends[SP_LIMIT_JSON_DEPTH];
 	size_t depth = 0;
 	for (yyjson_val *v = root; v < root + n_vals; v++) {

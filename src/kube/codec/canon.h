@@ -45,6 +45,13 @@ static inline bool sp_canon_is_type_meta(const sp_field *f)
 	       (sp_str_eq(f->name, SP_STR("kind")) || sp_str_eq(f->name, SP_STR("apiVersion")));
 }
 
+/* Release builds zero every local; an array of slots is cleared as far as it is used. */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define SP_CANON_SCRATCH __attribute__((uninitialized))
+#else
+#define SP_CANON_SCRATCH
+#endif
+
 /*
  * Slots: one for each member an object may have. Direct field i is slot i; after these, for each inline field
  * in turn, stands a block of the slots of its object. An inline field's own slot stays empty.

@@ -46,9 +46,11 @@ static sp_code write_members(sp_buf *out, const sp_schema *s, const yyjson_mut_v
 
 static sp_code encode_object(sp_buf *out, const sp_schema *s, const yyjson_mut_val *v, size_t depth)
 {
-	const yyjson_mut_val *slots[SLOTS_MAX] = {0};
+	SP_CANON_SCRATCH const yyjson_mut_val *slots[SLOTS_MAX];
+	size_t n_slots = sp_canon_slots(s);
 	size_t hint = 0;
-	SP_ASSERT(sp_canon_slots(s) <= SLOTS_MAX);
+	SP_ASSERT(n_slots <= SLOTS_MAX);
+	memset((void *)slots, 0, n_slots * sizeof(void *));
 	for (sp_members m = sp_members_of(v); sp_members_next(&m);) {
 		sp_canon_at found;
 		if (!sp_canon_find(s, sp_members_name(&m), hint, &found))

@@ -361,9 +361,11 @@ static sp_code encode_fields(encoder *e, const sp_schema *s, const yyjson_val *c
 
 static sp_code encode_message(encoder *e, const sp_schema *s, const yyjson_val *v)
 {
-	const yyjson_val *slots[SLOTS_MAX] = {0};
+	SP_CANON_SCRATCH const yyjson_val *slots[SLOTS_MAX];
+	size_t n_slots = sp_canon_slots(s);
 	size_t hint = 0;
-	SP_ASSERT(sp_canon_slots(s) <= SLOTS_MAX);
+	SP_ASSERT(n_slots <= SLOTS_MAX);
+	memset((void *)slots, 0, n_slots * sizeof(void *));
 	if (!is_none(v) && type_of(v) != YYJSON_TYPE_OBJ)
 		return misfit(e, s);
 	const yyjson_val *key = is_none(v) ? NULL : v + 1;
