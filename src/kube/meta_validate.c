@@ -334,19 +334,18 @@ void sp_label_requirement_validate(sp_violations *v, const sp_path *path, yyjson
 {
 	static const char *const with_values[] = {"In", "NotIn"};
 	static const char *const without[] = {"Exists", "DoesNotExist"};
-	sp_str operator= sp_kv_str(req, "operator");
+	sp_str op = sp_kv_str(req, "operator");
 	yyjson_mut_val *values = sp_kv_list(req, "values");
-	if (SP_STR_IN(operator, with_values)) {
+	if (SP_STR_IN(op, with_values)) {
 		if (values == NULL)
 			sp_v_required(v, SP_AT(path, "values"),
 				      "must be specified when `operator` is 'In' or 'NotIn'");
-	} else if (SP_STR_IN(operator, without)) {
+	} else if (SP_STR_IN(op, without)) {
 		if (values != NULL)
 			sp_v_forbidden(v, SP_AT(path, "values"),
 				       "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
 	} else if ((options & SP_LABEL_SELECTOR_ANY_OPERATOR) == 0) {
-		sp_v_invalid(v, SP_AT(path, "operator"), sp_bad_named(operator),
-			     "not a valid selector operator");
+		sp_v_invalid(v, SP_AT(path, "operator"), sp_bad_named(op), "not a valid selector operator");
 	}
 	sp_label_key_validate(v, SP_AT(path, "key"), sp_kv_str(req, "key"));
 	if ((options & SP_LABEL_SELECTOR_BAD_VALUES) != 0)

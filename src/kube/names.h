@@ -9,7 +9,7 @@
 #include "base/str.h"
 
 /* More complaints than this are never made about one text. */
-#define SP_NAME_FAULTS_MAX 4
+#define SP_NAME_FAULTS_MAX 5
 
 /*
  * What is wrong with a text: complaints in upstream's order, each a constant prefix and a constant text that

@@ -36,6 +36,13 @@ static sp_code outcome(const sp_kind_ctx *c)
 	return c->code != SP_OK ? c->code : c->errors->code;
 }
 
+/* Upstream's stored objects get their defaults again when they are read; here they are stored with them. */
+static void finish(sp_kind_ctx *c, const sp_kind_hooks *h, yyjson_mut_val *obj)
+{
+	if (c->errors->n == 0 && outcome(c) == SP_OK && h->defaults != NULL)
+		h->defaults(c, obj);
+}
+
 sp_code sp_kind_before_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	const sp_kind_hooks *h = hooks_of(c);
@@ -51,6 +58,7 @@ sp_code sp_kind_before_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 		sp_meta_validate_generic(c, obj);
 	if (c->errors->n == 0 && outcome(c) == SP_OK && h->warn_create != NULL)
 		h->warn_create(c, obj);
+	finish(c, h, obj);
 	return outcome(c);
 }
 
@@ -114,18 +122,26 @@ sp_code sp_kind_before_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_va
 		validate(c, obj, old);
 	if (c->errors->n == 0 && outcome(c) == SP_OK && warn != NULL)
 		warn(c, obj, old);
+	finish(c, h, obj);
 	return outcome(c);
 }
 
 void sp_default_str(sp_kind_ctx *c, yyjson_mut_val *object, const char *name, const char *text)
 {
-	if (!sp_kv_has(object, name))
+	yyjson_mut_val *v = sp_kv_get(object, name);
+	if (v == NULL || (yyjson_mut_is_str(v) && sp_jmut_str(v).len == 0))
 		SP_KIND_NEED(c, sp_kv_set_str(c->doc, object, name, sp_str_c(text)));
 }
 
 void sp_default_i64(sp_kind_ctx *c, yyjson_mut_val *object, const char *name, int64_t v)
 {
 	if (!sp_kv_has(object, name))
+		SP_KIND_NEED(c, sp_kv_set_i64(c->doc, object, name, v));
+}
+
+void sp_default_nonzero(sp_kind_ctx *c, yyjson_mut_val *object, const char *name, int64_t v)
+{
+	if (sp_kv_i64(object, name, 0) == 0)
 		SP_KIND_NEED(c, sp_kv_set_i64(c->doc, object, name, v));
 }
 

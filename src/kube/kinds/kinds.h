@@ -144,9 +144,13 @@ sp_code sp_kind_before_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_va
 			(c)->code = SP_ETOOLARGE; \
 	} while (0)
 
-/* Sets a member that is absent (or null). */
+/*
+ * Sets a member that is absent or null; a string also when it is empty, and by sp_default_nonzero a number
+ * also when it is 0: Go's zero values.
+ */
 void sp_default_str(sp_kind_ctx *c, yyjson_mut_val *object, const char *name, const char *text);
 void sp_default_i64(sp_kind_ctx *c, yyjson_mut_val *object, const char *name, int64_t v);
+void sp_default_nonzero(sp_kind_ctx *c, yyjson_mut_val *object, const char *name, int64_t v);
 void sp_default_bool(sp_kind_ctx *c, yyjson_mut_val *object, const char *name, bool v);
 
 /* Adds a warning (printf text). Beyond the limit: dropped. */

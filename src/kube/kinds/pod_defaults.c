@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Defaults of pods and templates. U: kubernetes pkg/apis/core/v1/{defaults,zz_generated.defaults}.go. */
+#include "kube/kinds/pod_int.h"
+#include "kube/kinds/pvc.h"
+#include "kube/kinds/resource_lists.h"
+#include "kube/kinds/resources.h"
+
+static bool is_tag_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+	       c == '.' || c == '-';
+}
+
+/* What a repository's path may hold: no upper case. */
+static bool is_repository(sp_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+		if (!is_tag_char(c) || (c >= 'A' && c <= 'Z')) {
+			if (c != '/')
+				return false;
+		}
+	}
+	return s.len > 0;
+}
+
+/* The part before the first slash is a host when it looks like one. */
+static sp_str without_host(sp_str name)
+{
+	sp_str rest = name, host;
+	if (!sp_str_cut(&rest, '/', &host))
+		return name;
+	bool is_host = sp_str_index(host, '.') >= 0 || sp_str_index(host, ':') >= 0 ||
+		       sp_str_eq(host, SP_STR("localhost"));
+	return is_host ? rest : name;
+}
+
+/* True when an image without a better word is pulled always: tag "latest", written or meant. */
+static bool is_latest(sp_str image)
+{
+	sp_str digest = image, name;
+	bool has_digest = sp_str_cut(&digest, '@', &name);
+	if (!has_digest)
+		name = image;
+	ptrdiff_t slash = sp_str_rindex(name, '/'), colon = sp_str_rindex(name, ':');
+	sp_str tag = {NULL, 0};
+	if (colon > slash) {
+		tag = sp_str_sub(name, (size_t)colon + 1, name.len);
+		name = sp_str_sub(name, 0, (size_t)colon);
+		if (tag.len == 0)
+			return false; /* not a reference at all */
+	}
+	if (!is_repository(without_host(name)))
+		return false;
+	return tag.len > 0 ? sp_str_eq(tag, SP_STR("latest")) : !has_digest;
+}
+
+static void pull_policy(sp_kind_ctx *c, yyjson_mut_val *holder, const char *member, const char *image)
+{
+	sp_default_str(c, holder, member, is_latest(sp_kv_str(holder, image)) ? "Always" : "IfNotPresent");
+}
+
+static void field_ref(sp_kind_ctx *c, yyjson_mut_val *holder)
+{
+	yyjson_mut_val *ref = sp_kv_get(holder, "fieldRef");
+	if (ref != NULL)
+		sp_default_str(c, ref, "apiVersion", "v1");
+}
+
+static void downward_items(sp_kind_ctx *c, yyjson_mut_val *source)
+{
+	SP_KV_EACH (item, i, sp_kv_list(source, "items"))
+		field_ref(c, item);
+}
+
+#define FILE_MODE 0644
+
+static void projected(sp_kind_ctx *c, yyjson_mut_val *source)
+{
+	sp_default_i64(c, source, "defaultMode", FILE_MODE);
+	SP_KV_EACH (part, i, sp_kv_list(source, "sources")) {
+		yyjson_mut_val *token = sp_kv_get(part, "serviceAccountToken");
+		downward_items(c, sp_kv_get(part, "downwardAPI"));
+		if (token != NULL)
+			sp_default_i64(c, token, "expirationSeconds", 3600);
+	}
+}
+
+/* Optional members with a value of their own by default. */
+static const struct {
+	const char *source, *member, *text;
+} source_texts[] = {
+	{"iscsi", "iscsiInterface", "default"},
+	{"rbd", "pool", "rbd"},
+	{"rbd", "user", "admin"},
+	{"rbd", "keyring", "/etc/ceph/keyring"},
+	{"azureDisk", "cachingMode", "ReadWrite"},
+	{"azureDisk", "kind", "Shared"},
+	{"azureDisk", "fsType", "ext4"},
+	{"scaleIO", "storageMode", "ThinProvisioned"},
+	{"scaleIO", "fsType", "xfs"},
+};
+
+static void volume(sp_kind_ctx *c, yyjson_mut_val *v)
+{
+	static const char *const with_mode[] = {"secret", "configMap", "downwardAPI"};
+	yyjson_mut_val *source;
+	bool any = false;
+	SP_KV_EACH_MEMBER (key, val, i, v)
+		any = any || (!sp_str_eq(sp_jmut_str(key), SP_STR("name")) && !yyjson_mut_is_null(val));
+	if (!any)
+		SP_KIND_NEED(c, sp_kv_need_obj(c->doc, v, "emptyDir") != NULL);
+	for (size_t i = 0; i < SP_LEN(with_mode); i++) {
+		if ((source = sp_kv_get(v, with_mode[i])) != NULL)
+			sp_default_i64(c, source, "defaultMode", FILE_MODE);
+	}
+	for (size_t i = 0; i < SP_LEN(source_texts); i++) {
+		if ((source = sp_kv_get(v, source_texts[i].source)) != NULL)
+			sp_default_str(c, source, source_texts[i].member, source_texts[i].text);
+	}
+	downward_items(c, sp_kv_get(v, "downwardAPI"));
+	if ((source = sp_kv_get(v, "azureDisk")) != NULL)
+		sp_default_bool(c, source, "readOnly", false);
+	if ((source = sp_kv_get(v, "hostPath")) != NULL && !sp_kv_has(source, "type"))
+		SP_KIND_NEED(c, sp_kv_set_str(c->doc, source, "type", SP_STR("")));
+	if ((source = sp_kv_get(v, "projected")) != NULL)
+		projected(c, source);
+	if ((source = sp_kv_get(v, "image")) != NULL)
+		pull_policy(c, source, "pullPolicy", "reference");
+	if ((source = sp_kv_path(v, "ephemeral", "volumeClaimTemplate", "spec", NULL)) != NULL)
+		sp_pvc_spec_defaults(c, source);
+}
+
+static void http_get(sp_kind_ctx *c, yyjson_mut_val *handler)
+{
+	yyjson_mut_val *get = sp_kv_get(handler, "httpGet");
+	if (get == NULL)
+		return;
+	sp_default_str(c, get, "path", "/");
+	sp_default_str(c, get, "scheme", "HTTP");
+}
+
+static void probes(sp_kind_ctx *c, yyjson_mut_val *container)
+{
+	static const char *const names[] = {"livenessProbe", "readinessProbe", "startupProbe"};
+	static const char *const hooks[] = {"postStart", "preStop"};
+	for (size_t i = 0; i < SP_LEN(names); i++) {
+		yyjson_mut_val *probe = sp_kv_get(container, names[i]), *grpc = sp_kv_get(probe, "grpc");
+		if (probe == NULL)
+			continue;
+		sp_default_nonzero(c, probe, "timeoutSeconds", 1);
+		sp_default_nonzero(c, probe, "periodSeconds", 10);
+		sp_default_nonzero(c, probe, "successThreshold", 1);
+		sp_default_nonzero(c, probe, "failureThreshold", 3);
+		http_get(c, probe);
+		if (grpc != NULL)
+			sp_default_str(c, grpc, "service", "");
+	}
+	for (size_t i = 0; i < SP_LEN(hooks); i++)
+		http_get(c, sp_kv_path(container, "lifecycle", hooks[i], NULL));
+}
+
+static void container_defaults(sp_kind_ctx *c, yyjson_mut_val *container)
+{
+	yyjson_mut_val *resources = sp_kv_get(container, "resources");
+	pull_policy(c, container, "imagePullPolicy", "image");
+	sp_default_str(c, container, "terminationMessagePath", "/dev/termination-log");
+	sp_default_str(c, container, "terminationMessagePolicy", "File");
+	SP_KV_EACH (port, i, sp_kv_list(container, "ports"))
+		sp_default_str(c, port, "protocol", "TCP");
+	SP_KV_EACH (var, i, sp_kv_list(container, "env")) {
+		yyjson_mut_val *file = sp_kv_path(var, "valueFrom", "fileKeyRef", NULL);
+		field_ref(c, sp_kv_get(var, "valueFrom"));
+		if (file != NULL)
+			sp_default_bool(c, file, "optional", false);
+	}
+	sp_res_list_round(c, sp_kv_map(resources, "limits"));
+	sp_res_list_round(c, sp_kv_map(resources, "requests"));
+	probes(c, container);
+}
+
+void sp_pod_spec_defaults(sp_kind_ctx *c, yyjson_mut_val *spec)
+{
+	sp_str account = sp_kv_str(spec, "serviceAccountName"),
+	       old_account = sp_kv_str(spec, "serviceAccount");
+	if (!yyjson_mut_is_obj(spec))
+		return;
+	SP_KV_EACH (v, i, sp_kv_list(spec, "volumes"))
+		volume(c, v);
+	for (size_t list = 0; list < SP_POD_CONTAINER_LISTS; list++) {
+		SP_KV_EACH (container, i, sp_kv_list(spec, sp_pod_lists[list]))
+			container_defaults(c, container);
+	}
+	sp_default_str(c, spec, "dnsPolicy", "ClusterFirst");
+	sp_default_str(c, spec, "restartPolicy", "Always");
+	SP_KIND_NEED(c, sp_kv_need_obj(c->doc, spec, "securityContext") != NULL);
+	sp_default_i64(c, spec, "terminationGracePeriodSeconds", 30);
+	sp_default_str(c, spec, "schedulerName", "default-scheduler");
+	sp_res_list_round(c, sp_kv_map(spec, "overhead"));
+	sp_res_list_round(c, sp_kv_map(sp_kv_get(spec, "resources"), "limits"));
+	sp_res_list_round(c, sp_kv_map(sp_kv_get(spec, "resources"), "requests"));
+	/* the deprecated alias mirrors the name, and stands for it when the name is missing */
+	if (account.len == 0 && old_account.len > 0)
+		SP_KIND_NEED(c, sp_kv_set_str(c->doc, spec, "serviceAccountName", old_account));
+	else if (!sp_str_eq(account, old_account))
+		SP_KIND_NEED(c, sp_kv_set_str(c->doc, spec, "serviceAccount", account));
+}
+
+void sp_pod_template_defaults(sp_kind_ctx *c, yyjson_mut_val *pod_template)
+{
+	sp_pod_spec_defaults(c, sp_kv_get(pod_template, "spec"));
+}
+
+/* Limits stand for requests that are not given. */
+static void requests_from_limits(sp_kind_ctx *c, yyjson_mut_val *container)
+{
+	yyjson_mut_val *resources = sp_kv_get(container, "resources"),
+		       *limits = sp_kv_map(resources, "limits");
+	if (limits != NULL)
+		sp_res_list_fill(c, resources, "requests", limits, NULL);
+}
+
+static bool pod_request(sp_str name)
+{
+	return sp_res_is_pod_level(name) && sp_res_overcommit_allowed(name);
+}
+
+/* Makes a resource list of sums. */
+static yyjson_mut_val *list_of(sp_kind_ctx *c, const sp_map *sums)
+{
+	yyjson_mut_val *list = yyjson_mut_obj(c->doc);
+	const sp_map_entry *e;
+	for (size_t i = 0; list != NULL && (e = sp_map_next(sums, &i)) != NULL;) {
+		sp_str text = sp_qty_print(c->arena, *(const sp_qty *)e->value);
+		SP_KIND_NEED(c, text.ptr != NULL && sp_jmut_set_str(c->doc, list, e->key, text));
+	}
+	SP_KIND_NEED(c, list != NULL);
+	return list;
+}
+
+static void fill_from_sums(sp_kind_ctx *c, yyjson_mut_val *spec, yyjson_mut_val *resources, const char *which,
+			   const sp_strset *except, bool (*wanted)(sp_str name))
+{
+	sp_map sums;
+	sp_map_init(&sums);
+	SP_KIND_NEED(c, sp_pod_aggregate(c->arena, spec, which, &sums));
+	const sp_map_entry *e;
+	for (size_t i = 0; except != NULL && (e = sp_map_next(&except->map, &i)) != NULL;)
+		(void)sp_map_remove(&sums, e->key);
+	yyjson_mut_val *list = list_of(c, &sums);
+	if (sp_kv_len(list) > 0)
+		sp_res_list_fill(c, resources, which, list, wanted);
+	sp_map_done(&sums);
+}
+
+/* Pods with resources of their own. */
+static void pod_level(sp_kind_ctx *c, yyjson_mut_val *spec)
+{
+	yyjson_mut_val *resources = sp_kv_get(spec, "resources");
+	SP_AUTO_STRSET requested = {.map = {0}};
+	sp_violations scratch;
+	sp_violations_init(&scratch, c->arena);
+	if (sp_kv_map(resources, "limits") == NULL && sp_kv_map(resources, "requests") == NULL)
+		return;
+	SP_KV_EACH_MEMBER (key, val, i, sp_kv_map(resources, "requests")) {
+		(void)val;
+		(void)sp_strset_add(&requested, sp_jmut_str(key), &scratch);
+	}
+	SP_KIND_NEED(c, scratch.code == SP_OK);
+	fill_from_sums(c, spec, resources, "limits", &requested, sp_res_is_hugepage);
+	if (sp_kv_map(resources, "limits") == NULL)
+		return;
+	fill_from_sums(c, spec, resources, "requests", NULL, pod_request);
+	sp_res_list_fill(c, resources, "requests", sp_kv_map(resources, "limits"), sp_res_is_pod_level);
+}
+
+static void host_ports(sp_kind_ctx *c, yyjson_mut_val *container)
+{
+	SP_KV_EACH (port, i, sp_kv_list(container, "ports")) {
+		int64_t inside = sp_kv_i64(port, "containerPort", 0);
+		if (inside != 0)
+			sp_default_nonzero(c, port, "hostPort", inside);
+	}
+}
+
+/* podIP is the first of podIPs; where both are given and differ, it wins. */
+static void pod_ips(sp_kind_ctx *c, yyjson_mut_val *status)
+{
+	sp_str ip = sp_kv_str(status, "podIP");
+	yyjson_mut_val *ips = sp_kv_list(status, "podIPs"), *first = yyjson_mut_arr_get_first(ips);
+	if (ip.len == 0) {
+		if (first != NULL)
+			SP_KIND_NEED(c, sp_kv_set_str(c->doc, status, "podIP", sp_kv_str(first, "ip")));
+		return;
+	}
+	if (first != NULL && sp_str_eq(sp_kv_str(first, "ip"), ip))
+		return;
+	yyjson_mut_val *list = yyjson_mut_arr(c->doc), *item = yyjson_mut_obj(c->doc);
+	SP_KIND_NEED(c, list != NULL && item != NULL && sp_kv_set_str(c->doc, item, "ip", ip) &&
+				yyjson_mut_arr_append(list, item) &&
+				sp_kv_set(c->doc, status, "podIPs", list));
+}
+
+void sp_pod_defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *spec = sp_kv_get(obj, "spec");
+	if (!yyjson_mut_is_obj(spec))
+		return;
+	sp_pod_spec_defaults(c, spec);
+	for (size_t list = SP_POD_INIT; list <= SP_POD_REGULAR; list++) {
+		SP_KV_EACH (container, i, sp_kv_list(spec, sp_pod_lists[list])) {
+			requests_from_limits(c, container);
+			if (sp_kv_bool(spec, "hostNetwork"))
+				host_ports(c, container);
+		}
+	}
+	pod_level(c, spec);
+	sp_default_bool(c, spec, "enableServiceLinks", true);
+	pod_ips(c, sp_kv_get(obj, "status"));
+}
