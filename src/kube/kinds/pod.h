@@ -49,6 +49,9 @@ void sp_pod_template_warn(sp_kind_ctx *c, const sp_path *path, yyjson_mut_val *p
 /* About a pod's spec and metadata. */
 void sp_pod_warn(sp_kind_ctx *c, yyjson_mut_val *pod);
 
+/* Of kinds whose name becomes part of their pods' host names. */
+void sp_pod_owner_name_warn(sp_kind_ctx *c, yyjson_mut_val *obj);
+
 /* A node selector (volumes and nodes use it too); NULL is valid. */
 void sp_node_selector_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *selector,
 			       bool bad_values);
