@@ -30,7 +30,7 @@ static const sp_str dns1035_syntax = SP_STR_INIT(
 	"alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
 	"'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
 static const sp_str qualified_syntax =
-	SP_STR_INIT("a qualified name " NAME_SYNTAX
+	SP_STR_INIT("a valid label key " NAME_SYNTAX
 		    " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')");
 static const sp_str label_value_syntax = SP_STR_INIT(
 	"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "

@@ -154,10 +154,7 @@ static void add_faults(complaints *c, const sp_name_faults *f)
 	for (size_t i = 0; i < f->n; i++) {
 		(void)sp_buf_str(&c->text, i == 0 ? SP_STR(": ") : SP_STR("; "));
 		(void)sp_buf_str(&c->text, f->items[i].prefix);
-		sp_str text = f->items[i].text;
-		if (sp_str_take(&text, SP_STR("a qualified name ")))
-			(void)sp_buf_str(&c->text, SP_STR("a valid label key "));
-		(void)sp_buf_str(&c->text, text);
+		(void)sp_buf_str(&c->text, f->items[i].text);
 	}
 }
 

@@ -39,7 +39,7 @@ static const row rows[] = {
 	{sp_name_qualified, "", 2, "name part must be non-empty"},
 	{sp_name_qualified, "/a", 1, "prefix part must be non-empty"},
 	{sp_name_qualified, "A/a", 1, "prefix part a lowercase RFC 1123 subdomain"},
-	{sp_name_qualified, "a/b/c", 1, "a qualified name must consist"},
+	{sp_name_qualified, "a/b/c", 1, "a valid label key must consist"},
 	{sp_name_qualified, "a/" A64, 1, "name part must be no more than 63 bytes"},
 	{sp_name_qualified, A256 "_/" A64 "_", 4, "prefix part must be no more than 253 characters"},
 	{sp_name_label_value, "", 0, ""},

@@ -70,7 +70,7 @@ typedef struct sp_selectable {
 	sp_str (*get)(sp_arena *a, yyjson_mut_val *obj);
 } sp_selectable;
 
-/* The value of a table column that has no path. */
+/* The value of a table column; goes before the column's path. */
 typedef struct sp_cell {
 	sp_str column; /* "Ready" */
 	/* NULL for an empty cell (null) or no room. */
@@ -161,5 +161,5 @@ void sp_warn_at(sp_kind_ctx *c, const sp_path *path, const char *fmt, ...) SP_PR
 /* The text of a selectable field; false when the kind has no such field. */
 bool sp_kind_field(const sp_kind_hooks *hooks, sp_arena *a, yyjson_mut_val *obj, sp_str name,
 		   sp_str *ret) SP_MUST_USE;
-/* A cell of a column without a path; NULL: null. */
+/* The cell of a column by the hooks; NULL: not known here (then its path, if any), or null. */
 yyjson_mut_val *sp_kind_cell(sp_kind_ctx *c, yyjson_mut_val *obj, sp_str column);

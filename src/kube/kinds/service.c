@@ -181,7 +181,7 @@ static bool addresses_validate(sp_violations *v, const sp_path *path, yyjson_mut
 	return good;
 }
 
-static void cluster_ips_validate(sp_violations *v, yyjson_mut_val *obj, yyjson_mut_val *old)
+void sp_service_cluster_ips(sp_violations *v, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
 	static const char *const policies[] = {"PreferDualStack", "RequireDualStack", "SingleStack"};
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec"), *ips = sp_kv_list(spec, "clusterIPs");
@@ -350,7 +350,7 @@ void sp_service_rules(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 	ports_validate(c, obj);
 	sp_labels_validate(v, SP_PATH("spec.selector"), sp_kv_map(spec, "selector"));
 	affinity_validate(v, spec);
-	cluster_ips_validate(v, obj, old);
+	sp_service_cluster_ips(v, obj, old);
 	external_ips_validate(v, spec, sp_kv_get(old, "spec"));
 	ranges_validate(v, obj, old);
 	balancer_validate(v, obj);
@@ -410,6 +410,21 @@ static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 	}
 }
 
+/* Upstream stores the policy of an external name and leaves it out of answers. */
+void sp_service_drop_policy(yyjson_mut_val *obj)
+{
+	static const char *const known[] = {"Cluster", "Local"};
+	yyjson_mut_val *spec = sp_kv_get(obj, "spec");
+	if (sp_service_is(obj, "ExternalName") && SP_STR_IN(sp_kv_str(spec, "internalTrafficPolicy"), known))
+		sp_kv_drop(spec, "internalTrafficPolicy");
+}
+
+static void prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	(void)c;
+	sp_service_drop_policy(obj);
+}
+
 static const char *const reset[] = {"status", NULL}, *const status_reset[] = {"spec", NULL};
 static const sp_selectable selectable[] = {{SP_STR_INIT("spec.clusterIP"), NULL},
 					   {SP_STR_INIT("spec.type"), NULL}};
@@ -422,6 +437,7 @@ const sp_kind_hooks sp_hooks_service = {
 	.flags = SP_KIND_CREATE_ON_UPDATE | SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_HAS_STATUS,
 	.name = sp_name_dns1123_label,
 	.defaults = defaults,
+	.prepare_create = prepare_create,
 	.prepare_update = sp_service_prepare_update,
 	.validate = validate,
 	.validate_update = sp_service_validate_update,

@@ -67,6 +67,7 @@ void sp_service_prepare_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_v
 	}
 	if (sp_service_external(old) && !sp_service_external(obj))
 		drop_same(spec, was, "externalTrafficPolicy");
+	sp_service_drop_policy(obj);
 	if (!balancer)
 		sp_kv_drop(sp_kv_get(obj, "status"), "loadBalancer");
 }

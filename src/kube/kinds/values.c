@@ -243,3 +243,9 @@ bool sp_kv_copy(yyjson_mut_doc *doc, yyjson_mut_val *object, yyjson_mut_val *fro
 	}
 	return store(doc, object, name, yyjson_mut_val_mut_copy(doc, v));
 }
+
+bool sp_kv_append_str(yyjson_mut_doc *doc, yyjson_mut_val *list, sp_str text)
+{
+	yyjson_mut_val *made = yyjson_mut_strncpy(doc, text.len > 0 ? text.ptr : "", text.len);
+	return made != NULL && yyjson_mut_arr_append(list, made);
+}

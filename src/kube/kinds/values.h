@@ -74,6 +74,8 @@ bool sp_kv_set_bool(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *nam
 /* The member as an object / a list, made empty when absent. NULL: no room. */
 yyjson_mut_val *sp_kv_need_obj(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *name) SP_MUST_USE;
 yyjson_mut_val *sp_kv_need_list(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *name) SP_MUST_USE;
+/* Adds a copy of the text to a list. */
+bool sp_kv_append_str(yyjson_mut_doc *doc, yyjson_mut_val *list, sp_str text) SP_MUST_USE;
 void sp_kv_drop(yyjson_mut_val *object, const char *name);
 /* Gives `object` the member of `from` (a copy), or none when `from` has none. */
 bool sp_kv_copy(yyjson_mut_doc *doc, yyjson_mut_val *object, yyjson_mut_val *from,
