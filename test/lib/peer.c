@@ -46,9 +46,13 @@ static void on_data(void *arg, const uint8_t *bytes, size_t n)
 	SP_ASSERT(p->n_ends == 0);
 	SP_ASSERT(p->n_errors == 0);
 	SP_ASSERT(p->n_closes == 0);
-	if (sp_buf_append(&p->got, bytes, n) != SP_OK)
-		sp_world_stop(
-			p->world); /* an injected fault: the test goes on to its checks, which forgive */
+	if (sp_buf_append(&p->got, bytes, n) != SP_OK) {
+		/* An injected fault: nobody shall wait for us; the test goes on to its checks, which forgive.
+		 */
+		sp_stream_close(p->stream);
+		sp_world_stop(p->world);
+		return;
+	}
 	if (p->echo)
 		t_peer_send(p, bytes, n);
 	if (p->close_on_data)

@@ -22,6 +22,7 @@ typedef struct net {
 	sp_process *process;
 	sp_exit exit;
 	unsigned n_exits;
+	bool gave_up; /* a connection failed */
 	sp_code code;
 	char who[64], alpn[16];
 	const char *answer;
@@ -30,12 +31,19 @@ typedef struct net {
 
 static net n;
 
+static void give_up(void)
+{
+	n.gave_up = true;
+	sp_world_stop(n.world);
+}
+
 static void on_tls(sp_tls_req *r, sp_stream *s, const sp_err *err)
 {
 	(void)r;
 	n.code = err->code;
 	if (s == NULL) {
 		printf("%s\n", err->msg);
+		give_up();
 		return;
 	}
 	(void)snprintf(n.alpn, sizeof n.alpn, SP_FMT, SP_ARG(s->alpn));
@@ -141,6 +149,13 @@ static sp_code serve(sp_tls_client_auth auth)
 	return sp_listen(n.world, SP_STR("127.0.0.1:0"), NULL, on_accept, NULL, &n.listener, T_ERR);
 }
 
+static void end_child(void *arg)
+{
+	(void)arg;
+	if (n.n_exits == 0)
+		(void)!sp_process_kill(n.process, 9, NULL); /* it may have ended */
+}
+
 /* Starts a shell script in the test's directory; its output goes to n.out. PORT stands for the listener's. */
 static sp_code shell(const char *script)
 {
@@ -158,6 +173,8 @@ static sp_code shell(const char *script)
 	sp_spawn_opts o = {.argv = argv, .env = env, .cwd = t_tmpdir(), .fds = fds, .n_fds = 3};
 	sp_code code = sp_spawn(n.world, &o, on_exit_of, NULL, &n.process, T_ERR);
 	(void)close(out[1]);
+	if (code == SP_OK)
+		T_DEFER(end_child, NULL);
 	sp_stream *s = NULL;
 	if (code == SP_OK)
 		code = sp_stream_from_fd(n.world, out[0], &s, T_ERR);
@@ -252,8 +269,12 @@ static void on_connected(sp_connect_req *r, sp_stream *s, const sp_err *err)
 	(void)r;
 	n.code = err->code;
 	n.req = (sp_tls_req){.done = on_tls};
-	if (s != NULL && sp_tls_connect(&n.req, s, n.config, SP_STR("localhost"), T_ERR) != SP_OK)
+	if (s == NULL) {
+		give_up();
+	} else if (sp_tls_connect(&n.req, s, n.config, SP_STR("localhost"), T_ERR) != SP_OK) {
 		sp_stream_close(s);
+		give_up();
+	}
 }
 
 /* s_server prints "ACCEPT HOST:PORT" once it listens. */
@@ -267,8 +288,9 @@ static void on_server_output(t_peer *out)
 	sp_str line = sp_str_sub(text, (size_t)at, (size_t)(at + end));
 	n.connect.done = on_connected;
 	sp_str port = sp_str_sub(line, (size_t)sp_str_rindex(line, ':') + 1, line.len);
-	(void)!sp_connect(n.world, &n.connect, sp_arena_printf(T_ARENA, "localhost:" SP_FMT, SP_ARG(port)),
-			  5 * SECOND, T_ERR);
+	sp_str to = sp_arena_printf(T_ARENA, "localhost:" SP_FMT, SP_ARG(port));
+	if (sp_connect(n.world, &n.connect, to, 5 * SECOND, T_ERR) != SP_OK)
+		give_up();
 }
 
 static void got_answer(t_peer *p)
@@ -288,7 +310,7 @@ SP_TEST(tls_peer, s_server)
 		   "-verify_return_error -rev -naccept 1 2>&1"));
 	n.out->on_data = on_server_output;
 	n.on_request = got_answer;
-	while (n.peer == NULL && n.n_exits == 0 && n.out->n_ends + n.out->n_closes == 0) {
+	while (n.peer == NULL && !n.gave_up && n.n_exits == 0 && n.out->n_ends + n.out->n_closes == 0) {
 		/* until connected: the handshake is no reason to stop, so look at each output */
 		n.out->stop_at = 1;
 		sp_world_run(n.world);
