@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/negotiate.h"
 
+#include <stdio.h>
+
 #include "base/num.h"
 
 static const sp_str media_types[API_MEDIA_COUNT_] = {

@@ -4,16 +4,17 @@
 #include <stdio.h>
 
 static const cli_verb verbs[] = {
+	{"apiserver", "serve the Kubernetes API", cli_apiserver},
 	{"version", "print the version of sampan and of the Kubernetes API it serves", cli_version},
 };
 
-#define NAME_MAX_BYTES 32u
+#define NAME_MAX_BYTES 48u
 
-/* Edits (insert, delete, replace, swap of neighbours) that turn a into b. Both at most NAME_MAX_BYTES long.
- */
-static size_t distance(sp_str a, sp_str b)
+size_t cli_distance(sp_str a, sp_str b)
 {
 	size_t rows[3][NAME_MAX_BYTES + 1];
+	if (a.len > NAME_MAX_BYTES || b.len > NAME_MAX_BYTES)
+		return SIZE_MAX;
 	for (size_t j = 0; j <= b.len; j++)
 		rows[0][j] = j;
 	for (size_t i = 1; i <= a.len; i++) {
@@ -37,10 +38,8 @@ const cli_verb *cli_nearest(sp_str name)
 {
 	const cli_verb *nearest = NULL;
 	size_t best = 3; /* further away is a guess, not a typing error */
-	if (name.len > NAME_MAX_BYTES)
-		return NULL;
 	for (size_t i = 0; i < SP_LEN(verbs); i++) {
-		size_t d = distance(name, sp_str_c(verbs[i].name));
+		size_t d = cli_distance(name, sp_str_c(verbs[i].name));
 		if (d < best && d < strlen(verbs[i].name)) {
 			best = d;
 			nearest = &verbs[i];
@@ -57,7 +56,7 @@ static int help(void)
 	return 0;
 }
 
-static bool is_help(const char *arg)
+bool cli_is_help(const char *arg)
 {
 	return strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0 || strcmp(arg, "help") == 0;
 }
@@ -68,7 +67,7 @@ int cli_main(int argc, char **argv)
 		(void)fprintf(stderr, "sampan: no verb given; 'sampan --help' lists them\n");
 		return CLI_EXIT_USAGE;
 	}
-	if (is_help(argv[1]))
+	if (cli_is_help(argv[1]))
 		return help();
 	for (size_t i = 0; i < SP_LEN(verbs); i++) {
 		if (strcmp(verbs[i].name, argv[1]) == 0)

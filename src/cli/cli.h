@@ -19,4 +19,11 @@ int cli_main(int argc, char **argv);
 /* The verb of the table closest to `name` by edit distance, or NULL when none is near. */
 const cli_verb *cli_nearest(sp_str name);
 
+/* Edits (insert, delete, replace, swap of neighbours) that turn a into b; SIZE_MAX when either is longer than
+ * a name is. */
+size_t cli_distance(sp_str a, sp_str b);
+/* "-h", "--help" or "help". */
+bool cli_is_help(const char *arg);
+
+int cli_apiserver(int argc, char **argv);
 int cli_version(int argc, char **argv);

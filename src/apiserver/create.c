@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST of a new object. */
+#include "apiserver/write.h"
+#include "kube/meta.h"
+
+bool api_write_namespace(api_write *w)
+{
+	sp_str ns = w->res->kind->namespaced ? w->r->info.ns : SP_STR("");
+	if (sp_meta_set_namespace(&w->ctx, w->obj, ns))
+		return true;
+	sp_status s = sp_status_bad_request(SP_STR(SP_META_NAMESPACE_MISMATCH));
+	api_write_refuse(w, &s);
+	return false;
+}
+
+/* New objects have no revision. U: apiserver pkg/storage/interfaces.go, PrepareObjectForStorage. */
+static bool check_revision(api_write *w)
+{
+	sp_str rv = sp_kv_str(sp_meta(w->obj), "resourceVersion");
+	if (rv.len == 0)
+		return true;
+	sp_status s = {.code = 500,
+		       .message = SP_STR("resourceVersion should not be set on objects to be created")};
+	api_write_refuse(w, &s);
+	return false;
+}
+
+void api_write_create(api_write *w)
+{
+	w->ok_code = 201;
+	if (api_write_prepare_create(w) && check_revision(w))
+		api_write_commit(w);
+}
+
+static void on_body(api_request *r, sp_str body)
+{
+	api_write *w = r->state;
+	if (api_write_decode(w, body) && api_write_namespace(w))
+		api_write_create(w);
+}
+
+void api_create(api_request *r)
+{
+	if (api_write_new(r, "CreateOptions", false) != NULL)
+		api_read_body(r, on_body);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DELETE of a collection: what the selectors choose in the newest revision is deleted one after the other,
+ * each as a DELETE of its own would; the answer is the list of what was deleted. Objects that vanish
+ * meanwhile are passed over. U: apiserver pkg/registry/generic/registry/store.go, DeleteCollection.
+ */
+#include "apiserver/delete.h"
+#include "apiserver/list_writer.h"
+#include "apiserver/write.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "kube/meta.h"
+
+#define OUT_BYTES_MAX ((size_t)64 << 20)
+#define NAMES_BYTES_MAX ((size_t)64 << 20)
+
+typedef struct victim {
+	sp_str ns, name;
+} victim;
+
+typedef struct api_collector {
+	api_request *r;
+	api_list_options o;
+	api_delete_options options;
+	api_list_writer writer;
+	sp_buf out;
+	sp_arena arena; /* of the names */
+	victim *victims;
+	size_t n, cap, i;
+	sp_code code;
+	api_write *child; /* the deletion under way */
+	sp_defer next;
+	char revision_text[SP_NUM_TEXT_BYTES];
+} api_collector;
+
+/* ---- life ---- */
+
+static void collector_gone(api_request *r)
+{
+	api_collector *c = r->state;
+	r->state = NULL;
+	sp_defer_cancel(&c->next);
+	api_write_abandon(c->child);
+	api_list_writer_done(&c->writer);
+	sp_buf_done(&c->out);
+	sp_arena_done(&c->arena);
+	sp_free(c);
+}
+
+/* ---- what is to go ---- */
+
+static sp_store_visit visit(void *arg, const sp_store_entry *e)
+{
+	api_collector *c = arg;
+	sp_record rec;
+	c->code = sp_record_decode(e->record, &rec, NULL);
+	if (c->code != SP_OK)
+		return SP_STORE_STOP;
+	if (!api_selects(&c->o, c->r->res, &rec, e->rest))
+		return SP_STORE_SKIP;
+	if (c->n == c->cap) {
+		size_t cap = c->cap == 0 ? 64 : c->cap * 2;
+		victim *v = sp_arena_try_grow(&c->arena, c->victims, c->cap * sizeof *v, cap * sizeof *v);
+		if (v == NULL) {
+			c->code = SP_ETOOLARGE;
+			return SP_STORE_STOP;
+		}
+		c->victims = v;
+		c->cap = cap;
+	}
+	sp_str name = sp_arena_try_dup(&c->arena, e->rest), ns = {NULL, 0};
+	if (name.ptr == NULL) {
+		c->code = SP_ETOOLARGE;
+		return SP_STORE_STOP;
+	}
+	if (c->r->res->kind->namespaced)
+		(void)sp_str_cut(&name, '/', &ns);
+	c->victims[c->n++] = (victim){ns, name};
+	return SP_STORE_TAKE;
+}
+
+static sp_code collect(api_collector *c, sp_err *err)
+{
+	sp_store_chunk chunk = {.more = true};
+	sp_str prefix = {NULL, 0};
+	if (c->r->info.ns.len > 0 && c->r->res->kind->namespaced)
+		prefix = sp_arena_printf(&c->arena, SP_FMT "/", SP_ARG(c->r->info.ns));
+	sp_store_query q = {.resource = c->r->res->prefix, .prefix = prefix};
+	while (chunk.more) {
+		q.from = (sp_str){chunk.next, chunk.next_len};
+		sp_store_chunk next;
+		SP_TRY(sp_store_range(c->r->server->store, &q, visit, c, &next, err));
+		if (c->code != SP_OK)
+			return sp_fail(err, c->code, "the collection can't be read");
+		chunk = next;
+		q.revision = chunk.revision;
+	}
+	return SP_OK;
+}
+
+/* ---- one after the other ---- */
+
+static void finish(api_collector *c)
+{
+	api_request *r = c->r;
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, OUT_BYTES_MAX);
+	uint64_t revision = sp_store_revision(r->server->store);
+	const sp_list_meta meta = {
+		.resource_version = {c->revision_text, sp_print_u64(c->revision_text, revision)}};
+	sp_code code = c->writer.begin(&c->writer, &text, &meta, c->out.len);
+	if (code == SP_OK)
+		code = sp_buf_str(&text, sp_buf_view(&c->out));
+	if (code == SP_OK)
+		code = c->writer.end(&c->writer, &text);
+	if (code != SP_OK)
+		api_reply_error(r, code, NULL);
+	else
+		api_reply(r, 200, api_media_type(r->out.media), sp_buf_view(&text));
+}
+
+static void go_on(api_collector *c)
+{
+	c->i++;
+	sp_defer_call(c->r->server->world, &c->next);
+}
+
+static void on_deleted(api_write *w, sp_str json, uint64_t revision)
+{
+	api_collector *c = w->arg;
+	(void)revision;
+	sp_code code = api_list_writer_put_json(&c->writer, &c->out, json);
+	if (code != SP_OK)
+		api_reply_error(c->r, code, NULL);
+	else
+		go_on(c);
+}
+
+static void on_refused(api_write *w, const sp_status *status)
+{
+	api_collector *c = w->arg;
+	if (status->code == 404)
+		go_on(c);
+	else
+		api_reply_status(c->r, status);
+}
+
+static void delete_one(api_write *w)
+{
+	api_collector *c = w->arg;
+	sp_err err;
+	sp_code code = api_write_load_at(w, c->victims[c->i].ns, c->victims[c->i].name, &w->obj, &err);
+	if (code != SP_OK)
+		api_write_fail(w, code, &err);
+	else
+		api_write_delete(w, &c->options);
+}
+
+static void on_next(sp_defer *d)
+{
+	api_collector *c = d->arg;
+	api_write_abandon(c->child);
+	c->child = NULL;
+	if (c->i == c->n) {
+		finish(c);
+		return;
+	}
+	c->child = api_write_new(c->r, NULL, false);
+	/* The request stays the collector's. */
+	c->r->state = c;
+	c->r->on_gone = collector_gone;
+	if (c->child == NULL)
+		return;
+	c->child->arg = c;
+	c->child->reply = on_deleted;
+	c->child->refused = on_refused;
+	c->child->again = delete_one;
+	delete_one(c->child);
+}
+
+static void on_body(api_request *r, sp_str body)
+{
+	api_collector *c = r->state;
+	sp_err err;
+	if (!api_delete_options_read(r, body, &c->options))
+		return;
+	sp_code code = collect(c, &err);
+	if (code == SP_OK)
+		code = api_list_writer_init(&c->writer, r, &err);
+	if (code != SP_OK)
+		api_reply_error(r, code, &err);
+	else
+		sp_defer_call(r->server->world, &c->next);
+}
+
+void api_delete_collection(api_request *r)
+{
+	api_collector *c = SP_NEW(api_collector);
+	c->r = r;
+	sp_buf_init(&c->out, OUT_BYTES_MAX);
+	sp_arena_init(&c->arena, NAMES_BYTES_MAX);
+	sp_defer_init(&c->next, on_next, c);
+	r->state = c;
+	r->on_gone = collector_gone;
+	if (api_list_options_read(r, &c->o))
+		api_read_body(r, on_body);
+}

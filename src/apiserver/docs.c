@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/docs.h"
+
+#include "apiserver/gzip.h"
+#include "apiserver/server_int.h"
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/version.h"
+#include "kube/discovery.h"
+#include "kube/openapi/openapi.h"
+
+#define SCRATCH_BYTES ((size_t)512 << 20)
+#define KEPT_BYTES ((size_t)64 << 20)
+
+/* One document in one form. */
+typedef struct doc {
+	sp_bytes *gz;
+	char etag[SP_DISC_ETAG_BYTES];
+} doc;
+
+struct api_docs {
+	sp_arena arena; /* of keys and docs */
+	sp_map docs;    /* "v2", "v3/apis/apps/v1", with "+pb" behind it for protobuf */
+	sp_str index;   /* of v3 */
+	char index_etag[SP_DISC_ETAG_BYTES];
+};
+
+static const sp_openapi_source *source(void)
+{
+	static sp_openapi_source from;
+	from = (sp_openapi_source){
+		.builtin = sp_kinds, .n_builtin = sp_n_kinds, .version = SP_STR(SP_KUBERNETES_VERSION)};
+	return &from;
+}
+
+api_docs *api_docs_new(void)
+{
+	api_docs *d = SP_NEW(api_docs);
+	sp_arena_init(&d->arena, KEPT_BYTES);
+	sp_map_init(&d->docs);
+	return d;
+}
+
+void api_docs_free(api_docs *d)
+{
+	if (d == NULL)
+		return;
+	const sp_map_entry *e;
+	for (size_t i = 0; (e = sp_map_next(&d->docs, &i)) != NULL;)
+		sp_bytes_unref(((doc *)e->value)->gz);
+	sp_map_done(&d->docs);
+	sp_arena_done(&d->arena);
+	sp_free(d);
+}
+
+/* ---- making ---- */
+
+static sp_code write_doc(sp_arena *a, sp_buf *out, sp_str path, bool v2, bool proto, sp_err *err)
+{
+	sp_code code = v2 ? sp_openapi_v2(a, out, source()) : sp_openapi_v3(a, out, source(), path);
+	if (code != SP_OK || !proto)
+		return code;
+	sp_str json = sp_arena_try_dup(a, sp_buf_view(out));
+	if (json.ptr == NULL)
+		return sp_fail(err, SP_ETOOLARGE, "no room for the document");
+	sp_buf_clear(out);
+	return v2 ? sp_openapi_v2_proto(a, out, json, err) : sp_openapi_v3_proto(a, out, json, err);
+}
+
+static sp_code keep(api_docs *d, sp_str key, const sp_buf *text, doc **ret)
+{
+	SP_AUTO_BUF gz;
+	sp_buf_init(&gz, SP_OPENAPI_BYTES_MAX);
+	doc *made = sp_try_new(&d->arena, doc, 1);
+	sp_str name = sp_arena_try_dup(&d->arena, key);
+	if (made == NULL || name.ptr == NULL)
+		return SP_ENOMEM;
+	SP_TRY(api_gzip_all(sp_buf_view(text), &gz));
+	sp_disc_etag(made->etag, sp_buf_view(text));
+	made->gz = sp_bytes_try_dup(sp_buf_view(&gz));
+	if (made->gz == NULL || sp_map_put(&d->docs, name, made, NULL) != SP_OK) {
+		made->gz = sp_bytes_unref(made->gz);
+		return SP_ENOMEM;
+	}
+	*ret = made;
+	return SP_OK;
+}
+
+static sp_code find(api_docs *d, sp_str path, bool v2, bool proto, doc **ret, sp_err *err)
+{
+	char key[256];
+	int n = snprintf(key, sizeof key, "%s/" SP_FMT "%s", v2 ? "v2" : "v3", SP_ARG(path),
+			 proto ? "+pb" : "");
+	if (n >= (int)sizeof key)
+		return SP_ENOTFOUND;
+	*ret = sp_map_get(&d->docs, (sp_str){key, (size_t)n});
+	if (*ret != NULL)
+		return SP_OK;
+	sp_arena scratch;
+	SP_AUTO_BUF text;
+	sp_arena_init(&scratch, SCRATCH_BYTES);
+	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
+	sp_code code = write_doc(&scratch, &text, path, v2, proto, err);
+	if (code == SP_OK)
+		code = keep(d, (sp_str){key, (size_t)n}, &text, ret);
+	sp_arena_done(&scratch);
+	return code;
+}
+
+/* ---- answering ---- */
+
+static void reply_doc(api_request *r, const doc *found, sp_str type, bool immutable)
+{
+	sp_str etag = {found->etag, sizeof found->etag};
+	sp_http_header headers[4] = {{SP_STR("etag"), etag},
+				     {SP_STR("vary"), SP_STR("Accept-Encoding, Accept")}};
+	size_t n = 2;
+	if (immutable)
+		headers[n++] = (sp_http_header){SP_STR("cache-control"), SP_STR("public, immutable")};
+	if (sp_str_eq(sp_http_get(&r->ex->headers, SP_HTTP_IF_NONE_MATCH), etag)) {
+		api_reply_with(r, 304, type, headers, n, SP_STR(""));
+		return;
+	}
+	if (sp_http_has_token(&r->ex->headers, SP_HTTP_ACCEPT_ENCODING, SP_STR("gzip"))) {
+		headers[n++] = (sp_http_header){SP_STR("content-encoding"), SP_STR("gzip")};
+		api_reply_with(r, 200, type, headers, n, sp_bytes_view(found->gz));
+		return;
+	}
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
+	sp_code code = api_gunzip_all(sp_bytes_view(found->gz), &text);
+	if (code != SP_OK)
+		api_reply_error(r, code, NULL);
+	else
+		api_reply_with(r, 200, type, headers, n, sp_buf_view(&text));
+}
+
+/* Does a clause of Accept name a protobuf form of OpenAPI? */
+static bool wants_proto(const api_request *r)
+{
+	sp_str accept = sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT);
+	ptrdiff_t proto = sp_str_find(accept, SP_STR("application/com.github.proto-openapi.spec."));
+	ptrdiff_t json = sp_str_find(accept, SP_STR("application/json"));
+	return proto >= 0 && (json < 0 || proto < json);
+}
+
+static void reply_not_found(api_request *r)
+{
+	api_reply(r, 404, SP_STR("text/plain; charset=utf-8"), SP_STR("404 page not found\n"));
+}
+
+static void serve(api_request *r, sp_str path, bool v2, bool immutable)
+{
+	doc *found = NULL;
+	sp_err err = {0};
+	bool proto = wants_proto(r);
+	sp_code code = find(r->server->docs, path, v2, proto, &found, &err);
+	sp_str type = !proto ? SP_STR("application/json")
+		      : v2   ? SP_STR("application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+			     : SP_STR("application/com.github.proto-openapi.spec.v3.v1.0+protobuf");
+	if (code == SP_ENOTFOUND)
+		reply_not_found(r);
+	else if (code != SP_OK)
+		api_reply_error(r, code, &err);
+	else
+		reply_doc(r, found, type, immutable);
+}
+
+void api_docs_v2(api_request *r)
+{
+	serve(r, SP_STR(""), true, false);
+}
+
+/* The index names a hash of each document, so it needs them all; they are made once. */
+static sp_code make_index(api_docs *d, sp_err *err)
+{
+	sp_str *paths;
+	size_t n;
+	SP_TRY(sp_openapi_v3_paths(&d->arena, source(), &paths, &n));
+	sp_str *hashes = sp_try_new(&d->arena, sp_str, n + 1);
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
+	for (size_t i = 0; i < n && hashes != NULL; i++) {
+		doc *found = NULL;
+		SP_TRY(find(d, paths[i], false, false, &found, err));
+		hashes[i] = (sp_str){found->etag + 1, sizeof found->etag - 2}; /* without quotes */
+	}
+	if (hashes == NULL)
+		return SP_ENOMEM;
+	SP_TRY(sp_openapi_v3_index(&text, paths, hashes, n));
+	d->index = sp_arena_try_dup(&d->arena, sp_buf_view(&text));
+	sp_disc_etag(d->index_etag, d->index);
+	return d->index.ptr == NULL ? SP_ENOMEM : SP_OK;
+}
+
+static void serve_index(api_request *r)
+{
+	api_docs *d = r->server->docs;
+	sp_err err = {0};
+	sp_code code = d->index.ptr != NULL ? SP_OK : make_index(d, &err);
+	if (code != SP_OK) {
+		api_reply_error(r, code, &err);
+		return;
+	}
+	sp_str etag = {d->index_etag, sizeof d->index_etag};
+	const sp_http_header headers[] = {{SP_STR("etag"), etag}};
+	bool same = sp_str_eq(sp_http_get(&r->ex->headers, SP_HTTP_IF_NONE_MATCH), etag);
+	api_reply_with(r, same ? 304 : 200, SP_STR("text/plain; charset=utf-8"), headers, 1,
+		       same ? SP_STR("") : d->index);
+}
+
+/* A hash that is no longer that of the document is sent on to the one that is. */
+static bool redirect(api_request *r, sp_str path, sp_str hash)
+{
+	doc *found = NULL;
+	if (find(r->server->docs, path, false, false, &found, NULL) != SP_OK ||
+	    sp_str_eq(hash, (sp_str){found->etag + 1, sizeof found->etag - 2}))
+		return false;
+	const sp_http_header headers[] = {
+		{SP_STR("location"),
+		 sp_arena_printf(r->arena, "/openapi/v3/" SP_FMT "?hash=" SP_FMT, SP_ARG(path),
+				 SP_ARG(((sp_str){found->etag + 1, sizeof found->etag - 2})))}};
+	api_reply_with(r, 301, SP_STR("text/plain; charset=utf-8"), headers, 1, SP_STR(""));
+	return true;
+}
+
+void api_docs_v3(api_request *r)
+{
+	sp_str path = r->info.path, hash = sp_url_query_get(&r->query, SP_STR("hash"));
+	(void)sp_str_take(&path, SP_STR("/openapi/v3"));
+	(void)sp_str_take(&path, SP_STR("/"));
+	if (path.len == 0)
+		serve_index(r);
+	else if (hash.len == 0 || !redirect(r, path, hash))
+		serve(r, path, false, hash.len > 0);
+}

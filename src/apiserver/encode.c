@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/encode.h"
+
+#include "apiserver/request.h"
+#include "base/json.h"
+#include "base/yaml.h"
+#include "kube/protobuf.h"
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* ---- media ---- */
+
+static sp_code newline(sp_buf *out, size_t depth)
+{
+	(void)sp_buf_char(out, '\n');
+	for (size_t i = 0; i < depth; i++)
+		(void)sp_buf_str(out, SP_STR("  "));
+	return sp_buf_code(out);
+}
+
+/* The end of the string that begins at i. */
+static size_t skip_string(sp_str s, size_t i)
+{
+	for (i++; i < s.len && s.ptr[i] != '"'; i++)
+		i += s.ptr[i] == '\\';
+	return SP_MIN(i + 1, s.len);
+}
+
+sp_code api_json_indent(sp_buf *out, sp_str json)
+{
+	size_t depth = 0;
+	for (size_t i = 0; i < json.len;) {
+		char c = json.ptr[i];
+		bool empty = i + 1 < json.len && (json.ptr[i + 1] == '}' || json.ptr[i + 1] == ']');
+		size_t end = c == '"' ? skip_string(json, i) : i + 1;
+		if ((c == '}' || c == ']') && json.ptr[i - 1] != '{' && json.ptr[i - 1] != '[')
+			(void)newline(out, --depth);
+		else if (c == '}' || c == ']')
+			depth--;
+		(void)sp_buf_str(out, sp_str_sub(json, i, end));
+		if (c == '{' || c == '[') {
+			depth++;
+			if (!empty)
+				(void)newline(out, depth);
+		} else if (c == ',') {
+			(void)newline(out, depth);
+		} else if (c == ':') {
+			(void)sp_buf_char(out, ' ');
+		}
+		i = end;
+	}
+	return sp_buf_code(out);
+}
+
+static sp_code put_yaml(sp_buf *out, sp_arena *a, sp_str json, sp_err *err)
+{
+	yyjson_mut_doc *doc = sp_json_doc(a);
+	yyjson_mut_val *tree = NULL;
+	if (doc == NULL)
+		return sp_fail(err, SP_ETOOLARGE, "no room for YAML");
+	SP_TRY(sp_json_parse_mut(a, json, doc, &tree, err));
+	return sp_yaml_write(out, tree, err);
+}
+
+sp_code api_encode_medium(sp_buf *out, sp_arena *a, const api_output *how, const sp_schema *schema,
+			  sp_str json, sp_err *err)
+{
+	switch (how->media) {
+	case API_MEDIA_YAML:
+		return put_yaml(out, a, json, err);
+	case API_MEDIA_PROTOBUF:
+		return sp_protobuf_encode(a, out, schema, json, err);
+	case API_MEDIA_JSON:
+	case API_MEDIA_COUNT_:
+		break;
+	}
+	return how->pretty ? api_json_indent(out, json) : sp_buf_str(out, json);
+}
+
+/* ---- shapes ---- */
+
+sp_code api_table_how_read(api_request *r, api_table_how *ret, sp_err *err)
+{
+	int64_t wall = sp_wall_ns(r->ex->world);
+	SP_TRY(sp_table_include_parse(sp_url_query_get(&r->query, SP_STR("includeObject")), &ret->include,
+				      err));
+	ret->now = (sp_time){wall / NS_PER_S, (uint32_t)(wall % NS_PER_S)};
+	ret->no_headers = false;
+	return SP_OK;
+}
+
+static sp_code put_table(sp_buf *out, const api_resource *res, const api_table_how *how, sp_str json,
+			 sp_str revision, sp_err *err)
+{
+	sp_table t;
+	const sp_table_options options = {
+		.include = how->include, .no_headers = how->no_headers, .now = how->now};
+	const sp_list_meta meta = {.resource_version = revision};
+	sp_table_init(&t, res->plan, &options, out);
+	sp_code code = sp_table_begin(&t, &meta);
+	if (code == SP_OK)
+		code = sp_table_row(&t, json, err);
+	if (code == SP_OK)
+		code = sp_table_end(&t);
+	sp_table_done(&t);
+	return code;
+}
+
+sp_code api_encode_shape(sp_buf *out, const api_output *how, const api_resource *res,
+			 const api_table_how *table, sp_str json, sp_str revision, sp_err *err)
+{
+	sp_jout j;
+	switch (how->shape) {
+	case API_SHAPE_TABLE:
+		return put_table(out, res, table, json, revision, err);
+	case API_SHAPE_METADATA:
+	case API_SHAPE_METADATA_LIST:
+		j = sp_jout_to(out);
+		return sp_partial_write(&j, json);
+	case API_SHAPE_OBJECT:
+	case API_SHAPE_DISCOVERY:
+	case API_SHAPE_COUNT_:
+		break;
+	}
+	return sp_buf_str(out, json);
+}
+
+const sp_schema *api_shape_schema(const api_output *how, const api_resource *res)
+{
+	if (how->shape == API_SHAPE_METADATA || how->shape == API_SHAPE_METADATA_LIST)
+		return sp_schema_by_name(
+			SP_STR("io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata"));
+	return res->kind->schema;
+}

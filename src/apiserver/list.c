@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * LIST: at one revision, chunk by chunk of short reads, filtered by the records' headers, from the stored
+ * bytes to the socket under back-pressure. A page (limit) is gathered first, for its metadata stands in front
+ * of its items; it may be shorter than asked for, which the API allows. A whole list is streamed.
+ */
+#include "apiserver/continue.h"
+#include "apiserver/gzip.h"
+#include "apiserver/list_writer.h"
+#include "apiserver/server_int.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/num.h"
+
+#define CHUNK_BYTES ((size_t)256 << 10)
+#define PAGE_BYTES_MAX ((size_t)8 << 20)
+#define OUT_BYTES_MAX ((size_t)64 << 20)
+
+typedef struct api_lister {
+	api_request *r;
+	api_list_options o;
+	api_list_writer writer;
+	api_gzip *gzip; /* of a streamed answer, or NULL */
+	sp_buf out;
+	sp_str prefix, indexed_value;
+	bool indexed, begun, at_end;
+	uint64_t revision; /* of the whole list; 0 before the first chunk */
+	uint64_t n_items, n_remaining;
+	char revision_text[SP_NUM_TEXT_BYTES];
+	size_t from_len;
+	char from[SP_LIMIT_STORE_REST_BYTES + 1];
+	sp_code code; /* of an item that could not be written */
+} api_lister;
+
+static void lister_free(api_lister *l)
+{
+	sp_buf_done(&l->out);
+	api_list_writer_done(&l->writer);
+	api_gzip_free(l->gzip);
+	sp_free(l);
+}
+
+static void lister_gone(api_request *r)
+{
+	lister_free(r->state);
+	r->state = NULL;
+}
+
+/* ---- one chunk ---- */
+
+static sp_store_visit visit(void *arg, const sp_store_entry *e)
+{
+	api_lister *l = arg;
+	sp_record rec;
+	if (l->o.limit > 0 && l->n_items > 0 && l->out.len >= PAGE_BYTES_MAX)
+		return SP_STORE_STOP;
+	l->code = sp_record_decode(e->record, &rec, NULL);
+	if (l->code != SP_OK)
+		return SP_STORE_STOP;
+	if (!api_selects(&l->o, l->r->res, &rec, e->rest))
+		return SP_STORE_SKIP;
+	l->code = api_list_writer_put(&l->writer, &l->out, &rec, e->revision);
+	if (l->code != SP_OK)
+		return SP_STORE_STOP;
+	l->n_items++;
+	return SP_STORE_TAKE;
+}
+
+static sp_code read_chunk(api_lister *l, sp_err *err)
+{
+	sp_store_chunk chunk;
+	const sp_store_query q = {
+		.resource = l->r->res->prefix,
+		.prefix = l->prefix,
+		.from = {l->from, l->from_len},
+		.indexed = l->indexed ? &l->indexed_value : NULL,
+		.revision = l->revision,
+		.n_max = l->o.limit > 0 ? (size_t)(l->o.limit - l->n_items) : 0,
+		.scan_bytes_max = CHUNK_BYTES,
+		.want_remaining = l->o.limit > 0 && l->o.labels.n == 0 && l->o.fields.n == 0,
+	};
+	SP_TRY(sp_store_range(l->r->server->store, &q, visit, l, &chunk, err));
+	if (l->code != SP_OK)
+		return sp_fail(err, l->code, "an object of the list can't be read");
+	l->revision = chunk.revision;
+	l->n_remaining = chunk.n_remaining;
+	l->at_end = !chunk.more;
+	if (chunk.more) {
+		memcpy(l->from, chunk.next, chunk.next_len);
+		l->from_len = chunk.next_len;
+	}
+	return SP_OK;
+}
+
+/* ---- answers ---- */
+
+static sp_str revision_text(api_lister *l)
+{
+	return (sp_str){l->revision_text, sp_print_u64(l->revision_text, l->revision)};
+}
+
+static sp_code compose(api_lister *l, const sp_list_meta *meta, sp_buf *text)
+{
+	SP_TRY(l->writer.begin(&l->writer, text, meta, l->out.len));
+	SP_TRY(sp_buf_str(text, sp_buf_view(&l->out)));
+	return l->writer.end(&l->writer, text);
+}
+
+/* Everything is here before the answer begins: a page, or a medium made of the whole. */
+static void reply_gathered(api_lister *l)
+{
+	api_request *r = l->r;
+	bool all = l->o.labels.n == 0 && l->o.fields.n == 0;
+	SP_AUTO_BUF text, other;
+	sp_buf_init(&text, OUT_BYTES_MAX);
+	sp_buf_init(&other, OUT_BYTES_MAX);
+	sp_list_meta meta = {.resource_version = revision_text(l)};
+	if (!l->at_end) {
+		meta.cont =
+			api_continue_make(r->arena, l->revision, (sp_str){l->from, l->from_len}, l->prefix);
+		meta.remaining = all ? (int64_t)l->n_remaining : 0;
+	}
+	sp_code code = compose(l, &meta, &text);
+	bool convert = r->out.media == API_MEDIA_YAML || r->out.pretty;
+	if (code == SP_OK && convert)
+		code = api_encode_medium(&other, r->arena, &r->out, NULL, sp_buf_view(&text), NULL);
+	if (code != SP_OK)
+		api_reply_error(r, code, NULL);
+	else
+		api_reply(r, 200, api_media_type(r->out.media), sp_buf_view(convert ? &other : &text));
+}
+
+static void expired(api_lister *l)
+{
+	static const sp_str why = SP_STR_INIT("The provided continue parameter is too old to display a "
+					      "consistent list result. You can start a new "
+					      "list without the continue parameter, or use the continue "
+					      "token in this response to retrieve the "
+					      "remainder of the results. Continuing with the provided token "
+					      "results in an inconsistent list - "
+					      "objects that were created, modified, or deleted between the "
+					      "time the first chunk was returned and "
+					      "now may show up in the list.");
+	sp_status s = sp_status_expired(why);
+	s.continue_token = api_continue_make(l->r->arena, API_CONTINUE_LATEST, (sp_str){l->from, l->from_len},
+					     l->prefix);
+	api_reply_status(l->r, &s);
+}
+
+static void fail(api_lister *l, sp_code code, const sp_err *err)
+{
+	if (l->r->answered)
+		sp_http_reset(l->r->ex, SP_HTTP2_INTERNAL_ERROR);
+	else if (code == SP_EGONE && l->o.cont.len > 0)
+		expired(l);
+	else
+		api_reply_error(l->r, code, err);
+}
+
+static void run_page(api_lister *l)
+{
+	sp_err err;
+	do {
+		sp_code code = read_chunk(l, &err);
+		if (code != SP_OK) {
+			fail(l, code, &err);
+			return;
+		}
+	} while (!l->at_end && l->n_items < l->o.limit && l->out.len < PAGE_BYTES_MAX);
+	reply_gathered(l);
+}
+
+/* Through the compressor, when there is one. */
+static bool send(api_lister *l, sp_str text, bool last)
+{
+	if (l->gzip == NULL)
+		return sp_http_write(l->r->ex, text, NULL) == SP_OK;
+	SP_AUTO_BUF gz;
+	sp_buf_init(&gz, OUT_BYTES_MAX);
+	return api_gzip_write(l->gzip, text, last, &gz) == SP_OK &&
+	       sp_http_write(l->r->ex, sp_buf_view(&gz), NULL) == SP_OK;
+}
+
+/* The list is longer than one chunk: its answer begins before its end is known. */
+static bool begin_stream(api_lister *l)
+{
+	const sp_list_meta meta = {.resource_version = revision_text(l)};
+	SP_AUTO_BUF head;
+	sp_buf_init(&head, OUT_BYTES_MAX);
+	l->begun = true;
+	if (api_gzips(l->r, SIZE_MAX))
+		l->gzip = api_gzip_new();
+	return l->writer.begin(&l->writer, &head, &meta, 0) == SP_OK &&
+	       api_begin(l->r, 200, api_media_type(l->r->out.media), l->gzip != NULL) &&
+	       send(l, sp_buf_view(&head), false);
+}
+
+static bool send_chunk(api_lister *l)
+{
+	if (!l->begun && !begin_stream(l))
+		return false;
+	if (l->at_end && l->writer.end(&l->writer, &l->out) != SP_OK)
+		return false;
+	if (!send(l, sp_buf_view(&l->out), l->at_end))
+		return false;
+	sp_buf_clear(&l->out);
+	return !l->at_end || sp_http_end(l->r->ex, NULL, 0, NULL) == SP_OK;
+}
+
+/* Until the socket is full or the list is at its end. */
+static void run_stream(api_lister *l)
+{
+	sp_err err;
+	while (!l->at_end && !sp_http_is_full(l->r->ex)) {
+		sp_code code = read_chunk(l, &err);
+		if (code != SP_OK) {
+			fail(l, code, &err);
+			return;
+		}
+		if (!l->begun && l->at_end) {
+			reply_gathered(l);
+			return;
+		}
+		if (!send_chunk(l)) {
+			sp_http_reset(l->r->ex, SP_HTTP2_INTERNAL_ERROR);
+			return;
+		}
+	}
+}
+
+/* Whole lists in media that need all items first are gathered like a page without a limit. */
+static void run_gathered(api_lister *l)
+{
+	sp_err err;
+	do {
+		sp_code code = read_chunk(l, &err);
+		if (code != SP_OK) {
+			fail(l, code, &err);
+			return;
+		}
+	} while (!l->at_end);
+	reply_gathered(l);
+}
+
+static void writable(api_request *r)
+{
+	api_lister *l = r->state;
+	if (!l->at_end)
+		run_stream(l);
+}
+
+/* ---- the beginning ---- */
+
+/* Where to start: the continue token, or the revision asked for. False: answered. */
+static bool place(api_lister *l)
+{
+	api_request *r = l->r;
+	sp_err err;
+	if (l->o.cont.len == 0) {
+		if (l->o.has_rv && l->o.rv > 0 && !api_revision_reached(r, l->o.rv))
+			return false;
+		bool exact = l->o.match == API_RV_EXACT ||
+			     (l->o.match == API_RV_UNSET && l->o.limit > 0 && l->o.has_rv && l->o.rv > 0);
+		l->revision = exact ? l->o.rv : 0;
+		return true;
+	}
+	sp_str from;
+	if (l->o.has_rv && l->o.rv != 0) {
+		sp_status s = sp_status_bad_request(
+			SP_STR("specifying resource version is not allowed when using continue"));
+		api_reply_status(r, &s);
+		return false;
+	}
+	if (api_continue_read(r->arena, l->o.cont, l->prefix, &l->revision, &from, &err) != SP_OK) {
+		sp_status s = sp_status_bad_request(sp_str_c(err.msg));
+		api_reply_status(r, &s);
+		return false;
+	}
+	if (from.len >= sizeof l->from) {
+		sp_status s = sp_status_bad_request(SP_STR("invalid continue token"));
+		api_reply_status(r, &s);
+		return false;
+	}
+	memcpy(l->from, from.ptr, from.len);
+	l->from_len = from.len;
+	return true;
+}
+
+static void narrow(api_lister *l)
+{
+	api_request *r = l->r;
+	if (r->info.ns.len > 0 && r->res->kind->namespaced)
+		l->prefix = sp_arena_printf(r->arena, SP_FMT "/", SP_ARG(r->info.ns));
+	l->indexed = sp_selector_exact(&l->o.fields, SP_STR("spec.nodeName"), &l->indexed_value);
+}
+
+void api_list(api_request *r)
+{
+	api_lister *l = SP_NEW(api_lister);
+	l->r = r;
+	sp_buf_init(&l->out, OUT_BYTES_MAX);
+	r->state = l;
+	r->on_gone = lister_gone;
+	r->on_writable = writable;
+	if (!api_list_options_read(r, &l->o))
+		return;
+	narrow(l);
+	if (!place(l))
+		return;
+	sp_err err;
+	sp_code code = api_list_writer_init(&l->writer, r, &err);
+	if (code != SP_OK)
+		api_reply_error(r, code, &err);
+	else if (l->o.limit > 0)
+		run_page(l);
+	else if (l->writer.gathers)
+		run_gathered(l);
+	else
+		run_stream(l);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects on their way to and from the store. A stored object is its canonical JSON without a
+ * resourceVersion; the revision is spliced in on the way out.
+ */
+#pragma once
+
+#include "apiserver/resource.h"
+#include "base/json.h"
+#include "store/record.h"
+
+/*
+ * The record of an object in its stored version: canonical JSON, labels, and the fields that selectors may
+ * name. The tree's metadata.resourceVersion is overwritten and gone afterwards. `marker` is a random text
+ * that cannot stand in an object by chance (API_OBJECT_MARKER_BYTES letters). SP_ETOOLARGE: over the limit of
+ * stored values.
+ */
+#define API_OBJECT_MARKER_BYTES 24u
+sp_code api_object_record(sp_arena *a, const api_resource *res, yyjson_mut_doc *doc, yyjson_mut_val *obj,
+			  sp_str marker, sp_bytes **ret, sp_err *err) SP_MUST_USE;
+
+/* Appends the object's JSON with its revision; 0 (a dry run's new object): without one. */
+sp_code api_object_json(sp_buf *out, const sp_record *rec, uint64_t revision);
+
+/* The object as an editable tree, metadata.resourceVersion set. */
+sp_code api_object_tree(sp_arena *a, const sp_record *rec, uint64_t revision, yyjson_mut_doc *doc,
+			yyjson_mut_val **ret, sp_err *err) SP_MUST_USE;
+
+/* The key of an object: "namespace/name", or "name" of cluster-wide kinds. {NULL, 0}: no room. */
+sp_str api_object_rest(sp_arena *a, const api_resource *res, sp_str ns, sp_str name);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PATCH in its four forms. A patch edits the stored state as its clients see it; the result goes through the
+ * same decoding, defaults and validation as an update. When somebody else wrote in between it is applied
+ * again, unless it names a resourceVersion. U: apiserver pkg/endpoints/handlers/patch.go.
+ */
+#include "apiserver/write.h"
+#include "base/yaml.h"
+#include "kube/apply/apply.h"
+#include "kube/decode.h"
+#include "kube/encode.h"
+#include "kube/meta.h"
+#include "kube/patch/json_patch.h"
+#include "kube/patch/merge_patch.h"
+#include "kube/patch/strategic.h"
+
+#define TEXT_BYTES_MAX ((size_t)16 << 20)
+
+typedef enum patch_type { PATCH_JSON, PATCH_MERGE, PATCH_STRATEGIC, PATCH_APPLY, PATCH_COUNT_ } patch_type;
+static const sp_str patch_media[PATCH_COUNT_] = {
+	[PATCH_JSON] = SP_STR_INIT("application/json-patch+json"),
+	[PATCH_MERGE] = SP_STR_INIT("application/merge-patch+json"),
+	[PATCH_STRATEGIC] = SP_STR_INIT("application/strategic-merge-patch+json"),
+	[PATCH_APPLY] = SP_STR_INIT("application/apply-patch+yaml"),
+};
+
+static bool find_type(api_request *r, patch_type *ret)
+{
+	sp_str essence = {NULL, 0};
+	(void)api_media_essence(sp_http_get(&r->ex->headers, SP_HTTP_CONTENT_TYPE), &essence);
+	for (unsigned t = 0; t < PATCH_COUNT_; t++) {
+		if (sp_str_eq_nocase(essence, patch_media[t])) {
+			*ret = (patch_type)t;
+			return true;
+		}
+	}
+	sp_status s = sp_status_unsupported_media_type(r->arena, patch_media, PATCH_COUNT_);
+	api_reply_status(r, &s);
+	return false;
+}
+
+static void refuse_patch(api_write *w, const sp_patch_error *perr)
+{
+	sp_status_cause *causes = sp_try_new(&w->arena, sp_status_cause, perr->n_causes + 1);
+	for (size_t i = 0; causes != NULL && i < perr->n_causes; i++)
+		causes[i] = (sp_status_cause){perr->causes[i].reason, perr->causes[i].message,
+					      perr->causes[i].field};
+	sp_status s = {.code = perr->status,
+		       .reason = perr->reason,
+		       .message = perr->message,
+		       .has_details = perr->n_causes > 0,
+		       .causes = causes,
+		       .n_causes = causes == NULL ? 0 : perr->n_causes};
+	api_write_refuse(w, &s);
+}
+
+/* The patched tree once more as text through the decoder: types and unknown fields are judged there. */
+static bool decode_result(api_write *w, yyjson_mut_val *patched)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, TEXT_BYTES_MAX);
+	if (sp_encode_any(&text, patched) != SP_OK) {
+		api_write_fail(w, sp_buf_code(&text) != SP_OK ? sp_buf_code(&text) : SP_EINVAL, NULL);
+		return false;
+	}
+	return api_write_decode_json(w, sp_buf_view(&text));
+}
+
+static sp_code edit(api_write *w, patch_type type, yyjson_mut_val *copy, yyjson_mut_val **ret,
+		    sp_patch_error *perr)
+{
+	switch (type) {
+	case PATCH_JSON:
+		return sp_json_patch_apply(&w->arena, w->doc, copy, w->body, ret, perr);
+	case PATCH_MERGE:
+		return sp_merge_patch_apply(&w->arena, w->doc, copy, w->body, ret, perr);
+	case PATCH_STRATEGIC:
+		return sp_strategic_apply(&w->arena, w->doc, w->res->kind->schema, copy, w->body, ret, perr);
+	case PATCH_APPLY:
+	case PATCH_COUNT_:
+		break;
+	}
+	SP_UNREACHABLE();
+}
+
+static void run_edit(api_write *w, patch_type type)
+{
+	yyjson_mut_val *old = NULL, *copy, *patched = NULL;
+	sp_patch_error perr = {0};
+	sp_err err;
+	sp_code code = api_write_load(w, w->r->info.name, &old, &err);
+	if (code != SP_OK) {
+		api_write_fail(w, code, &err);
+		return;
+	}
+	copy = yyjson_mut_val_mut_copy(w->doc, old);
+	if (copy == NULL) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return;
+	}
+	if (edit(w, type, copy, &patched, &perr) != SP_OK) {
+		refuse_patch(w, &perr);
+		return;
+	}
+	if (!decode_result(w, patched) || !api_write_namespace(w))
+		return;
+	api_write_update(w, old);
+}
+
+/* ---- server-side apply ---- */
+
+static bool read_applied(api_write *w, yyjson_mut_val **ret)
+{
+	sp_err err;
+	sp_code code = sp_yaml_parse(&w->arena, w->body, w->doc, NULL, ret, &err);
+	if (code == SP_OK && !yyjson_mut_is_obj(*ret))
+		code = sp_fail(&err, SP_EINVAL, "error decoding YAML: not an object");
+	if (code == SP_OK)
+		return true;
+	sp_status s = sp_status_bad_request(sp_arena_printf(&w->arena, "error decoding YAML: %s", err.msg));
+	api_write_refuse(w, &s);
+	return false;
+}
+
+static void run_apply(api_write *w)
+{
+	yyjson_mut_val *old = NULL, *applied = NULL, *merged = NULL;
+	sp_patch_error perr = {0};
+	sp_apply_request req;
+	sp_err err;
+	sp_code code = api_write_load(w, w->r->info.name, &old, &err);
+	if (code != SP_OK && (code != SP_ENOTFOUND || w->r->sub != NULL)) {
+		api_write_fail(w, code, &err);
+		return;
+	}
+	if (!read_applied(w, &applied))
+		return;
+	if (!api_write_apply_request(w, &req)) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return;
+	}
+	w->is_apply = true;
+	if (sp_apply(&req, old, applied, w->o.force, &merged, &perr) != SP_OK) {
+		refuse_patch(w, &perr);
+		return;
+	}
+	if (!decode_result(w, merged) || !api_write_namespace(w))
+		return;
+	if (old == NULL)
+		api_write_create(w);
+	else
+		api_write_update(w, old);
+}
+
+/* ---- the beginning ---- */
+
+static patch_type type_of(api_write *w)
+{
+	patch_type type = PATCH_JSON;
+	(void)find_type(w->r, &type); /* it was found before */
+	return type;
+}
+
+static void run(api_write *w)
+{
+	patch_type type = type_of(w);
+	if (type == PATCH_APPLY)
+		run_apply(w);
+	else
+		run_edit(w, type);
+}
+
+/* Does the patch name the revision it is meant for? Then a conflict is its author's to solve. */
+static bool names_revision(api_write *w)
+{
+	yyjson_val *root = NULL;
+	return sp_json_parse(&w->arena, w->body, &root, NULL) == SP_OK &&
+	       sp_json_last(sp_json_last(root, SP_STR("metadata")), SP_STR("resourceVersion")) != NULL;
+}
+
+static void on_body(api_request *r, sp_str body)
+{
+	api_write *w = r->state;
+	w->body = body;
+	if (!names_revision(w))
+		w->again = run;
+	run(w);
+}
+
+void api_patch(api_request *r)
+{
+	patch_type type;
+	if (!find_type(r, &type))
+		return;
+	if (api_write_new(r, "PatchOptions", type == PATCH_APPLY) != NULL)
+		api_read_body(r, on_body);
+}

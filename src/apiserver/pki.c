@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/pki.h"
+
+#include "base/base64.h"
+#include "io/file.h"
+#include "io/tls/x509.h"
+
+#define DAY_S INT64_C(86400)
+#define CA_DAYS 3650
+#define LEAF_DAYS 365
+#define RENEW_DAYS 30
+#define NS_PER_S INT64_C(1000000000)
+#define FILE_BYTES_MAX ((size_t)64 << 10)
+#define NAMES_MAX 16u
+
+typedef struct pki_run {
+	sp_world *world;
+	sp_arena *arena;
+	const api_pki_opts *o;
+	int64_t now_s;
+	sp_x509_ca *ca;
+	sp_str ca_pem;
+} pki_run;
+
+static const sp_str cluster_names[] = {
+	SP_STR_INIT("localhost"), SP_STR_INIT("kubernetes"), SP_STR_INIT("kubernetes.default"),
+	SP_STR_INIT("kubernetes.default.svc"), SP_STR_INIT("kubernetes.default.svc.cluster.local")};
+
+static sp_str path_of(const pki_run *p, const char *name)
+{
+	return sp_arena_printf(p->arena, SP_FMT "/%s", SP_ARG(p->o->dir), name);
+}
+
+static sp_code read_file(const pki_run *p, const char *name, sp_str *ret, sp_err *err)
+{
+	return sp_file_read_arena(p->world, path_of(p, name), p->arena, FILE_BYTES_MAX, ret, err);
+}
+
+static sp_code write_key(const pki_run *p, const char *name, const sp_key *key, sp_err *err)
+{
+	SP_AUTO_BUF pem;
+	sp_buf_init(&pem, FILE_BYTES_MAX);
+	(void)sp_buf_reserve(&pem, 4096); /* no copy is left behind by growing */
+	sp_code code = sp_key_print(key, &pem, err);
+	if (code == SP_OK)
+		code = sp_file_replace(p->world, path_of(p, name), sp_buf_view(&pem), 0600, err);
+	sp_buf_cleanse(&pem);
+	return code;
+}
+
+static sp_x509_template template_of(const pki_run *p, const char *name, int64_t days, uint32_t usages)
+{
+	/* An hour back, for clocks that are behind ours. */
+	return (sp_x509_template){.common_name = sp_str_c(name),
+				  .not_before_s = p->now_s - 3600,
+				  .not_after_s = p->now_s + days * DAY_S,
+				  .usages = usages};
+}
+
+/* ---- the authority ---- */
+
+static sp_code make_ca(pki_run *p, sp_err *err)
+{
+	SP_AUTO_KEY key = NULL;
+	SP_AUTO_BUF pem;
+	sp_buf_init(&pem, FILE_BYTES_MAX);
+	SP_TRY(sp_key_new(&key, err));
+	sp_x509_template t = template_of(p, "sampan-ca", CA_DAYS, SP_X509_CA);
+	SP_TRY(sp_x509_issue(&t, key, NULL, &pem, err));
+	SP_TRY(write_key(p, "ca.key", key, err));
+	/* The certificate last: without it the next start makes both anew. */
+	return sp_file_replace(p->world, path_of(p, "ca.crt"), sp_buf_view(&pem), 0644, err);
+}
+
+static sp_code load_ca(pki_run *p, sp_err *err)
+{
+	SP_AUTO_KEY key = NULL;
+	sp_str key_pem;
+	sp_code code = read_file(p, "ca.crt", &p->ca_pem, err);
+	if (code == SP_ENOTFOUND) {
+		SP_TRY(make_ca(p, err));
+		code = read_file(p, "ca.crt", &p->ca_pem, err);
+	}
+	SP_TRY(code);
+	SP_TRY(read_file(p, "ca.key", &key_pem, err));
+	SP_TRY(sp_key_parse(key_pem, &key, err));
+	return sp_x509_ca_new(p->ca_pem, key, &p->ca, err);
+}
+
+/* ---- leaves ---- */
+
+static sp_code issue(pki_run *p, const sp_x509_template *t, const char *crt, const char *key_name,
+		     sp_err *err)
+{
+	SP_AUTO_KEY key = NULL;
+	SP_AUTO_BUF pem;
+	sp_buf_init(&pem, FILE_BYTES_MAX);
+	SP_TRY(sp_key_new(&key, err));
+	SP_TRY(sp_x509_issue(t, key, p->ca, &pem, err));
+	SP_TRY(write_key(p, key_name, key, err));
+	return sp_file_replace(p->world, path_of(p, crt), sp_buf_view(&pem), 0644, err);
+}
+
+static bool has_all(const sp_strs *have, const sp_str *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool found = false;
+		for (size_t j = 0; j < have->n && !found; j++)
+			found = sp_str_eq(have->items[j], wanted[i]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Is there a certificate that lasts and carries these addresses? */
+static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t n_ips)
+{
+	sp_str pem;
+	sp_x509_info *certs = NULL;
+	size_t n = 0;
+	return read_file(p, crt, &pem, NULL) == SP_OK &&
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
+	       certs[0].not_after_s > p->now_s + RENEW_DAYS * DAY_S &&
+	       has_all(&certs[0].dns, cluster_names, SP_LEN(cluster_names)) &&
+	       has_all(&certs[0].ips, ips, n_ips);
+}
+
+static sp_code ensure_serving(pki_run *p, sp_err *err)
+{
+	sp_str ips[NAMES_MAX] = {SP_STR("127.0.0.1"), SP_STR("::1")};
+	size_t n = 2;
+	if (p->o->n_ips > NAMES_MAX - n)
+		return sp_fail(err, SP_EINVAL, "more than %u addresses", NAMES_MAX - 2);
+	for (size_t i = 0; i < p->o->n_ips; i++)
+		ips[n++] = p->o->ips[i];
+	if (is_good(p, "apiserver.crt", ips, n))
+		return SP_OK;
+	sp_x509_template t = template_of(p, "kube-apiserver", LEAF_DAYS, SP_X509_SERVER);
+	t.dns = cluster_names;
+	t.n_dns = SP_LEN(cluster_names);
+	t.ips = ips;
+	t.n_ips = n;
+	return issue(p, &t, "apiserver.crt", "apiserver.key", err);
+}
+
+/* ---- kubeconfig ---- */
+
+static sp_code add_base64(sp_buf *out, const char *name, sp_str pem)
+{
+	(void)sp_buf_printf(out, "    %s: ", name);
+	(void)sp_base64_append(out, pem.ptr, pem.len);
+	return sp_buf_char(out, '\n');
+}
+
+static sp_code print_kubeconfig(pki_run *p, sp_str address, const sp_key *key, sp_str crt, sp_buf *out,
+				sp_err *err)
+{
+	SP_AUTO_BUF key_pem;
+	sp_buf_init(&key_pem, FILE_BYTES_MAX);
+	(void)sp_buf_reserve(&key_pem, 4096);
+	SP_TRY(sp_key_print(key, &key_pem, err));
+	(void)sp_buf_printf(out,
+			    "apiVersion: v1\nkind: Config\nclusters:\n- name: sampan\n  cluster:\n"
+			    "    server: https://" SP_FMT "\n",
+			    SP_ARG(address));
+	(void)add_base64(out, "certificate-authority-data", p->ca_pem);
+	(void)sp_buf_str(out, SP_STR("users:\n- name: kubernetes-admin\n  user:\n"));
+	(void)add_base64(out, "client-certificate-data", crt);
+	(void)add_base64(out, "client-key-data", sp_buf_view(&key_pem));
+	(void)sp_buf_str(out, SP_STR("contexts:\n- name: sampan\n  context:\n    cluster: sampan\n"
+				     "    user: kubernetes-admin\ncurrent-context: sampan\n"));
+	sp_buf_cleanse(&key_pem);
+	if (sp_buf_code(out) != SP_OK)
+		return sp_fail(err, sp_buf_code(out), "kubeconfig");
+	return SP_OK;
+}
+
+static sp_code write_kubeconfig(pki_run *p, sp_str address, sp_err *err)
+{
+	static const sp_str masters = SP_STR_INIT("system:masters");
+	SP_AUTO_KEY key = NULL;
+	SP_AUTO_BUF crt, out;
+	sp_buf_init(&crt, FILE_BYTES_MAX);
+	sp_buf_init(&out, FILE_BYTES_MAX);
+	(void)sp_buf_reserve(&out, 16384);
+	sp_x509_template t = template_of(p, "kubernetes-admin", LEAF_DAYS, SP_X509_CLIENT);
+	t.organizations = &masters;
+	t.n_organizations = 1;
+	SP_TRY(sp_key_new(&key, err));
+	SP_TRY(sp_x509_issue(&t, key, p->ca, &crt, err));
+	sp_code code = print_kubeconfig(p, address, key, sp_buf_view(&crt), &out, err);
+	if (code == SP_OK)
+		code = sp_file_replace(p->world, path_of(p, "admin.kubeconfig"), sp_buf_view(&out), 0600,
+				       err);
+	sp_buf_cleanse(&out);
+	return code;
+}
+
+static pki_run run_of(sp_world *w, sp_arena *a, const api_pki_opts *o)
+{
+	return (pki_run){.world = w, .arena = a, .o = o, .now_s = sp_wall_ns(w) / NS_PER_S};
+}
+
+static sp_code finish(pki_run *p, sp_code code, sp_err *err)
+{
+	sp_x509_ca_free(p->ca);
+	return code == SP_OK ? SP_OK : sp_wrap(err, "certificates in '" SP_FMT "'", SP_ARG(p->o->dir));
+}
+
+sp_code api_pki_ensure(sp_world *w, sp_arena *a, const api_pki_opts *o, api_pki *ret, sp_err *err)
+{
+	pki_run p = run_of(w, a, o);
+	sp_code code = load_ca(&p, err);
+	if (code == SP_OK)
+		code = ensure_serving(&p, err);
+	SP_TRY(finish(&p, code, err));
+	*ret = (api_pki){path_of(&p, "ca.crt"), path_of(&p, "apiserver.crt"), path_of(&p, "apiserver.key"),
+			 path_of(&p, "admin.kubeconfig")};
+	return SP_OK;
+}
+
+sp_code api_pki_kubeconfig(sp_world *w, sp_arena *a, const api_pki_opts *o, sp_str address, sp_err *err)
+{
+	pki_run p = run_of(w, a, o);
+	sp_code code = load_ca(&p, err);
+	if (code == SP_OK)
+		code = write_kubeconfig(&p, address, err);
+	return finish(&p, code, err);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GET of one object, and what all readers share. */
+#include "apiserver/server_int.h"
+#include "base/limits.h"
+
+#define LABELS_ON_STACK 64u
+#define OBJECT_TEXT_BYTES_MAX (SP_LIMIT_STORED_VALUE_BYTES + 64)
+
+bool api_revision_reached(api_request *r, uint64_t revision)
+{
+	static const sp_status_cause cause = {SP_STR_INIT("ResourceVersionTooLarge"),
+					      SP_STR_INIT("Too large resource version"), SP_STR_INIT("")};
+	uint64_t now = sp_store_revision(r->server->store);
+	if (revision <= now)
+		return true;
+	sp_str why = sp_arena_printf(r->arena, "Too large resource version: %llu, current: %llu",
+				     (unsigned long long)revision, (unsigned long long)now);
+	sp_status s = sp_status_timeout(r->arena, why, 1);
+	s.causes = &cause;
+	s.n_causes = 1;
+	api_reply_status(r, &s);
+	return false;
+}
+
+sp_code api_load(api_request *r, sp_str ns, sp_str name, sp_store_value *ret, sp_record *ret_record,
+		 sp_err *err)
+{
+	sp_str rest = api_object_rest(r->arena, r->res, ns, name);
+	if (rest.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no room for the key");
+	sp_store_value value;
+	SP_TRY(sp_store_get(r->server->store, (sp_store_key){r->res->prefix, rest}, 0, &value, err));
+	sp_code code = sp_record_decode(sp_bytes_view(value.record), ret_record, err);
+	if (code != SP_OK) {
+		sp_bytes_unref(value.record);
+		return sp_wrap(err, "stored object '" SP_FMT "'", SP_ARG(rest));
+	}
+	*ret = value;
+	return SP_OK;
+}
+
+void api_get(api_request *r)
+{
+	sp_err err;
+	sp_store_value value = {0};
+	sp_record rec;
+	if (!api_get_options_check(r))
+		return;
+	sp_code code = api_load(r, r->info.ns, r->info.name, &value, &rec, &err);
+	if (code != SP_OK) {
+		api_reply_error(r, code, &err);
+		return;
+	}
+	SP_AUTO_BYTES held = value.record;
+	SP_AUTO_BUF json;
+	sp_buf_init(&json, OBJECT_TEXT_BYTES_MAX);
+	code = api_object_json(&json, &rec, value.revision);
+	if (code != SP_OK) {
+		api_reply_error(r, code, NULL);
+		return;
+	}
+	api_reply_object(r, 200, sp_buf_view(&json), value.revision);
+	(void)held;
+}
+
+/* ---- selectors on a record's header ---- */
+
+static bool labels_match(const sp_selector *s, const sp_record *rec)
+{
+	sp_label stack[LABELS_ON_STACK];
+	sp_str packed = rec->labels;
+	sp_record_pair pair;
+	size_t n = 0;
+	if (s->n == 0)
+		return sp_labels_match(s, NULL, 0);
+	while (n < LABELS_ON_STACK && sp_record_pair_next(&packed, &pair))
+		stack[n++] = (sp_label){pair.key, pair.value};
+	return sp_labels_match(s, stack, n);
+}
+
+static sp_str name_of(const api_resource *res, sp_str rest)
+{
+	ptrdiff_t slash = res->kind->namespaced ? sp_str_index(rest, '/') : -1;
+	return sp_str_sub(rest, (size_t)(slash + 1), rest.len);
+}
+
+static sp_str field_of(const api_resource *res, const sp_record *rec, sp_str rest, sp_str key)
+{
+	sp_str value = {NULL, 0};
+	if (sp_str_eq(key, SP_STR("metadata.name")))
+		return name_of(res, rest);
+	if (sp_str_eq(key, SP_STR("metadata.namespace")))
+		return res->kind->namespaced ? sp_str_sub(rest, 0, (size_t)sp_str_index(rest, '/'))
+					     : SP_STR("");
+	(void)sp_record_pair_find(rec->fields, key, &value);
+	return value;
+}
+
+bool api_selects(const api_list_options *o, const api_resource *res, const sp_record *rec, sp_str rest)
+{
+	for (size_t i = 0; i < o->fields.n; i++) {
+		const sp_requirement *q = &o->fields.reqs[i];
+		bool equal = sp_str_eq(field_of(res, rec, rest, q->key), q->values[0]);
+		if (equal == (q->op == SP_SEL_NE))
+			return false;
+	}
+	return labels_match(&o->labels, rec);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of a request: read its head, find the resource, negotiate, hand it to its verb. */
+#include "apiserver/server.h"
+
+#include "apiserver/auth.h"
+#include "apiserver/server_int.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+
+/* ---- refusals ---- */
+
+static void refuse_page(api_request *r)
+{
+	api_reply(r, 404, SP_STR("text/plain; charset=utf-8"), SP_STR("404 page not found\n"));
+}
+
+static void refuse_unknown(api_request *r)
+{
+	sp_status s = sp_status_not_found(r->arena, (sp_group_resource){0}, SP_STR(""));
+	s.message = SP_STR("the server could not find the requested resource");
+	api_reply_status(r, &s);
+}
+
+static void refuse_method(api_request *r)
+{
+	sp_status s = sp_status_method_not_allowed();
+	api_reply_status(r, &s);
+}
+
+/* ---- dispatch ---- */
+
+/* A verb fits one object or the collection; the path must be of that form. */
+static const struct {
+	sp_str verb;
+	uint8_t bit;
+	bool named;
+	void (*fn)(api_request *r);
+} verbs[] = {
+	{SP_STR_INIT("get"), SP_VERB_GET, true, api_get},
+	{SP_STR_INIT("list"), SP_VERB_LIST, false, api_list},
+	{SP_STR_INIT("watch"), SP_VERB_WATCH, false, api_watch},
+	{SP_STR_INIT("create"), SP_VERB_CREATE, false, api_create},
+	{SP_STR_INIT("update"), SP_VERB_UPDATE, true, api_update},
+	{SP_STR_INIT("patch"), SP_VERB_PATCH, true, api_patch},
+	{SP_STR_INIT("delete"), SP_VERB_DELETE, true, api_delete},
+	{SP_STR_INIT("deletecollection"), SP_VERB_DELETECOLLECTION, false, api_delete_collection},
+};
+
+/* Upstream's router takes media types in full or the one that names all; others are not negotiated. */
+static bool accept_names_medium(const api_request *r)
+{
+	sp_str accept = sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), clause;
+	if (accept.len == 0)
+		return true;
+	while (accept.len > 0) {
+		if (!sp_str_cut(&accept, ',', &clause)) {
+			clause = accept;
+			accept.len = 0;
+		}
+		sp_str type = clause, head;
+		if (sp_str_cut(&type, ';', &head))
+			clause = head;
+		clause = sp_str_trim(clause);
+		bool known = sp_str_eq(clause, SP_STR("*/*"));
+		for (unsigned m = 0; m < API_MEDIA_COUNT_ && !known; m++)
+			known = sp_str_eq(clause, api_media_type((api_media)m));
+		if (known)
+			return true;
+	}
+	return false;
+}
+
+/* Upstream's router and its negotiation refuse in different words. */
+static void refuse_media(api_request *r, bool named, bool watch)
+{
+	sp_str types[API_MEDIA_COUNT_];
+	char text[API_MEDIA_TEXT_BYTES], stream[API_MEDIA_TEXT_BYTES];
+	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
+		types[m] = api_media_type((api_media)m);
+	sp_status s = sp_status_not_acceptable(r->arena, types, API_MEDIA_COUNT_);
+	if (!named)
+		s.message = sp_arena_printf(
+			r->arena, "406: Not Acceptable\n\nAvailable representations: " SP_FMT "%s" SP_FMT,
+			SP_ARG(api_media_list(text, API_MEDIA_ALL, false)), watch ? ", " : "",
+			SP_ARG(watch ? api_media_list(stream, API_MEDIA_ALL, true) : SP_STR("")));
+	r->out = (api_output){0};
+	api_reply_status(r, &s);
+}
+
+static bool negotiate(api_request *r)
+{
+	bool watch = sp_str_eq(r->info.verb, SP_STR("watch"));
+	const api_output_rules rules = {
+		API_MEDIA_ALL,
+		1u << API_SHAPE_TABLE | 1u << API_SHAPE_METADATA | 1u << API_SHAPE_METADATA_LIST, watch};
+	bool named = accept_names_medium(r);
+	if (named && api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out))
+		return true;
+	refuse_media(r, named, watch);
+	return false;
+}
+
+static bool is_collection_read(const api_request *r)
+{
+	return sp_str_eq(r->info.verb, SP_STR("list")) || sp_str_eq(r->info.verb, SP_STR("watch"));
+}
+
+/* Named objects of namespaced kinds, and their creation, need a namespace in the path. */
+static bool has_right_form(const api_request *r, bool named)
+{
+	bool has_ns = r->info.ns.len > 0 && !sp_str_eq(r->info.resource, SP_STR("namespaces"));
+	if (r->res->kind->namespaced ? !has_ns && !is_collection_read(r) : has_ns)
+		return false;
+	/* A field selector may have given a collection a name. */
+	return named ? r->info.name.len > 0 : is_collection_read(r) || r->info.name.len == 0;
+}
+
+/* Whether any verb lives at this path: no route at all is 404, a route with other verbs 405. */
+static bool has_route(const api_request *r, uint8_t allowed)
+{
+	bool across = r->res->kind->namespaced && r->info.ns.len == 0;
+	return !across || (allowed & (SP_VERB_LIST | SP_VERB_WATCH)) != 0;
+}
+
+static void dispatch_verb(api_request *r, uint8_t allowed)
+{
+	bool head = r->ex->method_id == SP_HTTP_HEAD;
+	for (size_t i = 0; i < SP_LEN(verbs) && !head; i++) {
+		if (!sp_str_eq(verbs[i].verb, r->info.verb))
+			continue;
+		if ((allowed & verbs[i].bit) == 0 || !has_right_form(r, verbs[i].named))
+			break;
+		if (negotiate(r))
+			verbs[i].fn(r);
+		return;
+	}
+	refuse_method(r);
+}
+
+static void dispatch_resource(api_request *r)
+{
+	r->res = api_resource_find(&r->server->resources, r->info.group, r->info.version, r->info.resource);
+	if (r->res == NULL) {
+		if (api_resource_has_group(&r->server->resources, r->info.group))
+			refuse_unknown(r);
+		else
+			refuse_page(r);
+		return;
+	}
+	uint8_t allowed = r->res->kind->verbs;
+	if (r->info.subresource.len > 0) {
+		r->sub = api_subresource(r->res, r->info.subresource);
+		if (r->sub == NULL) {
+			refuse_unknown(r);
+			return;
+		}
+		allowed = r->sub->verbs;
+	}
+	if (has_route(r, allowed))
+		dispatch_verb(r, allowed);
+	else
+		refuse_unknown(r);
+}
+
+/* ---- exchanges ---- */
+
+static void on_body_read(sp_http_exchange *ex, const sp_err *err, sp_str body)
+{
+	api_request *r = ex->arg;
+	if (err == NULL) {
+		r->on_body(r, body);
+		return;
+	}
+	sp_status s = err->code == SP_ETOOLARGE ? sp_status_too_large(r->arena, SP_STR("limit is 3145728"))
+						: api_status_of(r, err->code, err);
+	api_reply_status(r, &s);
+}
+
+void api_read_body(api_request *r, void (*then)(api_request *r, sp_str body))
+{
+	r->on_body = then;
+	sp_http_read_body(r->ex, SP_LIMIT_REQUEST_BODY_BYTES, on_body_read);
+}
+
+static void on_writable(sp_http_exchange *ex)
+{
+	api_request *r = ex->arg;
+	if (r->on_writable != NULL)
+		r->on_writable(r);
+}
+
+static void on_close(sp_http_exchange *ex, const sp_err *err)
+{
+	api_request *r = ex->arg;
+	(void)err;
+	if (r->on_gone != NULL && r->state != NULL)
+		r->on_gone(r);
+}
+
+static const sp_http_events events = {.on_writable = on_writable, .on_close = on_close};
+
+/* A random UUID, or what the client calls the request. */
+static sp_str audit_id(api_request *r)
+{
+	sp_str given = sp_http_get(&r->ex->headers, SP_HTTP_AUDIT_ID);
+	uint8_t b[16];
+	if (given.len > 0)
+		return sp_str_sub(given, 0, 64);
+	sp_random(r->server->world, b, sizeof b);
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	return sp_arena_printf(
+		r->arena, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static bool read_head(api_request *r)
+{
+	sp_err err;
+	sp_str query = r->ex->path, path;
+	if (!sp_str_cut(&query, '?', &path)) {
+		path = r->ex->path;
+		query = (sp_str){NULL, 0};
+	}
+	if (sp_url_query_parse(r->arena, query, &r->query, &err) == SP_OK &&
+	    api_reqinfo_parse(r->arena, r->ex->method, path, &r->query, &r->info, &err) == SP_OK)
+		return true;
+	sp_status s = sp_status_bad_request(sp_arena_try_dup(r->arena, sp_str_c(err.msg)));
+	api_reply_status(r, &s);
+	return false;
+}
+
+static void on_request(void *arg, sp_http_exchange *ex)
+{
+	api_request *r = sp_try_new(&ex->arena, api_request, 1);
+	if (r == NULL) {
+		sp_http_reset(ex, SP_HTTP2_INTERNAL_ERROR);
+		return;
+	}
+	r->server = arg;
+	r->ex = ex;
+	r->arena = &ex->arena;
+	sp_http_handle(ex, &events, r);
+	r->audit_id = audit_id(r);
+	if (!read_head(r) || !api_authenticate(r) || !api_authorize(r))
+		return;
+	if (r->info.is_resource)
+		dispatch_resource(r);
+	else
+		api_other(r);
+}
+
+/* ---- life ---- */
+
+static void make_marker(api_server *s)
+{
+	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789BCDFG";
+	sp_random(s->world, s->marker, sizeof s->marker);
+	for (size_t i = 0; i < sizeof s->marker; i++)
+		s->marker[i] = letters[(uint8_t)s->marker[i] & 31];
+	s->marker_str = (sp_str){s->marker, sizeof s->marker};
+}
+
+sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **ret, sp_err *err)
+{
+	api_server *s = SP_NEW(api_server);
+	s->world = w;
+	s->store = opts->store;
+	s->log = opts->log;
+	s->rbac = api_rbac_new(opts->store);
+	s->docs = api_docs_new();
+	make_marker(s);
+	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
+	sp_code code = api_resources_init(&s->resources, err);
+	if (code == SP_OK) {
+		code = sp_http_server_new(w, &http, &s->http, err);
+		if (code != SP_OK)
+			api_resources_done(&s->resources);
+	}
+	if (code != SP_OK) {
+		api_rbac_free(s->rbac);
+		api_docs_free(s->docs);
+		sp_free(s);
+		return code;
+	}
+	*ret = s;
+	return SP_OK;
+}
+
+void api_server_accept(api_server *s, sp_stream *stream)
+{
+	sp_http_server_accept(s->http, stream);
+}
+
+void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg)
+{
+	sp_http_server_drain(s->http, grace_ns, done, arg);
+}
+
+void api_server_free(api_server *s)
+{
+	if (s == NULL)
+		return;
+	sp_http_server_free(s->http);
+	api_rbac_free(s->rbac);
+	api_docs_free(s->docs);
+	api_resources_done(&s->resources);
+	sp_free(s);
+}

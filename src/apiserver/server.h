@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The API server: HTTP requests on Kubernetes objects over a store. The life of a write and of a watch event
+ * are in ARCHITECTURE.md.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "io/stream.h"
+#include "io/world.h"
+
+typedef struct api_server api_server;
+struct sp_store;
+struct sp_log;
+
+typedef struct api_server_opts {
+	struct sp_store *store; /* outlives the server */
+	struct sp_log *log;     /* outlives the server */
+} api_server_opts;
+
+sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **ret, sp_err *err) SP_MUST_USE;
+/* A client's connection; the server owns it from now on. */
+void api_server_accept(api_server *s, sp_stream *stream);
+/* Ends requests within grace_ns, watches at once; done comes once, and then the server may be freed. */
+void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg);
+/* Without connections: before the first, or after drain's done. */
+void api_server_free(api_server *s);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's own state and its handlers; for src/apiserver only. */
+#pragma once
+
+#include "apiserver/docs.h"
+#include "apiserver/object.h"
+#include "apiserver/options.h"
+#include "apiserver/rbac.h"
+#include "apiserver/request.h"
+#include "apiserver/server.h"
+#include "base/log.h"
+#include "store/store.h"
+
+struct api_server {
+	sp_world *world;
+	sp_store *store;
+	sp_log *log;
+	api_resources resources;
+	sp_http_server *http;
+	api_rbac *rbac;
+	api_docs *docs;
+	char marker[API_OBJECT_MARKER_BYTES]; /* of api_object_record */
+	sp_str marker_str;
+};
+
+/* One handler per verb of stored resources; each answers, now or later. */
+void api_get(api_request *r);
+void api_list(api_request *r);
+void api_watch(api_request *r);
+void api_create(api_request *r);
+void api_update(api_request *r);
+void api_patch(api_request *r);
+void api_delete(api_request *r);
+void api_delete_collection(api_request *r);
+
+/* Everything that is no resource: health, version, discovery. */
+void api_other(api_request *r);
+
+/* True when the store has reached the revision; otherwise answers "Too large resource version". */
+bool api_revision_reached(api_request *r, uint64_t revision);
+
+/* The current state of r's object. SP_ENOTFOUND … as sp_store_get. The record is a reference. */
+sp_code api_load(api_request *r, sp_str ns, sp_str name, sp_store_value *ret, sp_record *ret_record,
+		 sp_err *err) SP_MUST_USE;
+
+/* Whether a record passes both selectors. `rest` is its key. */
+bool api_selects(const api_list_options *o, const api_resource *res, const sp_record *rec, sp_str rest);

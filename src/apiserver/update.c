@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PUT of an object, whole or a subresource that is a part of it. */
+#include "apiserver/write.h"
+#include "kube/apply/managed.h"
+#include "kube/meta.h"
+
+/* U: apiserver pkg/endpoints/handlers/rest.go, checkName. */
+static bool check_name(api_write *w)
+{
+	sp_str name = sp_meta_name(w->obj), want = w->r->info.name;
+	sp_str why;
+	if (sp_str_eq(name, want))
+		return true;
+	if (name.len == 0)
+		why = sp_arena_printf(&w->arena,
+				      "the name of the object (" SP_FMT
+				      " based on URL) was undeterminable: name must be provided",
+				      SP_ARG(want));
+	else
+		why = sp_arena_printf(&w->arena,
+				      "the name of the object (" SP_FMT
+				      ") does not match the name on the URL (" SP_FMT ")",
+				      SP_ARG(name), SP_ARG(want));
+	sp_status s = sp_status_bad_request(why);
+	api_write_refuse(w, &s);
+	return false;
+}
+
+static bool conflict(api_write *w, sp_str why)
+{
+	sp_status s = sp_status_conflict(&w->arena, w->res->gr, w->r->info.name, why);
+	api_write_refuse(w, &s);
+	return false;
+}
+
+static bool check_preconditions(api_write *w, yyjson_mut_val *old)
+{
+	yyjson_mut_val *meta = sp_meta(w->obj);
+	sp_str uid = sp_kv_str(meta, "uid"), old_uid = sp_kv_str(sp_meta(old), "uid");
+	sp_str rv = sp_kv_str(meta, "resourceVersion"), old_rv = sp_kv_str(sp_meta(old), "resourceVersion");
+	const sp_kind_hooks *hooks = w->res->kind->hooks;
+	if (uid.len > 0 && !sp_str_eq(uid, old_uid))
+		return conflict(w, sp_arena_printf(&w->arena,
+						   "Precondition failed: UID in precondition: " SP_FMT
+						   ", UID in object meta: " SP_FMT,
+						   SP_ARG(uid), SP_ARG(old_uid)));
+	if (rv.len > 0 && !sp_str_eq(rv, SP_STR("0")))
+		return sp_str_eq(rv, old_rv) || conflict(w, SP_STR(SP_STATUS_MODIFIED));
+	if (hooks == NULL || (hooks->flags & SP_KIND_UNCONDITIONAL_UPDATE) == 0)
+		return true; /* validation refuses it */
+	SP_KIND_NEED(&w->ctx, sp_kv_set_str(w->doc, meta, "resourceVersion", old_rv));
+	return true;
+}
+
+void api_write_update(api_write *w, yyjson_mut_val *old)
+{
+	w->ok_code = 200;
+	if (!check_preconditions(w, old) || !api_write_prepare_update(w, old))
+		return;
+	(void)sp_managed_keep_times(w->doc, old, w->obj); /* times of field owners alone are no change */
+	api_write_commit(w);
+}
+
+static void run(api_write *w)
+{
+	yyjson_mut_val *old = NULL;
+	sp_err err;
+	const sp_kind_hooks *hooks = w->res->kind->hooks;
+	sp_code code = api_write_load(w, w->r->info.name, &old, &err);
+	if (code == SP_ENOTFOUND && hooks != NULL && (hooks->flags & SP_KIND_CREATE_ON_UPDATE) != 0 &&
+	    w->r->sub == NULL)
+		api_write_create(w);
+	else if (code != SP_OK)
+		api_write_fail(w, code, &err);
+	else
+		api_write_update(w, old);
+}
+
+/* The stored object changed in between: only a write that named no revision may go on. */
+static void again(api_write *w)
+{
+	if (api_write_decode(w, w->body) && api_write_namespace(w))
+		run(w);
+}
+
+static void on_body(api_request *r, sp_str body)
+{
+	api_write *w = r->state;
+	if (!api_write_decode(w, body) || !check_name(w) || !api_write_namespace(w))
+		return;
+	if (sp_kv_str(sp_meta(w->obj), "resourceVersion").len == 0)
+		w->again = again;
+	run(w);
+}
+
+void api_update(api_request *r)
+{
+	if (api_write_new(r, "UpdateOptions", false) != NULL)
+		api_read_body(r, on_body);
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WATCH: a cursor over the store's log of changes, filtered by the records' headers. What a client sees of an
+ * object follows its selectors: it appears when it begins to match and is DELETED when it no longer does.
+ * Current state first where the request asks for it, then changes without a gap: the watch is opened at the
+ * revision the state was read at.
+ */
+#include "apiserver/encode.h"
+#include "apiserver/server_int.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/pb.h"
+#include "kube/protobuf.h"
+
+#define EVENT_BYTES_MAX ((size_t)16 << 20)
+#define SCRATCH_BYTES_MAX ((size_t)64 << 20)
+#define CHUNK_BYTES ((size_t)256 << 10)
+#define NS_PER_S UINT64_C(1000000000)
+#define BOOKMARK_NS (60 * NS_PER_S)
+/* Without timeoutSeconds a watch ends between one and two times this. U: --min-request-timeout. */
+#define TIMEOUT_MIN_S 1800u
+
+typedef enum event_type {
+	EVENT_ADDED,
+	EVENT_MODIFIED,
+	EVENT_DELETED,
+	EVENT_BOOKMARK,
+	EVENT_ERROR
+} event_type;
+static const char *const event_names[] = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"};
+
+typedef struct api_watcher {
+	api_request *r;
+	api_list_options o;
+	sp_store_watch *watch; /* NULL while the current state is sent */
+	sp_buf out, text, shaped;
+	sp_arena scratch;
+	api_table_how table;
+	sp_str prefix, rest, indexed_value;
+	bool indexed, in_state, state_done;
+	uint64_t revision;   /* the current state's */
+	uint64_t bookmarked; /* revision of the last bookmark */
+	sp_timer timeout, bookmark;
+	size_t from_len;
+	char from[SP_LIMIT_STORE_REST_BYTES + 1];
+	sp_code code;
+} api_watcher;
+
+/* ---- life ---- */
+
+static void watcher_gone(api_request *r)
+{
+	api_watcher *w = r->state;
+	r->state = NULL;
+	sp_timer_stop(r->server->world, &w->timeout);
+	sp_timer_stop(r->server->world, &w->bookmark);
+	sp_store_watch_close(w->watch);
+	sp_buf_done(&w->out);
+	sp_buf_done(&w->text);
+	sp_buf_done(&w->shaped);
+	sp_arena_done(&w->scratch);
+	sp_free(w);
+}
+
+/* No event comes after this. */
+static void stop(api_watcher *w)
+{
+	sp_timer_stop(w->r->server->world, &w->timeout);
+	sp_timer_stop(w->r->server->world, &w->bookmark);
+	sp_store_watch_close(w->watch);
+	w->watch = NULL;
+	w->in_state = false;
+}
+
+static void finish(api_watcher *w)
+{
+	stop(w);
+	if (sp_http_end(w->r->ex, NULL, 0, NULL) != SP_OK)
+		sp_http_reset(w->r->ex, SP_HTTP2_INTERNAL_ERROR);
+}
+
+static void give_up(api_watcher *w)
+{
+	stop(w);
+	sp_http_reset(w->r->ex, SP_HTTP2_INTERNAL_ERROR);
+}
+
+/* ---- events ---- */
+
+/* One frame: a line of JSON, or four bytes of length and a WatchEvent{type=1, object=2{raw=1}}. `json` is the
+ * object in its shape; `schema` is that of it. */
+static sp_code put_frame(api_watcher *w, event_type type, const sp_schema *schema, sp_str json)
+{
+	sp_str name = sp_str_c(event_names[type]);
+	if (w->r->out.media != API_MEDIA_PROTOBUF) {
+		(void)sp_buf_printf(&w->out, "{\"type\":\"" SP_FMT "\",\"object\":", SP_ARG(name));
+		(void)sp_buf_str(&w->out, json);
+		return sp_buf_str(&w->out, SP_STR("}\n"));
+	}
+	size_t start = w->out.len;
+	(void)sp_buf_append(&w->out, "\0\0\0", 4);
+	sp_pb_bytes(&w->out, 1, name);
+	size_t object = sp_pb_open(&w->out, 2), raw = sp_pb_open(&w->out, 1);
+	SP_TRY(sp_protobuf_encode(&w->scratch, &w->out, schema, json, NULL));
+	sp_pb_close(&w->out, raw);
+	sp_pb_close(&w->out, object);
+	sp_arena_reset(&w->scratch);
+	if (sp_buf_code(&w->out) == SP_OK)
+		sp_be32_put((uint8_t *)w->out.ptr + start, (uint32_t)(w->out.len - start - 4));
+	return sp_buf_code(&w->out);
+}
+
+static sp_code put_event(api_watcher *w, event_type type, const sp_record *rec, uint64_t revision)
+{
+	char text[SP_NUM_TEXT_BYTES];
+	const api_output *how = &w->r->out;
+	sp_buf_clear(&w->text);
+	sp_buf_clear(&w->shaped);
+	SP_TRY(api_object_json(&w->text, rec, revision));
+	if (how->shape == API_SHAPE_OBJECT)
+		return put_frame(w, type, w->r->res->kind->schema, sp_buf_view(&w->text));
+	SP_TRY(api_encode_shape(&w->shaped, how, w->r->res, &w->table, sp_buf_view(&w->text),
+				(sp_str){text, sp_print_u64(text, revision)}, NULL));
+	w->table.no_headers = true; /* the first event has told them */
+	return put_frame(w, type, api_shape_schema(how, w->r->res), sp_buf_view(&w->shaped));
+}
+
+static void put_error(api_watcher *w, const sp_status *status)
+{
+	sp_buf_clear(&w->text);
+	if (sp_status_write(&w->text, status) == SP_OK)
+		(void)put_frame(w, EVENT_ERROR,
+				sp_schema_by_name(SP_STR("io.k8s.apimachinery.pkg.apis.meta.v1.Status")),
+				sp_buf_view(&w->text));
+}
+
+static void put_bookmark(api_watcher *w, uint64_t revision, bool initial_end)
+{
+	const api_resource *res = w->r->res;
+	sp_buf_clear(&w->text);
+	(void)sp_buf_str(&w->text, res->type_meta);
+	(void)sp_buf_printf(&w->text, "\"metadata\":{\"resourceVersion\":\"%llu\"%s}}",
+			    (unsigned long long)revision,
+			    initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+	w->bookmarked = revision;
+	if (sp_buf_code(&w->text) == SP_OK)
+		(void)put_frame(w, EVENT_BOOKMARK, res->kind->schema, sp_buf_view(&w->text));
+}
+
+/* Sends what is gathered; false: the connection is given up. */
+static bool send_out(api_watcher *w)
+{
+	if (w->out.len == 0 && sp_buf_code(&w->out) == SP_OK)
+		return true;
+	if (sp_buf_code(&w->out) != SP_OK || sp_http_write(w->r->ex, sp_buf_view(&w->out), NULL) != SP_OK) {
+		give_up(w);
+		return false;
+	}
+	sp_buf_clear(&w->out);
+	return true;
+}
+
+static sp_code matches(const api_watcher *w, const sp_bytes *record, sp_str rest, sp_record *ret,
+		       bool *ret_match)
+{
+	*ret_match = false;
+	if (record == NULL)
+		return SP_OK;
+	SP_TRY(sp_record_decode(sp_bytes_view(record), ret, NULL));
+	*ret_match = api_selects(&w->o, w->r->res, ret, rest);
+	return SP_OK;
+}
+
+static sp_code put_change(api_watcher *w, const sp_store_event *e)
+{
+	sp_record now, before;
+	bool is, was;
+	SP_TRY(matches(w, e->record, e->key.rest, &now, &is));
+	SP_TRY(matches(w, e->prev, e->key.rest, &before, &was));
+	if (is)
+		return put_event(w, was ? EVENT_MODIFIED : EVENT_ADDED, &now, e->revision);
+	/* What it was last, with the revision of its leaving. */
+	return was ? put_event(w, EVENT_DELETED, &before, e->revision) : SP_OK;
+}
+
+static void ended(api_watcher *w, sp_code code, const sp_err *err)
+{
+	if (code == SP_EGONE) {
+		sp_status s = sp_status_expired(sp_str_c(err->msg));
+		put_error(w, &s);
+	}
+	if (send_out(w))
+		finish(w);
+}
+
+static void pump(api_watcher *w)
+{
+	sp_err err;
+	while (!sp_http_is_full(w->r->ex)) {
+		sp_store_event *e = sp_store_watch_next(w->watch);
+		if (e == NULL) {
+			sp_code code = sp_store_watch_state(w->watch, &err);
+			if (code != SP_OK)
+				ended(w, code, &err);
+			return;
+		}
+		sp_code code = put_change(w, e);
+		sp_store_event_unref(e);
+		if (code != SP_OK) {
+			give_up(w);
+			return;
+		}
+		if (!send_out(w))
+			return;
+	}
+}
+
+static void on_ready(void *arg)
+{
+	pump(arg);
+}
+
+/* ---- the current state ---- */
+
+static sp_store_visit visit(void *arg, const sp_store_entry *e)
+{
+	api_watcher *w = arg;
+	sp_record rec;
+	w->code = sp_record_decode(e->record, &rec, NULL);
+	if (w->code != SP_OK)
+		return SP_STORE_STOP;
+	if (!api_selects(&w->o, w->r->res, &rec, e->rest))
+		return SP_STORE_SKIP;
+	w->code = put_event(w, EVENT_ADDED, &rec, e->revision);
+	return w->code == SP_OK ? SP_STORE_TAKE : SP_STORE_STOP;
+}
+
+static sp_code read_state(api_watcher *w, bool *ret_more, sp_err *err)
+{
+	sp_store_chunk chunk;
+	const sp_store_query q = {.resource = w->r->res->prefix,
+				  .prefix = w->prefix,
+				  .from = {w->from, w->from_len},
+				  .indexed = w->indexed ? &w->indexed_value : NULL,
+				  .revision = w->revision,
+				  .scan_bytes_max = CHUNK_BYTES};
+	SP_TRY(sp_store_range(w->r->server->store, &q, visit, w, &chunk, err));
+	if (w->code != SP_OK)
+		return sp_fail(err, w->code, "an object can't be read");
+	w->revision = chunk.revision;
+	*ret_more = chunk.more;
+	if (chunk.more) {
+		memcpy(w->from, chunk.next, chunk.next_len);
+		w->from_len = chunk.next_len;
+	}
+	return SP_OK;
+}
+
+static sp_status too_old(api_watcher *w, uint64_t revision)
+{
+	sp_store_info info = {0};
+	if (sp_store_info_get(w->r->server->store, &info, NULL) != SP_OK)
+		info.compacted = revision + 1; /* the second number is for people */
+	return sp_status_expired(sp_arena_printf(w->r->arena, "too old resource version: %llu (%llu)",
+						 (unsigned long long)revision,
+						 (unsigned long long)info.compacted));
+}
+
+static bool follow(api_watcher *w, uint64_t after)
+{
+	sp_err err;
+	const sp_store_watch_opts opts = {.resource = w->r->res->prefix,
+					  .prefix = w->prefix,
+					  .rest = w->rest,
+					  .indexed = w->indexed ? &w->indexed_value : NULL,
+					  .after = after,
+					  .on_ready = on_ready,
+					  .arg = w};
+	sp_code code = sp_store_watch_open(w->r->server->store, &opts, &w->watch, &err);
+	if (code == SP_OK)
+		return true;
+	sp_status s = code == SP_EGONE ? too_old(w, after) : api_status_of(w->r, code, &err);
+	put_error(w, &s);
+	if (send_out(w))
+		finish(w);
+	return false;
+}
+
+static void send_state(api_watcher *w)
+{
+	sp_err err;
+	bool more = true;
+	while (more && !sp_http_is_full(w->r->ex)) {
+		if (read_state(w, &more, &err) != SP_OK) {
+			give_up(w);
+			return;
+		}
+		if (!send_out(w))
+			return;
+	}
+	if (more)
+		return; /* again when the socket takes more */
+	w->in_state = false;
+	if (w->o.send_initial && w->o.bookmarks) {
+		put_bookmark(w, w->revision, true);
+		if (!send_out(w))
+			return;
+	}
+	if (follow(w, w->revision))
+		pump(w);
+}
+
+static void writable(api_request *r)
+{
+	api_watcher *w = r->state;
+	if (w->in_state)
+		send_state(w);
+	else if (w->watch != NULL)
+		pump(w);
+}
+
+/* ---- time ---- */
+
+static void on_bookmark(sp_timer *t)
+{
+	api_watcher *w = t->arg;
+	sp_timer_start(w->r->server->world, t, BOOKMARK_NS, on_bookmark);
+	if (w->watch == NULL)
+		return;
+	uint64_t progress = sp_store_watch_progress(w->watch);
+	if (progress > w->bookmarked) {
+		put_bookmark(w, progress, false);
+		(void)send_out(w);
+	}
+}
+
+static void on_timeout(sp_timer *t)
+{
+	api_watcher *w = t->arg;
+	if (w->watch != NULL && w->o.bookmarks) {
+		uint64_t progress = sp_store_watch_progress(w->watch);
+		if (progress > w->bookmarked)
+			put_bookmark(w, progress, false);
+		if (!send_out(w))
+			return;
+	}
+	finish(w);
+}
+
+static void start_timers(api_watcher *w)
+{
+	sp_world *world = w->r->server->world;
+	uint64_t seconds = w->o.has_timeout && w->o.timeout_s > 0
+				   ? (uint64_t)w->o.timeout_s
+				   : TIMEOUT_MIN_S + sp_random_u64(world) % TIMEOUT_MIN_S;
+	w->timeout.arg = w->bookmark.arg = w;
+	sp_timer_start(world, &w->timeout, SP_MIN(seconds, UINT64_C(86400)) * NS_PER_S, on_timeout);
+	if (w->o.bookmarks)
+		sp_timer_start(world, &w->bookmark, BOOKMARK_NS, on_bookmark);
+}
+
+/* ---- the beginning ---- */
+
+static void narrow(api_watcher *w)
+{
+	api_request *r = w->r;
+	bool namespaced = r->res->kind->namespaced;
+	if (r->info.ns.len > 0 && namespaced)
+		w->prefix = sp_arena_printf(r->arena, SP_FMT "/", SP_ARG(r->info.ns));
+	if (w->o.name.len > 0 && (!namespaced || r->info.ns.len > 0))
+		w->rest = api_object_rest(r->arena, r->res, r->info.ns, w->o.name);
+	w->indexed = sp_selector_exact(&w->o.fields, SP_STR("spec.nodeName"), &w->indexed_value);
+}
+
+void api_watch(api_request *r)
+{
+	api_watcher *w = SP_NEW(api_watcher);
+	w->r = r;
+	sp_buf_init(&w->out, EVENT_BYTES_MAX);
+	sp_buf_init(&w->text, EVENT_BYTES_MAX);
+	sp_buf_init(&w->shaped, EVENT_BYTES_MAX);
+	sp_arena_init(&w->scratch, SCRATCH_BYTES_MAX);
+	r->state = w;
+	r->on_gone = watcher_gone;
+	r->on_writable = writable;
+	if (!api_list_options_read(r, &w->o))
+		return;
+	narrow(w);
+	sp_err err;
+	if (api_table_how_read(r, &w->table, &err) != SP_OK) {
+		api_reply_error(r, SP_EINVAL, &err);
+		return;
+	}
+	if (w->o.has_rv && !api_revision_reached(r, w->o.rv))
+		return;
+	sp_str type = r->out.media == API_MEDIA_PROTOBUF
+			      ? SP_STR("application/vnd.kubernetes.protobuf;stream=watch")
+			      : api_media_type(r->out.media);
+	if (!api_begin(r, 200, type, false))
+		return;
+	start_timers(w);
+	bool from_revision = w->o.has_rv && w->o.rv > 0 && !w->o.send_initial;
+	bool wants_state = !w->o.has_send_initial || w->o.send_initial;
+	if (from_revision) {
+		if (follow(w, w->o.rv))
+			pump(w);
+	} else if (wants_state) {
+		w->in_state = true;
+		send_state(w);
+	} else if (follow(w, sp_store_revision(r->server->store))) {
+		pump(w);
+	}
+}

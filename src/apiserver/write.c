@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/write.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/time.h"
+#include "kube/apply/apply.h"
+#include "kube/meta.h"
+
+#define WRITE_ARENA_BYTES ((size_t)64 << 20)
+#define OBJECT_TEXT_BYTES_MAX (SP_LIMIT_STORED_VALUE_BYTES + 64)
+/* Names are generated again when one is taken. U: apiserver pkg/registry/generic/registry/store.go */
+#define GENERATE_TRIES 8u
+#define UPDATE_TRIES 5u
+#define NS_PER_S INT64_C(1000000000)
+
+/* ---- life ---- */
+
+static void write_free(api_write *w)
+{
+	sp_bytes_unref(w->old.record);
+	sp_bytes_unref(w->record);
+	sp_arena_done(&w->arena);
+	sp_free(w);
+}
+
+void api_write_abandon(api_write *w)
+{
+	if (w == NULL)
+		return;
+	w->r = NULL;
+	if (!w->committing)
+		write_free(w);
+}
+
+static void write_gone(api_request *r)
+{
+	api_write *w = r->state;
+	r->state = NULL;
+	api_write_abandon(w);
+}
+
+static void random_bytes(void *arg, void *bytes, size_t n)
+{
+	sp_random(arg, bytes, n);
+}
+
+static void reset_ctx(api_write *w)
+{
+	sp_violations_init(&w->errors, &w->arena);
+	w->ctx.errors = &w->errors;
+	w->ctx.warnings = (sp_warnings){0};
+	w->ctx.code = SP_OK;
+}
+
+static void set_time(api_write *w)
+{
+	int64_t wall = sp_wall_ns(w->server->world);
+	w->ctx.now = (sp_time){wall / NS_PER_S, (uint32_t)(wall % NS_PER_S)};
+	w->now_str = (sp_str){w->now, sp_time_print(w->now, w->ctx.now, 0)};
+}
+
+api_write *api_write_new(api_request *r, const char *options, bool is_apply)
+{
+	api_write_options o = {0};
+	if (options != NULL && !api_write_options_read(r, options, is_apply, &o))
+		return NULL;
+	api_write *w = SP_NEW(api_write);
+	w->r = r;
+	w->server = r->server;
+	w->res = r->res;
+	w->o = o;
+	sp_arena_init(&w->arena, WRITE_ARENA_BYTES);
+	r->state = w;
+	r->on_gone = write_gone;
+	w->doc = sp_json_doc(&w->arena);
+	w->o.manager = sp_arena_try_dup(&w->arena, o.manager);
+	w->ctx = (sp_kind_ctx){.arena = &w->arena,
+			       .doc = w->doc,
+			       .kind = r->res->kind,
+			       .random = random_bytes,
+			       .random_arg = r->server->world,
+			       .subresource = r->sub == NULL ? SP_STR("") : r->sub->name,
+			       .user = sp_arena_try_dup(&w->arena, r->user.name),
+			       .dry_run = o.dry_run};
+	reset_ctx(w);
+	set_time(w);
+	if (w->doc == NULL) {
+		api_write_fail(w, SP_ENOMEM, NULL);
+		return NULL;
+	}
+	return w;
+}
+
+void api_write_refuse(api_write *w, const sp_status *status)
+{
+	if (w->r == NULL)
+		return;
+	if (w->refused != NULL)
+		w->refused(w, status);
+	else
+		api_reply_status(w->r, status);
+}
+
+void api_write_fail(api_write *w, sp_code code, const sp_err *err)
+{
+	if (w->r == NULL)
+		return;
+	sp_status s = api_status_of(w->r, code, err);
+	api_write_refuse(w, &s);
+}
+
+/* ---- stored state ---- */
+
+sp_code api_write_load(api_write *w, sp_str name, yyjson_mut_val **ret_old, sp_err *err)
+{
+	return api_write_load_at(w, w->r->info.ns, name, ret_old, err);
+}
+
+sp_code api_write_load_at(api_write *w, sp_str ns, sp_str name, yyjson_mut_val **ret_old, sp_err *err)
+{
+	sp_record rec;
+	w->old.record = sp_bytes_unref(w->old.record);
+	w->rest = api_object_rest(&w->arena, w->res, ns, name);
+	if (w->rest.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no room for the key");
+	SP_TRY(sp_store_get(w->server->store, (sp_store_key){w->res->prefix, w->rest}, 0, &w->old, err));
+	SP_TRY(sp_record_decode(sp_bytes_view(w->old.record), &rec, err));
+	return api_object_tree(&w->arena, &rec, w->old.revision, w->doc, ret_old, err);
+}
+
+/* ---- prepare ---- */
+
+static bool settle(api_write *w, sp_code code, sp_str name)
+{
+	if (code == SP_OK)
+		code = w->ctx.code != SP_OK ? w->ctx.code : w->errors.code;
+	if (code != SP_OK) {
+		api_write_fail(w, code, NULL);
+		return false;
+	}
+	for (size_t i = 0; i < w->ctx.warnings.n && w->r != NULL; i++)
+		api_warn(w->r, sp_arena_try_dup(w->r->arena, w->ctx.warnings.items[i]));
+	if (w->errors.n == 0)
+		return true;
+	const sp_kind *k = w->res->kind;
+	sp_status s = sp_status_invalid(&w->arena, (sp_group_resource){k->group, k->kind}, name, &w->errors);
+	api_write_refuse(w, &s);
+	return false;
+}
+
+/* "spec.replicas" as a member of the set. */
+static bool add_path(sp_arena *a, sp_fieldset *s, sp_str path)
+{
+	sp_str name;
+	while (path.len > 0) {
+		bool last = !sp_str_cut(&path, '.', &name);
+		if (last)
+			name = path;
+		const sp_pe pe = {.kind = SP_PE_FIELD, .name = name};
+		sp_fs_entry *e = sp_fieldset_entry(a, s, &pe);
+		if (e == NULL)
+			return false;
+		if (last) {
+			e->member = true;
+			return true;
+		}
+		sp_fieldset *child = sp_fieldset_new(a);
+		if (child == NULL)
+			return false;
+		if (e->child == NULL)
+			e->child = child;
+		s = (sp_fieldset *)(uintptr_t)e->child; /* ours, not shared yet */
+	}
+	return true;
+}
+
+/* What this endpoint resets, so that nobody comes to own it through it. */
+static bool reset_fields(api_write *w, const sp_fieldset **ret)
+{
+	const sp_kind_hooks *hooks = w->res->kind->hooks;
+	const char *const *names = hooks == NULL ? NULL : hooks->reset_fields;
+	if (hooks != NULL && w->ctx.subresource.len > 0) {
+		const sp_sub_hooks *sub = sp_kind_sub(hooks, w->ctx.subresource);
+		names = sub == NULL ? NULL : sub->reset_fields;
+	}
+	*ret = NULL;
+	if (names == NULL)
+		return true;
+	sp_fieldset *s = sp_fieldset_new(&w->arena);
+	for (; s != NULL && *names != NULL; names++) {
+		if (!add_path(&w->arena, s, sp_str_c(*names)))
+			return false;
+	}
+	*ret = s;
+	return s != NULL;
+}
+
+bool api_write_apply_request(api_write *w, sp_apply_request *ret)
+{
+	*ret = (sp_apply_request){.arena = &w->arena,
+				  .doc = w->doc,
+				  .schema = w->res->kind->schema,
+				  .api_version = w->res->api_version,
+				  .kind = w->res->kind->kind,
+				  .manager = w->o.manager,
+				  .subresource = w->ctx.subresource,
+				  .now = w->now_str};
+	return reset_fields(w, &ret->reset);
+}
+
+/* Field owners of a write that is no apply. */
+static sp_code track(api_write *w, yyjson_mut_val *old)
+{
+	sp_apply_request req;
+	if (w->is_apply)
+		return SP_OK;
+	if (!api_write_apply_request(w, &req))
+		return SP_ETOOLARGE;
+	return sp_apply_track(&req, old, w->obj);
+}
+
+bool api_write_prepare_create(api_write *w)
+{
+	reset_ctx(w);
+	sp_meta_fill_create(&w->ctx, w->obj);
+	sp_code code = track(w, NULL);
+	if (code == SP_OK)
+		code = sp_kind_before_create(&w->ctx, w->obj);
+	return settle(w, code, sp_meta_name(w->obj));
+}
+
+bool api_write_prepare_update(api_write *w, yyjson_mut_val *old)
+{
+	reset_ctx(w);
+	sp_code code = track(w, old);
+	if (code == SP_OK)
+		code = sp_kind_before_update(&w->ctx, w->obj, old);
+	return settle(w, code, sp_meta_name(w->obj));
+}
+
+/* ---- answers ---- */
+
+static void reply_record(api_write *w, sp_bytes *record, uint64_t revision)
+{
+	sp_record rec;
+	if (w->r == NULL)
+		return;
+	SP_AUTO_BUF json;
+	sp_buf_init(&json, OBJECT_TEXT_BYTES_MAX);
+	sp_code code = sp_record_decode(sp_bytes_view(record), &rec, NULL);
+	if (code == SP_OK)
+		code = api_object_json(&json, &rec, revision);
+	if (code != SP_OK)
+		api_write_fail(w, code, NULL);
+	else if (w->reply != NULL)
+		w->reply(w, sp_buf_view(&json), revision);
+	else
+		api_reply_object(w->r, w->ok_code, sp_buf_view(&json), revision);
+}
+
+/* A name that is taken by an object on its way out says so. */
+static void reply_exists(api_write *w)
+{
+	sp_record rec;
+	sp_str name = sp_meta_name(w->obj);
+	sp_status s = sp_status_already_exists(&w->arena, w->res->gr, name);
+	yyjson_val *root = NULL;
+	if (w->txn.current.record != NULL &&
+	    sp_record_decode(sp_bytes_view(w->txn.current.record), &rec, NULL) == SP_OK &&
+	    sp_json_parse(&w->arena, rec.object, &root, NULL) == SP_OK &&
+	    sp_json_last(sp_json_last(root, SP_STR("metadata")), SP_STR("deletionTimestamp")) != NULL)
+		s.message = sp_arena_printf(&w->arena, "object is being deleted: " SP_FMT, SP_ARG(s.message));
+	api_write_refuse(w, &s);
+}
+
+/* ---- commit ---- */
+
+static bool has_generated_name(api_write *w)
+{
+	return sp_kv_has(sp_meta(w->obj), "generateName") && w->r != NULL && w->r->info.name.len == 0 &&
+	       w->tries < GENERATE_TRIES;
+}
+
+static void write_failed(api_write *w, sp_code code, const sp_err *err)
+{
+	if (code == SP_EEXISTS && has_generated_name(w)) {
+		w->tries++;
+		sp_meta_generate_name(&w->ctx, w->obj);
+		api_write_commit(w);
+	} else if (code == SP_EEXISTS) {
+		reply_exists(w);
+	} else if ((code == SP_ECONFLICT || code == SP_ENOTFOUND) && w->again != NULL && w->r != NULL &&
+		   w->tries < UPDATE_TRIES) {
+		w->tries++;
+		w->again(w);
+	} else {
+		api_write_fail(w, code, err);
+	}
+}
+
+static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
+{
+	api_write *w = t->arg;
+	w->committing = false;
+	if (w->r != NULL) {
+		if (code != SP_OK)
+			write_failed(w, code, err);
+		else
+			reply_record(w, w->record != NULL ? w->record : w->old.record, w->op.revision);
+	}
+	if (w->r == NULL && !w->committing)
+		write_free(w);
+}
+
+static void submit(api_write *w, sp_store_op_type type)
+{
+	w->op = (sp_store_op){.type = type,
+			      .key = {w->res->prefix, w->rest},
+			      .expected = w->old.record == NULL ? 0 : w->old.revision,
+			      .record = w->record};
+	w->txn = (sp_store_txn){.ops = &w->op, .n_ops = 1, .done = on_done, .arg = w};
+	w->committing = true;
+	sp_store_write(w->server->store, &w->txn);
+}
+
+/* True when the new record says the same as the old one. */
+static bool is_same(api_write *w)
+{
+	sp_record a, b;
+	return w->old.record != NULL && sp_record_decode(sp_bytes_view(w->old.record), &a, NULL) == SP_OK &&
+	       sp_record_decode(sp_bytes_view(w->record), &b, NULL) == SP_OK && sp_str_eq(a.object, b.object);
+}
+
+bool api_is_finished(yyjson_mut_val *obj)
+{
+	yyjson_mut_val *meta = sp_meta(obj);
+	return sp_kv_has(meta, "deletionTimestamp") && sp_kv_list(meta, "finalizers") == NULL &&
+	       sp_kv_i64(meta, "deletionGracePeriodSeconds", 0) == 0;
+}
+
+void api_write_commit(api_write *w)
+{
+	sp_err err;
+	bool is_update = w->old.record != NULL;
+	if (!is_update)
+		w->rest = api_object_rest(&w->arena, w->res, w->r->info.ns, sp_meta_name(w->obj));
+	bool remove = is_update && api_is_finished(w->obj);
+	w->record = sp_bytes_unref(w->record);
+	sp_code code =
+		api_object_record(&w->arena, w->res, w->doc, w->obj, w->server->marker_str, &w->record, &err);
+	if (code != SP_OK) {
+		api_write_fail(w, code, &err);
+		return;
+	}
+	if (w->o.dry_run || (!remove && is_same(w))) {
+		reply_record(w, w->record, w->old.revision);
+		return;
+	}
+	submit(w, remove ? SP_STORE_DELETE : SP_STORE_PUT);
+}
+
+void api_write_remove(api_write *w)
+{
+	if (w->o.dry_run) {
+		reply_record(w, w->old.record, w->old.revision);
+		return;
+	}
+	submit(w, SP_STORE_DELETE);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A write on its way to the store. It keeps memory of its own, for a commit may outlive the client's
+ * connection: the request lets go of it (r becomes NULL), the commit is finished all the same.
+ */
+#pragma once
+
+#include "apiserver/server_int.h"
+
+typedef struct api_write {
+	api_request *r; /* NULL: the client is gone */
+	api_server *server;
+	const api_resource *res;
+	sp_arena arena;
+	yyjson_mut_doc *doc;
+	api_write_options o;
+	sp_violations errors;
+	sp_kind_ctx ctx;
+	char now[32]; /* RFC 3339 */
+	sp_str now_str;
+
+	sp_str body; /* of the request; good while r is not NULL */
+	yyjson_mut_val *obj;
+	sp_str rest;        /* the key in the store */
+	sp_store_value old; /* what the write is based on; record NULL for a create */
+	sp_bytes *record;   /* the new one */
+	sp_store_op op;
+	sp_store_txn txn;
+	uint16_t ok_code;
+	bool is_apply; /* field owners are part of the patch's result */
+	unsigned tries;
+	bool committing;
+	/* Tries again from the stored state after a conflict; NULL: conflicts are the client's. */
+	void (*again)(struct api_write *w);
+	/* Take the place of the answer with the object, and of refusals; may be NULL. `json` is the object.
+	 */
+	void (*reply)(struct api_write *w, sp_str json, uint64_t revision);
+	void (*refused)(struct api_write *w, const sp_status *status);
+	void *arg; /* of whoever set them */
+} api_write;
+
+/* Makes the write of a request (r->state); its options are read. NULL: answered. `options`: "CreateOptions"
+ * …; NULL: none (a deletion has options of its own). */
+api_write *api_write_new(api_request *r, const char *options, bool is_apply);
+
+/* The request forgets the write: it is released, at once or when its commit is done. NULL is a no-op. */
+void api_write_abandon(api_write *w);
+
+/* Answers and ends the write. */
+void api_write_fail(api_write *w, sp_code code, const sp_err *err);
+void api_write_refuse(api_write *w, const sp_status *status);
+
+/*
+ * The body as an object of w->res in w->obj: decoded by its Content-Type, strictly or with warnings, defaults
+ * filled. False: answered. `schema_kind` is usually w->res->kind.
+ */
+bool api_write_decode(api_write *w, sp_str body);
+/* The same from JSON text that is an object of the kind already (patched). */
+bool api_write_decode_json(api_write *w, sp_str json);
+
+/* What server-side apply and owner tracking need to know of this write; false: no room. */
+struct sp_apply_request;
+bool api_write_apply_request(api_write *w, struct sp_apply_request *ret);
+
+/* The stored state into w->old, and as a tree. SP_ENOTFOUND: there is none. */
+sp_code api_write_load(api_write *w, sp_str name, yyjson_mut_val **ret_old, sp_err *err) SP_MUST_USE;
+sp_code api_write_load_at(api_write *w, sp_str ns, sp_str name, yyjson_mut_val **ret_old,
+			  sp_err *err) SP_MUST_USE;
+
+/* Prepares and validates w->obj as a new object / as a change of `old`; false: answered. */
+bool api_write_prepare_create(api_write *w);
+bool api_write_prepare_update(api_write *w, yyjson_mut_val *old);
+
+/*
+ * Commits w->obj (a create when w->old.record is NULL) and answers with the object. An update that changes
+ * nothing is answered without a write; one that takes the last finalizer of a deleted object removes it.
+ */
+void api_write_commit(api_write *w);
+/* Removes the object of w->old; the answer is the object or a Status, as w->reply says. */
+void api_write_remove(api_write *w);
+
+/* Puts the request's namespace into w->obj; false: it names another one, answered. */
+bool api_write_namespace(api_write *w);
+/* Prepares and commits w->obj as a new object / as a change of `old`; answers. */
+void api_write_create(api_write *w);
+void api_write_update(api_write *w, yyjson_mut_val *old);
+
+/* Deletes w->obj, the stored object that w->old is, by the options; answers. */
+struct api_delete_options;
+void api_write_delete(api_write *w, const struct api_delete_options *o);
+
+/* True when an object that is being deleted has nothing left to wait for. */
+bool api_is_finished(yyjson_mut_val *obj);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sampan apiserver`: the API server alone, as the invoking user. */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "apiserver/front.h"
+#include "apiserver/pki.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/flags.h"
+#include "io/file.h"
+#include "io/uv/uv.h"
+#include "store/lmdb/lmdb.h"
+
+#define GRACE_NS UINT64_C(5000000000)
+
+typedef struct flags {
+	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
+	int64_t port;
+} flags;
+
+typedef struct process {
+	flags f;
+	sp_arena arena;
+	sp_world *world;
+	sp_log *log;
+	sp_store *store;
+	sp_tls_source *tls;
+	api_server *server;
+	api_front *front;
+	sp_signal_watch *term, *interrupt, *hangup;
+	api_pki pki;
+	bool stopping;
+} process;
+
+static int64_t wall_ns(void *arg)
+{
+	return sp_wall_ns(((process *)arg)->world);
+}
+
+/* ---- TLS ---- */
+
+static sp_code load_tls(process *p, sp_tls_config **ret, sp_err *err)
+{
+	static const sp_str alpn[] = {SP_STR_INIT("h2"), SP_STR_INIT("http/1.1")};
+	const sp_tls_opts opts = {.alpn = alpn, .n_alpn = SP_LEN(alpn), .client_auth = SP_TLS_CLIENT_REQUEST};
+	const sp_tls_files files = {
+		.cert = p->f.tls_cert.len > 0 ? p->f.tls_cert : p->pki.tls_crt,
+		.key = p->f.tls_cert.len > 0 ? p->f.tls_key : p->pki.tls_key,
+		.ca = p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
+	};
+	return sp_tls_server_config_from_files(p->world, &files, &opts, ret, err);
+}
+
+static void on_hangup(void *arg, int signal)
+{
+	process *p = arg;
+	sp_err err;
+	sp_tls_config *config = NULL;
+	(void)signal;
+	if (load_tls(p, &config, &err) != SP_OK) {
+		sp_log(p->log, SP_LOG_ERROR, "certificates not reloaded, the old ones stay in use",
+		       SP_KE(&err));
+		return;
+	}
+	sp_tls_source_set(p->tls, config);
+	sp_tls_config_unref(config);
+	sp_log(p->log, SP_LOG_INFO, "certificates reloaded");
+}
+
+/* ---- the end ---- */
+
+static void on_store_closed(void *arg)
+{
+	process *p = arg;
+	p->store = NULL;
+	sp_world_stop(p->world);
+}
+
+static void on_drained(void *arg)
+{
+	process *p = arg;
+	sp_store_close(p->store, on_store_closed, p);
+}
+
+static void on_stop(void *arg, int signal)
+{
+	process *p = arg;
+	if (p->stopping)
+		_exit(128 + signal); /* asked twice */
+	p->stopping = true;
+	api_front_close(p->front);
+	p->front = NULL;
+	api_server_drain(p->server, GRACE_NS, on_drained, p);
+}
+
+/* ---- the beginning ---- */
+
+static sp_code check_flags(const flags *f, sp_err *err)
+{
+	if ((f->tls_cert.len > 0) != (f->tls_key.len > 0))
+		return sp_fail(err, SP_EINVAL, "--tls-cert-file and --tls-private-key-file go together");
+	if (f->port < 0 || f->port > 65535)
+		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
+	if (f->data_dir.len == 0 || f->data_dir.ptr[0] != '/')
+		return sp_fail(err, SP_EINVAL, "--data-dir is an absolute path");
+	return SP_OK;
+}
+
+static sp_str host_port(process *p, sp_str host, sp_str port)
+{
+	bool v6 = sp_str_index(host, ':') >= 0;
+	return sp_arena_printf(&p->arena, "%s" SP_FMT "%s:" SP_FMT, v6 ? "[" : "", SP_ARG(host),
+			       v6 ? "]" : "", SP_ARG(port));
+}
+
+static sp_code open_store(process *p, sp_err *err)
+{
+	const sp_store_lmdb_opts opts = {
+		.dir = sp_arena_printf(&p->arena, SP_FMT "/db", SP_ARG(p->f.data_dir))};
+	SP_TRY(sp_dir_make(p->world, p->f.data_dir, 0700, err));
+	return sp_store_lmdb_open(p->world, &opts, &p->store, err);
+}
+
+/* The port that was bound, with the address clients are told. */
+static sp_str advertised(process *p)
+{
+	sp_str bound = api_front_address(p->front);
+	ptrdiff_t colon = sp_str_rindex(bound, ':');
+	return host_port(p, p->f.advertise, sp_str_sub(bound, (size_t)(colon + 1), bound.len));
+}
+
+static sp_code listen_tls(process *p, sp_err *err)
+{
+	sp_tls_config *config = NULL;
+	const api_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
+	sp_str port = sp_arena_printf(&p->arena, "%u", (unsigned)p->f.port);
+	SP_TRY(api_pki_ensure(p->world, &p->arena, &pki, &p->pki, err));
+	SP_TRY(load_tls(p, &config, err));
+	p->tls = sp_tls_source_new(config);
+	sp_tls_config_unref(config);
+	SP_TRY(api_front_open(p->world, p->server, host_port(p, p->f.bind_address, port), p->tls, &p->front,
+			      err));
+	return api_pki_kubeconfig(p->world, &p->arena, &pki, advertised(p), err);
+}
+
+static sp_code start(process *p, sp_err *err)
+{
+	sp_log_level level;
+	SP_TRY(check_flags(&p->f, err));
+	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
+	SP_TRY(sp_world_uv_new(&p->world, err));
+	sp_hash_key seed;
+	sp_random(p->world, &seed, sizeof seed);
+	sp_hash_seed_set(seed);
+	p->log = sp_log_new(&(sp_log_opts){.level = level,
+					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
+					   .component = "apiserver",
+					   .wall_ns = wall_ns,
+					   .write = sp_log_to_stderr,
+					   .arg = p});
+	sp_log_dump_on_crash(p->log);
+	SP_TRY(open_store(p, err));
+	const api_server_opts opts = {.store = p->store, .log = p->log};
+	SP_TRY(api_server_new(p->world, &opts, &p->server, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGHUP, on_hangup, p, &p->hangup, err));
+	SP_TRY(listen_tls(p, err));
+	sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
+	       SP_KS("kubeconfig", p->pki.kubeconfig));
+	return SP_OK;
+}
+
+static void finish(process *p)
+{
+	sp_signal_watch_free(p->term);
+	sp_signal_watch_free(p->interrupt);
+	sp_signal_watch_free(p->hangup);
+	api_front_close(p->front);
+	api_server_free(p->server);
+	if (p->store != NULL) { /* the start failed half way */
+		sp_store_close(p->store, on_store_closed, p);
+		sp_world_run(p->world);
+	}
+	sp_tls_source_free(p->tls);
+	sp_log_free(p->log);
+	sp_world_uv_free(p->world);
+	sp_arena_done(&p->arena);
+}
+
+int cli_apiserver(int argc, char **argv)
+{
+	process p = {.f = {.data_dir = SP_STR("/var/lib/sampan"),
+			   .bind_address = SP_STR("0.0.0.0"),
+			   .advertise = SP_STR("127.0.0.1"),
+			   .log_level = SP_STR("info"),
+			   .port = 6443}};
+	const cli_flag table[] = {
+		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
+		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
+		{"client-ca-file", CLI_STR, &p.f.client_ca, "certificates that sign clients' certificates"},
+		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
+		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
+		{"tls-cert-file", CLI_STR, &p.f.tls_cert, "certificate to serve with, and its chain"},
+		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
+	};
+	sp_err err = {0};
+	bool help;
+	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
+		(void)fprintf(stderr, "sampan apiserver: %s\n", err.msg);
+		return CLI_EXIT_USAGE;
+	}
+	if (help) {
+		cli_flags_help("sampan apiserver [FLAGS]", table, SP_LEN(table));
+		return 0;
+	}
+	sp_arena_init(&p.arena, (size_t)1 << 20);
+	sp_code code = start(&p, &err);
+	if (code == SP_OK)
+		sp_world_run(p.world);
+	else
+		(void)fprintf(stderr, "sampan apiserver: %s\n", err.msg);
+	finish(&p);
+	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+}

@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The API server with real clients: curl, kubectl (whichever is on PATH), and recorded exchanges with a real kube-apiserver
+# when they are there (../shared). Prints what failed; the last line is the sum.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+bin=$PWD/build/release/sampan
+tmp=$(mktemp -d)
+pid=
+stop() {
+	[ -z "$pid" ] || { kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }
+	rm -rf "$tmp"
+}
+trap stop EXIT
+p=0 f=0 s=0
+
+# start: a server on any port, once it says that it serves. Its log goes on to $tmp/log.
+start() {
+	mkfifo "$tmp/err"
+	"$bin" apiserver --data-dir "$tmp/data" --bind-address 127.0.0.1 --secure-port 0 2>"$tmp/err" &
+	pid=$!
+	exec 3<"$tmp/err"
+	while read -r line <&3; do
+		printf '%s\n' "$line" >>"$tmp/log"
+		case "$line" in *'"msg":"serving"'*) break ;; esac
+	done
+	cat <&3 >>"$tmp/log" &
+	exec 3<&-
+	rm "$tmp/err"
+	url=$(sed -n 's/^    server: //p' "$tmp/data/admin.kubeconfig")
+}
+
+# ok NAME COMMAND…: it must succeed.
+ok() {
+	name=$1
+	shift
+	if "$@" >"$tmp/out" 2>&1; then
+		p=$((p + 1))
+	else
+		f=$((f + 1))
+		echo "FAIL $name: $*"
+		sed 's/^/  /' "$tmp/out" | head -n 20
+	fi
+}
+# says NAME TEXT COMMAND…: its output holds the text, whatever its status.
+says() {
+	name=$1 text=$2
+	shift 2
+	"$@" >"$tmp/out" 2>&1
+	if grep -qF -- "$text" "$tmp/out"; then
+		p=$((p + 1))
+	else
+		f=$((f + 1))
+		echo "FAIL $name: no '$text' from $*"
+		sed 's/^/  /' "$tmp/out" | head -n 20
+	fi
+}
+
+start
+for what in cluster:certificate-authority-data:ca.pem user:client-certificate-data:crt.pem user:client-key-data:key.pem; do
+	field=${what#*:}
+	sed -n "s/^ *${field%%:*}: //p" "$tmp/data/admin.kubeconfig" | base64 -d >"$tmp/${what##*:}"
+done
+get() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" "$@"; }
+stranger() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" "$@"; }
+
+says healthz ok get "$url/healthz"
+says version '"gitVersion": "v1.36' get "$url/version"
+says http1 '"kind":"ConfigMapList"' get --http1.1 -A test "$url/api/v1/namespaces/default/configmaps"
+says http2 '"kind":"ConfigMapList"' get --http2 -A test "$url/api/v1/namespaces/default/configmaps"
+says anonymous-health ok stranger "$url/readyz"
+says anonymous-list 'cannot list resource \"pods\" in API group \"\" at the cluster scope' stranger -A test "$url/api/v1/pods"
+says no-such '404 page not found' get "$url/apis/nope/v1/things"
+
+kubectl_tests() {
+	k() { kubectl --kubeconfig "$tmp/data/admin.kubeconfig" --cache-dir "$tmp/cache" "$@"; }
+	ok k-create k create configmap one --from-literal=a=1
+	says k-get 'one' k get configmaps
+	says k-get-yaml 'a: "1"' k get configmap one -o yaml
+	ok k-label k label configmap one tier=web
+	says k-selector 'configmap/one' k get configmaps -l tier=web -o name
+	ok k-patch k patch configmap one --type=merge -p '{"data":{"b":"2"}}'
+	says k-patched '"b": "2"' k get configmap one -o json
+	cat >"$tmp/deploy.yaml" <<'YAML'
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: c
+        image: nginx:1.25
+YAML
+	ok k-apply k apply -f "$tmp/deploy.yaml"
+	says k-apply-again 'unchanged' k apply -f "$tmp/deploy.yaml"
+	says k-deploy 'web' k get deployments
+	ok k-ssa k apply --server-side --force-conflicts -f "$tmp/deploy.yaml"
+	says k-exists 'already exists' k create configmap one
+	ok k-delete k delete configmap one
+	says k-gone 'not found' k get configmap one
+	says k-api-resources 'deployments' k api-resources
+}
+if command -v kubectl >/dev/null 2>&1; then
+	kubectl_tests
+else
+	s=$((s + 1))
+	echo "skip kubectl (not on PATH)"
+fi
+
+ok stops kill "$pid"
+wait "$pid"
+ok stopped-cleanly test $? -eq 0
+pid=
+echo "$p passed, $f failed, $s skipped"
+[ "$f" -eq 0 ]
