@@ -4,6 +4,7 @@
 #include "kube/openapi/openapi.h"
 
 #include "lib/t.h"
+#include "lib/t_data.h"
 
 static const sp_openapi_source *builtin(void)
 {
@@ -261,4 +262,93 @@ SP_TEST(openapi, bounded)
 	T_CODE(sp_openapi_v2(T_ARENA, &out, builtin()), SP_ETOOLARGE);
 	sp_buf_clear(&out);
 	T_CODE(sp_openapi_v3(T_ARENA, &out, builtin(), SP_STR("api/v1")), SP_ETOOLARGE);
+}
+
+/* Takes the descriptions out, which are ours; what then is allOf of one reference becomes the reference. */
+static void strip(yyjson_mut_val *v)
+{
+	size_t i, n;
+	yyjson_mut_val *key, *item;
+	if (yyjson_mut_is_str(sp_jmut_get(v, SP_STR("description"))))
+		(void)sp_jmut_remove(v, SP_STR("description"));
+	yyjson_mut_val *all = sp_jmut_get(v, SP_STR("allOf"));
+	if (yyjson_mut_obj_size(v) == 1 && yyjson_mut_arr_size(all) == 1) {
+		yyjson_mut_val *one = yyjson_mut_arr_get_first(all);
+		v->tag = one->tag;
+		v->uni = one->uni;
+	}
+	if (yyjson_mut_is_arr(v))
+		yyjson_mut_arr_foreach(v, i, n, item) strip(item);
+	if (yyjson_mut_is_obj(v))
+		yyjson_mut_obj_foreach(v, i, n, key, item) strip(item);
+}
+
+static yyjson_val *stripped(yyjson_val *v)
+{
+	yyjson_mut_val *tree = NULL;
+	yyjson_val *ret = NULL;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, SP_OPENAPI_BYTES_MAX);
+	if (sp_json_thaw(T_ARENA, v, &tree, T_ERR) != SP_OK)
+		return NULL;
+	strip(tree);
+	if (sp_json_write_mut(&out, tree) != SP_OK ||
+	    sp_json_parse(T_ARENA, sp_buf_view(&out), &ret, T_ERR) != SP_OK)
+		return NULL;
+	return ret;
+}
+
+static yyjson_val *find_step(yyjson_val *root, const char *scenario_name, const char *part)
+{
+	size_t i, n, k, m;
+	yyjson_val *scenario, *step;
+	yyjson_arr_foreach(sp_json_last(root, SP_STR("scenarios")), i, n, scenario)
+	{
+		if (!sp_str_eq(sp_json_str(sp_json_last(scenario, SP_STR("name"))), sp_str_c(scenario_name)))
+			continue;
+		yyjson_arr_foreach(sp_json_last(scenario, SP_STR("steps")), k, m,
+				   step) if (sp_str_find(sp_json_str(sp_json_last(step, SP_STR("path"))),
+							 sp_str_c(part)) >= 0) return step;
+	}
+	return NULL;
+}
+
+/* The types that a real server published for a CRD. */
+SP_TEST(openapi, custom_as_recorded)
+{
+	static const sp_kind thing = {.group = SP_STR_INIT("${run}.example.com"),
+				      .version = SP_STR_INIT("v1"),
+				      .kind = SP_STR_INIT("Thing"),
+				      .list_kind = SP_STR_INIT("ThingList"),
+				      .plural = SP_STR_INIT("things"),
+				      .verbs = SP_VERBS_ALL};
+	yyjson_val *root = t_data_json("api/crd.json");
+	T_TRUE(root != NULL);
+	yyjson_val *crd =
+		AT(find_step(root, "crd-openapi", "customresourcedefinitions"), "body", "json", "spec");
+	yyjson_val *want =
+		AT(find_step(root, "crd-openapi", "openapi"), "expect", "body", "components", "schemas");
+	yyjson_val *version = yyjson_arr_get_first(sp_json_last(crd, SP_STR("versions")));
+	sp_openapi_custom c = {.kind = &thing, .schema = AT(version, "schema", "openAPIV3Schema")};
+	sp_openapi_source from = *builtin();
+	from.custom = &c;
+	from.n_custom = 1;
+	T_TRUE(c.schema != NULL && want != NULL);
+	yyjson_val *got = AT(v3(&from, "apis/${run}.example.com/v1"), "components", "schemas");
+	T_TRUE(got != NULL);
+	got = stripped(got);
+	want = stripped(want);
+	T_TRUE(got != NULL && want != NULL);
+	T_EQ_U64(yyjson_obj_size(got), yyjson_obj_size(want));
+	yyjson_obj_iter it = yyjson_obj_iter_with(want);
+	for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;) {
+		char where[512] = "";
+		t_row("%s", yyjson_get_str(key));
+		/* Upstream names every group it knows. */
+		if (sp_str_ends(sp_json_str(key), SP_STR(".DeleteOptions")))
+			continue;
+		if (!t_json_equal(sp_json_last(got, sp_json_str(key)), yyjson_obj_iter_get_val(key), where,
+				  sizeof(where)))
+			T_FAIL("differs at %s", where);
+	}
 }

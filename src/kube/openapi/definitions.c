@@ -273,7 +273,8 @@ static void write_value(oa *w, const sp_schema *s, sp_str def, const sp_field *f
 	if (s->kind == SP_K_LIST || s->kind == SP_K_MAP) {
 		bool pointers = s->items->kind == SP_K_LIST || s->items->kind == SP_K_MAP;
 		sp_jout_key(j, s->kind == SP_K_LIST ? SP_STR("items") : SP_STR("additionalProperties"));
-		write_value(w, s->items, w->v3 && !pointers ? zero_default(s->items, true) : SP_STR(""),
+		write_value(w, s->items,
+			    w->v3 && !w->custom && !pointers ? zero_default(s->items, true) : SP_STR(""),
 			    NULL);
 	}
 	if (f != NULL) {

@@ -135,6 +135,7 @@ static bool write_v3_resources(oa *w)
 		const sp_kind *k = from->custom[i].kind;
 		if (!sp_str_eq(k->group, w->group) || !sp_str_eq(k->version, w->version))
 			continue;
+		w->custom = !found || w->custom;
 		found = true;
 		oa_mark_resource(w, k, true);
 		oa_write_resource(w, k, true);

@@ -16,6 +16,7 @@ typedef struct oa {
 	uint32_t special;        /* bits by sp_schema_kind: the same for types that are no objects */
 	bool patch;              /* … and for the body of patches */
 	sp_str group, version;   /* v3: what the document is about */
+	bool custom;             /* … a CRD's: items of lists and maps have no defaults there */
 } oa;
 
 /* -- definitions.c -- */
