@@ -104,3 +104,9 @@ sp_code sp_fields_bind(sp_arena *a, const sp_field_kind *kind, sp_selector *s, s
 
 /* Matches an object in any version that its kind is stored in. Absent fields count as their zero value. */
 bool sp_fields_match(const sp_selector *s, yyjson_val *object);
+
+/*
+ * The same against fields packed in a record's header, by the names that binding leaves in the requirements:
+ * the core ones ("spec.nodeName", "involvedObject.kind"). A field that is not packed counts as empty.
+ */
+bool sp_fields_match_packed(const sp_selector *s, const sp_label *fields, size_t n_fields);

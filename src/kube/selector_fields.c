@@ -293,6 +293,19 @@ static bool selectable(const sp_field_kind *k, sp_str label, sp_field_path *ret)
 	return false;
 }
 
+/* Old and other groups' names of fields, and what they are stored as. NULL text: no room. */
+static sp_str canonical_label(sp_arena *a, sp_str label)
+{
+	sp_str member = label;
+	if (sp_str_eq(label, SP_STR("spec.host")))
+		return SP_STR("spec.nodeName");
+	if (sp_str_eq(label, SP_STR("reportingController")))
+		return SP_STR("reportingComponent");
+	if (sp_str_take(&member, SP_STR("regarding.")))
+		return sp_arena_printf(a, "involvedObject." SP_FMT, SP_ARG(member));
+	return label;
+}
+
 sp_code sp_fields_bind(sp_arena *a, const sp_field_kind *kind, sp_selector *s, sp_str *why)
 {
 	const kind_row *kr = row_of_kind(kind);
@@ -312,8 +325,9 @@ sp_code sp_fields_bind(sp_arena *a, const sp_field_kind *kind, sp_selector *s, s
 			source->n_paths = 1;
 			continue;
 		}
-		if (sp_str_eq(row->label, SP_STR("spec.host")))
-			reqs[i].key = SP_STR("spec.nodeName");
+		reqs[i].key = canonical_label(a, row->label);
+		if (reqs[i].key.ptr == NULL)
+			return SP_ETOOLARGE;
 		source->fallback = sp_str_c(row->fallback);
 		for (; source->n_paths < SP_FIELD_PATHS_MAX && row->paths[source->n_paths] != NULL;
 		     source->n_paths++) {
@@ -361,6 +375,20 @@ bool sp_fields_match(const sp_selector *s, yyjson_val *object)
 			text = value_text(walk(&r->source->paths[p], object), scratch);
 		if (text.len == 0)
 			text = r->source->fallback;
+		if (sp_str_eq(text, r->values[0]) != (r->op != SP_SEL_NE))
+			return false;
+	}
+	return !s->nothing;
+}
+
+bool sp_fields_match_packed(const sp_selector *s, const sp_label *fields, size_t n_fields)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const sp_requirement *r = &s->reqs[i];
+		size_t at = 0;
+		while (at < n_fields && !sp_str_eq(fields[at].key, r->key))
+			at++;
+		sp_str text = at < n_fields ? fields[at].value : SP_STR("");
 		if (sp_str_eq(text, r->values[0]) != (r->op != SP_SEL_NE))
 			return false;
 	}

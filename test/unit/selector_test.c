@@ -331,3 +331,30 @@ SP_TEST(selector, fields_of_kinds)
 		T_EQ_I64(sp_fields_match(&s, object), rows[i].want);
 	}
 }
+
+SP_TEST(selector, packed_fields)
+{
+	static const sp_field_kind pod = {.version = SP_STR_INIT("v1"), .kind = SP_STR_INIT("Pod")};
+	static const sp_field_kind event = {.group = SP_STR_INIT("events.k8s.io"),
+					    .version = SP_STR_INIT("v1"),
+					    .kind = SP_STR_INIT("Event")};
+	static const sp_label fields[] = {{SP_STR_INIT("spec.nodeName"), SP_STR_INIT("n1")},
+					  {SP_STR_INIT("involvedObject.kind"), SP_STR_INIT("Pod")},
+					  {SP_STR_INIT("reportingComponent"), SP_STR_INIT("k")}};
+	static const struct {
+		const sp_field_kind *kind;
+		const char *text;
+		bool want;
+	} rows[] = {{&pod, "spec.host=n1,status.phase!=Failed", true},
+		    {&pod, "spec.nodeName!=n1", false},
+		    {&pod, "status.phase=Failed", false},
+		    {&event, "regarding.kind=Pod,reportingController=k", true},
+		    {&event, "regarding.kind=Node", false}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_selector s;
+		t_row("%s", rows[i].text);
+		T_OK(sp_fields_parse(T_ARENA, sp_str_c(rows[i].text), &s, NULL));
+		T_OK(sp_fields_bind(T_ARENA, rows[i].kind, &s, NULL));
+		T_EQ_I64(sp_fields_match_packed(&s, fields, SP_LEN(fields)), rows[i].want);
+	}
+}
