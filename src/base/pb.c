@@ -8,7 +8,8 @@ static sp_code cut_off(sp_err *err)
 	return sp_fail(err, SP_EINVAL, "unexpected EOF");
 }
 
-/* Bits above the 64th are lost, as in Go's generated code. */
+/* Bits above the 64th are refused, as google.golang.org/protobuf does; Kubernetes' generated code drops them.
+ */
 static sp_code take_varint(sp_str *in, uint64_t *ret, sp_err *err)
 {
 	uint64_t v = 0;
@@ -16,6 +17,8 @@ static sp_code take_varint(sp_str *in, uint64_t *ret, sp_err *err)
 		if (i == in->len)
 			return cut_off(err);
 		uint8_t b = (uint8_t)in->ptr[i];
+		if (i == VARINT_BYTES_MAX - 1 && b > 1)
+			break;
 		v |= (uint64_t)(b & 0x7f) << (7 * i);
 		if (b < 0x80) {
 			*in = (sp_str){in->ptr + i + 1, in->len - i - 1};

@@ -51,6 +51,7 @@ SP_TEST(pb, malformed)
 		{BYTES("\x0c"), "proto: M: wiretype end group for non-group"},
 		{BYTES("\x02"), "proto: M: illegal tag 0 (wire type 2)"},
 		{BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "proto: integer overflow"},
+		{BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "proto: integer overflow"},
 		{BYTES("\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
 		 "proto: negative length found during unmarshaling"},
 	};
