@@ -106,25 +106,38 @@ sp_code sp_pb_next(sp_str *in, const char *message, sp_pb_field *ret, sp_err *er
 	return SP_OK;
 }
 
+static size_t put_varint(char *p, uint64_t v)
+{
+	size_t n = 0;
+	for (; v >= 0x80; v >>= 7)
+		p[n++] = (char)(uint8_t)(v | 0x80);
+	p[n++] = (char)(uint8_t)v;
+	return n;
+}
+
+static size_t put_tag(char *p, uint32_t number, sp_pb_wire wire)
+{
+	return put_varint(p, (uint64_t)number << 3 | (uint64_t)wire);
+}
+
 void sp_pb_varint(sp_buf *out, uint64_t v)
 {
 	char bytes[VARINT_BYTES_MAX];
-	size_t n = 0;
-	for (; v >= 0x80; v >>= 7)
-		bytes[n++] = (char)(uint8_t)(v | 0x80);
-	bytes[n++] = (char)(uint8_t)v;
-	sp_buf_append(out, bytes, n);
+	sp_buf_append(out, bytes, put_varint(bytes, v));
 }
 
 void sp_pb_tag(sp_buf *out, uint32_t number, sp_pb_wire wire)
 {
-	sp_pb_varint(out, (uint64_t)number << 3 | (uint64_t)wire);
+	char bytes[VARINT_BYTES_MAX];
+	sp_buf_append(out, bytes, put_tag(bytes, number, wire));
 }
 
 void sp_pb_uint(sp_buf *out, uint32_t number, uint64_t v)
 {
-	sp_pb_tag(out, number, SP_PB_VARINT);
-	sp_pb_varint(out, v);
+	char bytes[VARINT_BYTES_MAX * 2];
+	size_t n = put_tag(bytes, number, SP_PB_VARINT);
+	n += put_varint(bytes + n, v);
+	sp_buf_append(out, bytes, n);
 }
 
 void sp_pb_fixed64(sp_buf *out, uint32_t number, uint64_t v)
@@ -138,15 +151,19 @@ void sp_pb_fixed64(sp_buf *out, uint32_t number, uint64_t v)
 
 void sp_pb_bytes(sp_buf *out, uint32_t number, sp_str s)
 {
-	sp_pb_tag(out, number, SP_PB_LEN);
-	sp_pb_varint(out, s.len);
+	char bytes[VARINT_BYTES_MAX * 2];
+	size_t n = put_tag(bytes, number, SP_PB_LEN);
+	n += put_varint(bytes + n, s.len);
+	sp_buf_append(out, bytes, n);
 	sp_buf_str(out, s);
 }
 
 size_t sp_pb_open(sp_buf *out, uint32_t number)
 {
-	sp_pb_tag(out, number, SP_PB_LEN);
-	sp_buf_char(out, 0);
+	char bytes[VARINT_BYTES_MAX + 1];
+	size_t n = put_tag(bytes, number, SP_PB_LEN);
+	bytes[n++] = 0;
+	sp_buf_append(out, bytes, n);
 	return out->len;
 }
 

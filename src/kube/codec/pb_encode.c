@@ -292,36 +292,46 @@ static int by_key(const void *a, const void *b)
 	return sp_str_cmp(text_of(*(const yyjson_val *const *)a), text_of(*(const yyjson_val *const *)b));
 }
 
-static sp_code encode_entries(encoder *e, const sp_schema *items, uint32_t number, const yyjson_val **keys,
-			      size_t n)
+static sp_code encode_entry(encoder *e, const sp_schema *items, uint32_t number, const yyjson_val *key)
 {
-	for (size_t i = 0; i < n; i++) {
-		size_t opened = sp_pb_open(e->out, number);
-		sp_pb_bytes(e->out, 1, text_of(keys[i]));
-		SP_TRY(encode_value(e, items, 2, keys[i] + 1));
-		sp_pb_close(e->out, opened);
-	}
+	size_t opened = sp_pb_open(e->out, number);
+	sp_pb_bytes(e->out, 1, text_of(key));
+	SP_TRY(encode_value(e, items, 2, key + 1));
+	sp_pb_close(e->out, opened);
 	return SP_OK;
 }
 
-/* Canonical text has its keys sorted; any other is put into order here. */
-static sp_code encode_map(encoder *e, const sp_schema *items, uint32_t number, const yyjson_val *v)
+/* Keys that are not in order: other than canonical text. */
+static sp_code encode_sorted(encoder *e, const sp_schema *items, uint32_t number, const yyjson_val *v)
 {
 	size_t n = count_of(v);
-	const yyjson_val **keys = n == 0 ? NULL : sp_try_alloc(n * sizeof(void *));
-	bool sorted = true;
+	const yyjson_val **keys = sp_try_alloc(n * sizeof(void *));
 	const yyjson_val *key = v + 1;
-	if (n != 0 && keys == NULL)
-		return SP_ENOMEM;
-	for (size_t i = 0; i < n; i++, key = after(key + 1)) {
+	sp_code code = SP_OK;
+	if (keys == NULL)
+		return sp_fail(e->err, SP_ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++, key = after(key + 1))
 		keys[i] = key;
-		sorted = sorted && (i == 0 || sp_str_cmp(text_of(keys[i - 1]), text_of(key)) < 0);
-	}
-	if (!sorted)
-		qsort(keys, n, sizeof(void *), by_key);
-	sp_code code = encode_entries(e, items, number, keys, n);
+	qsort(keys, n, sizeof(void *), by_key);
+	for (size_t i = 0; i < n && code == SP_OK; i++)
+		code = encode_entry(e, items, number, keys[i]);
 	sp_free(keys);
 	return code;
+}
+
+static sp_code encode_map(encoder *e, const sp_schema *items, uint32_t number, const yyjson_val *v)
+{
+	const yyjson_val *key = v + 1;
+	const yyjson_val *last = NULL;
+	for (size_t n = count_of(v); n > 0; n--, key = after(key + 1)) {
+		if (last != NULL && sp_str_cmp(text_of(last), text_of(key)) >= 0)
+			return encode_sorted(e, items, number, v);
+		last = key;
+	}
+	key = v + 1;
+	for (size_t n = count_of(v); n > 0; n--, key = after(key + 1))
+		SP_TRY(encode_entry(e, items, number, key));
+	return SP_OK;
 }
 
 static sp_code encode_field(encoder *e, const sp_field *f, const yyjson_val *v)
