@@ -169,7 +169,7 @@ static sp_code refuse(sp_err *err, sp_str text, sp_str rest, const char *element
 		      const char *why)
 {
 	SP_AUTO_BUF out;
-	sp_buf_init(&out, (size_t)SP_ERR_MSG_BYTES * 8);
+	sp_buf_init(&out, (size_t)SP_ERR_MSG_BYTES * 16);
 	sp_buf_str(&out, SP_STR("parsing time "));
 	quote(&out, sp_str_sub(text, 0, SP_ERR_MSG_BYTES));
 	if (element != NULL) {

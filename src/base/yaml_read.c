@@ -102,6 +102,7 @@ static sp_code read_node(reader *r, size_t depth, node **ret);
 
 static sp_code read_children(reader *r, node *parent, yaml_event_type_t end, size_t depth)
 {
+	SP_ASSERT(parent != NULL);
 	if (depth == SP_LIMIT_JSON_DEPTH)
 		return sp_fail(r->err, SP_ETOOLARGE, "yaml: exceeded max depth of %u", SP_LIMIT_JSON_DEPTH);
 	for (;;) {
@@ -122,6 +123,7 @@ static sp_code read_alias(reader *r, node **ret)
 {
 	node *n = NULL;
 	SP_TRY(new_node(r, ALIAS, r->event.data.alias.anchor, NULL, &n));
+	SP_ASSERT(n != NULL);
 	for (node *at = r->anchors; at != NULL && n->target == NULL; at = at->older) {
 		if (sp_str_eq(at->anchor, n->anchor))
 			n->target = at;
@@ -137,6 +139,7 @@ static sp_code read_scalar(reader *r, node **ret)
 {
 	node *n = NULL;
 	SP_TRY(new_node(r, SCALAR, r->event.data.scalar.anchor, r->event.data.scalar.tag, &n));
+	SP_ASSERT(n != NULL);
 	n->value = kept(r, r->event.data.scalar.value, r->event.data.scalar.length);
 	n->implicit = r->event.data.scalar.plain_implicit != 0;
 	*ret = n;
@@ -536,6 +539,7 @@ static sp_code read_document(reader *r, yyjson_mut_val **ret)
 	SP_TRY(next_event(r));
 	SP_TRY(read_node(r, 0, &root));
 	SP_TRY(next_event(r)); /* the document's end: what stands before it must be well-formed */
+	SP_ASSERT(root != NULL);
 	return decode(r, root, ret);
 }
 

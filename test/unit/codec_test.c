@@ -338,3 +338,18 @@ SP_TEST(codec, tables_fit)
 	}
 	T_TRUE(sp_n_schema_types > 500 && most <= 128);
 }
+
+/* Go keeps malformed bytes and writes \\ufffd; ours become that character when they are read. */
+SP_TEST(codec, protobuf_text_that_is_no_utf8)
+{
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	yyjson_mut_val *v;
+	const sp_kind *kind = kind_of(SP_STR("/v1/ConfigMap"));
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, TEXT_MAX);
+	T_TRUE(doc != NULL);
+	T_OK(sp_protobuf_decode(T_ARENA, kind->schema, SP_STR("\x12\x07\x0a\x01\xff\x12\x02g\xfe"),
+				(sp_str){0}, (sp_str){0}, doc, &v, T_ERR));
+	T_OK(sp_encode_json(&out, kind->schema, v));
+	T_EQ_C(sp_buf_view(&out), "{\"metadata\":{},\"data\":{\"\xef\xbf\xbd\":\"g\xef\xbf\xbd\"}}");
+}

@@ -165,3 +165,13 @@ SP_TEST(time, errors_in_gos_words)
 		T_EQ_C(sp_str_c(err.msg), rows[i].message);
 	}
 }
+
+SP_TEST(time, long_rubbish_is_told)
+{
+	char text[600];
+	memset(text, 0xff, sizeof text);
+	sp_time t;
+	sp_err err = {0};
+	T_CODE(sp_time_parse((sp_str){text, sizeof text}, &t, &err), SP_EINVAL);
+	T_TRUE(sp_str_starts(sp_str_c(err.msg), SP_STR("parsing time \"\\xff\\xff")));
+}

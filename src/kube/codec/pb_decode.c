@@ -6,6 +6,7 @@
 #include "base/pb.h"
 #include "base/quantity.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "kube/codec/decode_int.h"
 #include "kube/protobuf.h"
 
@@ -101,11 +102,25 @@ static sp_code made(reader *r, yyjson_mut_val *v, yyjson_mut_val **ret)
 	return v != NULL ? SP_OK : sp_decoder_no_room(&r->d);
 }
 
+/* Text as JSON can carry it: each malformed byte of UTF-8 becomes U+FFFD. {NULL, 0}: no room. */
+static sp_str mended(reader *r, sp_str s)
+{
+	if (sp_str_is_utf8(s))
+		return s.len != 0 ? s : SP_STR("");
+	char *out = s.len > SIZE_MAX / 3 ? NULL : sp_arena_try_alloc(r->d.arena, s.len * 3);
+	size_t n = 0;
+	for (size_t i = 0; out != NULL && i < s.len;) {
+		uint32_t rune;
+		i += sp_utf8_decode(sp_str_sub(s, i, s.len), &rune);
+		n += sp_utf8_encode(out + n, rune);
+	}
+	return (sp_str){out, n};
+}
+
 static sp_code made_text(reader *r, sp_str s, yyjson_mut_val **ret)
 {
-	return made(r,
-		    s.ptr == NULL && s.len != 0 ? NULL : yyjson_mut_strn(r->d.doc, s.len ? s.ptr : "", s.len),
-		    ret);
+	s = mended(r, s);
+	return made(r, s.ptr == NULL ? NULL : yyjson_mut_strn(r->d.doc, s.ptr, s.len), ret);
 }
 
 static sp_code made_int(reader *r, int64_t n, yyjson_mut_val **ret)
@@ -434,7 +449,8 @@ static sp_code read_entry(reader *r, const sp_schema *items, sp_str name, const 
 		SP_TRY(sp_decode_zero(&r->d, items, &value));
 	if (*map == NULL)
 		*map = yyjson_mut_obj(r->d.doc);
-	yyjson_mut_val *k = yyjson_mut_strn(r->d.doc, key.len ? key.ptr : "", key.len);
+	yyjson_mut_val *k = NULL;
+	SP_TRY(made_text(r, key, &k));
 	return *map != NULL && k != NULL && yyjson_mut_obj_add(*map, k, value) ? SP_OK
 									       : sp_decoder_no_room(&r->d);
 }
