@@ -94,6 +94,16 @@ static void do_echo(sp_http_exchange *ex)
 	sp_http_read_body(ex, 1000, echo_done);
 }
 
+static void spec_done(sp_http_exchange *ex, const sp_err *err, sp_str body)
+{
+	(void)body;
+	answer(ex, err == NULL ? 200 : 413, SP_STR("spec\n"));
+}
+static void do_spec(sp_http_exchange *ex)
+{
+	sp_http_read_body(ex, 1 << 20, spec_done);
+}
+
 static void do_dump(sp_http_exchange *ex)
 {
 	SP_AUTO_BUF b;
@@ -227,7 +237,7 @@ static const struct {
 	{SP_STR_INIT("/never"), do_never},       {SP_STR_INIT("/hint"), do_hint},
 	{SP_STR_INIT("/pipe"), do_pipe},         {SP_STR_INIT("/up"), do_up},
 	{SP_STR_INIT("/reset"), do_reset},       {SP_STR_INIT("/nobody"), do_nobody},
-	{SP_STR_INIT("/deadline"), do_deadline},
+	{SP_STR_INIT("/deadline"), do_deadline}, {SP_STR_INIT("/spec"), do_spec},
 };
 
 /* ---- events ---- */

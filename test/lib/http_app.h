@@ -10,7 +10,7 @@
  *   /hint         103, then 200                    /up        accepts the tunnel, echoes
  *   /status/NNN   that status, body "x"            /reset     reset with INTERNAL_ERROR
  *   /nobody       200 "no" without reading         /deadline  a deadline of 3 s
- *   others        404
+ *   /spec         "spec\n" after the whole body       others     404
  */
 #pragma once
 

@@ -15,6 +15,7 @@
 #define FRAME_REFS 5u
 #define CONTINUATIONS_MAX 16
 #define HPACK_TABLE_BYTES 4096
+#define DRAIN_BYTES 65536
 /* After our last word the peer's end is awaited a little, lest a reset eats the word. */
 #define LINGER_NS HTTP_NS_PER_S
 
@@ -36,10 +37,16 @@ void h2_spend(h2_conn *c, int64_t n)
 		c->tokens_ns = now;
 	}
 	c->tokens -= n;
-	if (c->tokens < 0 && !c->ended) {
-		c->ended = true;
-		(void)nghttp2_session_terminate_session(c->session, NGHTTP2_ENHANCE_YOUR_CALM);
-	}
+	if (c->tokens < 0)
+		h2_fail(c, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+void h2_fail(h2_conn *c, uint32_t code)
+{
+	if (c->ended && !c->base.draining)
+		return;
+	c->ended = true;
+	(void)nghttp2_session_terminate_session(c->session, code);
 }
 
 /* Keeps the counts of exchanges whose progress is watched. */
@@ -286,11 +293,36 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return 0;
 }
 
+/* The library tells frames on closed streams (an error) from those on streams it has reset (still on their
+ * way); a stream that was jumped over it takes for one of the latter (RFC 9113 section 5.1.1). */
+static bool was_open(const h2_conn *c, int32_t id)
+{
+	int32_t oldest = c->n_over < OVER_MAX ? 0 : INT32_MAX;
+	for (unsigned i = 0; i < SP_MIN(c->n_over, OVER_MAX); i++) {
+		if (c->over[i] == id)
+			return true;
+		oldest = SP_MIN(oldest, c->over[i]);
+	}
+	return id <= oldest; /* nobody knows any more */
+}
+
+static void over_note(h2_conn *c, int32_t id)
+{
+	c->over[c->n_over % OVER_MAX] = id;
+	c->n_over++;
+	if (c->n_over == 2 * OVER_MAX)
+		c->n_over = OVER_MAX;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
-	(void)session;
+	h2_conn *c = user;
 	if (hd->type > NGHTTP2_CONTINUATION)
-		h2_spend(user, 1); /* ignored, as it must be */
+		h2_spend(c, 1); /* ignored, as it must be */
+	if (!c->client && hd->type == NGHTTP2_HEADERS && (hd->stream_id & 1) != 0 &&
+	    hd->stream_id <= nghttp2_session_get_last_proc_stream_id(session) &&
+	    nghttp2_session_find_stream(session, hd->stream_id) == NULL && !was_open(c, hd->stream_id))
+		h2_fail(c, NGHTTP2_PROTOCOL_ERROR);
 	return 0;
 }
 
@@ -321,6 +353,8 @@ static int on_stream_closed(nghttp2_session *session, int32_t id, uint32_t code,
 {
 	h2_conn *c = user;
 	http_ex *ex = ex_of(session, id);
+	if (!c->client)
+		over_note(c, id);
 	if (ex == NULL)
 		return 0;
 	(void)nghttp2_session_set_stream_user_data(session, id, NULL);
@@ -363,8 +397,13 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	http_ex *ex = ex_of(session, frame->hd.stream_id);
 	if (ex == NULL || ex->in_ended)
 		return 0;
-	/* The response is whole and the request is not: the rest is not wanted (RFC 9113 section 8.1). */
-	if (!ex->reading)
+	/* The response is whole and the request is not: the rest is not wanted (RFC 9113 section 8.1). When
+	 * it is little it is dropped instead: some clients forget the response at a reset. */
+	int64_t rest = ex->pub.content_length - (int64_t)ex->pub.n_body_in;
+	if (!ex->reading && ex->pub.content_length >= 0 && rest <= DRAIN_BYTES) {
+		ex->discard = true;
+		h2_ready(ex);
+	} else if (!ex->reading)
 		(void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, ex->stream_id, NGHTTP2_NO_ERROR);
 	return 0;
 }
@@ -674,7 +713,6 @@ static int session_new(h2_conn *c)
 	nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
 	nghttp2_option_set_no_auto_window_update(opt, 1);
 	nghttp2_option_set_no_http_messaging(opt, 1);
-	nghttp2_option_set_no_closed_streams(opt, 1);
 	nghttp2_option_set_max_continuations(opt, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_deflate_dynamic_table_size(opt, HPACK_TABLE_BYTES);
 	/* Ours is stricter, and answers ENHANCE_YOUR_CALM. */
@@ -694,7 +732,6 @@ static int session_greet(h2_conn *c)
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->stream_window},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)(l->header_bytes + l->target_bytes)},
 		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
-		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 	};
 	nghttp2_settings_entry of_client[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},

@@ -109,8 +109,7 @@ void h2_head_field(h2_conn *c, sp_str name, sp_str value)
 	ex->head_bytes += name.len + value.len + 32;
 	if (ex->head_bytes > l->header_bytes * 4 + l->target_bytes) {
 		/* decoding has a price too */
-		(void)nghttp2_session_terminate_session(c->session, NGHTTP2_ENHANCE_YOUR_CALM);
-		c->ended = true;
+		h2_fail(c, NGHTTP2_ENHANCE_YOUR_CALM);
 		c->cur = NULL;
 		return;
 	}

@@ -10,6 +10,8 @@
 
 #include "io/http/http_int.h"
 
+#define OVER_MAX 64u
+
 typedef struct h2_conn {
 	http_conn base;
 	nghttp2_session *session;
@@ -22,7 +24,9 @@ typedef struct h2_conn {
 	bool going;   /* no new streams: we or the peer said so */
 	bool greeted; /* the peer's first SETTINGS came */
 	bool pinged;
-	int64_t tokens; /* for frames that cost us and bring nothing */
+	int64_t tokens;         /* for frames that cost us and bring nothing */
+	int32_t over[OVER_MAX]; /* streams that ended last */
+	unsigned n_over;
 	uint64_t tokens_ns, in_ns, since_ns, head_ns, ping_ns;
 } h2_conn;
 
@@ -37,6 +41,8 @@ extern const http_ops h2_ops;
 void h2_refuse(h2_conn *c, http_ex *ex, uint32_t code, sp_code why, const char *text);
 /* One more useless frame; many of them end the connection (ENHANCE_YOUR_CALM). */
 void h2_spend(h2_conn *c, int64_t n);
+/* GOAWAY with the code, once; what runs is ended with it. */
+void h2_fail(h2_conn *c, uint32_t code);
 void h2_ready(http_ex *ex);
 
 /* A field of the block that c->cur receives. */
