@@ -314,11 +314,17 @@ static void over_note(h2_conn *c, int32_t id)
 		c->n_over = OVER_MAX;
 }
 
+/* A frame of a type that nobody knows is ignored, as it must be, but not for nothing. */
+static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd, void *user)
+{
+	(void)session, (void)payload, (void)hd;
+	h2_spend(user, 1);
+	return NGHTTP2_ERR_CANCEL;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
 	h2_conn *c = user;
-	if (hd->type > NGHTTP2_CONTINUATION)
-		h2_spend(c, 1); /* ignored, as it must be */
 	if (!c->client && hd->type == NGHTTP2_HEADERS && (hd->stream_id & 1) != 0 &&
 	    hd->stream_id <= nghttp2_session_get_last_proc_stream_id(session) &&
 	    nghttp2_session_find_stream(session, hd->stream_id) == NULL && !was_open(c, hd->stream_id))
@@ -711,6 +717,9 @@ static int session_new(h2_conn *c)
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_closed);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
 	nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
+	nghttp2_session_callbacks_set_unpack_extension_callback(cb, on_unknown);
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(opt, (uint8_t)type);
 	nghttp2_option_set_no_auto_window_update(opt, 1);
 	nghttp2_option_set_no_http_messaging(opt, 1);
 	nghttp2_option_set_max_continuations(opt, CONTINUATIONS_MAX);
