@@ -339,7 +339,7 @@ typedef struct sp_http_request {
 	const void *tls_config; /* for the connector; compared by address */
 	bool h2;                /* HTTP/2 with prior knowledge on a plain stream (gRPC) */
 	sp_str method;          /* empty = GET */
-	sp_str authority;       /* empty = address */
+	sp_str authority;       /* empty = address, or "localhost" for a unix socket */
 	sp_str path;            /* path and query; empty = "/" */
 	sp_str protocol; /* asks for a tunnel: Upgrade (h1) or extended CONNECT (h2 origin); with method
 			    CONNECT and no protocol: a plain tunnel to `authority` */

@@ -364,7 +364,8 @@ static bool request_copy(http_ex *ex, const sp_http_request *r)
 	p->method = keep(ex, r->method, SP_STR("GET"), &bad);
 	p->method_id = http_method_of(p->method);
 	p->scheme = sp_str_eq(r->scheme, SP_STR("https")) ? SP_STR("https") : SP_STR("http");
-	p->authority = keep(ex, r->authority, r->address, &bad);
+	bool local = sp_str_starts(r->address, SP_STR("unix:"));
+	p->authority = keep(ex, r->authority, local ? SP_STR("localhost") : r->address, &bad);
 	p->path = keep(ex, r->path, p->method_id == SP_HTTP_CONNECT ? empty : SP_STR("/"), &bad);
 	p->protocol = keep(ex, r->protocol, empty, &bad);
 	call->n_headers = r->n_headers;
