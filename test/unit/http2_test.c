@@ -32,7 +32,8 @@ static sp_str block(const char *lines)
 		memcpy(text + n, name.ptr, name.len);
 		n += name.len;
 		text[n++] = (char)line.len;
-		memcpy(text + n, line.ptr, line.len);
+		if (line.len > 0)
+			memcpy(text + n, line.ptr, line.len);
 		n += line.len;
 	}
 	return (sp_str){text, n};
