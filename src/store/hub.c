@@ -308,8 +308,8 @@ static bool replay_each(void *arg, sp_store_event *e)
 	sp_store_watch *w = arg;
 	if (match_indexed(w, e))
 		enqueue(w, e);
-	e = sp_store_event_unref(e);
-	return w->code == SP_OK && w->n_queued < 2 * REPLAY_QUEUE_LOW &&
+	(void)sp_store_event_unref(e);
+	return w->code == SP_OK && w->n_queued < (size_t)2 * REPLAY_QUEUE_LOW &&
 	       w->queued_bytes < SP_LIMIT_WATCH_QUEUE_BYTES / 4;
 }
 

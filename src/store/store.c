@@ -196,7 +196,7 @@ void store_dispatch(sp_store *s, sp_store_event *events)
 		hub_dispatch(s, e);
 		SP_ASSERT(e->revision > s->dispatched);
 		s->dispatched = e->revision;
-		e = sp_store_event_unref(e);
+		(void)sp_store_event_unref(e);
 	}
 }
 
@@ -206,7 +206,7 @@ void store_report(sp_store_txn *t)
 	sp_bytes *lent = t->current.record;
 	sp_err err = t->err;
 	t->done(t, t->code, t->code == SP_OK ? NULL : &err);
-	lent = sp_bytes_unref(lent);
+	(void)sp_bytes_unref(lent);
 }
 
 /* ---- life ---- */

@@ -241,7 +241,8 @@ static void crash_once(sp_str before, size_t at, unsigned number)
 	SP_ASSERT(mkdir(dir, 0700) == 0);
 	t_row("crash in disk call %zu", at);
 	t_disk_crash(path, before, at, t_random);
-	T_TRUE(open_core(dir, &risen));
+	sp_store_lmdb_opts o = {.dir = sp_str_c(dir), .bytes_max = (uint64_t)256 << 20};
+	T_OK(core_open(&o, &risen, T_ERR));
 	uint64_t acknowledged = 1;
 	bool is_boundary = risen->state.revision == 1;
 	for (size_t g = 0; g < N_GROUPS; g++) {

@@ -102,7 +102,6 @@ SP_TEST(store_lmdb, damaged_files_are_refused)
 	(void)fclose(f);
 	write_file(path, junk, n);
 	T_CODE(core_open(&o, &c, T_ERR), SP_EIO);
-	T_TRUE(sp_str_find(sp_str_c(t_err()->msg), SP_STR("its end is missing")) >= 0);
 }
 
 /* ---- transformer ---- */

@@ -176,7 +176,7 @@ static void drop_events(sp_store_txn *t)
 	while (t->events != NULL) {
 		sp_store_event *e = t->events;
 		t->events = SP_TAKE(e->next);
-		e = sp_store_event_unref(e);
+		(void)sp_store_event_unref(e);
 	}
 }
 

@@ -75,6 +75,9 @@ static int put_new(core *c, MDB_txn *txn, core_state *s)
 sp_code core_open_dbs(core *c, MDB_txn *txn, bool may_make, core_state *ret, sp_err *err)
 {
 	MDB_val k = core_val("format", 6), v;
+	MDB_envinfo info;
+	(void)mdb_env_info(c->env, &info); /* of an open environment: cannot fail */
+	may_make = may_make && info.me_last_txnid == 0; /* what is missing from a written store is damage */
 	int rc = mdb_dbi_open(txn, "meta", may_make ? MDB_CREATE : 0, &c->meta);
 	if (rc == 0)
 		rc = mdb_get(txn, c->meta, &k, &v);
@@ -108,25 +111,32 @@ sp_code core_open_dbs(core *c, MDB_txn *txn, bool may_make, core_state *ret, sp_
 	return core_state_get(core_str(v), ret, err);
 }
 
-/* A file that lost its end would be a fault when its pages are read. */
-static sp_code check_size(core *c, const char *path, sp_err *err)
+/*
+ * Pages that a transaction took at the end and gave back in the same breath are never written, so a data file
+ * may rightly be shorter than its last page number says. Made longer, a page that is really missing reads as
+ * zeros, which LMDB refuses, instead of faulting. A snapshot has no such pages: one that is short lost its
+ * end.
+ */
+static sp_code check_size(core *c, const char *path, bool is_snapshot, sp_err *err)
 {
 	struct stat st;
 	MDB_envinfo info;
-	(void)mdb_env_info(c->env, &info); /* of an open environment: cannot fail */
 	MDB_stat stat;
+	(void)mdb_env_info(c->env, &info); /* of an open environment: cannot fail */
 	(void)mdb_env_stat(c->env, &stat);
 	c->page_bytes = stat.ms_psize;
 	c->map_pages = info.me_mapsize / c->page_bytes;
+	uint64_t size = (info.me_last_pgno + 1) * c->page_bytes;
 	int rc = mdb_env_get_fd(c->env, &c->data_fd);
 	if (rc != 0 || fstat(c->data_fd, &st) != 0)
 		return sp_fail_sys(err, errno, "cannot look at %s", path);
-	/* An empty store's two first pages are on the disk, its last page number is 1. */
-	if ((uint64_t)st.st_size < ((uint64_t)info.me_last_pgno + 1) * c->page_bytes)
+	if ((uint64_t)st.st_size >= size)
+		return SP_OK;
+	if (is_snapshot)
 		return sp_fail(err, SP_EIO, "%s has %lld bytes and should have %llu: its end is missing",
-			       path, (long long)st.st_size,
-			       (unsigned long long)((info.me_last_pgno + 1) * c->page_bytes));
-	return SP_OK;
+			       path, (long long)st.st_size, (unsigned long long)size);
+	return ftruncate(c->data_fd, (off_t)size) == 0 ? SP_OK
+						       : sp_fail_sys(err, errno, "cannot extend %s", path);
 }
 
 sp_code core_open_file(core *c, const char *path, uint64_t bytes_max, unsigned flags, sp_err *err)
@@ -142,7 +152,8 @@ sp_code core_open_file(core *c, const char *path, uint64_t bytes_max, unsigned f
 	/* Without WRITEMAP: the map is read-only, so a stray pointer cannot touch the data. */
 	if (rc == 0)
 		rc = mdb_env_open(c->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
-	sp_code code = rc == 0 ? check_size(c, path, err) : core_fail(rc, path, err);
+	sp_code code =
+		rc == 0 ? check_size(c, path, (flags & MDB_RDONLY) != 0, err) : core_fail(rc, path, err);
 	if (code != SP_OK) {
 		mdb_env_close(c->env);
 		c->env = NULL;

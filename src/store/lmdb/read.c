@@ -58,8 +58,8 @@ sp_code core_find(MDB_cursor *keys, uint32_t resource, sp_str rest, uint64_t rev
 		  uint64_t *ret_create, sp_err *err)
 {
 	core_key key;
-	version ver;
-	bool end;
+	version ver = {0};
+	bool end = true;
 	core_key_version(&key, resource, rest, revision);
 	SP_TRY(version_at(keys, MDB_SET_RANGE, &key, resource, &ver, &end, err));
 	bool exists = !end && sp_str_eq(ver.rest, rest) && !ver.is_delete;
@@ -78,7 +78,7 @@ sp_code core_log_get(core *c, MDB_txn *txn, uint64_t revision, log_record *ret, 
 /* Appends the plain record to out. */
 static sp_code from_stored(core *c, sp_store_key key, sp_str stored, sp_buf *out, sp_err *err)
 {
-	size_t n;
+	size_t n = 0;
 	char full[SP_LIMIT_STORE_RESOURCE_BYTES + SP_LIMIT_STORE_REST_BYTES];
 	SP_TRY(sp_record_header_bytes(stored, &n, err));
 	SP_ASSERT(key.resource.len + key.rest.len <= sizeof full);
@@ -145,8 +145,8 @@ static void cursor_cleanup(MDB_cursor **cur)
 static sp_code get_in(core *c, const core_state *s, sp_store_key key, uint64_t revision, sp_store_value *ret,
 		      sp_err *err)
 {
-	uint32_t resource;
-	log_record r;
+	uint32_t resource = 0;
+	log_record r = {0};
 	AUTO_CURSOR keys = NULL;
 	if (revision != 0)
 		SP_TRY(store_revision_check(revision, s->compacted, s->revision, err));
@@ -167,7 +167,7 @@ static sp_code get_in(core *c, const core_state *s, sp_store_key key, uint64_t r
 
 sp_code core_get(core *c, sp_store_key key, uint64_t revision, sp_store_value *ret, sp_err *err)
 {
-	core_state s;
+	core_state s = {0};
 	SP_TRY(read_begin(c, &s, err));
 	sp_code code = get_in(c, &s, key, revision, ret, err);
 	read_end(c);
@@ -263,7 +263,7 @@ static sp_code show(walk *w, const version *ver, bool *ret_stop, sp_err *err)
 	int rc = mdb_cursor_get(w->log, &k, &v, MDB_SET);
 	if (rc != 0)
 		return core_fail(rc, "cannot read a record", err);
-	log_record r;
+	log_record r = {0};
 	SP_TRY(log_record_get(core_str(v), &r, err));
 	sp_str record = r.stored;
 	if (w->c->has_transformer) {
@@ -273,7 +273,7 @@ static sp_code show(walk *w, const version *ver, bool *ret_stop, sp_err *err)
 		record = sp_buf_view(&w->plain);
 	}
 	if (w->q->indexed != NULL) {
-		sp_record header;
+		sp_record header = {0};
 		SP_TRY(sp_record_decode(record, &header, err));
 		if (!header.is_indexed || !sp_str_eq(header.indexed, *w->q->indexed)) {
 			w->n_scanned++;
@@ -291,8 +291,8 @@ static sp_code show(walk *w, const version *ver, bool *ret_stop, sp_err *err)
 
 static sp_code range_scan(walk *w, sp_err *err)
 {
-	version ver;
-	bool end, stop = false;
+	version ver = {0};
+	bool end = true, stop = false;
 	SP_TRY(first_key(w, &ver, &end, err));
 	SP_TRY(seek_live(w, &ver, &end, err));
 	while (!end && !stop) {
@@ -336,7 +336,7 @@ static sp_code range_index(walk *w, sp_err *err)
 			continue;
 		SP_TRY(core_find(w->keys, w->resource, ver.rest, UINT64_MAX, &ver.revision,
 				 &ver.create_revision, err));
-		bool stop;
+		bool stop = false;
 		SP_TRY(show(w, &ver, &stop, err));
 		if (stop)
 			return stop_at(w, ver.rest, err);
@@ -369,7 +369,7 @@ static sp_code range_in(walk *w, const core_state *s, sp_err *err)
 sp_code core_range(core *c, const sp_store_query *q, sp_store_visit (*visit)(void *, const sp_store_entry *),
 		   void *arg, sp_store_chunk *ret, sp_err *err)
 {
-	core_state s;
+	core_state s = {0};
 	*ret = (sp_store_chunk){0};
 	walk w = {.c = c, .q = q, .visit = visit, .arg = arg, .chunk = ret};
 	sp_buf_init(&w.plain, PLAIN_MAX);
@@ -390,7 +390,7 @@ static sp_store_visit visit_none(void *arg, const sp_store_entry *e)
 sp_code core_count(core *c, sp_str resource, sp_str prefix, uint64_t *ret, sp_err *err)
 {
 	sp_store_query q = {.resource = resource, .prefix = prefix, .want_remaining = true};
-	sp_store_chunk chunk;
+	sp_store_chunk chunk = {0};
 	SP_TRY(core_range(c, &q, visit_none, NULL, &chunk, err)); /* n_max 0: ends before the first entry */
 	*ret = chunk.n_remaining;
 	return SP_OK;
@@ -398,7 +398,7 @@ sp_code core_count(core *c, sp_str resource, sp_str prefix, uint64_t *ret, sp_er
 
 sp_code core_info(core *c, bool with_space, sp_store_info *ret, sp_err *err)
 {
-	core_state s;
+	core_state s = {0};
 	SP_TRY(read_begin(c, &s, err));
 	sp_store_info info = {.revision = s.revision,
 			      .compacted = s.compacted,
@@ -423,7 +423,7 @@ static sp_code log_event(core *c, const store_log_query *q, uint64_t revision, c
 	if (!r->is_delete)
 		SP_TRY(core_load(c, key, r->stored, &record, err));
 	if (r->prev_revision != 0) {
-		log_record before;
+		log_record before = {0};
 		SP_TRY(core_log_get(c, c->reader, r->prev_revision, &before, err));
 		SP_TRY(core_load(c, key, before.stored, &prev, err));
 		*bytes += before.stored.len;
@@ -446,7 +446,7 @@ static sp_code log_event(core *c, const store_log_query *q, uint64_t revision, c
 static sp_code log_read_in(core *c, const core_state *s, const store_log_query *q, uint64_t *ret_upto,
 			   sp_err *err)
 {
-	uint32_t resource;
+	uint32_t resource = 0;
 	uint64_t revision = q->after + 1;
 	size_t bytes = 0;
 	AUTO_CURSOR cur = NULL;
@@ -464,11 +464,11 @@ static sp_code log_read_in(core *c, const core_state *s, const store_log_query *
 			*ret_upto = revision - 1;
 			return SP_OK;
 		}
-		log_record r;
+		log_record r = {0};
 		SP_TRY(log_record_get(core_str(v), &r, err));
 		if (r.resource != resource || !q->want(q->arg, (sp_store_key){q->resource, r.rest}))
 			continue;
-		sp_store_event *e;
+		sp_store_event *e = NULL;
 		SP_TRY(log_event(c, q, revision, &r, &bytes, &e, err));
 		if (!q->each(q->arg, e)) {
 			*ret_upto = revision;
@@ -483,7 +483,7 @@ static sp_code log_read_in(core *c, const core_state *s, const store_log_query *
 
 sp_code core_log_read(core *c, const store_log_query *q, uint64_t *ret_upto, sp_err *err)
 {
-	core_state s;
+	core_state s = {0};
 	SP_TRY(read_begin(c, &s, err));
 	sp_code code = log_read_in(c, &s, q, ret_upto, err);
 	read_end(c);

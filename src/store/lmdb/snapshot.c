@@ -85,10 +85,10 @@ sp_code sp_store_lmdb_snapshot_dir(sp_str dir, sp_str path, sp_err *err)
 
 /* ---- list ---- */
 
-static sp_code read_state(const char *path, core_state *ret, sp_err *err)
+static sp_code read_state(const char *path, bool is_snapshot, core_state *ret, sp_err *err)
 {
 	core c = {.lock_fd = -1};
-	SP_TRY(core_open_file(&c, path, 0, MDB_RDONLY | MDB_NOLOCK, err));
+	SP_TRY(core_open_file(&c, path, 0, is_snapshot ? MDB_RDONLY | MDB_NOLOCK : 0, err));
 	MDB_txn *txn = NULL;
 	int rc = mdb_txn_begin(c.env, NULL, MDB_RDONLY, &txn);
 	sp_code code = rc == 0 ? core_open_dbs(&c, txn, false, ret, err)
@@ -135,10 +135,10 @@ static sp_code add_file(listing *l, sp_str dir, const char *name, sp_err *err)
 {
 	char path[CORE_PATH_BYTES];
 	struct stat st;
-	core_state state;
+	core_state state = {0};
 	SP_TRY(core_path(path, dir, name, err));
 	/* Whatever is no snapshot is no business of ours. */
-	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || read_state(path, &state, NULL) != SP_OK)
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || read_state(path, true, &state, NULL) != SP_OK)
 		return SP_OK;
 	return add_item(l, sp_str_c(name), &state, &st, err);
 }
@@ -186,7 +186,7 @@ static sp_code copy_file(const char *from, const char *to, sp_err *err)
 static sp_code raise_revision(const char *path, uint64_t above, sp_err *err)
 {
 	core c = {.lock_fd = -1};
-	core_state state;
+	core_state state = {0};
 	SP_TRY(core_open_file(&c, path, 0, 0, err));
 	MDB_txn *txn = NULL;
 	int rc = mdb_txn_begin(c.env, NULL, 0, &txn);
@@ -219,16 +219,16 @@ static sp_code restore_locked(sp_str path, sp_str dir, sp_err *err)
 {
 	path_buf from;
 	char data[CORE_PATH_BYTES], tmp[CORE_PATH_BYTES], tmp_lock[CORE_PATH_BYTES];
-	core_state state, old = {0};
+	core_state state = {0}, old = {0};
 	SP_TRY(path_make(&from, path, "", err));
 	SP_TRY(core_path(data, dir, "data.mdb", err));
 	SP_TRY(core_path(tmp, dir, "restore.tmp", err));
 	SP_TRY(core_path(tmp_lock, dir, "restore.tmp-lock", err));
-	if (read_state(from.text, &state, err) != SP_OK)
+	if (read_state(from.text, true, &state, err) != SP_OK)
 		return sp_wrap(err, "'%s' is not a snapshot that can be restored", from.text);
 	struct stat st;
 	if (stat(data, &st) == 0)
-		SP_TRY(read_state(data, &old, err));
+		SP_TRY(read_state(data, false, &old, err));
 	(void)unlink(tmp); /* of a restore that a crash cut short */
 	SP_TRY(copy_file(from.text, tmp, err));
 	SP_TRY(raise_revision(tmp, old.revision, err));

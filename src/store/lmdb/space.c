@@ -87,7 +87,7 @@ sp_code core_space_check(core *c, uint64_t n_pages, sp_err *err)
 		c->is_full = false;
 		return SP_OK;
 	}
-	uint64_t n_free;
+	uint64_t n_free = 0;
 	SP_TRY(free_pages_now(c, &n_free, err));
 	c->is_full = n_free + (SP_MAX(c->ahead_pages, used) - used) < needed;
 	return c->is_full ? core_fail(rc, "cannot take more objects, deletes still work", err) : SP_OK;
@@ -95,7 +95,7 @@ sp_code core_space_check(core *c, uint64_t n_pages, sp_err *err)
 
 sp_code core_space_info(core *c, sp_store_info *ret, sp_err *err)
 {
-	uint64_t n_free, used = used_pages(c);
+	uint64_t n_free = 0, used = used_pages(c);
 	struct stat st;
 	SP_TRY(free_pages(c->reader, &n_free, err));
 	if (fstat(c->data_fd, &st) != 0)

@@ -409,7 +409,7 @@ static void trim_event(store_mem *m, sp_store_event *e)
 		bool goes = v->revision < e->revision || (v == e && e->is_delete);
 		if (goes) {
 			m->history_bytes -= SP_MIN(m->history_bytes, version_bytes(v));
-			v = sp_store_event_unref(v);
+			(void)sp_store_event_unref(v);
 		} else {
 			k->versions[n++] = v;
 		}
