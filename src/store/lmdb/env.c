@@ -76,7 +76,7 @@ sp_code core_open_dbs(core *c, MDB_txn *txn, bool may_make, core_state *ret, sp_
 {
 	MDB_val k = core_val("format", 6), v;
 	MDB_envinfo info;
-	(void)mdb_env_info(c->env, &info); /* of an open environment: cannot fail */
+	(void)mdb_env_info(c->env, &info);              /* of an open environment: cannot fail */
 	may_make = may_make && info.me_last_txnid == 0; /* what is missing from a written store is damage */
 	int rc = mdb_dbi_open(txn, "meta", may_make ? MDB_CREATE : 0, &c->meta);
 	if (rc == 0)
