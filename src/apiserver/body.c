@@ -58,6 +58,17 @@ static bool refuse_kind(api_write *w, const type_meta *t, sp_str why)
 					 SP_ARG(why)));
 }
 
+/* What a patch makes of an object is shown whole. */
+static bool refuse_patched(api_write *w, sp_str json, sp_str why)
+{
+	sp_violations v;
+	sp_violations_init(&v, &w->arena);
+	sp_v_invalid(&v, SP_PATH("patch"), json, SP_FMT, SP_ARG(why));
+	sp_status s = sp_status_invalid(&w->arena, (sp_group_resource){0}, SP_STR(""), &v);
+	api_write_refuse(w, &s);
+	return false;
+}
+
 /* What is left out of a body is the resource's own. */
 static type_meta complete(api_write *w, sp_str api_version, sp_str kind)
 {
@@ -104,12 +115,13 @@ static bool check_type(api_write *w, const type_meta *t)
 }
 
 /* Unknown and repeated fields: refused, warned of or passed over. */
-static bool report(api_write *w, const type_meta *t, const sp_strict *strict)
+static bool report(api_write *w, const type_meta *t, sp_str json, const sp_strict *strict)
 {
 	if (strict->n == 0 || w->o.fields == API_FV_IGNORE)
 		return true;
 	if (w->o.fields == API_FV_STRICT)
-		return refuse_kind(w, t, sp_strict_text(&w->arena, strict));
+		return w->is_patch ? refuse_patched(w, json, sp_strict_text(&w->arena, strict))
+				   : refuse_kind(w, t, sp_strict_text(&w->arena, strict));
 	for (size_t i = 0; i < strict->n && w->r != NULL; i++)
 		api_warn(w->r, sp_arena_try_dup(w->r->arena, strict->items[i]));
 	return true;
@@ -142,14 +154,15 @@ static bool decode_json(api_write *w, sp_str json, sp_str raw, sp_strict *strict
 		return false;
 	code = sp_decode_json(&w->arena, w->res->kind->schema, json, w->doc, strict, &w->obj, &err);
 	if (code == SP_EINVAL)
-		return refuse_kind(w, &t, sp_str_c(err.msg));
+		return w->is_patch ? refuse_patched(w, json, sp_str_c(err.msg))
+				   : refuse_kind(w, &t, sp_str_c(err.msg));
 	if (code != SP_OK) {
 		api_write_fail(w, code, &err);
 		return false;
 	}
 	SP_KIND_NEED(&w->ctx, sp_kv_set_str(w->doc, w->obj, "kind", t.kind));
 	SP_KIND_NEED(&w->ctx, sp_kv_set_str(w->doc, w->obj, "apiVersion", t.api_version));
-	return report(w, &t, strict) && fill_defaults(w);
+	return report(w, &t, json, strict) && fill_defaults(w);
 }
 
 static bool decode_protobuf(api_write *w, sp_str body)
@@ -173,17 +186,24 @@ static bool decode_protobuf(api_write *w, sp_str body)
 }
 
 /* "line 2: key "a" already set in map", one complaint a line of Go's error. */
-static void add_yaml_complaints(sp_str text, sp_strict *strict)
+static bool next_yaml_complaint(sp_str *text, sp_str *ret)
+{
+	(void)sp_str_take(text, SP_STR("yaml: unmarshal errors:\n"));
+	if (text->len == 0)
+		return false;
+	if (!sp_str_cut(text, '\n', ret)) {
+		*ret = *text;
+		text->len = 0;
+	}
+	*ret = sp_str_trim(*ret);
+	return true;
+}
+
+void api_warn_yaml(api_request *r, sp_str complaints)
 {
 	sp_str line;
-	(void)sp_str_take(&text, SP_STR("yaml: unmarshal errors:\n"));
-	while (text.len > 0 && strict->n < SP_STRICT_MAX) {
-		if (!sp_str_cut(&text, '\n', &line)) {
-			line = text;
-			text.len = 0;
-		}
-		strict->items[strict->n++] = sp_str_trim(line);
-	}
+	while (next_yaml_complaint(&complaints, &line))
+		api_warn(r, sp_arena_try_dup(r->arena, line));
 }
 
 static bool decode_yaml(api_write *w, sp_str body)
@@ -203,7 +223,9 @@ static bool decode_yaml(api_write *w, sp_str body)
 		api_write_fail(w, code, &err);
 		return false;
 	}
-	add_yaml_complaints(complaints, &strict);
+	sp_str line;
+	while (strict.n < SP_STRICT_MAX && next_yaml_complaint(&complaints, &line))
+		strict.items[strict.n++] = line;
 	return decode_json(w, sp_buf_view(&json), body, &strict);
 }
 

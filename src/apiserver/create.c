@@ -13,22 +13,10 @@ bool api_write_namespace(api_write *w)
 	return false;
 }
 
-/* New objects have no revision. U: apiserver pkg/storage/interfaces.go, PrepareObjectForStorage. */
-static bool check_revision(api_write *w)
-{
-	sp_str rv = sp_kv_str(sp_meta(w->obj), "resourceVersion");
-	if (rv.len == 0)
-		return true;
-	sp_status s = {.code = 500,
-		       .message = SP_STR("resourceVersion should not be set on objects to be created")};
-	api_write_refuse(w, &s);
-	return false;
-}
-
 void api_write_create(api_write *w)
 {
 	w->ok_code = 201;
-	if (api_write_prepare_create(w) && check_revision(w))
+	if (api_write_prepare_create(w))
 		api_write_commit(w);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "apiserver/delete.h"
 
+#include "apiserver/admission/admission.h"
 #include "apiserver/write.h"
 #include "base/num.h"
 #include "kube/decode.h"
@@ -242,13 +243,15 @@ static bool check_preconditions(api_write *w, const api_delete_options *o)
 void api_write_delete(api_write *w, const api_delete_options *o)
 {
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
-	if (!check_preconditions(w, o))
+	const api_admit admit = {.w = w, .op = API_OP_DELETE, .old = w->obj};
+	if (!api_admit_mutate(&admit) || !api_admit_validate(&admit) || !check_preconditions(w, o))
 		return;
 	w->o.dry_run = o->has_dry_run;
 	w->ok_code = 200;
 	int64_t grace = grace_of(hooks, w->obj, o);
 	(void)set_finalizers(&w->ctx, sp_meta(w->obj), hooks, o);
-	bool waits = grace > 0 || sp_kv_list(sp_meta(w->obj), "finalizers") != NULL;
+	bool held = hooks != NULL && hooks->prepare_delete != NULL && hooks->prepare_delete(&w->ctx, w->obj);
+	bool waits = grace > 0 || held || sp_kv_list(sp_meta(w->obj), "finalizers") != NULL;
 	if (waits || (hooks != NULL && (hooks->flags & SP_KIND_GRACEFUL_DELETE) != 0))
 		(void)mark(&w->ctx, w->obj, grace);
 	if (w->ctx.code != SP_OK)

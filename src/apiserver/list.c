@@ -256,6 +256,11 @@ static bool place(api_lister *l)
 {
 	api_request *r = l->r;
 	sp_err err;
+	/* Revision 0 is answered from what is at hand, whole: pages are not for it. */
+	if (l->o.has_rv && l->o.rv == 0 && l->o.match != API_RV_EXACT) {
+		l->o.limit = 0;
+		l->o.cont = (sp_str){NULL, 0};
+	}
 	if (l->o.cont.len == 0) {
 		if (l->o.has_rv && l->o.rv > 0 && !api_revision_reached(r, l->o.rv))
 			return false;
@@ -265,14 +270,15 @@ static bool place(api_lister *l)
 		return true;
 	}
 	sp_str from;
-	if (l->o.has_rv && l->o.rv != 0) {
+	if (l->o.has_rv) {
 		sp_status s = sp_status_bad_request(
 			SP_STR("specifying resource version is not allowed when using continue"));
 		api_reply_status(r, &s);
 		return false;
 	}
 	if (api_continue_read(r->arena, l->o.cont, l->prefix, &l->revision, &from, &err) != SP_OK) {
-		sp_status s = sp_status_bad_request(sp_str_c(err.msg));
+		sp_status s = sp_status_bad_request(
+			sp_arena_printf(r->arena, "invalid continue token: %s", err.msg));
 		api_reply_status(r, &s);
 		return false;
 	}

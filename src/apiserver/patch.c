@@ -35,6 +35,8 @@ static bool find_type(api_request *r, patch_type *ret)
 		}
 	}
 	sp_status s = sp_status_unsupported_media_type(r->arena, patch_media, PATCH_COUNT_);
+	s.message = SP_STR("415: Unsupported Media Type"); /* upstream's router, in its words */
+	s.has_details = true;
 	api_reply_status(r, &s);
 	return false;
 }
@@ -48,7 +50,7 @@ static void refuse_patch(api_write *w, const sp_patch_error *perr)
 	sp_status s = {.code = perr->status,
 		       .reason = perr->reason,
 		       .message = perr->message,
-		       .has_details = perr->n_causes > 0,
+		       .has_details = perr->n_causes > 0 || perr->status == 422,
 		       .causes = causes,
 		       .n_causes = causes == NULL ? 0 : perr->n_causes};
 	api_write_refuse(w, &s);
@@ -102,39 +104,68 @@ static void run_edit(api_write *w, patch_type type)
 		refuse_patch(w, &perr);
 		return;
 	}
-	if (!decode_result(w, patched) || !api_write_namespace(w))
-		return;
-	api_write_update(w, old);
+	if (decode_result(w, patched) && api_write_check_name(w) && api_write_namespace(w))
+		api_write_update(w, old);
 }
 
 /* ---- server-side apply ---- */
 
-static bool read_applied(api_write *w, yyjson_mut_val **ret)
+static bool refuse(api_write *w, sp_str message)
 {
-	sp_err err;
-	sp_code code = sp_yaml_parse(&w->arena, w->body, w->doc, NULL, ret, &err);
-	if (code == SP_OK && !yyjson_mut_is_obj(*ret))
-		code = sp_fail(&err, SP_EINVAL, "error decoding YAML: not an object");
-	if (code == SP_OK)
-		return true;
-	sp_status s = sp_status_bad_request(sp_arena_printf(&w->arena, "error decoding YAML: %s", err.msg));
+	sp_status s = sp_status_bad_request(message);
 	api_write_refuse(w, &s);
 	return false;
 }
 
-static void run_apply(api_write *w)
+static bool read_applied(api_write *w, yyjson_mut_val **ret)
 {
-	yyjson_mut_val *old = NULL, *applied = NULL, *merged = NULL;
+	sp_err err;
+	sp_str complaints = {NULL, 0};
+	sp_code code = sp_yaml_parse(&w->arena, w->body, w->doc, &complaints, ret, &err);
+	if (code == SP_OK && !yyjson_mut_is_obj(*ret))
+		return refuse(w, SP_STR("error decoding YAML: not an object"));
+	if (code != SP_OK)
+		return refuse(w, sp_arena_printf(&w->arena,
+						 "error decoding YAML: error converting YAML to JSON: %s",
+						 err.msg));
+	api_warn_yaml(w->r, complaints);
+	return true;
+}
+
+/* U: apiserver pkg/endpoints/handlers/fieldmanager; a group/version prints its slash always. */
+static bool check_applied_type(api_write *w, yyjson_mut_val *applied)
+{
+	sp_str api_version = sp_kv_str(applied, "apiVersion"), kind = sp_kv_str(applied, "kind");
+	bool slash = sp_str_index(api_version, '/') >= 0;
+	if (sp_str_eq(kind, w->res->kind->kind) && api_version.len > 0)
+		return true;
+	return refuse(w, sp_arena_printf(&w->arena, "invalid object type: %s" SP_FMT ", Kind=" SP_FMT,
+					 slash ? "" : "/", SP_ARG(api_version), SP_ARG(kind)));
+}
+
+/* Something that is not there yet has no uid, and no revision that counts. */
+static bool check_applied_new(api_write *w, yyjson_mut_val *applied)
+{
+	yyjson_mut_val *meta = sp_meta(applied);
+	sp_str uid = sp_kv_str(meta, "uid");
+	sp_kv_drop(meta, "resourceVersion");
+	if (uid.len == 0)
+		return true;
+	sp_status s =
+		sp_status_conflict(&w->arena, w->res->gr, w->r->info.name,
+				   sp_arena_printf(&w->arena,
+						   "uid mismatch: the provided object specified uid " SP_FMT
+						   ", and no existing object was found",
+						   SP_ARG(uid)));
+	api_write_refuse(w, &s);
+	return false;
+}
+
+static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied)
+{
+	yyjson_mut_val *merged = NULL;
 	sp_patch_error perr = {0};
 	sp_apply_request req;
-	sp_err err;
-	sp_code code = api_write_load(w, w->r->info.name, &old, &err);
-	if (code != SP_OK && (code != SP_ENOTFOUND || w->r->sub != NULL)) {
-		api_write_fail(w, code, &err);
-		return;
-	}
-	if (!read_applied(w, &applied))
-		return;
 	if (!api_write_apply_request(w, &req)) {
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return;
@@ -144,12 +175,26 @@ static void run_apply(api_write *w)
 		refuse_patch(w, &perr);
 		return;
 	}
-	if (!decode_result(w, merged) || !api_write_namespace(w))
+	if (!decode_result(w, merged) || !api_write_check_name(w) || !api_write_namespace(w))
 		return;
 	if (old == NULL)
 		api_write_create(w);
 	else
 		api_write_update(w, old);
+}
+
+static void run_apply(api_write *w)
+{
+	yyjson_mut_val *old = NULL, *applied = NULL;
+	sp_err err;
+	sp_code code = api_write_load(w, w->r->info.name, &old, &err);
+	if (code != SP_OK && (code != SP_ENOTFOUND || w->r->sub != NULL)) {
+		api_write_fail(w, code, &err);
+		return;
+	}
+	if (read_applied(w, &applied) && check_applied_type(w, applied) &&
+	    (old != NULL || check_applied_new(w, applied)))
+		merge(w, old, applied);
 }
 
 /* ---- the beginning ---- */
@@ -182,6 +227,7 @@ static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
 	w->body = body;
+	w->is_patch = true;
 	if (!names_revision(w))
 		w->again = run;
 	run(w);

@@ -137,6 +137,25 @@ static void dispatch_verb(api_request *r, uint8_t allowed)
 	refuse_method(r);
 }
 
+/* Resources whose use is warned of. U: kubernetes/api, +k8s:prerelease-lifecycle-gen markers. */
+static const struct {
+	sp_str group, plural, warning;
+} deprecated[] = {
+	{SP_STR_INIT(""), SP_STR_INIT("endpoints"),
+	 SP_STR_INIT("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")},
+	{SP_STR_INIT(""), SP_STR_INIT("componentstatuses"),
+	 SP_STR_INIT("v1 ComponentStatus is deprecated in v1.19+")},
+};
+
+static void warn_deprecated(api_request *r)
+{
+	for (size_t i = 0; i < SP_LEN(deprecated); i++) {
+		if (sp_str_eq(deprecated[i].group, r->res->gr.group) &&
+		    sp_str_eq(deprecated[i].plural, r->res->gr.resource))
+			api_warn(r, deprecated[i].warning);
+	}
+}
+
 static void dispatch_resource(api_request *r)
 {
 	r->res = api_resource_find(&r->server->resources, r->info.group, r->info.version, r->info.resource);
@@ -147,6 +166,7 @@ static void dispatch_resource(api_request *r)
 			refuse_page(r);
 		return;
 	}
+	warn_deprecated(r);
 	uint8_t allowed = r->res->kind->verbs;
 	if (r->info.subresource.len > 0) {
 		r->sub = api_subresource(r->res, r->info.subresource);

@@ -5,7 +5,7 @@
 #include "kube/meta.h"
 
 /* U: apiserver pkg/endpoints/handlers/rest.go, checkName. */
-static bool check_name(api_write *w)
+bool api_write_check_name(api_write *w)
 {
 	sp_str name = sp_meta_name(w->obj), want = w->r->info.name;
 	sp_str why;
@@ -40,10 +40,13 @@ static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 	sp_str rv = sp_kv_str(meta, "resourceVersion"), old_rv = sp_kv_str(sp_meta(old), "resourceVersion");
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
 	if (uid.len > 0 && !sp_str_eq(uid, old_uid))
-		return conflict(w, sp_arena_printf(&w->arena,
-						   "Precondition failed: UID in precondition: " SP_FMT
-						   ", UID in object meta: " SP_FMT,
-						   SP_ARG(uid), SP_ARG(old_uid)));
+		return conflict(
+			w, sp_arena_printf(
+				   &w->arena,
+				   "StorageError: invalid object, Code: 4, Key: " SP_FMT SP_FMT
+				   ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID "
+				   "in precondition: " SP_FMT ", UID in object meta: " SP_FMT,
+				   SP_ARG(w->res->prefix), SP_ARG(w->rest), SP_ARG(uid), SP_ARG(old_uid)));
 	if (rv.len > 0 && !sp_str_eq(rv, SP_STR("0")))
 		return sp_str_eq(rv, old_rv) || conflict(w, SP_STR(SP_STATUS_MODIFIED));
 	if (hooks == NULL || (hooks->flags & SP_KIND_UNCONDITIONAL_UPDATE) == 0)
@@ -86,7 +89,7 @@ static void again(api_write *w)
 static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
-	if (!api_write_decode(w, body) || !check_name(w) || !api_write_namespace(w))
+	if (!api_write_decode(w, body) || !api_write_check_name(w) || !api_write_namespace(w))
 		return;
 	if (sp_kv_str(sp_meta(w->obj), "resourceVersion").len == 0)
 		w->again = again;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/write.h"
 
+#include "apiserver/admission/admission.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -221,23 +222,46 @@ static sp_code track(api_write *w, yyjson_mut_val *old)
 	return sp_apply_track(&req, old, w->obj);
 }
 
+static void dedup_owners(api_write *w)
+{
+	sp_str uids = sp_meta_dedup_owners(&w->ctx, w->obj);
+	if (uids.len > 0 && w->r != NULL)
+		api_warn(w->r,
+			 sp_arena_printf(
+				 w->r->arena,
+				 ".metadata.ownerReferences contains duplicate entries; API server dedups "
+				 "owner references in 1.20+, and may reject such requests as early as 1.24; "
+				 "please fix your requests; duplicate UID(s) observed: " SP_FMT,
+				 SP_ARG(uids)));
+}
+
 bool api_write_prepare_create(api_write *w)
 {
+	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
 	reset_ctx(w);
+	sp_kv_drop(sp_meta(w->obj), "resourceVersion");
 	sp_meta_fill_create(&w->ctx, w->obj);
+	if (!api_admit_mutate(&admit))
+		return false;
+	dedup_owners(w);
 	sp_code code = track(w, NULL);
 	if (code == SP_OK)
 		code = sp_kind_before_create(&w->ctx, w->obj);
-	return settle(w, code, sp_meta_name(w->obj));
+	return settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(&admit);
 }
 
 bool api_write_prepare_update(api_write *w, yyjson_mut_val *old)
 {
+	const api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
 	reset_ctx(w);
+	sp_kv_drop(sp_meta(w->obj), "selfLink");
+	if (!api_admit_mutate(&admit))
+		return false;
+	dedup_owners(w);
 	sp_code code = track(w, old);
 	if (code == SP_OK)
 		code = sp_kind_before_update(&w->ctx, w->obj, old);
-	return settle(w, code, sp_meta_name(w->obj));
+	return settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(&admit);
 }
 
 /* ---- answers ---- */
@@ -308,7 +332,7 @@ static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
 		if (code != SP_OK)
 			write_failed(w, code, err);
 		else
-			reply_record(w, w->record != NULL ? w->record : w->old.record, w->op.revision);
+			reply_record(w, w->record, w->op.revision);
 	}
 	if (w->r == NULL && !w->committing)
 		write_free(w);
@@ -319,7 +343,7 @@ static void submit(api_write *w, sp_store_op_type type)
 	w->op = (sp_store_op){.type = type,
 			      .key = {w->res->prefix, w->rest},
 			      .expected = w->old.record == NULL ? 0 : w->old.revision,
-			      .record = w->record};
+			      .record = type == SP_STORE_PUT ? w->record : NULL};
 	w->txn = (sp_store_txn){.ops = &w->op, .n_ops = 1, .done = on_done, .arg = w};
 	w->committing = true;
 	sp_store_write(w->server->store, &w->txn);
@@ -336,7 +360,9 @@ static bool is_same(api_write *w)
 bool api_is_finished(yyjson_mut_val *obj)
 {
 	yyjson_mut_val *meta = sp_meta(obj);
+	/* spec.finalizers: of namespaces. */
 	return sp_kv_has(meta, "deletionTimestamp") && sp_kv_list(meta, "finalizers") == NULL &&
+	       sp_kv_list(sp_kv_get(obj, "spec"), "finalizers") == NULL &&
 	       sp_kv_i64(meta, "deletionGracePeriodSeconds", 0) == 0;
 }
 
@@ -363,9 +389,15 @@ void api_write_commit(api_write *w)
 
 void api_write_remove(api_write *w)
 {
-	if (w->o.dry_run) {
-		reply_record(w, w->old.record, w->old.revision);
-		return;
-	}
-	submit(w, SP_STORE_DELETE);
+	sp_err err;
+	/* What the answer shows; the store needs nothing of it. */
+	w->record = sp_bytes_unref(w->record);
+	sp_code code =
+		api_object_record(&w->arena, w->res, w->doc, w->obj, w->server->marker_str, &w->record, &err);
+	if (code != SP_OK)
+		api_write_fail(w, code, &err);
+	else if (w->o.dry_run)
+		reply_record(w, w->record, w->old.revision);
+	else
+		submit(w, SP_STORE_DELETE);
 }

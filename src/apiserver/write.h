@@ -27,6 +27,7 @@ typedef struct api_write {
 	sp_store_op op;
 	sp_store_txn txn;
 	uint16_t ok_code;
+	bool is_patch; /* what can't be decoded is the patch's fault */
 	bool is_apply; /* field owners are part of the patch's result */
 	unsigned tries;
 	bool committing;
@@ -62,6 +63,9 @@ bool api_write_decode_json(api_write *w, sp_str json);
 struct sp_apply_request;
 bool api_write_apply_request(api_write *w, struct sp_apply_request *ret);
 
+/* Warns of what sp_yaml_parse complained about, a line each. */
+void api_warn_yaml(api_request *r, sp_str complaints);
+
 /* The stored state into w->old, and as a tree. SP_ENOTFOUND: there is none. */
 sp_code api_write_load(api_write *w, sp_str name, yyjson_mut_val **ret_old, sp_err *err) SP_MUST_USE;
 sp_code api_write_load_at(api_write *w, sp_str ns, sp_str name, yyjson_mut_val **ret_old,
@@ -79,6 +83,8 @@ void api_write_commit(api_write *w);
 /* Removes the object of w->old; the answer is the object or a Status, as w->reply says. */
 void api_write_remove(api_write *w);
 
+/* w->obj has the name of the request's path; false: it has not, answered. */
+bool api_write_check_name(api_write *w);
 /* Puts the request's namespace into w->obj; false: it names another one, answered. */
 bool api_write_namespace(api_write *w);
 /* Prepares and commits w->obj as a new object / as a change of `old`; answers. */

@@ -109,6 +109,9 @@ struct sp_kind_hooks {
 	sp_kind_validate_update_fn *validate_update;
 	sp_kind_validate_fn *warn_create;
 	sp_kind_validate_update_fn *warn_update;
+	/* What a deletion changes besides metadata. True: the object stays until something else removes it.
+	 */
+	bool (*prepare_delete)(sp_kind_ctx *c, yyjson_mut_val *obj);
 	/* As in sp_sub_hooks, for the resource itself ("status"). */
 	const char *const *reset_fields;
 	const sp_sub_hooks *subs;

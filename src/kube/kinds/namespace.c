@@ -41,6 +41,16 @@ static void namespace_prepare_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson
 	SP_KIND_NEED(c, spec != NULL && sp_kv_copy(c->doc, spec, sp_kv_get(old, "spec"), "finalizers"));
 }
 
+/* A namespace ends in two steps: what is in it goes first, while its own finalizers hold it. */
+static bool namespace_prepare_delete(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	if (sp_kv_list(sp_kv_get(obj, "spec"), "finalizers") == NULL)
+		return false;
+	SP_KIND_NEED(c, sp_kv_set_str(c->doc, sp_kv_need_obj(c->doc, obj, "status"), "phase",
+				      SP_STR("Terminating")));
+	return true;
+}
+
 static void finalizer(sp_violations *v, const sp_path *path, sp_str s)
 {
 	sp_v_qualified_name(v, path, s);
@@ -109,6 +119,7 @@ const sp_kind_hooks sp_hooks_namespace = {
 	.prepare_update = namespace_prepare_update,
 	.validate = namespace_validate,
 	.validate_update = namespace_validate_update,
+	.prepare_delete = namespace_prepare_delete,
 	.reset_fields = reset,
 	.subs = subs,
 	.n_subs = SP_LEN(subs),

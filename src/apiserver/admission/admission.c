@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/admission/admission.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "kube/meta.h"
+
+const api_admission_plugin api_admission_plugins[] = {
+	{"NamespaceLifecycle", api_admit_namespace_lifecycle, NULL},
+	{"ServiceAccount", api_admit_service_account, api_admit_service_account_validate},
+	{"TaintNodesByCondition", api_admit_taint_nodes, NULL},
+	{"Priority", api_admit_priority, api_admit_priority_class_validate},
+	{"DefaultTolerationSeconds", api_admit_default_tolerations, NULL},
+	{"DefaultStorageClass", api_admit_default_storage_class, NULL},
+	{"StorageObjectInUseProtection", api_admit_storage_protection, NULL},
+};
+const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);
+
+bool api_admit_mutate(const api_admit *a)
+{
+	for (size_t i = 0; i < api_n_admission_plugins; i++) {
+		if (api_admission_plugins[i].mutate != NULL && !api_admission_plugins[i].mutate(a))
+			return false;
+	}
+	return true;
+}
+
+bool api_admit_validate(const api_admit *a)
+{
+	for (size_t i = 0; i < api_n_admission_plugins; i++) {
+		if (api_admission_plugins[i].validate != NULL && !api_admission_plugins[i].validate(a))
+			return false;
+	}
+	return true;
+}
+
+/* ---- for plugins ---- */
+
+bool api_admit_is(const api_admit *a, const char *group, const char *resource, const char *subresource)
+{
+	const sp_kind *k = a->w->res->kind;
+	return sp_str_eq(k->plural, sp_str_c(resource)) && sp_str_eq(k->group, sp_str_c(group)) &&
+	       sp_str_eq(a->w->ctx.subresource, sp_str_c(subresource));
+}
+
+bool api_admit_refuse(const api_admit *a, const sp_status *status)
+{
+	api_write_refuse(a->w, status);
+	return false;
+}
+
+bool api_admit_forbid(const api_admit *a, const char *fmt, ...)
+{
+	char why[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	sp_str name = a->obj != NULL ? sp_meta_name(a->obj) : sp_meta_name(a->old);
+	sp_status s = sp_status_forbidden(&a->w->arena, a->w->res->gr, name,
+					  sp_arena_try_dup(&a->w->arena, sp_str_c(why)));
+	return api_admit_refuse(a, &s);
+}
+
+static yyjson_mut_val *to_tree(const api_admit *a, sp_str record, uint64_t revision)
+{
+	sp_record rec;
+	yyjson_mut_val *tree = NULL;
+	if (sp_record_decode(record, &rec, NULL) != SP_OK ||
+	    api_object_tree(&a->w->arena, &rec, revision, a->w->doc, &tree, NULL) != SP_OK)
+		return NULL;
+	return tree;
+}
+
+yyjson_mut_val *api_admit_load(const api_admit *a, const char *prefix, sp_str ns, sp_str name)
+{
+	sp_store_value value;
+	sp_str slash = ns.len > 0 ? SP_STR("/") : SP_STR("");
+	sp_str rest =
+		sp_arena_printf(&a->w->arena, SP_FMT SP_FMT SP_FMT, SP_ARG(ns), SP_ARG(slash), SP_ARG(name));
+	if (rest.len == 0 || sp_store_get(a->w->server->store, (sp_store_key){sp_str_c(prefix), rest}, 0,
+					  &value, NULL) != SP_OK)
+		return NULL;
+	yyjson_mut_val *tree = to_tree(a, sp_bytes_view(value.record), value.revision);
+	sp_bytes_unref(value.record);
+	return tree;
+}
+
+typedef struct each {
+	const api_admit *a;
+	bool (*fn)(void *arg, yyjson_mut_val *obj);
+	void *arg;
+	bool stopped, failed;
+} each;
+
+static sp_store_visit visit(void *arg, const sp_store_entry *e)
+{
+	each *it = arg;
+	yyjson_mut_val *obj = to_tree(it->a, e->record, e->revision);
+	it->failed = obj == NULL;
+	it->stopped = it->failed || !it->fn(it->arg, obj);
+	return it->stopped ? SP_STORE_STOP : SP_STORE_TAKE;
+}
+
+bool api_admit_each(const api_admit *a, const char *prefix, sp_str ns,
+		    bool (*fn)(void *arg, yyjson_mut_val *obj), void *arg)
+{
+	each it = {.a = a, .fn = fn, .arg = arg};
+	sp_store_chunk chunk = {.more = true}, next;
+	sp_store_query q = {.resource = sp_str_c(prefix)};
+	if (ns.len > 0)
+		q.prefix = sp_arena_printf(&a->w->arena, SP_FMT "/", SP_ARG(ns));
+	while (chunk.more && !it.stopped) {
+		q.from = (sp_str){chunk.next, chunk.next_len};
+		if (sp_store_range(a->w->server->store, &q, visit, &it, &next, NULL) != SP_OK)
+			return false;
+		chunk = next;
+		q.revision = chunk.revision;
+	}
+	return !it.failed;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Admission: what the cluster's own policies make of a write after it was decoded and before it is stored.
+ * All mutating steps run first, in the order of the table, then the object is validated, then all validating
+ * steps run. U: apiserver pkg/admission, kubernetes pkg/kubeapiserver/options/plugins.go (the order).
+ */
+#pragma once
+
+#include "apiserver/write.h"
+
+typedef enum api_operation { API_OP_CREATE, API_OP_UPDATE, API_OP_DELETE } api_operation;
+
+typedef struct api_admit {
+	api_write *w;
+	api_operation op;
+	yyjson_mut_val *obj; /* NULL for a deletion */
+	yyjson_mut_val *old; /* NULL for a creation */
+} api_admit;
+
+/* A step: false when it refused the write, which is then answered. */
+typedef bool api_admit_fn(const api_admit *a);
+
+typedef struct api_admission_plugin {
+	const char *name; /* as --enable-admission-plugins knows it */
+	api_admit_fn *mutate, *validate;
+} api_admission_plugin;
+
+/* In the order they run. */
+extern const api_admission_plugin api_admission_plugins[];
+extern const size_t api_n_admission_plugins;
+
+bool api_admit_mutate(const api_admit *a);
+bool api_admit_validate(const api_admit *a);
+
+/* ---- for plugins ---- */
+
+/* True when the write is about this resource itself (or that subresource of it). */
+bool api_admit_is(const api_admit *a, const char *group, const char *resource, const char *subresource);
+
+/* 403 with `why` behind "is forbidden: ". Returns false. */
+bool api_admit_forbid(const api_admit *a, const char *fmt, ...) SP_PRINTF(2, 3);
+/* Answers with that status. Returns false. */
+bool api_admit_refuse(const api_admit *a, const sp_status *status);
+
+/* A stored object as a tree of the write's document, or NULL when there is none (or it can't be read).
+ * `prefix` as in api_resource ("/registry/serviceaccounts/"). */
+yyjson_mut_val *api_admit_load(const api_admit *a, const char *prefix, sp_str ns, sp_str name);
+
+/* Calls fn for each object of a prefix (all of it, or of one namespace) until it returns false. False: the
+ * store could not be read. */
+bool api_admit_each(const api_admit *a, const char *prefix, sp_str ns,
+		    bool (*fn)(void *arg, yyjson_mut_val *obj), void *arg);
+
+api_admit_fn api_admit_namespace_lifecycle;
+api_admit_fn api_admit_service_account, api_admit_service_account_validate;
+api_admit_fn api_admit_taint_nodes;
+api_admit_fn api_admit_priority, api_admit_priority_class_validate;
+api_admit_fn api_admit_default_tolerations;
+api_admit_fn api_admit_storage_protection, api_admit_default_storage_class;
