@@ -135,7 +135,8 @@ typedef struct sp_http_events {
 	/* The connection (HTTP/1.1 Upgrade, CONNECT) or the HTTP/2 stream is now the caller's, who sets the
 	 * handler at once. on_close follows with err NULL. */
 	void (*on_tunnel)(sp_http_exchange *ex, sp_stream *s);
-	/* The end. err is NULL when both messages are whole and ours was handed to the connection. Otherwise
+	/* The end. A client's exchange ends with its response, whether or not its request was written. err is
+	 * NULL when both messages are whole and ours was handed to the connection. Otherwise
 	 * SP_ECANCELED (the peer or we reset it; see reset_code), SP_ETIMEOUT (deadline, stalled peer),
 	 * SP_EUNAVAILABLE (no connection, or it broke; the request may have been processed), SP_EPROTO,
 	 * SP_ETOOLARGE. Not for calls on `ex`. */

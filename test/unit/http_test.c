@@ -285,6 +285,28 @@ SP_TEST(http, tunnels)
 	}
 }
 
+/* The response ends the exchange, though the request could go on; a tunnel that is refused is a response. */
+SP_TEST(http, early_responses)
+{
+	for (size_t i = 0; i < 4; i++) {
+		t_row("HTTP/%zu, %zu", i / 2 + 1, i % 2);
+		AUTO_PAIR p;
+		T_OK(pair_init(&p, i >= 2, 1 << 16));
+		sp_http_request r = {.method = SP_STR("POST"), .path = SP_STR("/nobody"), .streaming = true};
+		if (i % 2 == 1)
+			r = (sp_http_request){.path = SP_STR("/status/403"), .protocol = SP_STR("echo")};
+		T_OK(start(&p, 0, r));
+		if (i % 2 == 0)
+			T_OK(sp_http_write(p.got[0].ex, SP_STR("begin"), T_ERR));
+		run(&p);
+		T_EQ_C(sp_str_c(p.got[0].msg), "");
+		T_TRUE(p.got[0].closed && p.got[0].ended);
+		T_EQ_U64(p.got[0].status, i % 2 == 0 ? 200 : 403);
+		T_EQ_C(sp_buf_view(&p.got[0].body), i % 2 == 0 ? "no" : "x");
+		T_EQ_U64(p.app.n_open, 0);
+	}
+}
+
 SP_TEST(http, bad_requests_are_refused_at_once)
 {
 	AUTO_PAIR p;

@@ -13,7 +13,7 @@ static const sp_http_events no_events = {0};
 
 /* ---- pool ---- */
 
-void http_limits_default(sp_http_limits *l, uint64_t idle_ns)
+static void limits_default(sp_http_limits *l, uint64_t idle_ns)
 {
 #define DEFAULT(member, value)               \
 	do {                                 \
@@ -38,7 +38,7 @@ void http_limits_default(sp_http_limits *l, uint64_t idle_ns)
 void http_pool_init(http_pool *p, sp_world *w, const sp_http_limits *limits, uint64_t idle_ns)
 {
 	*p = (http_pool){.world = w, .limits = *limits, .date_s = INT64_MIN};
-	http_limits_default(&p->limits, idle_ns);
+	limits_default(&p->limits, idle_ns);
 	sp_list_init(&p->spare);
 }
 

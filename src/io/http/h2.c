@@ -228,6 +228,16 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return 0;
 }
 
+/* A client's exchange is over with its response: what it still had to say is not wanted any more. */
+static void client_finish(h2_conn *c, http_ex *ex)
+{
+	bool tunnel = c->client && ex->call->tunnel && ex->pub.status < 300;
+	if (!c->client || !ex->end_told || ex->stream_closed || ex->refused || tunnel || http_out_whole(ex))
+		return;
+	ex->refused = true;
+	(void)nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, ex->stream_id, NGHTTP2_NO_ERROR);
+}
+
 static void message_end(h2_conn *c, http_ex *ex)
 {
 	int64_t length = ex->pub.content_length;
@@ -240,6 +250,7 @@ static void message_end(h2_conn *c, http_ex *ex)
 		return;
 	}
 	http_in_end(ex);
+	client_finish(c, ex);
 	track(c, ex);
 }
 
@@ -493,6 +504,7 @@ static void do_ready(h2_conn *c)
 			http_tunnel_open(ex);
 		}
 		http_in_resume(ex);
+		client_finish(c, ex);
 		track(c, ex);
 		if (ex->stream_closed && (ex->end_told || ex->why != SP_OK))
 			ex_end(c, ex);

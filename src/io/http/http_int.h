@@ -146,10 +146,9 @@ struct http_ex {
 	bool late; /* the deadline passed and was answered: on_close says so */
 
 	/* incoming */
-	bool reading, head_in, in_ended, end_told, discard, telling;
+	bool reading, head_in, in_ended, end_told, discard;
 	sp_buf held; /* came while not reading */
 	void (*body_done)(sp_http_exchange *ex, const sp_err *err, sp_str body);
-	size_t body_limit_bytes;
 	sp_buf body;
 	bool collecting;
 	size_t head_bytes; /* of the incoming head or trailers so far */
@@ -190,7 +189,6 @@ static inline http_ex *http_ex_of(sp_http_exchange *pub)
 	return SP_CONTAINER_OF(pub, http_ex, pub);
 }
 
-void http_limits_default(sp_http_limits *l, uint64_t idle_ns);
 void http_pool_init(http_pool *p, sp_world *w, const sp_http_limits *limits, uint64_t idle_ns);
 void http_pool_done(http_pool *p);
 /* NULL: no memory. */
@@ -287,7 +285,6 @@ sp_code http2_server_start(sp_http_server *s, http_pool *pool, sp_stream *stream
 void http_server_add(sp_http_server *s, http_conn *c);
 void http_server_remove(sp_http_server *s, http_conn *c);
 const sp_http_server_opts *http_server_opts(const sp_http_server *s);
-bool http_server_draining(const sp_http_server *s);
 
 sp_code http1_client_start(struct http_origin *o, http_pool *pool, sp_stream *stream, http_conn **ret,
 			   sp_err *err) SP_MUST_USE;

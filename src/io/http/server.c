@@ -58,11 +58,6 @@ const sp_http_server_opts *http_server_opts(const sp_http_server *s)
 	return &s->opts;
 }
 
-bool http_server_draining(const sp_http_server *s)
-{
-	return s->draining;
-}
-
 void http_server_add(sp_http_server *s, http_conn *c)
 {
 	c->server = s;
