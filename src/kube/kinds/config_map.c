@@ -181,7 +181,6 @@ static void secret_defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 				     sp_jmut_set_str(c->doc, data, sp_jmut_str(key), sp_buf_view(&encoded)));
 	}
 	sp_kv_drop(obj, "stringData");
-	sp_default_str(c, obj, "type", "Opaque");
 }
 
 static yyjson_mut_val *secret_data_cell(sp_kind_ctx *c, yyjson_mut_val *obj)

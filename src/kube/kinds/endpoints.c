@@ -66,14 +66,6 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 		subsets_validate(c, obj);
 }
 
-static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
-{
-	SP_KV_EACH (subset, i, sp_kv_list(obj, "subsets")) {
-		SP_KV_EACH (port, k, sp_kv_list(subset, "ports"))
-			sp_default_str(c, port, "protocol", "TCP");
-	}
-}
-
 static void warn_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	static const char *const lists[] = {"addresses", "notReadyAddresses"};
@@ -148,7 +140,6 @@ static const sp_cell cells[] = {{SP_STR_INIT("Endpoints"), endpoints_cell}};
 
 const sp_kind_hooks sp_hooks_endpoints = {
 	.flags = SP_KIND_CREATE_ON_UPDATE | SP_KIND_UNCONDITIONAL_UPDATE,
-	.defaults = defaults,
 	.validate = validate,
 	.validate_update = validate_update,
 	.warn_create = warn_create,

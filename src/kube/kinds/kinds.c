@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "kube/defaults.h"
 #include "kube/meta.h"
 
 static const sp_kind_hooks no_hooks = {.flags = 0};
@@ -39,7 +40,10 @@ static sp_code outcome(const sp_kind_ctx *c)
 /* Upstream's stored objects get their defaults again when they are read; here they are stored with them. */
 static void finish(sp_kind_ctx *c, const sp_kind_hooks *h, yyjson_mut_val *obj)
 {
-	if (c->errors->n == 0 && outcome(c) == SP_OK && h->defaults != NULL)
+	if (c->errors->n > 0 || outcome(c) != SP_OK)
+		return;
+	SP_KIND_NEED(c, sp_default(c->doc, c->kind->schema, obj, NULL) == SP_OK);
+	if (h->defaults != NULL)
 		h->defaults(c, obj);
 }
 

@@ -14,14 +14,6 @@ static void name_label(sp_kind_ctx *c, yyjson_mut_val *obj)
 	SP_KIND_NEED(c, labels != NULL && sp_kv_set_str(c->doc, labels, "kubernetes.io/metadata.name", name));
 }
 
-static void namespace_defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
-{
-	yyjson_mut_val *status = sp_kv_need_obj(c->doc, obj, "status");
-	name_label(c, obj);
-	SP_KIND_NEED(c, status != NULL);
-	sp_default_str(c, status, "phase", "Active");
-}
-
 static void namespace_prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec");
@@ -114,7 +106,7 @@ static const sp_sub_hooks subs[] = {
 const sp_kind_hooks sp_hooks_namespace = {
 	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_HAS_STATUS | SP_KIND_RETURNS_DELETED,
 	.name = sp_name_dns1123_label,
-	.defaults = namespace_defaults,
+	.defaults = name_label,
 	.prepare_create = namespace_prepare_create,
 	.prepare_update = namespace_prepare_update,
 	.validate = namespace_validate,

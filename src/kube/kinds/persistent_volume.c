@@ -291,14 +291,7 @@ static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 
 static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	yyjson_mut_val *spec = sp_kv_get(obj, "spec"), *status = sp_kv_need_obj(c->doc, obj, "status");
-	SP_KIND_NEED(c, status != NULL);
-	sp_default_str(c, status, "phase", "Pending");
-	if (spec == NULL)
-		return;
-	sp_default_str(c, spec, "persistentVolumeReclaimPolicy", "Retain");
-	sp_default_str(c, spec, "volumeMode", "Filesystem");
-	sp_res_list_round(c, sp_kv_map(spec, "capacity"));
+	sp_res_list_round(c, sp_kv_map(sp_kv_get(obj, "spec"), "capacity"));
 }
 
 static void warn_create(sp_kind_ctx *c, yyjson_mut_val *obj)

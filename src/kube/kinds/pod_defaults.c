@@ -60,123 +60,26 @@ static void pull_policy(sp_kind_ctx *c, yyjson_mut_val *holder, const char *memb
 	sp_default_str(c, holder, member, is_latest(sp_kv_str(holder, image)) ? "Always" : "IfNotPresent");
 }
 
-static void field_ref(sp_kind_ctx *c, yyjson_mut_val *holder)
-{
-	yyjson_mut_val *ref = sp_kv_get(holder, "fieldRef");
-	if (ref != NULL)
-		sp_default_str(c, ref, "apiVersion", "v1");
-}
-
-static void downward_items(sp_kind_ctx *c, yyjson_mut_val *source)
-{
-	SP_KV_EACH (item, i, sp_kv_list(source, "items"))
-		field_ref(c, item);
-}
-
-#define FILE_MODE 0644
-
-static void projected(sp_kind_ctx *c, yyjson_mut_val *source)
-{
-	sp_default_i64(c, source, "defaultMode", FILE_MODE);
-	SP_KV_EACH (part, i, sp_kv_list(source, "sources")) {
-		yyjson_mut_val *token = sp_kv_get(part, "serviceAccountToken");
-		downward_items(c, sp_kv_get(part, "downwardAPI"));
-		if (token != NULL)
-			sp_default_i64(c, token, "expirationSeconds", 3600);
-	}
-}
-
-/* Optional members with a value of their own by default. */
-static const struct {
-	const char *source, *member, *text;
-} source_texts[] = {
-	{"iscsi", "iscsiInterface", "default"},
-	{"rbd", "pool", "rbd"},
-	{"rbd", "user", "admin"},
-	{"rbd", "keyring", "/etc/ceph/keyring"},
-	{"azureDisk", "cachingMode", "ReadWrite"},
-	{"azureDisk", "kind", "Shared"},
-	{"azureDisk", "fsType", "ext4"},
-	{"scaleIO", "storageMode", "ThinProvisioned"},
-	{"scaleIO", "fsType", "xfs"},
-};
-
 static void volume(sp_kind_ctx *c, yyjson_mut_val *v)
 {
-	static const char *const with_mode[] = {"secret", "configMap", "downwardAPI"};
 	yyjson_mut_val *source;
 	bool any = false;
 	SP_KV_EACH_MEMBER (key, val, i, v)
 		any = any || (!sp_str_eq(sp_jmut_str(key), SP_STR("name")) && !yyjson_mut_is_null(val));
 	if (!any)
 		SP_KIND_NEED(c, sp_kv_need_obj(c->doc, v, "emptyDir") != NULL);
-	for (size_t i = 0; i < SP_LEN(with_mode); i++) {
-		if ((source = sp_kv_get(v, with_mode[i])) != NULL)
-			sp_default_i64(c, source, "defaultMode", FILE_MODE);
-	}
-	for (size_t i = 0; i < SP_LEN(source_texts); i++) {
-		if ((source = sp_kv_get(v, source_texts[i].source)) != NULL)
-			sp_default_str(c, source, source_texts[i].member, source_texts[i].text);
-	}
-	downward_items(c, sp_kv_get(v, "downwardAPI"));
-	if ((source = sp_kv_get(v, "azureDisk")) != NULL)
-		sp_default_bool(c, source, "readOnly", false);
-	if ((source = sp_kv_get(v, "hostPath")) != NULL && !sp_kv_has(source, "type"))
-		SP_KIND_NEED(c, sp_kv_set_str(c->doc, source, "type", SP_STR("")));
-	if ((source = sp_kv_get(v, "projected")) != NULL)
-		projected(c, source);
 	if ((source = sp_kv_get(v, "image")) != NULL)
 		pull_policy(c, source, "pullPolicy", "reference");
 	if ((source = sp_kv_path(v, "ephemeral", "volumeClaimTemplate", "spec", NULL)) != NULL)
 		sp_pvc_spec_defaults(c, source);
 }
 
-static void http_get(sp_kind_ctx *c, yyjson_mut_val *handler)
-{
-	yyjson_mut_val *get = sp_kv_get(handler, "httpGet");
-	if (get == NULL)
-		return;
-	sp_default_str(c, get, "path", "/");
-	sp_default_str(c, get, "scheme", "HTTP");
-}
-
-static void probes(sp_kind_ctx *c, yyjson_mut_val *container)
-{
-	static const char *const names[] = {"livenessProbe", "readinessProbe", "startupProbe"};
-	static const char *const hooks[] = {"postStart", "preStop"};
-	for (size_t i = 0; i < SP_LEN(names); i++) {
-		yyjson_mut_val *probe = sp_kv_get(container, names[i]), *grpc = sp_kv_get(probe, "grpc");
-		if (probe == NULL)
-			continue;
-		sp_default_nonzero(c, probe, "timeoutSeconds", 1);
-		sp_default_nonzero(c, probe, "periodSeconds", 10);
-		sp_default_nonzero(c, probe, "successThreshold", 1);
-		sp_default_nonzero(c, probe, "failureThreshold", 3);
-		http_get(c, probe);
-		if (grpc != NULL)
-			sp_default_str(c, grpc, "service", "");
-	}
-	for (size_t i = 0; i < SP_LEN(hooks); i++)
-		http_get(c, sp_kv_path(container, "lifecycle", hooks[i], NULL));
-}
-
 static void container_defaults(sp_kind_ctx *c, yyjson_mut_val *container)
 {
 	yyjson_mut_val *resources = sp_kv_get(container, "resources");
 	pull_policy(c, container, "imagePullPolicy", "image");
-	sp_default_str(c, container, "terminationMessagePath", "/dev/termination-log");
-	sp_default_str(c, container, "terminationMessagePolicy", "File");
-	SP_KV_EACH (port, i, sp_kv_list(container, "ports"))
-		sp_default_str(c, port, "protocol", "TCP");
-	SP_KV_EACH (var, i, sp_kv_list(container, "env")) {
-		yyjson_mut_val *file = sp_kv_path(var, "valueFrom", "fileKeyRef", NULL);
-		field_ref(c, sp_kv_get(var, "valueFrom"));
-		if (file != NULL)
-			sp_default_bool(c, file, "optional", false);
-	}
 	sp_res_list_round(c, sp_kv_map(resources, "limits"));
 	sp_res_list_round(c, sp_kv_map(resources, "requests"));
-	probes(c, container);
 }
 
 void sp_pod_spec_defaults(sp_kind_ctx *c, yyjson_mut_val *spec)
@@ -191,11 +94,6 @@ void sp_pod_spec_defaults(sp_kind_ctx *c, yyjson_mut_val *spec)
 		SP_KV_EACH (container, i, sp_kv_list(spec, sp_pod_lists[list]))
 			container_defaults(c, container);
 	}
-	sp_default_str(c, spec, "dnsPolicy", "ClusterFirst");
-	sp_default_str(c, spec, "restartPolicy", "Always");
-	SP_KIND_NEED(c, sp_kv_need_obj(c->doc, spec, "securityContext") != NULL);
-	sp_default_i64(c, spec, "terminationGracePeriodSeconds", 30);
-	sp_default_str(c, spec, "schedulerName", "default-scheduler");
 	sp_res_list_round(c, sp_kv_map(spec, "overhead"));
 	sp_res_list_round(c, sp_kv_map(sp_kv_get(spec, "resources"), "limits"));
 	sp_res_list_round(c, sp_kv_map(sp_kv_get(spec, "resources"), "requests"));

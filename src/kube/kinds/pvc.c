@@ -143,16 +143,13 @@ void sp_pvc_template_validate(sp_violations *v, const sp_path *path, yyjson_mut_
 void sp_pvc_spec_defaults(sp_kind_ctx *c, yyjson_mut_val *spec)
 {
 	yyjson_mut_val *resources = sp_kv_get(spec, "resources");
-	sp_default_str(c, spec, "volumeMode", "Filesystem");
 	sp_res_list_round(c, sp_kv_map(resources, "limits"));
 	sp_res_list_round(c, sp_kv_map(resources, "requests"));
 }
 
 static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	yyjson_mut_val *status = sp_kv_need_obj(c->doc, obj, "status");
-	SP_KIND_NEED(c, status != NULL);
-	sp_default_str(c, status, "phase", "Pending");
+	yyjson_mut_val *status = sp_kv_get(obj, "status");
 	if (sp_kv_has(obj, "spec"))
 		sp_pvc_spec_defaults(c, sp_kv_get(obj, "spec"));
 	sp_res_list_round(c, sp_kv_map(status, "capacity"));

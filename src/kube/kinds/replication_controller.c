@@ -109,7 +109,6 @@ static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 		       *labels = sp_kv_map(sp_meta(template_of(obj)), "labels");
 	if (!yyjson_mut_is_obj(spec))
 		return;
-	sp_default_i64(c, spec, "replicas", 1);
 	sp_pod_template_defaults(c, template_of(obj));
 	if (labels == NULL)
 		return;

@@ -367,7 +367,6 @@ static void target_ports(sp_kind_ctx *c, yyjson_mut_val *spec)
 {
 	SP_KV_EACH (port, i, sp_kv_list(spec, "ports")) {
 		sp_int_or_str target = sp_kv_int_or_str(sp_kv_get(port, "targetPort"));
-		sp_default_str(c, port, "protocol", "TCP");
 		if (target.is_str ? target.str.len == 0 : target.num == 0)
 			SP_KIND_NEED(c,
 				     sp_kv_set_i64(c->doc, port, "targetPort", sp_kv_i64(port, "port", 0)));
@@ -377,7 +376,6 @@ static void target_ports(sp_kind_ctx *c, yyjson_mut_val *spec)
 static void session_affinity(sp_kind_ctx *c, yyjson_mut_val *spec)
 {
 	yyjson_mut_val *client = sp_kv_path(spec, "sessionAffinityConfig", "clientIP", NULL);
-	sp_default_str(c, spec, "sessionAffinity", "None");
 	if (sp_kv_is(spec, "sessionAffinity", "None"))
 		sp_kv_drop(spec, "sessionAffinityConfig");
 	if (!sp_kv_is(spec, "sessionAffinity", "ClientIP") || sp_kv_has(client, "timeoutSeconds"))
@@ -394,7 +392,6 @@ static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 	if (!yyjson_mut_is_obj(spec))
 		return;
 	session_affinity(c, spec);
-	sp_default_str(c, spec, "type", "ClusterIP");
 	target_ports(c, spec);
 	if (sp_service_external(obj))
 		sp_default_str(c, spec, "externalTrafficPolicy", "Cluster");
