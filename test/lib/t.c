@@ -64,6 +64,11 @@ uint64_t t_seed(void)
 {
 	return opt.seed;
 }
+bool t_torture(void)
+{
+	return cur.torture;
+}
+
 bool t_failed(void)
 {
 	return cur.failed;

@@ -70,6 +70,8 @@ SP_NORETURN void t_skip(const char *fmt, ...) SP_PRINTF(1, 2);
 /* Record a failure; true when the check is to be forgiven because an armed allocation fault struck. */
 bool t_fail(const char *file, int line, const char *fmt, ...) SP_PRINTF(3, 4);
 bool t_failed(void);
+/* True under --torture: tests over much data take a part of it. */
+bool t_torture(void);
 
 #define T_FAIL(...)                                            \
 	do {                                                   \

@@ -6,7 +6,6 @@
  * below. Kinds without hooks are passed over, so a kind is tested from the moment it has them.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/map.h"
 #include "kube/decode.h"
@@ -277,6 +276,14 @@ static sp_str key_of(const target *t, sp_str name)
 	return sp_arena_printf(T_ARENA, SP_FMT "/" SP_FMT, SP_ARG(t->collection), SP_ARG(name));
 }
 
+static size_t index_of(sp_str digits)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < digits.len && i < 6; i++)
+		n = n * 10 + (size_t)(digits.ptr[i] - '0');
+	return n;
+}
+
 /* RFC 6901; sets (value not NULL) or removes. */
 static void edit(yyjson_mut_doc *doc, yyjson_mut_val *root, sp_str pointer, yyjson_mut_val *value)
 {
@@ -284,8 +291,7 @@ static void edit(yyjson_mut_doc *doc, yyjson_mut_val *root, sp_str pointer, yyjs
 	sp_str rest = sp_str_sub(pointer, 1, pointer.len), step;
 	while (sp_str_cut(&rest, '/', &step)) {
 		if (yyjson_mut_is_arr(at)) {
-			at = yyjson_mut_arr_get(
-				at, (size_t)strtoul(sp_arena_try_dup(T_ARENA, step).ptr, NULL, 10));
+			at = yyjson_mut_arr_get(at, index_of(step));
 			continue;
 		}
 		yyjson_mut_val *next = sp_jmut_get(at, step);
@@ -305,7 +311,7 @@ static void edit(yyjson_mut_doc *doc, yyjson_mut_val *root, sp_str pointer, yyjs
 		i += escaped;
 	}
 	if (yyjson_mut_is_arr(at)) {
-		size_t index = (size_t)strtoul(sp_arena_try_dup(T_ARENA, rest).ptr, NULL, 10);
+		size_t index = index_of(rest);
 		if (value == NULL)
 			(void)yyjson_mut_arr_remove(at, index);
 		else if (sp_str_eq(rest, SP_STR("-")) || index >= sp_kv_len(at))
@@ -670,6 +676,8 @@ static void replay_file(const char *name, size_t n_least)
 	T_TRUE(r.doc != NULL);
 	T_OK(sp_json_parse_mut(T_ARENA, text, r.doc, &all, T_ERR));
 	SP_KV_EACH (scenario, i, sp_kv_get(all, "scenarios")) {
+		if (t_torture() && i > 0)
+			break;
 		r.scenario = sp_arena_try_dup(T_ARENA, sp_kv_str(scenario, "name")).ptr;
 		if (r.scenario == NULL)
 			break;
@@ -678,7 +686,7 @@ static void replay_file(const char *name, size_t n_least)
 	}
 	sp_map_done(&r.objects);
 	sp_map_done(&r.answers);
-	if (r.n_wrong == 0 && r.n_compared < n_least)
+	if (r.n_wrong == 0 && !t_torture() && r.n_compared < n_least)
 		T_FAIL("only %zu steps of %s compared, %zu passed over", r.n_compared, name, r.n_skipped);
 }
 
@@ -724,6 +732,6 @@ SP_TEST(kinds_replay, others)
 		"webhooks"
 	};
 	/* clang-format on */
-	for (size_t i = 0; i < SP_LEN(files); i++)
+	for (size_t i = 0; i < (t_torture() ? 1 : SP_LEN(files)); i++)
 		replay_file(files[i], 0);
 }

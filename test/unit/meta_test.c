@@ -11,10 +11,8 @@ static void count_up(void *arg, void *bytes, size_t n)
 		((uint8_t *)bytes)[i] = (*next)++;
 }
 
-static const sp_kind thing = {
-	.kind = SP_STR_INIT("Thing"), .plural = SP_STR_INIT("things"), .namespaced = true};
-
 typedef struct fixture {
+	sp_kind thing; /* without hooks; the schema is of no matter */
 	sp_kind_ctx c;
 	sp_violations errors;
 	uint8_t seed;
@@ -22,11 +20,14 @@ typedef struct fixture {
 
 static void setup(fixture *f)
 {
-	*f = (fixture){.seed = 0};
+	*f = (fixture){.thing = {.kind = SP_STR_INIT("Thing"),
+				 .plural = SP_STR_INIT("things"),
+				 .namespaced = true,
+				 .schema = sp_schema_by_name(SP_STR("io.k8s.api.core.v1.ConfigMap"))}};
 	sp_violations_init(&f->errors, T_ARENA);
 	f->c = (sp_kind_ctx){.arena = T_ARENA,
 			     .doc = sp_json_doc(T_ARENA),
-			     .kind = &thing,
+			     .kind = &f->thing,
 			     .errors = &f->errors,
 			     .now = {.seconds = 1700000000},
 			     .random = count_up,
