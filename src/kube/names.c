@@ -183,11 +183,11 @@ sp_name_faults sp_name_path_segment(sp_str s)
 
 sp_name_faults sp_name_prefix(sp_name_faults (*check)(sp_str s), sp_str s)
 {
-	char masked[SP_LIMIT_NAME_BYTES];
-	/* As upstream: a lone dash has nothing before it that could make it a name. */
+	char masked[SP_LIMIT_NAME_BYTES + 1];
+	/* As upstream, which takes the character before the dash away too; a lone dash stays. */
 	if (s.len < 2 || s.len > sizeof(masked) || s.ptr[s.len - 1] != '-')
 		return check(s);
 	memcpy(masked, s.ptr, s.len);
-	masked[s.len - 1] = 'a';
-	return check((sp_str){masked, s.len});
+	masked[s.len - 2] = 'a';
+	return check((sp_str){masked, s.len - 1});
 }

@@ -374,3 +374,44 @@ SP_TEST(kinds, service_families)
 		T_EQ_STR(f.errors.n > 0 ? errors_of(&f) : sp_buf_view(&out), sp_str_c(rows[i].want));
 	}
 }
+
+SP_TEST(kinds, pod_warnings)
+{
+	static const struct {
+		const char *spec, *want; /* the warnings, one a line */
+	} rows[] = {
+		{ONE, ""},
+		{"\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":80,"
+		 "\"hostIP\":"
+		 "\"1.2.3.4\"}]}]",
+		 "spec.containers[0].ports[0]: hostIP set without hostPort: {Name: HostPort:0 "
+		 "ContainerPort:80 "
+		 "Protocol:TCP HostIP:1.2.3.4}\n"},
+		{ONE ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"m\",\"items\":[{\"key\":\"a\","
+		     "\"path\":"
+		     "\"x\"},{\"key\":\"b\",\"path\":\"x/y\"},{\"key\":\"c\",\"path\":\"xy\"}]}}]",
+		 "volume \"v\" (ConfigMap \"m\"): overlapping paths: \"x/y\" with \"x\"\n"},
+		{ONE ",\"serviceAccountName\":\"s\",\"volumes\":[{\"name\":\"v\",\"projected\":{\"sources\":["
+		     "{\"secret\":{\"name\":\"s\","
+		     "\"items\":[{"
+		     "\"key\":\"a\",\"path\":\"x\"}]}},{\"serviceAccountToken\":{\"path\":\"x/y\"}}]}}]",
+		 "volume \"v\" (Projected): overlapping paths: \"x/y\" (ServiceAccountToken) with \"x\" "
+		 "(Secret "
+		 "\"s\")\n"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		fixture f;
+		yyjson_mut_val *obj = NULL;
+		char json[1024];
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 1 << 16);
+		(void)snprintf(json, sizeof json, "{\"metadata\":{\"name\":\"a\"},\"spec\":{%s}}",
+			       rows[i].spec);
+		t_row("row %zu", i);
+		T_OK(create(&f, "Pod", json, &obj));
+		T_EQ_STR(errors_of(&f), SP_STR(""));
+		for (size_t k = 0; k < f.c.warnings.n; k++)
+			T_OK(sp_buf_printf(&out, SP_FMT "\n", SP_ARG(f.c.warnings.items[k])));
+		T_EQ_STR(sp_buf_view(&out), sp_str_c(rows[i].want));
+	}
+}

@@ -73,6 +73,7 @@ SP_TEST(names, prefixes_may_end_in_a_dash)
 	T_EQ_U64(sp_name_prefix(sp_name_dns1123_label, SP_STR("web-")).n, 0);
 	T_EQ_U64(sp_name_prefix(sp_name_dns1123_label, SP_STR("-")).n, 1);
 	T_EQ_U64(sp_name_prefix(sp_name_dns1123_label, SP_STR("-web-")).n, 1);
-	T_EQ_U64(sp_name_prefix(sp_name_dns1035_label, SP_STR("0-")).n, 1);
+	T_EQ_U64(sp_name_prefix(sp_name_dns1035_label, SP_STR("0-")).n, 0);
+	T_EQ_U64(sp_name_prefix(sp_name_dns1035_label, SP_STR("0a-")).n, 1);
 	T_EQ_U64(sp_name_prefix(sp_name_dns1123_subdomain, SP_STR("a.")).n, 1);
 }

@@ -75,3 +75,8 @@ void sp_pod_annotation_updates_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyj
 
 extern const sp_cell sp_pod_cells[];
 extern const size_t sp_n_pod_cells;
+
+/* The pod's or container's field says what the annotation says. */
+bool sp_pod_armor_is(yyjson_mut_val *field, sp_str annotation);
+/* Files of one volume that overlap. */
+void sp_volume_paths_warn(sp_kind_ctx *c, yyjson_mut_val *volumes);

@@ -68,23 +68,35 @@ static void gated_condition(sp_kind_ctx *c, yyjson_mut_val *status)
 	SP_KIND_NEED(c, ok);
 }
 
+/* The profile type that an AppArmor annotation means, NULL: none; *file is what follows "localhost/". */
+static const char *armor_type(sp_str annotation, sp_str *file)
+{
+	*file = annotation;
+	if (sp_str_eq(annotation, SP_STR("unconfined")))
+		return "Unconfined";
+	if (sp_str_eq(annotation, SP_STR("runtime/default")))
+		return "RuntimeDefault";
+	bool local = sp_str_take(file, SP_STR("localhost/")) && file->len > 0 &&
+		     sp_str_trim(*file).len == file->len;
+	return local ? "Localhost" : NULL;
+}
+
+bool sp_pod_armor_is(yyjson_mut_val *field, sp_str annotation)
+{
+	sp_str file;
+	const char *type = armor_type(annotation, &file);
+	return type != NULL && sp_kv_is(field, "type", type) &&
+	       (type[0] != 'L' || sp_str_eq(sp_kv_str(field, "localhostProfile"), file));
+}
+
 /* An AppArmor annotation without a field becomes the field. */
 static void apparmor_field(sp_kind_ctx *c, yyjson_mut_val *container, sp_str key, sp_str profile,
 			   yyjson_mut_val *pod_profile)
 {
-	sp_str file = profile;
-	const char *type = NULL;
-	if (sp_str_eq(profile, SP_STR("unconfined")))
-		type = "Unconfined";
-	else if (sp_str_eq(profile, SP_STR("runtime/default")))
-		type = "RuntimeDefault";
-	else if (sp_str_take(&file, SP_STR("localhost/")) && file.len > 0 &&
-		 sp_str_trim(file).len == file.len)
-		type = "Localhost";
+	sp_str file;
+	const char *type = armor_type(profile, &file);
 	bool local = type != NULL && type[0] == 'L';
-	bool same = type != NULL && sp_kv_is(pod_profile, "type", type) &&
-		    (!local || sp_str_eq(sp_kv_str(pod_profile, "localhostProfile"), file));
-	if (same)
+	if (sp_pod_armor_is(pod_profile, profile))
 		return;
 	if (type != NULL) {
 		yyjson_mut_val *sc = sp_kv_need_obj(c->doc, container, "securityContext");

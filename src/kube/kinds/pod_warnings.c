@@ -211,6 +211,12 @@ static void port_warning(port_walk *w, const sp_path *path, yyjson_mut_val *port
 	*mine = (port_seen){.where = path_text(c, path),
 			    .host_ip = sp_kv_str(port, "hostIP"),
 			    .host_port = sp_kv_i64(port, "hostPort", 0)};
+	if (mine->host_ip.len > 0 && mine->host_port == 0)
+		sp_warn_at(c, path,
+			   "hostIP set without hostPort: {Name:" SP_FMT
+			   " HostPort:0 ContainerPort:%lld Protocol:" SP_FMT " HostIP:" SP_FMT "}",
+			   SP_ARG(name), (long long)sp_kv_i64(port, "containerPort", 0), SP_ARG(protocol),
+			   SP_ARG(mine->host_ip));
 	size_t n = 0;
 	for (port_seen *o = sp_map_get(&w->by_port, key); o != NULL && n < PORTS_COMPARED_MAX;
 	     o = o->next, n++) {
@@ -304,12 +310,37 @@ static void seccomp_warnings(sp_kind_ctx *c, const sp_path *path, yyjson_mut_val
 	}
 }
 
+/* AppArmor annotations of templates; those of pods have become fields. */
+static void armor_warnings(sp_kind_ctx *c, const sp_path *root, yyjson_mut_val *spec, yyjson_mut_val *meta)
+{
+	yyjson_mut_val *annotations = sp_kv_map(meta, "annotations");
+	yyjson_mut_val *pod_profile = sp_kv_path(spec, "securityContext", "appArmorProfile", NULL);
+	if (root == NULL || annotations == NULL)
+		return;
+	for (size_t list = 0; list < SP_POD_CONTAINER_LISTS; list++) {
+		SP_KV_EACH (container, i, sp_kv_list(spec, sp_pod_lists[list])) {
+			sp_str name = sp_kv_str(container, "name");
+			sp_str key = sp_arena_printf(c->arena,
+						     "container.apparmor.security.beta.kubernetes.io/" SP_FMT,
+						     SP_ARG(name));
+			yyjson_mut_val *annotation = sp_jmut_get(annotations, key);
+			if (annotation == NULL ||
+			    sp_kv_path(container, "securityContext", "appArmorProfile", NULL) != NULL ||
+			    sp_pod_armor_is(pod_profile, sp_jmut_str(annotation)))
+				continue;
+			sp_warn_at(c, SP_AT_KEY(SP_AT(root, "metadata.annotations"), key),
+				   "deprecated since v1.30; use the \"appArmorProfile\" field instead");
+		}
+	}
+}
+
 static void spec_warnings(sp_kind_ctx *c, const sp_path *root, yyjson_mut_val *spec, yyjson_mut_val *meta)
 {
 	const sp_path *path = root != NULL ? SP_AT(root, "spec") : SP_PATH("spec");
 	node_warnings(c, path, spec);
 	annotation_warnings(c, root, meta);
 	volume_warnings(c, SP_AT(path, "volumes"), sp_kv_list(spec, "volumes"));
+	sp_volume_paths_warn(c, sp_kv_list(spec, "volumes"));
 	repeat_warnings(c, SP_AT(path, "hostAliases"), sp_kv_list(spec, "hostAliases"), "ip");
 	repeat_warnings(c, SP_AT(path, "imagePullSecrets"), sp_kv_list(spec, "imagePullSecrets"), "name");
 	SP_KV_EACH (secret, i, sp_kv_list(spec, "imagePullSecrets")) {
@@ -319,6 +350,7 @@ static void spec_warnings(sp_kind_ctx *c, const sp_path *root, yyjson_mut_val *s
 	}
 	fraction_warnings(c, SP_AT(path, "overhead"), sp_kv_get(spec, "overhead"));
 	seccomp_warnings(c, root, spec, meta);
+	armor_warnings(c, root, spec, meta);
 	container_warnings(c, path, spec);
 	if (sp_kv_i64(spec, "terminationGracePeriodSeconds", 0) < 0)
 		sp_warn_at(c, SP_AT(path, "terminationGracePeriodSeconds"),
