@@ -228,7 +228,8 @@ sp_code sp_http_interim(sp_http_exchange *ex, uint16_t status, const sp_http_hea
 
 /*
  * Server: accepts the upgrade (`protocol` is not empty) or CONNECT, with further headers; answers 101 or 200
- * as the protocol says, and on_tunnel gives the stream. HTTP/1.1 adds connection and upgrade fields itself.
+ * as the protocol says, and on_tunnel gives the stream. A body is to be read first (SP_EINVAL). HTTP/1.1 adds
+ * connection and upgrade fields itself.
  */
 sp_code sp_http_accept_tunnel(sp_http_exchange *ex, const sp_http_header *headers, size_t n, sp_err *err);
 

@@ -254,6 +254,10 @@ SP_TEST(http1, tunnels)
 		 "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\nhow"},
 		{"CONNECT b:443 HTTP/1.1\r\n" H "\r\nGET ", "HTTP/1.1 200 OK\r\n\r\nGET "},
 		{"CONNECT b:443 HTTP/1.1\r\n" H "\r\n", "HTTP/1.1 200 OK\r\n\r\n"},
+		/* the app gives up: it did not read the body */
+		{"GET /up HTTP/1.1\r\n" H
+		 "connection: upgrade\r\nupgrade: echo\r\ncontent-length: 3\r\n\r\nabc",
+		 ""},
 	};
 	for (size_t i = 0; i < SP_LEN(tunnels) * 2; i++) {
 		t_row("%s", tunnels[i / 2].in);

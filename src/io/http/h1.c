@@ -281,6 +281,9 @@ static sp_code op_tunnel(http_ex *ex, const http_head *head, sp_err *err)
 {
 	h1_conn *c = h1_of(ex->conn);
 	http_head h = *head;
+	/* The protocol changes behind the request, so a body has to be read before. */
+	if (!ex->in_ended && ex->pub.content_length != 0)
+		return sp_fail(err, SP_EINVAL, "the body of the request was not read");
 	h.status = ex->pub.method_id == SP_HTTP_CONNECT ? 200 : 101;
 	h.empty = true;
 	c->tunnel = true;
