@@ -34,8 +34,9 @@ typedef struct sp_kind_ctx {
 	sp_time now;
 	void (*random)(void *arg, void *bytes, size_t n); /* unpredictable bytes */
 	void *random_arg;
-	sp_str subresource; /* "status" …, or empty */
-	sp_str user;        /* who asks; some kinds record it */
+	sp_str subresource;        /* "status" …, or empty */
+	sp_str user;               /* who asks; some kinds record it */
+	yyjson_mut_val *user_info; /* the rest of who asks: uid, groups, extra; may be NULL */
 	bool dry_run;
 	sp_code code; /* SP_OK, or the first lack of room; the result is then not to be used */
 } sp_kind_ctx;
@@ -43,6 +44,8 @@ typedef struct sp_kind_ctx {
 typedef void sp_kind_defaults_fn(sp_kind_ctx *c, yyjson_mut_val *obj);
 typedef void sp_kind_prepare_create_fn(sp_kind_ctx *c, yyjson_mut_val *obj);
 typedef void sp_kind_prepare_update_fn(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old);
+/* False: no room. */
+typedef bool sp_kind_convert_fn(sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj);
 typedef void sp_kind_validate_fn(sp_kind_ctx *c, yyjson_mut_val *obj);
 typedef void sp_kind_validate_update_fn(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old);
 
@@ -120,6 +123,12 @@ struct sp_kind_hooks {
 	size_t n_selectable;
 	const sp_cell *cells;
 	size_t n_cells;
+	/*
+	 * Of a version that is not stored: to the stored one and back, in place, apiVersion included. All
+	 * other hooks work on the served version, so a write is converted after them and what is stored
+	 * before.
+	 */
+	sp_kind_convert_fn *to_stored, *from_stored;
 };
 
 /* The hooks of a subresource, or NULL. */
