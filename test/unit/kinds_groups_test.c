@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What recordings do not cover of the kinds outside core. */
+#include "kube/kinds/autoscaler.h"
+#include "kube/kinds/event_v1.h"
+#include "kube/kinds/job.h"
+#include "kube/kinds/webhook_client.h"
+#include "kube/schema.h"
+#include "lib/t.h"
+
+SP_TEST(kinds_groups, job_indexes)
+{
+	static const struct {
+		const char *text, *why; /* why NULL: fine */
+		int64_t total;
+	} rows[] = {
+		{"", NULL, 0},
+		{"0", NULL, 1},
+		{"1,3-5,7", NULL, 5},
+		{"3-1", "non-increasing order, previous: 3, current: 1", 0},
+		{"1,1", "non-increasing order, previous: 1, current: 1", 0},
+		{"10", "too large index: \"10\"", 0},
+		{"1-2-3",
+		 "the fragment \"1-2-3\" violates the requirement that an index interval can have at most "
+		 "two "
+		 "parts separated by '-'",
+		 0},
+		{"x", "cannot convert string to integer for index: \"x\"", 0},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		int64_t total;
+		sp_str why = {NULL, 0};
+		t_row("%s", rows[i].text);
+		bool ok = sp_job_indexes(T_ARENA, sp_str_c(rows[i].text), 10, &total, &why);
+		T_TRUE(ok == (rows[i].why == NULL));
+		T_EQ_I64(total, rows[i].total);
+		if (!ok)
+			T_EQ_C(why, rows[i].why);
+	}
+	T_EQ_I64(sp_job_indexes_overlap(SP_STR("0,2-4"), SP_STR("1,4-6"), 10), 4);
+	T_EQ_I64(sp_job_indexes_overlap(SP_STR("0,2-4"), SP_STR("1,5"), 10), -1);
+	T_EQ_I64(sp_job_indexes_overlap(SP_STR(""), SP_STR("1"), 10), -1);
+	T_EQ_I64(sp_job_indexes_overlap(SP_STR("x,3"), SP_STR("3"), 10), 3);
+}
+
+static yyjson_mut_val *parse(yyjson_mut_doc *doc, const char *text)
+{
+	yyjson_mut_val *v = NULL;
+	return sp_json_parse_mut(T_ARENA, sp_str_c(text), doc, &v, T_ERR) == SP_OK ? v : NULL;
+}
+
+/* There and back is the same, and v1 carries what it has no fields for. */
+SP_TEST(kinds_groups, autoscaler_conversion)
+{
+	static const char text[] =
+		"{\"apiVersion\":\"autoscaling/"
+		"v2\",\"kind\":\"HorizontalPodAutoscaler\",\"metadata\":{\"name\":\"x\"},"
+		"\"spec\":{\"maxReplicas\":3,\"metrics\":["
+		"{\"type\":\"Pods\",\"pods\":{\"metric\":{\"name\":\"m\"},\"target\":{\"type\":"
+		"\"AverageValue\","
+		"\"averageValue\":\"2\"}}},"
+		"{\"type\":\"Object\",\"object\":{\"describedObject\":{\"kind\":\"S\",\"name\":\"s\"},"
+		"\"metric\":"
+		"{\"name\":\"o\"},\"target\":{\"type\":\"Value\",\"value\":\"5\"}}},"
+		"{\"type\":\"External\",\"external\":{\"metric\":{\"name\":\"e\"},\"target\":{\"type\":"
+		"\"AverageValue\","
+		"\"averageValue\":\"7\"}}},"
+		"{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":\"Utilization\","
+		"\"averageUtilization\":50}}}],"
+		"\"behavior\":{\"scaleUp\":{\"selectPolicy\":\"Max\",\"policies\":[{\"type\":\"Pods\","
+		"\"value\":1,"
+		"\"periodSeconds\":15}]}}},"
+		"\"status\":{\"desiredReplicas\":1,\"conditions\":[{\"type\":\"AbleToScale\",\"status\":"
+		"\"True\"}]}}";
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	T_TRUE(doc != NULL);
+	yyjson_mut_val *obj = parse(doc, text), *want = parse(doc, text);
+	T_TRUE(obj != NULL && want != NULL);
+	T_TRUE(sp_autoscaler_v2_to_v1(T_ARENA, doc, obj));
+	yyjson_mut_val *annotations = sp_kv_path(obj, "metadata", "annotations", NULL);
+	T_EQ_I64(sp_kv_i64(sp_kv_get(obj, "spec"), "targetCPUUtilizationPercentage", 0), 50);
+	T_EQ_C(sp_kv_str(annotations, "autoscaling.alpha.kubernetes.io/behavior"),
+	       "{\"ScaleUp\":{\"StabilizationWindowSeconds\":null,\"SelectPolicy\":\"Max\",\"Policies\":"
+	       "[{\"Type\":\"Pods\",\"Value\":1,\"PeriodSeconds\":15}],\"Tolerance\":null},\"ScaleDown\":"
+	       "null}");
+	T_EQ_C(sp_kv_str(annotations, "autoscaling.alpha.kubernetes.io/metrics"),
+	       "[{\"type\":\"Pods\",\"pods\":{\"metricName\":\"m\",\"targetAverageValue\":\"2\"}},"
+	       "{\"type\":\"Object\",\"object\":{\"target\":{\"kind\":\"S\",\"name\":\"s\"},\"metricName\":"
+	       "\"o\","
+	       "\"targetValue\":\"5\"}},"
+	       "{\"type\":\"External\",\"external\":{\"metricName\":\"e\",\"targetAverageValue\":\"7\"}}]");
+	T_TRUE(sp_autoscaler_v1_to_v2(T_ARENA, doc, obj));
+	T_TRUE(sp_kv_equal(sp_kv_get(obj, "spec"), sp_kv_get(want, "spec")));
+	T_TRUE(sp_kv_equal(sp_kv_get(obj, "status"), sp_kv_get(want, "status")));
+	T_TRUE(sp_kv_is(obj, "apiVersion", "autoscaling/v2"));
+}
+
+SP_TEST(kinds_groups, event_conversion)
+{
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	T_TRUE(doc != NULL);
+	yyjson_mut_val *obj =
+		parse(doc, "{\"apiVersion\":\"events.k8s.io/v1\",\"note\":\"n\",\"regarding\":{\"kind\":"
+			   "\"Pod\"},\"reportingController\":\"c\"}");
+	T_TRUE(obj != NULL);
+	T_TRUE(sp_event_v1_to_core(T_ARENA, doc, obj));
+	T_EQ_C(sp_kv_str(obj, "message"), "n");
+	T_EQ_C(sp_kv_str(obj, "reportingComponent"), "c");
+	T_EQ_C(sp_kv_str(sp_kv_get(obj, "involvedObject"), "kind"), "Pod");
+	T_TRUE(sp_event_core_to_v1(T_ARENA, doc, obj));
+	T_EQ_C(sp_kv_str(obj, "note"), "n");
+	T_TRUE(sp_kv_is(obj, "apiVersion", "events.k8s.io/v1"));
+}
+
+SP_TEST(kinds_groups, webhook_urls)
+{
+	static const struct {
+		const char *url, *text;
+	} rows[] = {
+		{"https://a/b", ""},
+		{"http://a",
+		 "u: Invalid value: \"http\": 'https' is the only allowed URL scheme; desired format: "
+		 "https://host[/path]"},
+		{"https://",
+		 "u: Invalid value: \"\": host must be specified; desired format: https://host[/path]"},
+		{"https://me@a", "u: Invalid value: \"me\": user information is not permitted in the URL"},
+		{"https://a#f", "u: Invalid value: \"f\": fragments are not permitted in the URL"},
+		{"https://a?q", "u: Invalid value: \"q\": query parameters are not permitted in the URL"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_violations v;
+		t_row("%s", rows[i].url);
+		sp_violations_init(&v, T_ARENA);
+		sp_v_webhook_url(&v, SP_PATH("u"), sp_str_c(rows[i].url));
+		T_OK(v.code);
+		T_EQ_C(sp_violations_text(T_ARENA, &v), rows[i].text);
+	}
+}
+
+/* Every kind that is served and stored has rules, and every cell without a path is computed by some hook. */
+SP_TEST(kinds_groups, columns_are_complete)
+{
+	for (size_t i = 0; i < sp_n_kinds; i++) {
+		const sp_kind *k = sp_kinds[i];
+		for (size_t n = 0; k->hooks != NULL && n < k->n_columns; n++) {
+			bool found = k->columns[n].path.len > 0;
+			for (size_t m = 0; m < k->hooks->n_cells && !found; m++)
+				found = sp_str_eq(k->hooks->cells[m].column, k->columns[n].name);
+			if (!found)
+				T_FAIL("%s.%s: no cell", k->kind.ptr, k->columns[n].name.ptr);
+		}
+	}
+}
