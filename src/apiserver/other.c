@@ -13,22 +13,43 @@ static void reply_page(api_request *r)
 
 /* ---- health ---- */
 
-static const char *const checks[] = {"ping", "log", "etcd"};
+static bool is_alive(const api_request *r)
+{
+	(void)r;
+	return true;
+}
 
 /* The store stands for upstream's etcd: it is well while it takes writes. */
-static bool is_well(const api_request *r)
+static bool takes_writes(const api_request *r)
 {
 	return sp_store_broken(r->server->store, NULL) == SP_OK;
 }
+
+static bool has_roles(const api_request *r)
+{
+	return r->server->is_bootstrapped;
+}
+
+static const struct {
+	sp_str name;
+	bool (*is_well)(const api_request *r);
+} checks[] = {
+	{SP_STR_INIT("ping"), is_alive},
+	{SP_STR_INIT("log"), is_alive},
+	{SP_STR_INIT("etcd"), takes_writes},
+	{SP_STR_INIT("poststarthook/rbac/bootstrap-roles"), has_roles},
+};
 
 static void reply_all(api_request *r, sp_str endpoint)
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, 4096);
-	bool well = is_well(r), verbose = sp_url_query_find(&r->query, SP_STR("verbose")) != NULL;
+	bool well = true, verbose = sp_url_query_find(&r->query, SP_STR("verbose")) != NULL;
 	for (size_t i = 0; i < SP_LEN(checks); i++) {
-		bool ok = well || strcmp(checks[i], "etcd") != 0;
-		(void)sp_buf_printf(&text, ok ? "[+]%s ok\n" : "[-]%s failed: reason withheld\n", checks[i]);
+		bool ok = checks[i].is_well(r);
+		(void)sp_buf_printf(&text, "[%c]" SP_FMT " %s\n", ok ? '+' : '-', SP_ARG(checks[i].name),
+				    ok ? "ok" : "failed: reason withheld");
+		well = well && ok;
 	}
 	(void)sp_buf_printf(&text, SP_FMT " check %s\n", SP_ARG(endpoint), well ? "passed" : "failed");
 	sp_str body = well && !verbose ? SP_STR("ok") : sp_buf_view(&text);
@@ -44,9 +65,9 @@ static void reply_health(api_request *r)
 		return;
 	}
 	for (size_t i = 0; i < SP_LEN(checks); i++) {
-		if (!sp_str_eq(check, sp_str_c(checks[i])))
+		if (!sp_str_eq(check, checks[i].name))
 			continue;
-		bool ok = strcmp(checks[i], "etcd") != 0 || is_well(r);
+		bool ok = checks[i].is_well(r);
 		api_reply(r, ok ? 200 : 500, SP_STR("text/plain; charset=utf-8"),
 			  ok ? SP_STR("ok") : SP_STR("internal server error: check failed\n"));
 		return;

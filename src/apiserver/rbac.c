@@ -6,25 +6,21 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "kube/selector.h"
 #include "store/record.h"
 
 #define INDEX_BYTES_MAX ((size_t)256 << 20)
 
-typedef struct strs {
-	sp_str *items;
-	size_t n;
-} strs;
-
-typedef struct rule {
-	strs verbs, groups, resources, names, urls;
-} rule;
-
 typedef struct role {
-	rule *rules;
-	size_t n;
+	api_rules rules;
+	const sp_label *labels; /* of ClusterRoles */
+	size_t n_labels;
+	const sp_selector *sources; /* whose rules it has */
+	size_t n_sources;
+	bool is_aggregated, is_seen; /* is_seen: by the walk under way */
 } role;
 
-typedef enum subject_kind { SUBJECT_USER, SUBJECT_GROUP } subject_kind;
+typedef enum subject_kind { SUBJECT_NOBODY, SUBJECT_USER, SUBJECT_GROUP } subject_kind;
 typedef struct subject {
 	subject_kind kind;
 	sp_str name; /* of a service account: its user name */
@@ -33,8 +29,7 @@ typedef struct subject {
 
 typedef struct binding {
 	struct binding *next; /* in the same namespace */
-	sp_str name, role_name;
-	bool cluster_role;
+	sp_str name, role_name, role_kind;
 	sp_str ns; /* empty: a ClusterRoleBinding */
 	subject *subjects;
 	size_t n;
@@ -60,50 +55,51 @@ struct api_rbac {
 
 /* ---- reading ---- */
 
-static bool read_strs(sp_arena *a, yyjson_val *list, strs *ret)
+static bool read_labels(sp_arena *a, sp_str packed, uint16_t n, role *ret)
 {
-	size_t n = yyjson_arr_size(list), i, max;
-	yyjson_val *item;
-	ret->items = sp_try_new(a, sp_str, n + 1);
-	ret->n = n;
-	if (ret->items == NULL)
-		return false;
-	yyjson_arr_foreach(list, i, max, item)
-	{
-		ret->items[i] = sp_arena_try_dup(a, sp_json_str(item));
-		if (ret->items[i].ptr == NULL && sp_json_str(item).len > 0)
+	sp_record_pair pair;
+	sp_label *labels = sp_try_new(a, sp_label, (size_t)n + 1);
+	ret->labels = labels;
+	while (labels != NULL && ret->n_labels < n && sp_record_pair_next(&packed, &pair)) {
+		sp_label *l = &labels[ret->n_labels++];
+		*l = (sp_label){sp_arena_try_dup(a, pair.key), sp_arena_try_dup(a, pair.value)};
+		if (l->key.ptr == NULL || (l->value.ptr == NULL && pair.value.len > 0))
 			return false;
 	}
+	return labels != NULL;
+}
+
+/* A selector that can't be read selects nothing. */
+static bool read_sources(sp_arena *a, yyjson_val *aggregation, role *ret)
+{
+	yyjson_val *list = yyjson_obj_get(aggregation, "clusterRoleSelectors"), *v;
+	size_t i, max;
+	sp_selector *sources = sp_try_new(a, sp_selector, yyjson_arr_size(list) + 1);
+	if (sources == NULL)
+		return false;
+	yyjson_arr_foreach(list, i, max, v)
+	{
+		sp_code code = sp_labels_of_object(a, v, &sources[i], NULL);
+		if (code != SP_OK && code != SP_EINVAL)
+			return false;
+		if (code != SP_OK)
+			sources[i] = (sp_selector){.nothing = true};
+	}
+	ret->sources = sources;
+	ret->n_sources = yyjson_arr_size(list);
+	ret->is_aggregated = yyjson_is_obj(aggregation);
 	return true;
 }
 
-static bool read_rule(sp_arena *a, yyjson_val *v, rule *ret)
+static bool add_role(api_rbac *r, sp_str rest, const sp_record *rec, yyjson_val *obj)
 {
-	return read_strs(a, yyjson_obj_get(v, "verbs"), &ret->verbs) &&
-	       read_strs(a, yyjson_obj_get(v, "apiGroups"), &ret->groups) &&
-	       read_strs(a, yyjson_obj_get(v, "resources"), &ret->resources) &&
-	       read_strs(a, yyjson_obj_get(v, "resourceNames"), &ret->names) &&
-	       read_strs(a, yyjson_obj_get(v, "nonResourceURLs"), &ret->urls);
-}
-
-static bool add_role(api_rbac *r, sp_str rest, yyjson_val *obj)
-{
-	yyjson_val *rules = yyjson_obj_get(obj, "rules"), *v;
-	size_t i, max;
 	role *found = sp_try_new(&r->arena, role, 1);
 	sp_str key = sp_arena_try_dup(&r->arena, rest);
-	if (found == NULL || key.ptr == NULL)
-		return false;
-	found->n = yyjson_arr_size(rules);
-	found->rules = sp_try_new(&r->arena, rule, found->n + 1);
-	if (found->rules == NULL)
-		return false;
-	yyjson_arr_foreach(rules, i, max, v)
-	{
-		if (!read_rule(&r->arena, v, &found->rules[i]))
-			return false;
-	}
-	return sp_map_put(&r->roles, key, found, NULL) == SP_OK;
+	return found != NULL && key.ptr != NULL &&
+	       api_rules_read(&r->arena, yyjson_obj_get(obj, "rules"), &found->rules) &&
+	       read_labels(&r->arena, rec->labels, rec->n_labels, found) &&
+	       read_sources(&r->arena, yyjson_obj_get(obj, "aggregationRule"), found) &&
+	       sp_map_put(&r->roles, key, found, NULL) == SP_OK;
 }
 
 static sp_str member(yyjson_val *v, const char *name)
@@ -111,16 +107,22 @@ static sp_str member(yyjson_val *v, const char *name)
 	return sp_json_str(yyjson_obj_get(v, name));
 }
 
-static bool read_subject(sp_arena *a, yyjson_val *v, subject *ret)
+/* `binding_ns`: where service accounts are that name no namespace. */
+static bool read_subject(sp_arena *a, yyjson_val *v, sp_str binding_ns, subject *ret)
 {
 	sp_str kind = member(v, "kind"), name = member(v, "name"), ns = member(v, "namespace");
-	ret->kind = sp_str_eq(kind, SP_STR("Group")) ? SUBJECT_GROUP : SUBJECT_USER;
+	if (ns.len == 0)
+		ns = binding_ns;
 	if (sp_str_eq(kind, SP_STR("ServiceAccount"))) {
+		ret->kind = ns.len > 0 ? SUBJECT_USER : SUBJECT_NOBODY;
 		ret->name = sp_arena_printf(a, "system:serviceaccount:" SP_FMT ":" SP_FMT, SP_ARG(ns),
 					    SP_ARG(name));
 		ret->text = sp_arena_printf(a, "ServiceAccount \"" SP_FMT "/" SP_FMT "\"", SP_ARG(name),
 					    SP_ARG(ns));
 	} else {
+		ret->kind = sp_str_eq(kind, SP_STR("Group"))  ? SUBJECT_GROUP
+			    : sp_str_eq(kind, SP_STR("User")) ? SUBJECT_USER
+							      : SUBJECT_NOBODY;
 		ret->name = sp_arena_printf(a, SP_FMT, SP_ARG(name));
 		ret->text = sp_arena_printf(a, SP_FMT " \"" SP_FMT "\"", SP_ARG(kind), SP_ARG(name));
 	}
@@ -149,15 +151,15 @@ static bool add_binding(api_rbac *r, sp_str rest, bool cluster_wide, yyjson_val 
 	if (!cluster_wide)
 		(void)sp_str_cut(&key, '/', &b->ns);
 	b->name = key;
-	b->cluster_role = sp_str_eq(member(ref, "kind"), SP_STR("ClusterRole"));
+	b->role_kind = sp_arena_try_dup(&r->arena, member(ref, "kind"));
 	b->role_name = sp_arena_try_dup(&r->arena, member(ref, "name"));
 	b->subjects = sp_try_new(&r->arena, subject, n + 1);
 	b->n = n;
-	if (b->role_name.ptr == NULL || b->subjects == NULL)
+	if (b->role_name.ptr == NULL || b->role_kind.ptr == NULL || b->subjects == NULL)
 		return false;
 	yyjson_arr_foreach(subjects, i, max, v)
 	{
-		if (!read_subject(&r->arena, v, &b->subjects[i]))
+		if (!read_subject(&r->arena, v, b->ns, &b->subjects[i]))
 			return false;
 	}
 	return link_binding(r, b);
@@ -183,7 +185,7 @@ static sp_store_visit visit(void *arg, const sp_store_entry *e)
 		l->code = sp_json_parse(&scratch, rec.object, &obj, NULL);
 	if (l->code == SP_OK) {
 		bool ok = l->kind == ROLES || l->kind == CLUSTER_ROLES
-				  ? add_role(l->r, e->rest, obj)
+				  ? add_role(l->r, e->rest, &rec, obj)
 				  : add_binding(l->r, e->rest, l->kind == CLUSTER_BINDINGS, obj);
 		l->code = ok ? SP_OK : SP_ENOMEM;
 	}
@@ -205,6 +207,59 @@ static sp_code load_kind(api_rbac *r, kind_id kind, sp_err *err)
 		q.revision = chunk.revision;
 	}
 	return SP_OK;
+}
+
+/* ---- aggregation ---- */
+
+static bool selects(const role *of, const role *other)
+{
+	for (size_t i = 0; i < of->n_sources; i++) {
+		if (sp_labels_match(&of->sources[i], other->labels, other->n_labels))
+			return true;
+	}
+	return false;
+}
+
+static bool is_cluster_role(sp_str key)
+{
+	return sp_str_index(key, '/') < 0;
+}
+
+/* The rules of all roles that are selected, by roles that are selected too. */
+static bool gather(api_rbac *r, role *into, role *from, unsigned depth)
+{
+	const sp_map_entry *e;
+	for (size_t i = 0; (e = sp_map_next(&r->roles, &i)) != NULL;) {
+		role *other = e->value;
+		if (other->is_seen || !is_cluster_role(e->key) || !selects(from, other))
+			continue;
+		other->is_seen = true;
+		bool ok = !other->is_aggregated ? api_rules_add(&r->arena, &into->rules, &other->rules)
+			  : depth > 0           ? gather(r, into, other, depth - 1)
+						: true;
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+/* Chains of aggregation beyond this are cut. */
+#define AGGREGATION_DEPTH 32u
+
+static bool aggregate(api_rbac *r)
+{
+	const sp_map_entry *e, *f;
+	for (size_t i = 0; (e = sp_map_next(&r->roles, &i)) != NULL;) {
+		role *one = e->value;
+		if (!one->is_aggregated)
+			continue;
+		one->rules = (api_rules){0};
+		for (size_t k = 0; (f = sp_map_next(&r->roles, &k)) != NULL;)
+			((role *)f->value)->is_seen = false;
+		if (!gather(r, one, one, AGGREGATION_DEPTH))
+			return false;
+	}
+	return true;
 }
 
 static void drop_index(api_rbac *r)
@@ -250,73 +305,21 @@ static sp_code refresh(api_rbac *r, sp_err *err)
 	drop_index(r);
 	for (unsigned k = 0; k < KIND_COUNT_; k++)
 		SP_TRY(load_kind(r, (kind_id)k, err));
+	if (!aggregate(r))
+		return sp_fail(err, SP_ENOMEM, "no room for the rules of roles");
 	r->stale = false;
 	return SP_OK;
 }
 
 /* ---- answering ---- */
 
-static bool has(const strs *list, sp_str s)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (sp_str_eq(list->items[i], s))
-			return true;
-	}
-	return false;
-}
-
-static bool has_or_all(const strs *list, sp_str s)
-{
-	return has(list, SP_STR("*")) || has(list, s);
-}
-
-/* "pods", "pods/log", "*", and "* /scale" without the blank: that subresource of everything. */
-static bool matches_resource(const strs *list, const api_attributes *what)
-{
-	sp_str sub = what->subresource;
-	for (size_t i = 0; i < list->n; i++) {
-		sp_str item = list->items[i], head;
-		if (sp_str_eq(item, SP_STR("*")))
-			return true;
-		sp_str tail = item;
-		if (!sp_str_cut(&tail, '/', &head)) {
-			head = item;
-			tail = (sp_str){NULL, 0};
-		}
-		if (sp_str_eq(tail, sub) &&
-		    (sp_str_eq(head, what->resource) || (sub.len > 0 && sp_str_eq(head, SP_STR("*")))))
-			return true;
-	}
-	return false;
-}
-
-static bool matches_path(const strs *list, sp_str path)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		sp_str item = list->items[i];
-		if (sp_str_eq(item, SP_STR("*")) || sp_str_eq(item, path))
-			return true;
-		if (sp_str_ends(item, SP_STR("*")) && sp_str_starts(path, sp_str_sub(item, 0, item.len - 1)))
-			return true;
-	}
-	return false;
-}
-
-static bool rule_allows(const rule *rule_, const api_attributes *what)
-{
-	if (!has_or_all(&rule_->verbs, what->verb))
-		return false;
-	if (!what->is_resource)
-		return matches_path(&rule_->urls, what->path);
-	return has_or_all(&rule_->groups, what->group) && matches_resource(&rule_->resources, what) &&
-	       (rule_->names.n == 0 || has(&rule_->names, what->name));
-}
-
 static const role *role_of(const api_rbac *r, const binding *b)
 {
 	char key[600];
-	if (b->cluster_role)
+	if (sp_str_eq(b->role_kind, SP_STR("ClusterRole")))
 		return sp_map_get(&r->roles, b->role_name);
+	if (!sp_str_eq(b->role_kind, SP_STR("Role")))
+		return NULL;
 	int n = snprintf(key, sizeof key, SP_FMT "/" SP_FMT, SP_ARG(b->ns), SP_ARG(b->role_name));
 	return n < (int)sizeof key ? sp_map_get(&r->roles, (sp_str){key, (size_t)n}) : NULL;
 }
@@ -338,26 +341,73 @@ static const subject *subject_of(const binding *b, const api_user *user)
 static sp_str reason(sp_arena *a, const binding *b, const subject *s)
 {
 	sp_str in = b->ns.len > 0 ? b->ns : SP_STR("");
-	return sp_arena_printf(
-		a,
-		"RBAC: allowed by %sBinding \"" SP_FMT "%s" SP_FMT "\" of %sRole \"" SP_FMT "\" to " SP_FMT,
-		b->ns.len > 0 ? "Role" : "ClusterRole", SP_ARG(b->name), in.len > 0 ? "/" : "", SP_ARG(in),
-		b->cluster_role ? "Cluster" : "", SP_ARG(b->role_name), SP_ARG(s->text));
+	return sp_arena_printf(a,
+			       "RBAC: allowed by %sBinding \"" SP_FMT "%s" SP_FMT "\" of " SP_FMT " \"" SP_FMT
+			       "\" to " SP_FMT,
+			       b->ns.len > 0 ? "Role" : "ClusterRole", SP_ARG(b->name), in.len > 0 ? "/" : "",
+			       SP_ARG(in), SP_ARG(b->role_kind), SP_ARG(b->role_name), SP_ARG(s->text));
 }
 
-static bool search(const api_rbac *r, sp_arena *a, const binding *first, const api_user *user,
-		   const api_attributes *what, sp_str *ret_reason)
+/* Bindings of a user to roles that don't exist, in upstream's words. */
+#define MISSING_SHOWN_MAX 16u
+typedef struct missing {
+	sp_str items[MISSING_SHOWN_MAX];
+	size_t n;
+} missing;
+
+static void note_missing(sp_arena *a, missing *m, const binding *b)
+{
+	bool cluster = sp_str_eq(b->role_kind, SP_STR("ClusterRole"));
+	sp_str text = sp_arena_printf(a, "%s.rbac.authorization.k8s.io \"" SP_FMT "\" not found",
+				      cluster ? "clusterrole" : "role", SP_ARG(b->role_name));
+	for (size_t i = 0; i < m->n; i++) {
+		if (sp_str_eq(m->items[i], text))
+			return;
+	}
+	if (m->n < MISSING_SHOWN_MAX)
+		m->items[m->n++] = text;
+}
+
+static sp_str missing_text(sp_arena *a, const missing *m)
+{
+	sp_str text = m->n == 0 ? (sp_str){NULL, 0} : m->items[0];
+	for (size_t i = 1; i < m->n; i++)
+		text = sp_arena_printf(a, SP_FMT ", " SP_FMT, SP_ARG(text), SP_ARG(m->items[i]));
+	if (m->n == 0)
+		return text;
+	return sp_arena_printf(a, "RBAC: %s" SP_FMT "%s", m->n > 1 ? "[" : "", SP_ARG(text),
+			       m->n > 1 ? "]" : "");
+}
+
+typedef struct question {
+	sp_arena *arena;
+	const api_user *user;
+	const api_attributes *what;
+	sp_str *reason; /* may be NULL */
+	missing missing;
+} question;
+
+static bool allows(const role *found, const api_attributes *what)
+{
+	for (size_t i = 0; i < found->rules.n; i++) {
+		if (api_rule_allows(&found->rules.items[i], what))
+			return true;
+	}
+	return false;
+}
+
+static bool search(const api_rbac *r, question *q, const binding *first)
 {
 	for (const binding *b = first; b != NULL; b = b->next) {
-		const subject *s = subject_of(b, user);
+		const subject *s = subject_of(b, q->user);
 		const role *found = s == NULL ? NULL : role_of(r, b);
-		for (size_t i = 0; found != NULL && i < found->n; i++) {
-			if (!rule_allows(&found->rules[i], what))
-				continue;
-			if (ret_reason != NULL)
-				*ret_reason = reason(a, b, s);
-			return true;
-		}
+		if (s != NULL && found == NULL && q->reason != NULL)
+			note_missing(q->arena, &q->missing, b);
+		if (found == NULL || !allows(found, q->what))
+			continue;
+		if (q->reason != NULL)
+			*q->reason = reason(q->arena, b, s);
+		return true;
 	}
 	return false;
 }
@@ -366,9 +416,47 @@ sp_code api_rbac_allows(api_rbac *r, sp_arena *a, const api_user *user, const ap
 			sp_str *ret_reason, sp_err *err)
 {
 	SP_TRY(refresh(r, err));
-	*ret = search(r, a, r->cluster_wide, user, what, ret_reason) ||
-	       (what->is_resource && what->ns.len > 0 &&
-		search(r, a, sp_map_get(&r->by_namespace, what->ns), user, what, ret_reason));
+	question q = {.arena = a, .user = user, .what = what, .reason = ret_reason};
+	*ret = search(r, &q, r->cluster_wide) || (what->is_resource && what->ns.len > 0 &&
+						  search(r, &q, sp_map_get(&r->by_namespace, what->ns)));
+	if (!*ret && ret_reason != NULL)
+		*ret_reason = missing_text(a, &q.missing);
+	return SP_OK;
+}
+
+static bool add_rules(const api_rbac *r, sp_arena *a, const binding *first, const api_user *user,
+		      api_rules *ret)
+{
+	for (const binding *b = first; b != NULL; b = b->next) {
+		const role *found = subject_of(b, user) == NULL ? NULL : role_of(r, b);
+		if (found != NULL && !api_rules_add(a, ret, &found->rules))
+			return false;
+	}
+	return true;
+}
+
+sp_code api_rbac_rules_of(api_rbac *r, sp_arena *a, const api_user *user, sp_str ns, api_rules *ret,
+			  sp_err *err)
+{
+	SP_TRY(refresh(r, err));
+	api_rules all = {0};
+	if (!add_rules(r, a, r->cluster_wide, user, &all) ||
+	    (ns.len > 0 && !add_rules(r, a, sp_map_get(&r->by_namespace, ns), user, &all)))
+		return sp_fail(err, SP_ENOMEM, "no room for the rules of a user");
+	*ret = all;
+	return SP_OK;
+}
+
+sp_code api_rbac_role(api_rbac *r, sp_str ns, sp_str name, api_rules *ret, sp_err *err)
+{
+	SP_TRY(refresh(r, err));
+	const binding ref = {.ns = ns,
+			     .role_name = name,
+			     .role_kind = ns.len > 0 ? SP_STR("Role") : SP_STR("ClusterRole")};
+	const role *found = role_of(r, &ref);
+	if (found == NULL)
+		return sp_fail(err, SP_ENOTFOUND, "no such role");
+	*ret = found->rules;
 	return SP_OK;
 }
 

@@ -9,17 +9,11 @@
 #include "apiserver/negotiate.h"
 #include "apiserver/reqinfo.h"
 #include "apiserver/resource.h"
+#include "apiserver/user.h"
 #include "io/http.h"
 #include "kube/status.h"
 
 typedef struct api_server api_server; /* apiserver/server_int.h */
-
-/* Who asks, as authentication found out. */
-typedef struct api_user {
-	sp_str name, uid;
-	const sp_str *groups;
-	size_t n_groups;
-} api_user;
 
 typedef struct api_request {
 	api_server *server;

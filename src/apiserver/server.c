@@ -262,7 +262,7 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	r->arena = &ex->arena;
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
-	if (!read_head(r) || !api_authenticate(r) || !api_authorize(r))
+	if (!read_head(r) || !api_authenticate(r) || !api_impersonate(r) || !api_authorize(r))
 		return;
 	if (r->info.is_resource)
 		dispatch_resource(r);
@@ -287,6 +287,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->world = w;
 	s->store = opts->store;
 	s->log = opts->log;
+	s->authorization = opts->authorization;
+	s->no_anonymous = opts->no_anonymous;
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new();
 	make_marker(s);

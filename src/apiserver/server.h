@@ -13,9 +13,27 @@ typedef struct api_server api_server;
 struct sp_store;
 struct sp_log;
 
+typedef enum api_authorizer {
+	API_AUTHORIZER_RBAC,
+	API_AUTHORIZER_ALWAYS_ALLOW,
+	API_AUTHORIZER_ALWAYS_DENY,
+	API_AUTHORIZER_COUNT_
+} api_authorizer;
+
+/* Who decides, in their order. */
+typedef struct api_authorization {
+	uint8_t modes[API_AUTHORIZER_COUNT_]; /* api_authorizer */
+	size_t n;
+} api_authorization;
+
+/* "Node,RBAC", as kube-apiserver's --authorization-mode. SP_EINVAL. */
+sp_code api_authorization_modes(sp_str text, api_authorization *ret, sp_err *err) SP_MUST_USE;
+
 typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
+	api_authorization authorization;
+	bool no_anonymous; /* requests without credentials are refused */
 } api_server_opts;
 
 sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **ret, sp_err *err) SP_MUST_USE;

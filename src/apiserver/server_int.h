@@ -19,6 +19,9 @@ struct api_server {
 	sp_http_server *http;
 	api_rbac *rbac;
 	api_docs *docs;
+	api_authorization authorization;
+	bool no_anonymous;
+	bool is_bootstrapped;                 /* the objects of the first moment are there */
 	char marker[API_OBJECT_MARKER_BYTES]; /* of api_object_record */
 	sp_str marker_str;
 };

@@ -4,21 +4,26 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/front.h"
 #include "apiserver/pki.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
 #include "store/lmdb/lmdb.h"
 
+#define CA_BYTES_MAX ((size_t)1 << 20)
 #define GRACE_NS UINT64_C(5000000000)
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
+	sp_str authorization, service_cidr;
 	int64_t port;
+	bool anonymous;
 } flags;
 
 typedef struct process {
@@ -32,7 +37,10 @@ typedef struct process {
 	api_front *front;
 	sp_signal_watch *term, *interrupt, *hangup;
 	api_pki pki;
-	bool stopping;
+	api_authorization authorization;
+	sp_str client_ca_pem;
+	bool bootstrapping, stopping, drained;
+	sp_code failed;
 } process;
 
 static int64_t wall_ns(void *arg)
@@ -82,7 +90,9 @@ static void on_store_closed(void *arg)
 static void on_drained(void *arg)
 {
 	process *p = arg;
-	sp_store_close(p->store, on_store_closed, p);
+	p->drained = true;
+	if (!p->bootstrapping)
+		sp_store_close(p->store, on_store_closed, p);
 }
 
 static void on_stop(void *arg, int signal)
@@ -124,6 +134,15 @@ static sp_code open_store(process *p, sp_err *err)
 	return sp_store_lmdb_open(p->world, &opts, &p->store, err);
 }
 
+static sp_code open_server(process *p, sp_err *err)
+{
+	const api_server_opts opts = {.store = p->store,
+				      .log = p->log,
+				      .authorization = p->authorization,
+				      .no_anonymous = !p->f.anonymous};
+	return api_server_new(p->world, &opts, &p->server, err);
+}
+
 /* The port that was bound, with the address clients are told. */
 static sp_str advertised(process *p)
 {
@@ -146,10 +165,48 @@ static sp_code listen_tls(process *p, sp_err *err)
 	return api_pki_kubeconfig(p->world, &p->arena, &pki, advertised(p), err);
 }
 
+static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
+{
+	process *p = arg;
+	p->bootstrapping = false;
+	if (p->drained) { /* stopped in the meantime */
+		sp_store_close(p->store, on_store_closed, p);
+		return;
+	}
+	if (code == SP_OK) {
+		sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
+		       SP_KS("kubeconfig", p->pki.kubeconfig));
+		return;
+	}
+	sp_log(p->log, SP_LOG_ERROR, "the first objects can't be made", SP_KE(err));
+	p->failed = code;
+	if (!p->stopping)
+		on_stop(p, SIGTERM);
+}
+
+/* Requests are answered from now on, but readiness is told when this is done. */
+static sp_code bootstrap(process *p, sp_err *err)
+{
+	sp_str bound = api_front_address(p->front);
+	uint64_t port;
+	SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 0, 65535,
+			    &port, err));
+	SP_TRY(sp_file_read_arena(p->world, p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
+				  &p->arena, CA_BYTES_MAX, &p->client_ca_pem, err));
+	const api_bootstrap_opts opts = {.address = p->f.advertise,
+					 .port = (uint16_t)port,
+					 .service_cidr = p->f.service_cidr,
+					 .client_ca = p->client_ca_pem};
+	p->bootstrapping = true;
+	api_bootstrap(p->server, &opts, on_bootstrapped, p);
+	return SP_OK;
+}
+
 static sp_code start(process *p, sp_err *err)
 {
 	sp_log_level level;
 	SP_TRY(check_flags(&p->f, err));
+	SP_TRY(api_authorization_modes(p->f.authorization, &p->authorization, err));
 	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
 	SP_TRY(sp_world_uv_new(&p->world, err));
 	sp_hash_key seed;
@@ -163,15 +220,12 @@ static sp_code start(process *p, sp_err *err)
 					   .arg = p});
 	sp_log_dump_on_crash(p->log);
 	SP_TRY(open_store(p, err));
-	const api_server_opts opts = {.store = p->store, .log = p->log};
-	SP_TRY(api_server_new(p->world, &opts, &p->server, err));
+	SP_TRY(open_server(p, err));
 	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
 	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
 	SP_TRY(sp_signal_watch_new(p->world, SIGHUP, on_hangup, p, &p->hangup, err));
 	SP_TRY(listen_tls(p, err));
-	sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
-	       SP_KS("kubeconfig", p->pki.kubeconfig));
-	return SP_OK;
+	return bootstrap(p, err);
 }
 
 static void finish(process *p)
@@ -197,14 +251,22 @@ int cli_apiserver(int argc, char **argv)
 			   .bind_address = SP_STR("0.0.0.0"),
 			   .advertise = SP_STR("127.0.0.1"),
 			   .log_level = SP_STR("info"),
+			   .authorization = SP_STR("RBAC"),
+			   .service_cidr = SP_STR("10.96.0.0/16"),
+			   .anonymous = true,
 			   .port = 6443}};
 	const cli_flag table[] = {
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
+		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
+		 "requests without credentials are system:anonymous"},
+		{"authorization-mode", CLI_STR, &p.f.authorization,
+		 "who decides, in this order: RBAC, AlwaysAllow, AlwaysDeny"},
 		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
 		{"client-ca-file", CLI_STR, &p.f.client_ca, "certificates that sign clients' certificates"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
+		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidr, "addresses of services"},
 		{"tls-cert-file", CLI_STR, &p.f.tls_cert, "certificate to serve with, and its chain"},
 		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
 	};
@@ -225,5 +287,6 @@ int cli_apiserver(int argc, char **argv)
 	else
 		(void)fprintf(stderr, "sampan apiserver: %s\n", err.msg);
 	finish(&p);
+	code = code == SP_OK ? p.failed : code;
 	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The objects that a cluster has from its first moment: default roles and bindings, namespaces, the service
+ * "kubernetes", priority classes, flow schemas and so on. They are brought up to date at each start, in one
+ * group of store transactions: what is missing is made; of what was changed by people only that is touched
+ * which upstream touches. U: kubernetes pkg/registry/rbac/rest/storage_rbac.go, pkg/controlplane/controller,
+ * apiserver pkg/apis/flowcontrol/bootstrap.
+ */
+#pragma once
+
+#include "apiserver/server.h"
+
+/* What about this server goes into the objects. */
+typedef struct api_bootstrap_opts {
+	sp_str address;      /* IP that clients are told to use; a loopback one gets no endpoints */
+	uint16_t port;       /* of HTTPS */
+	sp_str service_cidr; /* "10.96.0.0/16" */
+	sp_str client_ca;    /* PEM, or empty */
+} api_bootstrap_opts;
+
+/*
+ * Begins; `done` comes once, on the loop: SP_OK, and the server reports itself ready from now on, or why not.
+ * The options are not needed afterwards. Not twice for one server. The server is not freed before. The texts
+ * of the options stay until then.
+ */
+void api_bootstrap(api_server *s, const api_bootstrap_opts *o,
+		   void (*done)(void *arg, sp_code code, const sp_err *err), void *arg);
