@@ -20,10 +20,24 @@ void api_write_create(api_write *w)
 		api_write_commit(w);
 }
 
+/* New objects have no revision; what is no number at all counts as none.
+ * U: apiserver pkg/registry/generic/registry/store.go */
+static bool check_revision(api_write *w)
+{
+	uint64_t revision = 0;
+	sp_str rv = sp_kv_str(sp_meta(w->obj), "resourceVersion");
+	if (rv.len == 0 || api_revision_parse(rv, &revision, NULL) != SP_OK || revision == 0)
+		return true;
+	const sp_status s = {.code = 500,
+			     .message = SP_STR("resourceVersion should not be set on objects to be created")};
+	api_write_refuse(w, &s);
+	return false;
+}
+
 static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
-	if (api_write_decode(w, body) && api_write_namespace(w))
+	if (api_write_decode(w, body) && api_write_namespace(w) && check_revision(w))
 		api_write_create(w);
 }
 

@@ -181,22 +181,23 @@ static void set_time(sp_kind_ctx *c, yyjson_mut_val *meta, int64_t after_s)
 	sp_time t = {c->now.seconds + after_s, 0};
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, meta, "deletionTimestamp",
 				      (sp_str){text, sp_time_print(text, t, 0)}));
-	SP_KIND_NEED(c, sp_kv_set_i64(c->doc, meta, "deletionGracePeriodSeconds", after_s));
 }
 
-/* Marks the object as being deleted; true when that is a change. */
-static bool mark(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t grace)
+/* Marks the object as being deleted in `grace` seconds. `timed`: the grace is noted too; what a kind of its
+ * own holds back (a namespace with content) has none. */
+static void mark(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t grace, bool timed)
 {
 	yyjson_mut_val *meta = sp_meta(obj);
 	int64_t before = sp_kv_i64(meta, "deletionGracePeriodSeconds", 0);
 	if (sp_kv_has(meta, "deletionTimestamp") && (before <= grace))
-		return false;
+		return;
 	bool first = !sp_kv_has(meta, "deletionTimestamp");
 	int64_t generation = sp_kv_i64(meta, "generation", 0);
 	set_time(c, meta, grace);
+	if (timed)
+		SP_KIND_NEED(c, sp_kv_set_i64(c->doc, meta, "deletionGracePeriodSeconds", grace));
 	if (first && generation > 0)
 		SP_KIND_NEED(c, sp_kv_set_i64(c->doc, meta, "generation", generation + 1));
-	return true;
 }
 
 /* ---- answers ---- */
@@ -238,6 +239,16 @@ static bool check_preconditions(api_write *w, const api_delete_options *o)
 	return false;
 }
 
+/* U: kubernetes pkg/registry/batch/job/storage/storage.go */
+static void warn_preserved(api_write *w, const api_delete_options *o)
+{
+	if (sp_str_eq(w->res->kind->group, SP_STR("batch")) &&
+	    sp_str_eq(w->res->kind->plural, SP_STR("jobs")) && !o->has_orphan && o->policy.len == 0)
+		api_warn(w->r, SP_STR("child pods are preserved by default when jobs are deleted; set "
+				      "propagationPolicy=Background to remove them or set "
+				      "propagationPolicy=Orphan to suppress this warning"));
+}
+
 /* ---- the walk ---- */
 
 void api_write_delete(api_write *w, const api_delete_options *o)
@@ -246,6 +257,7 @@ void api_write_delete(api_write *w, const api_delete_options *o)
 	const api_admit admit = {.w = w, .op = API_OP_DELETE, .old = w->obj};
 	if (!api_admit_mutate(&admit) || !api_admit_validate(&admit) || !check_preconditions(w, o))
 		return;
+	warn_preserved(w, o);
 	w->o.dry_run = o->has_dry_run;
 	w->ok_code = 200;
 	int64_t grace = grace_of(hooks, w->obj, o);
@@ -253,7 +265,7 @@ void api_write_delete(api_write *w, const api_delete_options *o)
 	bool held = hooks != NULL && hooks->prepare_delete != NULL && hooks->prepare_delete(&w->ctx, w->obj);
 	bool waits = grace > 0 || held || sp_kv_list(sp_meta(w->obj), "finalizers") != NULL;
 	if (waits || (hooks != NULL && (hooks->flags & SP_KIND_GRACEFUL_DELETE) != 0))
-		(void)mark(&w->ctx, w->obj, grace);
+		mark(&w->ctx, w->obj, grace, !held);
 	if (w->ctx.code != SP_OK)
 		api_write_fail(w, w->ctx.code, NULL);
 	else if (waits)

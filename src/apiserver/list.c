@@ -257,10 +257,8 @@ static bool place(api_lister *l)
 	api_request *r = l->r;
 	sp_err err;
 	/* Revision 0 is answered from what is at hand, whole: pages are not for it. */
-	if (l->o.has_rv && l->o.rv == 0 && l->o.match != API_RV_EXACT) {
+	if (l->o.has_rv && l->o.rv == 0)
 		l->o.limit = 0;
-		l->o.cont = (sp_str){NULL, 0};
-	}
 	if (l->o.cont.len == 0) {
 		if (l->o.has_rv && l->o.rv > 0 && !api_revision_reached(r, l->o.rv))
 			return false;
@@ -270,7 +268,7 @@ static bool place(api_lister *l)
 		return true;
 	}
 	sp_str from;
-	if (l->o.has_rv) {
+	if (l->o.has_rv && l->o.rv != 0) {
 		sp_status s = sp_status_bad_request(
 			SP_STR("specifying resource version is not allowed when using continue"));
 		api_reply_status(r, &s);

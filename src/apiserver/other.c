@@ -175,9 +175,9 @@ static const struct {
 	{SP_STR_INIT("/openapi/v2"), false, api_docs_v2}, {SP_STR_INIT("/openapi/v3"), true, api_docs_v3},
 };
 
-static void reply_paths(api_request *r, uint16_t code)
+static void reply_paths(api_request *r)
 {
-	api_reply(r, code, SP_STR("application/json"),
+	api_reply(r, 200, SP_STR("application/json"),
 		  SP_STR("{\n  \"paths\": [\n    \"/api\",\n    \"/api/v1\",\n    \"/apis\",\n    "
 			 "\"/healthz\",\n"
 			 "    \"/livez\",\n    \"/openapi/v2\",\n    \"/openapi/v3\",\n    \"/readyz\",\n    "
@@ -194,5 +194,8 @@ void api_other(api_request *r)
 			return;
 		}
 	}
-	reply_paths(r, sp_str_eq(r->info.path, SP_STR("/")) ? 200 : 404);
+	if (sp_str_eq(r->info.path, SP_STR("/")))
+		reply_paths(r);
+	else
+		reply_page(r);
 }

@@ -78,6 +78,7 @@ static void refuse_media(api_request *r, bool named, bool watch)
 	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
 		types[m] = api_media_type((api_media)m);
 	sp_status s = sp_status_not_acceptable(r->arena, types, API_MEDIA_COUNT_);
+	s.has_details = !named;
 	if (!named)
 		s.message = sp_arena_printf(
 			r->arena, "406: Not Acceptable\n\nAvailable representations: " SP_FMT "%s" SP_FMT,

@@ -332,7 +332,7 @@ static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
 		if (code != SP_OK)
 			write_failed(w, code, err);
 		else
-			reply_record(w, w->record, w->op.revision);
+			reply_record(w, w->record, w->removed_by_update ? w->old.revision : w->op.revision);
 	}
 	if (w->r == NULL && !w->committing)
 		write_free(w);
@@ -384,6 +384,7 @@ void api_write_commit(api_write *w)
 		reply_record(w, w->record, w->old.revision);
 		return;
 	}
+	w->removed_by_update = remove; /* upstream's answer then keeps the revision it had */
 	submit(w, remove ? SP_STORE_DELETE : SP_STORE_PUT);
 }
 

@@ -30,7 +30,7 @@ typedef struct api_write {
 	bool is_patch; /* what can't be decoded is the patch's fault */
 	bool is_apply; /* field owners are part of the patch's result */
 	unsigned tries;
-	bool committing;
+	bool committing, removed_by_update;
 	/* Tries again from the stored state after a conflict; NULL: conflicts are the client's. */
 	void (*again)(struct api_write *w);
 	/* Take the place of the answer with the object, and of refusals; may be NULL. `json` is the object.

@@ -22,6 +22,7 @@ typedef struct plan_column {
 	const sp_column *def;
 	cell_how how;
 	const sp_jsonpath *path;
+	sp_str zero; /* BUILTIN: what an absent value prints, as JSON text */
 } plan_column;
 
 struct sp_table_plan {
@@ -92,10 +93,32 @@ static cell_how how_of(const sp_kind *kind, const sp_column *c, bool custom)
 	return s != NULL && (s->kind == SP_K_TIME || s->kind == SP_K_MICROTIME) ? CELL_AGE : CELL_BUILTIN;
 }
 
+/* The zero value of what a built-in column shows: of the field's Go type, whatever the column's own type
+ * says. */
+static sp_str zero_of(const sp_kind *kind, const sp_column *c)
+{
+	const sp_schema *at = kind->schema;
+	sp_str path = c->path, step;
+	(void)sp_str_take(&path, SP_STR("."));
+	while (at != NULL && path.len > 0) {
+		if (!sp_str_cut(&path, '.', &step)) {
+			step = path;
+			path.len = 0;
+		}
+		const sp_field *f = at->kind == SP_K_OBJECT ? sp_schema_field(at, step, NULL) : NULL;
+		at = f == NULL ? NULL : f->schema;
+	}
+	sp_schema_kind of = at == NULL ? SP_K_STRING : (sp_schema_kind)at->kind;
+	if (of == SP_K_I32 || of == SP_K_I64 || sp_str_eq(c->type, SP_STR("integer")))
+		return SP_STR("0");
+	return of == SP_K_BOOL ? SP_STR("false") : SP_STR("\"\"");
+}
+
 static sp_code add_column(sp_arena *a, sp_table_plan *p, const sp_column *c, bool custom, sp_err *err)
 {
 	plan_column *col = &p->columns[p->n];
 	*col = (plan_column){.def = c, .how = how_of(p->kind, c, custom)};
+	col->zero = zero_of(p->kind, c);
 	if (col->how == CELL_HOOK) {
 		p->n++;
 		return SP_OK;
@@ -286,9 +309,7 @@ static bool write_builtin(sp_table *t, const plan_column *c, yyjson_mut_val *v)
 	else if (v != NULL && !yyjson_mut_is_null(v))
 		return write_sorted(&t->row, j, v);
 	else
-		sp_jout_raw(j, sp_str_eq(c->def->type, SP_STR("integer"))   ? SP_STR("0")
-			       : sp_str_eq(c->def->type, SP_STR("boolean")) ? SP_STR("false")
-									    : SP_STR("\"\""));
+		sp_jout_raw(j, c->zero);
 	return true;
 }
 

@@ -96,13 +96,30 @@ static sp_code item_fail(sp_str *ret_text, sp_str text)
 	return SP_EINVAL;
 }
 
+static bool zero_key(const sp_field *f, sp_pe_value *ret)
+{
+	sp_schema_kind kind = (sp_schema_kind)f->schema->kind;
+	if ((f->flags & (SP_F_POINTER | SP_F_OMITEMPTY)) != 0 || (f->schema->flags & SP_S_CRD) != 0)
+		return false;
+	if (kind == SP_K_STRING)
+		*ret = (sp_pe_value){.kind = SP_PV_STR, .s = SP_STR("")};
+	else if (kind == SP_K_I32 || kind == SP_K_I64)
+		*ret = (sp_pe_value){.kind = SP_PV_INT, .i = 0};
+	else
+		return false;
+	return true;
+}
+
 /* The default of a key field, a scalar in JSON text. */
 static bool key_default(sp_arena *a, const sp_schema *item, sp_str key, sp_pe_value *ret)
 {
 	const sp_field *f =
 		item != NULL && item->kind == SP_K_OBJECT ? sp_schema_field(item, key, NULL) : NULL;
-	/* Upstream's apply knows no other defaults than those of OpenAPI. */
-	if (f == NULL || f->def.len == 0 || (f->flags & SP_F_DEF_UNPUBLISHED) != 0)
+	/* Upstream's apply knows no other defaults than those of OpenAPI, which has the zero value of every
+	 * scalar that Go always writes. */
+	if (f != NULL && f->def.len == 0)
+		return zero_key(f, ret);
+	if (f == NULL || (f->flags & SP_F_DEF_UNPUBLISHED) != 0)
 		return false;
 	if (f->def.len >= 2 && f->def.ptr[0] == '"' && sp_str_index(f->def, '\\') < 0) {
 		*ret = (sp_pe_value){.kind = SP_PV_STR, .s = sp_str_sub(f->def, 1, f->def.len - 1)};
