@@ -59,6 +59,12 @@ void sp_v_local_non_reserved_path(sp_violations *v, const sp_path *path, sp_str 
 void sp_v_enum(sp_violations *v, const sp_path *path, sp_str s, const char *const *texts, size_t n);
 /* The same for an optional field: nothing when empty. */
 void sp_v_enum_opt(sp_violations *v, const sp_path *path, sp_str s, const char *const *texts, size_t n);
+/* Of an optional member that is there: also an empty text is unsupported. */
+#define SP_V_ENUM_PTR(v, path, s, table)                                                          \
+	do {                                                                                      \
+		if (!sp_str_in((s), (table), SP_LEN(table)))                                      \
+			sp_v_not_supported((v), (path), sp_bad_named(s), (table), SP_LEN(table)); \
+	} while (0)
 #define SP_V_ENUM(v, path, s, table) sp_v_enum((v), (path), (s), (table), SP_LEN(table))
 #define SP_V_ENUM_OPT(v, path, s, table) sp_v_enum_opt((v), (path), (s), (table), SP_LEN(table))
 

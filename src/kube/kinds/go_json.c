@@ -12,6 +12,22 @@ FIELDS(sp_go_pod_resource_claim, {"Name", "name", SP_GO_STR, NULL},
        {"ResourceClaimTemplateName", "resourceClaimTemplateName", SP_GO_PTR, NULL});
 FIELDS(sp_go_seccomp_profile, {"Type", "type", SP_GO_STR, NULL},
        {"LocalhostProfile", "localhostProfile", SP_GO_PTR, NULL});
+static const sp_go_field scope_f[] = {{"ScopeName", "scopeName", SP_GO_STR, NULL},
+				      {"Operator", "operator", SP_GO_STR, NULL},
+				      {"Values", "values", SP_GO_PTR, NULL}};
+static const sp_go_type scope = {scope_f, SP_LEN(scope_f)};
+FIELDS(sp_go_scope_selector, {"MatchExpressions", "matchExpressions", SP_GO_STRUCT_LIST, &scope});
+static const sp_go_field requirement_f[] = {{"Key", "key", SP_GO_STR, NULL},
+					    {"Operator", "operator", SP_GO_STR, NULL},
+					    {"Values", "values", SP_GO_PTR, NULL}};
+static const sp_go_type requirement = {requirement_f, SP_LEN(requirement_f)};
+static const sp_go_field term_f[] = {
+	{"MatchExpressions", "matchExpressions", SP_GO_STRUCT_LIST, &requirement},
+	{"MatchFields", "matchFields", SP_GO_STRUCT_LIST, &requirement}};
+static const sp_go_type term = {term_f, SP_LEN(term_f)};
+static const sp_go_field terms_f[] = {{"NodeSelectorTerms", "nodeSelectorTerms", SP_GO_STRUCT_LIST, &term}};
+static const sp_go_type terms = {terms_f, SP_LEN(terms_f)};
+FIELDS(sp_go_volume_affinity, {"Required", "required", SP_GO_STRUCT_PTR, &terms});
 FIELDS(sp_go_ip, {"IP", "ip", SP_GO_STR, NULL});
 
 static const sp_go_field capabilities_f[] = {{"Add", "add", SP_GO_PTR, NULL},

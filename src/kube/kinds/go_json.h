@@ -30,7 +30,7 @@ struct sp_go_type {
 };
 
 extern const sp_go_type sp_go_taint, sp_go_pod_resource_claim, sp_go_seccomp_profile, sp_go_security_context,
-	sp_go_ip;
+	sp_go_ip, sp_go_scope_selector, sp_go_volume_affinity;
 
 /* The text in the arena; empty without room. */
 sp_str sp_go_struct(sp_arena *a, const sp_go_type *type, yyjson_mut_val *v);

@@ -66,6 +66,12 @@ sp_code sp_kind_before_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 	return outcome(c);
 }
 
+bool sp_kind_same(const sp_kind_ctx *c, const char *member, yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	const sp_field *f = sp_schema_field(c->kind->schema, sp_str_c(member), NULL);
+	return f != NULL ? sp_kv_equal_as(f->schema, a, b) : sp_kv_equal(a, b);
+}
+
 /* The metadata that a status write may not touch goes back, by the kind's flags. */
 static void restore_metadata(sp_kind_ctx *c, uint32_t flags, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
@@ -88,7 +94,7 @@ static void prepare_update(sp_kind_ctx *c, const sp_kind_hooks *h, yyjson_mut_va
 	if (h->prepare_update != NULL)
 		h->prepare_update(c, obj, old);
 	if ((h->flags & SP_KIND_GENERATION) != 0 &&
-	    !sp_kv_equal(sp_kv_get(obj, "spec"), sp_kv_get(old, "spec")))
+	    !sp_kind_same(c, "spec", sp_kv_get(obj, "spec"), sp_kv_get(old, "spec")))
 		sp_meta_bump_generation(c, obj, old);
 }
 

@@ -131,6 +131,9 @@ struct sp_kind_hooks {
 	sp_kind_convert_fn *to_stored, *from_stored;
 };
 
+/* Two values of a member of the kind's objects ("spec") are the same to upstream's Semantic.DeepEqual. */
+bool sp_kind_same(const sp_kind_ctx *c, const char *member, yyjson_mut_val *a, yyjson_mut_val *b);
+
 /* The hooks of a subresource, or NULL. */
 const sp_sub_hooks *sp_kind_sub(const sp_kind_hooks *hooks, sp_str name);
 

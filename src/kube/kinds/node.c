@@ -91,14 +91,24 @@ static void features_validate(sp_violations *v, const sp_path *path, yyjson_mut_
 static void pod_cidrs_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *cidrs)
 {
 	size_t n[2] = {0, 0}, bad = 0;
+	sp_str first_bad = {NULL, 0};
+	size_t first_at = 0;
 	SP_KV_EACH (item, i, cidrs) {
 		sp_cidr cidr;
 		sp_v_cidr_legacy(v, SP_AT_I(path, i), sp_jmut_str(item), NULL);
-		if (sp_cidr_parse(sp_jmut_str(item), &cidr))
+		if (sp_cidr_parse(sp_jmut_str(item), &cidr)) {
 			n[cidr.ip.v4]++;
-		else
-			bad++;
+		} else if (bad++ == 0) {
+			first_bad = sp_jmut_str(item);
+			first_at = i;
+		}
 	}
+	if (sp_kv_len(cidrs) > 1 && bad > 0)
+		sp_v_internal(v, path,
+			      "invalid PodCIDRs. failed to check with dual stack with error:invalid "
+			      "CIDR[%zu]: <nil> "
+			      "(invalid CIDR address: " SP_FMT ")",
+			      first_at, SP_ARG(first_bad));
 	if (sp_kv_len(cidrs) > 1 && (bad > 0 || n[0] == 0 || n[1] == 0 || sp_kv_len(cidrs) > 2))
 		sp_v_invalid(v, path, cidrs, "may specify no more than one CIDR for each IP family");
 }
@@ -156,6 +166,38 @@ static void kept_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *o
 		sp_v_forbidden(c->errors, SP_PATH("spec.externalID"), "may not be updated");
 }
 
+/* Deprecated, and still checked. */
+static void config_source_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *source)
+{
+	yyjson_mut_val *map = sp_kv_get(source, "configMap");
+	const sp_path *at = SP_AT(path, "configMap");
+	sp_str ns = sp_kv_str(map, "namespace"), name = sp_kv_str(map, "name"),
+	       key = sp_kv_str(map, "kubeletConfigKey");
+	if (source == NULL)
+		return;
+	if (map == NULL) {
+		sp_v_invalid(v, path, sp_bad_text(SP_STR("{\"ConfigMap\":null}")),
+			     "exactly one reference subfield must be non-nil");
+		return;
+	}
+	if (sp_kv_str(map, "uid").len > 0)
+		sp_v_forbidden(v, SP_AT(at, "uid"), "uid must not be set in spec");
+	if (sp_kv_str(map, "resourceVersion").len > 0)
+		sp_v_forbidden(v, SP_AT(at, "resourceVersion"), "resourceVersion must not be set in spec");
+	if (ns.len == 0)
+		sp_v_required(v, SP_AT(at, "namespace"), "%s", "");
+	else
+		sp_v_dns1123_label(v, SP_AT(at, "namespace"), ns);
+	if (name.len == 0)
+		sp_v_required(v, SP_AT(at, "name"), "%s", "");
+	else
+		sp_v_dns1123_subdomain(v, SP_AT(at, "name"), name);
+	if (key.len == 0)
+		sp_v_required(v, SP_AT(at, "kubeletConfigKey"), "%s", "");
+	else
+		sp_v_faults(v, SP_AT(at, "kubeletConfigKey"), key, sp_fmt_config_map_key(key));
+}
+
 static void update_rules(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
 	yyjson_mut_val *status = sp_kv_get(obj, "status");
@@ -165,6 +207,8 @@ static void update_rules(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *ol
 			  sp_kv_list(status, "declaredFeatures"));
 	addresses_validate(c, sp_kv_list(status, "addresses"));
 	kept_validate(c, obj, old);
+	config_source_validate(c->errors, SP_PATH("spec.configSource"),
+			       sp_kv_get(sp_kv_get(obj, "spec"), "configSource"));
 	taints_validate(c, SP_PATH("metadata.taints"), sp_kv_list(sp_kv_get(obj, "spec"), "taints"));
 }
 

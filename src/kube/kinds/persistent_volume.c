@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Persistent volumes. */
 #include "kube/kinds/cells.h"
+#include "kube/kinds/go_json.h"
 #include "kube/kinds/hooks.h"
 #include "kube/kinds/pod.h"
 #include "kube/kinds/resource_lists.h"
@@ -140,7 +141,7 @@ static void sources_validate(sp_violations *v, const sp_path *path, yyjson_mut_v
 static void capacity_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *capacity)
 {
 	static const char *const storage[] = {"storage"};
-	if (capacity == NULL)
+	if (sp_kv_len(capacity) == 0)
 		sp_v_required(v, path, "%s", "");
 	if (!sp_kv_has(capacity, "storage") || sp_kv_len(capacity) > 1)
 		sp_v_not_supported(v, path, capacity, storage, 1);
@@ -166,7 +167,8 @@ static void classes_validate(sp_violations *v, const sp_path *path, yyjson_mut_v
 	       attributes = sp_kv_str(spec, "volumeAttributesClassName");
 	if (class.len > 0)
 		sp_v_dns1123_subdomain(v, SP_AT(path, "storageClassName"), class);
-	SP_V_ENUM_OPT(v, SP_AT(path, "volumeMode"), sp_kv_str(spec, "volumeMode"), sp_volume_modes);
+	if (sp_kv_has(spec, "volumeMode"))
+		SP_V_ENUM_PTR(v, SP_AT(path, "volumeMode"), sp_kv_str(spec, "volumeMode"), sp_volume_modes);
 	if (!sp_kv_has(spec, "volumeAttributesClassName"))
 		return;
 	if (attributes.len == 0)
@@ -187,7 +189,7 @@ static void spec_validate(sp_violations *v, const sp_path *path, yyjson_mut_val 
 	if (modes == NULL)
 		sp_v_required(v, SP_AT(path, "accessModes"), "%s", "");
 	sp_access_modes_validate(v, SP_AT(path, "accessModes"), modes);
-	capacity_validate(v, SP_AT(path, "capacity"), sp_kv_map(spec, "capacity"));
+	capacity_validate(v, SP_AT(path, "capacity"), sp_kv_get(spec, "capacity"));
 	SP_V_ENUM_OPT(v, SP_AT(path, "persistentVolumeReclaimPolicy"), policy, policies);
 	if (affinity != NULL && !sp_kv_has(affinity, "required"))
 		sp_v_required(v, SP_AT(path, "nodeAffinity.required"),
@@ -249,9 +251,11 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 			       "spec.persistentvolumesource is immutable after creation\n");
 	sp_v_immutable(c->errors, SP_PATH("volumeMode"), sp_kv_get(spec, "volumeMode"),
 		       sp_kv_get(was, "volumeMode"));
+	yyjson_mut_val *now = sp_kv_get(spec, "nodeAffinity");
+	sp_str affinity = now != NULL ? sp_go_struct(c->arena, &sp_go_volume_affinity, now) : SP_STR("null");
 	if (sp_kv_has(was, "nodeAffinity") &&
-	    !sp_kv_equal(sp_kv_get(spec, "nodeAffinity"), sp_kv_get(was, "nodeAffinity")))
-		sp_v_invalid(c->errors, SP_PATH("nodeAffinity"), sp_kv_get(spec, "nodeAffinity"),
+	    (now == NULL || !sp_kv_equal(now, sp_kv_get(was, "nodeAffinity"))))
+		sp_v_invalid(c->errors, SP_PATH("nodeAffinity"), sp_bad_text(affinity),
 			     "field is immutable, except for updating from beta label to GA");
 	if (sp_kv_has(was, attributes) && !sp_kv_has(spec, attributes))
 		sp_v_forbidden(c->errors, SP_PATH("spec.volumeAttributesClassName"),

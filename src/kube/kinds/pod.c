@@ -71,7 +71,7 @@ static const sp_sub_hooks subs[] = {
 
 const sp_kind_hooks sp_hooks_pod = {
 	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION | SP_KIND_HAS_STATUS |
-		 SP_KIND_GRACEFUL_DELETE | SP_KIND_RETURNS_DELETED,
+		 SP_KIND_STATUS_ON_CREATE | SP_KIND_GRACEFUL_DELETE | SP_KIND_RETURNS_DELETED,
 	.defaults = sp_pod_defaults,
 	.prepare_create = sp_pod_prepare_create,
 	.prepare_update = sp_pod_prepare_update,

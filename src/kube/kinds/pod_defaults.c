@@ -11,28 +11,100 @@ static bool is_tag_char(char c)
 	       c == '.' || c == '-';
 }
 
-/* What a repository's path may hold: no upper case. */
-static bool is_repository(sp_str s)
+/* One part of a repository's path: letters and digits, joined by ".", "_", "__" or dashes. */
+static bool is_path_part(sp_str s)
 {
+	size_t run = 0; /* of the joining characters just seen */
 	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-		if (!is_tag_char(c) || (c >= 'A' && c <= 'Z')) {
-			if (c != '/')
-				return false;
-		}
+		char ch = s.ptr[i];
+		bool joins = ch == '.' || ch == '_' || ch == '-';
+		if (!is_tag_char(ch) || (ch >= 'A' && ch <= 'Z'))
+			return false;
+		bool again = run > 0 && ((ch == '-' && s.ptr[i - 1] == '-') ||
+					 (ch == '_' && s.ptr[i - 1] == '_' && run == 1));
+		if (joins && (i == 0 || i + 1 == s.len || (run > 0 && !again)))
+			return false;
+		run = joins ? run + 1 : 0;
 	}
 	return s.len > 0;
 }
 
-/* The part before the first slash is a host when it looks like one. */
-static sp_str without_host(sp_str name)
+static bool is_repository(sp_str s)
+{
+	sp_str rest = s, part;
+	while (sp_str_cut(&rest, '/', &part)) {
+		if (!is_path_part(part))
+			return false;
+	}
+	return is_path_part(rest);
+}
+
+static bool is_host_part(sp_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (!is_tag_char(s.ptr[i]) || s.ptr[i] == '_' || s.ptr[i] == '.')
+			return false;
+	}
+	return s.len > 0 && s.ptr[0] != '-' && s.ptr[s.len - 1] != '-';
+}
+
+/* Host names, with a port; addresses of IPv6 in brackets. */
+static bool is_host(sp_str s)
+{
+	sp_str port = s, name = s, part;
+	bool v6 = s.len > 0 && s.ptr[0] == '[';
+	ptrdiff_t colon = sp_str_rindex(s, ':'), bracket = sp_str_rindex(s, ']');
+	if (colon > bracket) {
+		name = sp_str_sub(s, 0, (size_t)colon);
+		port = sp_str_sub(s, (size_t)colon + 1, s.len);
+		for (size_t i = 0; i < port.len; i++) {
+			if (port.ptr[i] < '0' || port.ptr[i] > '9')
+				return false;
+		}
+		if (port.len == 0)
+			return false;
+	}
+	if (v6)
+		return name.len > 2 && name.ptr[name.len - 1] == ']';
+	while (sp_str_cut(&name, '.', &part)) {
+		if (!is_host_part(part))
+			return false;
+	}
+	return is_host_part(name);
+}
+
+static bool has_upper(sp_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] >= 'A' && s.ptr[i] <= 'Z')
+			return true;
+	}
+	return false;
+}
+
+#define REPOSITORY_BYTES_MAX 255u
+
+/* True for a repository that a reference may name: a path, after a host where one stands. */
+static bool is_image_name(sp_str name)
 {
 	sp_str rest = name, host;
-	if (!sp_str_cut(&rest, '/', &host))
-		return name;
-	bool is_host = sp_str_index(host, '.') >= 0 || sp_str_index(host, ':') >= 0 ||
-		       sp_str_eq(host, SP_STR("localhost"));
-	return is_host ? rest : name;
+	size_t library = sp_str_index(name, '/') < 0 ? sizeof "library/" - 1 : 0;
+	if (sp_str_cut(&rest, '/', &host) && (sp_str_index(host, '.') >= 0 || sp_str_index(host, ':') >= 0 ||
+					      has_upper(host) || sp_str_eq(host, SP_STR("localhost")))) {
+		if (!is_host(host))
+			return false;
+		name = rest;
+	}
+	return is_repository(name) && name.len + library <= REPOSITORY_BYTES_MAX;
+}
+
+static bool is_tag(sp_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (!is_tag_char(s.ptr[i]))
+			return false;
+	}
+	return s.len > 0 && s.len <= 128 && s.ptr[0] != '.' && s.ptr[0] != '-';
 }
 
 /* True when an image without a better word is pulled always: tag "latest", written or meant. */
@@ -47,10 +119,10 @@ static bool is_latest(sp_str image)
 	if (colon > slash) {
 		tag = sp_str_sub(name, (size_t)colon + 1, name.len);
 		name = sp_str_sub(name, 0, (size_t)colon);
-		if (tag.len == 0)
+		if (!is_tag(tag))
 			return false; /* not a reference at all */
 	}
-	if (!is_repository(without_host(name)))
+	if (!is_image_name(name))
 		return false;
 	return tag.len > 0 ? sp_str_eq(tag, SP_STR("latest")) : !has_digest;
 }
@@ -205,6 +277,8 @@ void sp_pod_defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 	if (!yyjson_mut_is_obj(spec))
 		return;
 	sp_pod_spec_defaults(c, spec);
+	if (sp_kv_i64(spec, "terminationGracePeriodSeconds", 0) < 0) /* of pods, not of templates */
+		SP_KIND_NEED(c, sp_kv_set_i64(c->doc, spec, "terminationGracePeriodSeconds", 1));
 	for (size_t list = SP_POD_INIT; list <= SP_POD_REGULAR; list++) {
 		SP_KV_EACH (container, i, sp_kv_list(spec, sp_pod_lists[list])) {
 			requests_from_limits(c, container);

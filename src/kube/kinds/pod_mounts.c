@@ -25,7 +25,7 @@ static void propagation_validate(sp_violations *v, const sp_path *path, sp_str m
 				 yyjson_mut_val *container)
 {
 	static const char *const modes[] = {"Bidirectional", "HostToContainer", "None"};
-	SP_V_ENUM_OPT(v, path, mode, modes);
+	SP_V_ENUM_PTR(v, path, mode, modes);
 	if (sp_str_eq(mode, SP_STR("Bidirectional")) &&
 	    !sp_kv_bool(sp_kv_get(container, "securityContext"), "privileged"))
 		sp_v_forbidden(v, path,
@@ -37,12 +37,12 @@ static void recursive_validate(sp_violations *v, const sp_path *path, yyjson_mut
 	static const char *const modes[] = {"Disabled", "Enabled", "IfPossible"};
 	sp_str mode = sp_kv_str(mount, "recursiveReadOnly"),
 	       propagation = sp_kv_str(mount, "mountPropagation");
-	SP_V_ENUM_OPT(v, path, mode, modes);
+	SP_V_ENUM_PTR(v, path, mode, modes);
 	if (!sp_str_eq(mode, SP_STR("Enabled")) && !sp_str_eq(mode, SP_STR("IfPossible")))
 		return;
 	if (!sp_kv_bool(mount, "readOnly"))
 		sp_v_forbidden(v, path, "may only be specified when readOnly is true");
-	if (propagation.len > 0 && !sp_str_eq(propagation, SP_STR("None")))
+	if (sp_kv_has(mount, "mountPropagation") && !sp_str_eq(propagation, SP_STR("None")))
 		sp_v_forbidden(v, path,
 			       "may only be specified when mountPropagation is None or not specified");
 }
@@ -84,9 +84,11 @@ static void mounts_validate(sp_pod_walk *w, const sp_path *path, yyjson_mut_val 
 			sp_v_invalid(w->v, SP_AT(at, "mountPath"), where,
 				     "must not already exist as a path in volumeDevices");
 		sub_paths_validate(w->v, path, at, mount);
-		propagation_validate(w->v, SP_AT(path, "mountPropagation"),
-				     sp_kv_str(mount, "mountPropagation"), container);
-		recursive_validate(w->v, SP_AT(path, "recursiveReadOnly"), mount);
+		if (sp_kv_has(mount, "mountPropagation"))
+			propagation_validate(w->v, SP_AT(path, "mountPropagation"),
+					     sp_kv_str(mount, "mountPropagation"), container);
+		if (sp_kv_has(mount, "recursiveReadOnly"))
+			recursive_validate(w->v, SP_AT(path, "recursiveReadOnly"), mount);
 	}
 }
 

@@ -134,10 +134,12 @@ static void apparmor_annotations(sp_kind_ctx *c, yyjson_mut_val *obj)
 void sp_pod_prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec"), *status;
+	sp_str sent = sp_kv_str(sp_kv_get(obj, "status"), "qosClass"),
+	       qos = sent.len > 0 ? sent : sp_pod_qos(spec);
 	sp_kv_drop(obj, "status");
 	status = sp_kv_need_obj(c->doc, obj, "status");
 	SP_KIND_NEED(c, status != NULL && sp_kv_set_str(c->doc, status, "phase", SP_STR("Pending")) &&
-				sp_kv_set_str(c->doc, status, "qosClass", sp_pod_qos(spec)));
+				sp_kv_set_str(c->doc, status, "qosClass", qos));
 	sp_pod_drop_disabled(spec, NULL);
 	if (status != NULL && sp_kv_list(spec, "schedulingGates") != NULL)
 		gated_condition(c, status);
@@ -196,7 +198,7 @@ static void restore_meta(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *ol
 
 static void bump_if_changed(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	if (!sp_kv_equal(sp_kv_get(obj, "spec"), sp_kv_get(old, "spec")))
+	if (!sp_kind_same(c, "spec", sp_kv_get(obj, "spec"), sp_kv_get(old, "spec")))
 		sp_meta_bump_generation(c, obj, old);
 }
 

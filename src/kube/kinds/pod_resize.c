@@ -161,7 +161,7 @@ static void resized_validate(sp_kind_ctx *c, const sp_path *path, yyjson_mut_val
 	}
 	containers_validate(c, path, copy, was, SP_POD_REGULAR);
 	containers_validate(c, path, copy, was, SP_POD_INIT);
-	if (c->errors->n == 0 && !sp_kv_equal(copy, was))
+	if (c->errors->n == 0 && !sp_kind_same(c, "spec", copy, was))
 		sp_v_forbidden(c->errors, path, "only cpu and memory resources are mutable");
 }
 

@@ -221,7 +221,7 @@ static void rest_kept(sp_kind_ctx *c, const sp_path *path, yyjson_mut_val *now, 
 		SP_KIND_NEED(c, sp_kv_copy(c->doc, spec, was, grace));
 	if (sp_kv_list(was, "schedulingGates") != NULL)
 		gated_selection(c, path, spec, was);
-	if (!sp_kv_equal(spec, was))
+	if (!sp_kind_same(c, "spec", spec, was))
 		sp_v_forbidden(c->errors, path,
 			       "pod updates may not change fields other than "
 			       "`spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -249,7 +249,7 @@ void sp_pod_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 			 sp_kv_list(was, "tolerations"));
 	gates_kept(c, SP_AT(path, "schedulingGates"), sp_kv_list(now, "schedulingGates"),
 		   sp_kv_list(was, "schedulingGates"));
-	if (!sp_kv_equal(now, was))
+	if (!sp_kind_same(c, "spec", now, was))
 		rest_kept(c, path, now, was);
 }
 

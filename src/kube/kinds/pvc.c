@@ -171,7 +171,7 @@ static void normalize_sources(sp_kind_ctx *c, yyjson_mut_val *spec)
 	SP_KIND_NEED(c, made != NULL);
 }
 
-/* A dataSource may be a claim or a snapshot; others are dropped as they always were. */
+/* A dataSource alone may be a claim or a snapshot; others are dropped as they always were. */
 static void drop_odd_source(yyjson_mut_val *spec, yyjson_mut_val *old_spec)
 {
 	yyjson_mut_val *source = sp_kv_get(spec, "dataSource");
@@ -179,8 +179,8 @@ static void drop_odd_source(yyjson_mut_val *spec, yyjson_mut_val *old_spec)
 	bool claim = sp_kv_is(source, "kind", "PersistentVolumeClaim") && group.len == 0;
 	bool snapshot = sp_kv_is(source, "kind", "VolumeSnapshot") &&
 			sp_str_eq(group, SP_STR("snapshot.storage.k8s.io"));
-	if (source == NULL || claim || snapshot || sp_kv_has(old_spec, "dataSource") ||
-	    sp_kv_has(old_spec, "dataSourceRef"))
+	if (source == NULL || claim || snapshot || sp_kv_has(spec, "dataSourceRef") ||
+	    sp_kv_has(old_spec, "dataSource") || sp_kv_has(old_spec, "dataSourceRef"))
 		return;
 	sp_kv_drop(spec, "dataSource");
 }
@@ -189,8 +189,7 @@ static void drop_odd_source(yyjson_mut_val *spec, yyjson_mut_val *old_spec)
 static void drop_foreign_source(yyjson_mut_val *spec, yyjson_mut_val *old_spec)
 {
 	yyjson_mut_val *ref = sp_kv_get(spec, "dataSourceRef");
-	if (sp_kv_str(ref, "namespace").len == 0 ||
-	    sp_kv_str(sp_kv_get(old_spec, "dataSourceRef"), "namespace").len > 0)
+	if (sp_kv_str(ref, "namespace").len == 0 || sp_kv_has(old_spec, "dataSourceRef"))
 		return;
 	sp_kv_drop(spec, "dataSourceRef");
 }
@@ -295,7 +294,7 @@ static void spec_kept(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 					   "storage"));
 	if (bound)
 		SP_KIND_NEED(c, sp_kv_copy(c->doc, spec, was, "volumeAttributesClassName"));
-	if (!sp_kv_equal(spec, old_copy))
+	if (!sp_kind_same(c, "spec", spec, old_copy))
 		sp_v_forbidden(c->errors, SP_PATH("spec"),
 			       "spec is immutable after creation except resources.requests and "
 			       "volumeAttributesClassName for bound claims\n");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/formats.h"
 #include "kube/kinds/cells.h"
+#include "kube/kinds/go_json.h"
 #include "kube/kinds/hooks.h"
 #include "kube/kinds/resource_lists.h"
 #include "kube/kinds/resources.h"
@@ -117,7 +118,8 @@ static void selector_validate(sp_violations *v, const sp_path *path, yyjson_mut_
 		size_t scope = scope_index(name);
 		if (scope == SP_LEN(scopes))
 			sp_v_invalid(v, SP_AT(at, "scopeName"), sp_bad_named(name), "unsupported scope");
-		resources_fit(v, at, sp_bad_json(selector), scope, sp_kv_map(spec, "hard"));
+		resources_fit(v, at, sp_bad_text(sp_go_struct(v->arena, &sp_go_scope_selector, selector)),
+			      scope, sp_kv_map(spec, "hard"));
 		requirement_validate(v, at, req, scope);
 		(void)sp_strset_add(&seen, name, v);
 	}
@@ -163,7 +165,8 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	sp_meta_validate_update(c, obj, old);
 	spec_validate(c->errors, sp_kv_get(obj, "spec"));
 	if (!covers(c->errors, now, was) || !covers(c->errors, was, now))
-		sp_v_invalid(c->errors, SP_PATH("spec.scopes"), now, "field is immutable");
+		sp_v_invalid(c->errors, SP_PATH("spec.scopes"), sp_kv_get(sp_kv_get(obj, "spec"), "scopes"),
+			     "field is immutable");
 }
 
 static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)

@@ -248,7 +248,7 @@ static void claims_validate(sp_violations *v, const sp_path *path, yyjson_mut_va
 				sp_v_duplicate(v, at, name);
 			(void)sp_strset_add(&seen, name, v);
 		}
-		if (known == NULL || !sp_strset_has(known, name))
+		if (name.len > 0 && (known == NULL || !sp_strset_has(known, name)))
 			unknown_claim(v, at, name, known);
 	}
 }

@@ -179,6 +179,65 @@ bool sp_kv_equal(const yyjson_mut_val *a, const yyjson_mut_val *b)
 	return a == b || equal((yyjson_mut_val *)(uintptr_t)a, (yyjson_mut_val *)(uintptr_t)b, 0);
 }
 
+static bool is_zero(const yyjson_mut_val *v)
+{
+	yyjson_mut_val *val = (yyjson_mut_val *)(uintptr_t)v;
+	return nothing(v) || yyjson_mut_is_false(val) ||
+	       (yyjson_mut_is_str(val) && sp_jmut_str(val).len == 0) ||
+	       (yyjson_mut_is_num(val) && yyjson_mut_get_num(val) == 0);
+}
+
+static bool same_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth);
+
+static bool fields_same(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth)
+{
+	for (size_t i = 0; i < schema->n_fields; i++) {
+		const sp_field *f = &schema->fields[i];
+		bool inlined = (f->flags & SP_F_INLINE) != 0, pointer = (f->flags & SP_F_POINTER) != 0;
+		yyjson_mut_val *x = inlined ? a : sp_jmut_get(a, f->name);
+		yyjson_mut_val *y = inlined ? b : sp_jmut_get(b, f->name);
+		bool no_x = x == NULL || yyjson_mut_is_null(x), no_y = y == NULL || yyjson_mut_is_null(y);
+		if (no_x && no_y)
+			continue;
+		if (pointer && !inlined && f->schema->kind == SP_K_OBJECT && no_x != no_y)
+			return false;
+		if (!pointer && is_zero(x) && is_zero(y))
+			continue;
+		if (!same_as(f->schema, x, y, depth))
+			return false;
+	}
+	return true;
+}
+
+static bool items_same(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth)
+{
+	if (sp_kv_len(a) != sp_kv_len(b))
+		return false;
+	yyjson_mut_val *other = yyjson_mut_arr_get_first(b);
+	SP_KV_EACH (item, i, a) {
+		if (!same_as(schema->items, item, other, depth))
+			return false;
+		other = other->next;
+	}
+	return true;
+}
+
+static bool same_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth)
+{
+	if (depth > SP_JSON_BUILD_DEPTH)
+		return false;
+	if (schema->kind == SP_K_OBJECT && schema->n_fields > 0)
+		return fields_same(schema, a, b, depth + 1);
+	if (schema->kind == SP_K_LIST && schema->items != NULL)
+		return items_same(schema, a, b, depth + 1);
+	return equal(a, b, depth);
+}
+
+bool sp_kv_equal_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	return a == b || same_as(schema, a, b, 0);
+}
+
 bool sp_kv_set(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *name, yyjson_mut_val *value)
 {
 	if (!yyjson_mut_is_obj(object))

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/quantity.h"
+#include "kube/schema.h"
 
 /* The member, or NULL when absent or null. */
 yyjson_mut_val *sp_kv_get(yyjson_mut_val *object, const char *name);
@@ -64,6 +65,12 @@ bool sp_str_in(sp_str s, const char *const *texts, size_t n);
  * decoding has made canonical.
  */
 bool sp_kv_equal(const yyjson_mut_val *a, const yyjson_mut_val *b);
+
+/*
+ * The same by schema: a pointer to an object that is absent differs from an empty one, and a scalar that is
+ * no pointer is equal to absent when it is zero.
+ */
+bool sp_kv_equal_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b);
 
 /* Writers; false: no room. Key and text are copied. A NULL value removes the member. */
 bool sp_kv_set(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *name,
