@@ -1,9 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/auth.h"
+#include "apiserver/bearer.h"
 #include "apiserver/server_int.h"
 #include "io/tls.h"
+#include "io/tls/sign.h"
 
 static const sp_str anonymous_groups[] = {SP_STR_INIT("system:unauthenticated")};
+
+/* The certificate itself, so that audits can tell two of one name apart. */
+static bool add_credential(api_request *r, sp_str der)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t digest[32];
+	char text[64];
+	sp_str *value = sp_try_new(r->arena, sp_str, 1);
+	api_extra *extra = sp_try_new(r->arena, api_extra, 1);
+	if (value == NULL || extra == NULL)
+		return false;
+	sp_sha256(der, digest);
+	for (size_t i = 0; i < sizeof digest; i++) {
+		text[2 * i] = hex[digest[i] >> 4];
+		text[2 * i + 1] = hex[digest[i] & 15];
+	}
+	*value = sp_arena_printf(r->arena, "X509SHA256=%.*s", (int)sizeof text, text);
+	*extra = (api_extra){SP_STR("authentication.kubernetes.io/credential-id"), value, 1};
+	r->user.extra = extra;
+	r->user.n_extra = 1;
+	return value->ptr != NULL;
+}
 
 static bool by_certificate(api_request *r)
 {
@@ -13,7 +37,7 @@ static bool by_certificate(api_request *r)
 	r->user = (api_user){.name = peer->cert.common_name,
 			     .groups = peer->cert.organizations.items,
 			     .n_groups = peer->cert.organizations.n};
-	return true;
+	return add_credential(r, peer->cert.der);
 }
 
 /* Credentials that nobody knows are not the same as none. */
@@ -24,11 +48,41 @@ static bool refuse(api_request *r)
 	return false;
 }
 
+typedef enum outcome { ABSENT, ACCEPTED, REJECTED } outcome;
+
+static outcome by_token(api_request *r, sp_str token)
+{
+	api_token_verdict v;
+	if (token.len == 0)
+		return ABSENT;
+	api_tokens_check(r->server, r->arena, token, NULL, 0, &v);
+	if (!v.ok)
+		return REJECTED;
+	r->user = v.user;
+	return ACCEPTED;
+}
+
+/* Browsers can't set headers of WebSockets. */
+static outcome by_protocol(api_request *r)
+{
+	sp_str protocols = sp_http_get(&r->ex->headers, SP_HTTP_SEC_WEBSOCKET_PROTOCOL), token;
+	if (protocols.len == 0)
+		return ABSENT;
+	if (api_bearer_from_protocols(r->arena, protocols, &token, NULL) != SP_OK)
+		return REJECTED;
+	return by_token(r, token);
+}
+
 bool api_authenticate(api_request *r)
 {
 	if (by_certificate(r))
 		return api_user_settle_groups(r->arena, &r->user) || refuse(r);
-	if (sp_http_get(&r->ex->headers, SP_HTTP_AUTHORIZATION).len > 0 || r->server->no_anonymous)
+	outcome o = by_token(r, api_bearer_token(sp_http_get(&r->ex->headers, SP_HTTP_AUTHORIZATION)));
+	if (o == ABSENT)
+		o = by_protocol(r);
+	if (o == ACCEPTED)
+		return true;
+	if (o == REJECTED || r->server->no_anonymous)
 		return refuse(r);
 	r->user = (api_user){
 		.name = API_USER_ANONYMOUS, .groups = anonymous_groups, .n_groups = SP_LEN(anonymous_groups)};

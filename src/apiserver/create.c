@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST of a new object. */
+#include "apiserver/answer.h"
 #include "apiserver/write.h"
 #include "kube/meta.h"
 
@@ -43,6 +44,8 @@ static void on_body(api_request *r, sp_str body)
 
 void api_create(api_request *r)
 {
-	if (api_write_new(r, "CreateOptions", false) != NULL)
+	if (api_answer_of(r) != NULL)
+		api_answer(r);
+	else if (api_write_new(r, "CreateOptions", false) != NULL)
 		api_read_body(r, on_body);
 }

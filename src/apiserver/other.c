@@ -169,19 +169,25 @@ static const struct {
 	bool below; /* and everything under it */
 	void (*fn)(api_request *r);
 } paths[] = {
-	{SP_STR_INIT("/healthz"), true, reply_health},    {SP_STR_INIT("/livez"), true, reply_health},
-	{SP_STR_INIT("/readyz"), true, reply_health},     {SP_STR_INIT("/version"), true, reply_version},
-	{SP_STR_INIT("/apis"), true, reply_discovery},    {SP_STR_INIT("/api"), true, reply_discovery},
-	{SP_STR_INIT("/openapi/v2"), false, api_docs_v2}, {SP_STR_INIT("/openapi/v3"), true, api_docs_v3},
+	{SP_STR_INIT("/healthz"), true, reply_health},
+	{SP_STR_INIT("/livez"), true, reply_health},
+	{SP_STR_INIT("/readyz"), true, reply_health},
+	{SP_STR_INIT("/version"), true, reply_version},
+	{SP_STR_INIT("/apis"), true, reply_discovery},
+	{SP_STR_INIT("/api"), true, reply_discovery},
+	{SP_STR_INIT("/.well-known/openid-configuration"), false, api_openid_configuration},
+	{SP_STR_INIT("/openid/v1/jwks"), false, api_openid_keys},
+	{SP_STR_INIT("/openapi/v2"), false, api_docs_v2},
+	{SP_STR_INIT("/openapi/v3"), true, api_docs_v3},
 };
 
 static void reply_paths(api_request *r)
 {
 	api_reply(r, 200, SP_STR("application/json"),
-		  SP_STR("{\n  \"paths\": [\n    \"/api\",\n    \"/api/v1\",\n    \"/apis\",\n    "
-			 "\"/healthz\",\n"
-			 "    \"/livez\",\n    \"/openapi/v2\",\n    \"/openapi/v3\",\n    \"/readyz\",\n    "
-			 "\"/version\"\n  ]\n}"));
+		  SP_STR("{\n  \"paths\": [\n    \"/.well-known/openid-configuration\",\n    \"/api\",\n    "
+			 "\"/api/v1\",\n    \"/apis\",\n    \"/healthz\",\n    \"/livez\",\n    "
+			 "\"/openapi/v2\",\n    \"/openapi/v3\",\n    \"/openid/v1/jwks\",\n    "
+			 "\"/readyz\",\n    \"/version\"\n  ]\n}"));
 }
 
 void api_other(api_request *r)

@@ -39,6 +39,24 @@ sp_code api_load(api_request *r, sp_str ns, sp_str name, sp_store_value *ret, sp
 	return SP_OK;
 }
 
+sp_code api_view_stored(api_server *s, sp_arena *a, const char *prefix, sp_str ns, sp_str name,
+			const sp_view_desc *d, void *ret, sp_err *err)
+{
+	sp_store_value value;
+	sp_record rec;
+	const char *slash = ns.len > 0 ? "/" : "";
+	sp_str rest = sp_arena_printf(a, SP_FMT "%s" SP_FMT, SP_ARG(ns), slash, SP_ARG(name));
+	const sp_store_key key = {sp_str_c(prefix), rest};
+	if (rest.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no room for the key");
+	if (name.len == 0 || sp_store_key_check(key, NULL) != SP_OK)
+		return sp_fail(err, SP_ENOTFOUND, "no object can have that name");
+	SP_TRY(sp_store_get(s->store, key, 0, &value, err));
+	SP_AUTO_BYTES held = value.record;
+	SP_TRY(sp_record_decode(sp_bytes_view(held), &rec, err));
+	return sp_view(a, rec.object, d, ret, err);
+}
+
 void api_get(api_request *r)
 {
 	sp_err err;

@@ -112,6 +112,9 @@ static bool has_right_form(const api_request *r, bool named)
 	bool has_ns = r->info.ns.len > 0 && !sp_str_eq(r->info.resource, SP_STR("namespaces"));
 	if (r->res->kind->namespaced ? !has_ns && !is_collection_read(r) : has_ns)
 		return false;
+	/* What is below an object belongs to one, also when it is created. */
+	if (r->sub != NULL)
+		return r->info.name.len > 0;
 	/* A field selector may have given a collection a name. */
 	return named ? r->info.name.len > 0 : is_collection_read(r) || r->info.name.len == 0;
 }
@@ -290,6 +293,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->log = opts->log;
 	s->authorization = opts->authorization;
 	s->no_anonymous = opts->no_anonymous;
+	s->tokens = opts->tokens;
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new();
 	make_marker(s);

@@ -33,7 +33,8 @@ typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
 	api_authorization authorization;
-	bool no_anonymous; /* requests without credentials are refused */
+	bool no_anonymous;         /* requests without credentials are refused */
+	struct api_tokens *tokens; /* bearer tokens, or NULL; outlives the server */
 } api_server_opts;
 
 sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **ret, sp_err *err) SP_MUST_USE;

@@ -8,7 +8,9 @@
 #include "apiserver/rbac.h"
 #include "apiserver/request.h"
 #include "apiserver/server.h"
+#include "apiserver/tokens.h"
 #include "base/log.h"
+#include "kube/view.h"
 #include "store/store.h"
 
 struct api_server {
@@ -19,6 +21,7 @@ struct api_server {
 	sp_http_server *http;
 	api_rbac *rbac;
 	api_docs *docs;
+	api_tokens *tokens; /* NULL: no bearer token is known */
 	api_authorization authorization;
 	bool no_anonymous;
 	bool is_bootstrapped;                 /* the objects of the first moment are there */
@@ -38,6 +41,11 @@ void api_delete_collection(api_request *r);
 
 /* Everything that is no resource: health, version, discovery. */
 void api_other(api_request *r);
+
+/* A stored object as a view, in the arena. `prefix` as in api_resource. Errors: those of sp_store_get, or it
+ * can't be read. */
+sp_code api_view_stored(api_server *s, sp_arena *a, const char *prefix, sp_str ns, sp_str name,
+			const sp_view_desc *d, void *ret, sp_err *err) SP_MUST_USE;
 
 /* True when the store has reached the revision; otherwise answers "Too large resource version". */
 bool api_revision_reached(api_request *r, uint64_t revision);

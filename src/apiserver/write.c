@@ -2,6 +2,7 @@
 #include "apiserver/write.h"
 
 #include "apiserver/admission/admission.h"
+#include "apiserver/escalate.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -33,6 +34,20 @@ void api_write_abandon(api_write *w)
 	w->r = NULL;
 	if (!w->committing)
 		write_free(w);
+}
+
+void api_write_hold(api_write *w)
+{
+	w->committing = true;
+}
+
+bool api_write_release(api_write *w)
+{
+	w->committing = false;
+	if (w->r != NULL)
+		return true;
+	write_free(w);
+	return false;
 }
 
 static void write_gone(api_request *r)
@@ -241,7 +256,7 @@ bool api_write_prepare_create(api_write *w)
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "resourceVersion");
 	sp_meta_fill_create(&w->ctx, w->obj);
-	if (!api_admit_mutate(&admit))
+	if (!api_admit_mutate(&admit) || !api_escalation_check(w, NULL))
 		return false;
 	dedup_owners(w);
 	sp_code code = track(w, NULL);
@@ -255,7 +270,7 @@ bool api_write_prepare_update(api_write *w, yyjson_mut_val *old)
 	const api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "selfLink");
-	if (!api_admit_mutate(&admit))
+	if (!api_admit_mutate(&admit) || !api_escalation_check(w, old))
 		return false;
 	dedup_owners(w);
 	sp_code code = track(w, old);

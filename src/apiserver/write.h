@@ -47,6 +47,11 @@ api_write *api_write_new(api_request *r, const char *options, bool is_apply);
 /* The request forgets the write: it is released, at once or when its commit is done. NULL is a no-op. */
 void api_write_abandon(api_write *w);
 
+/* Keeps the write while something else than a commit is under way; release gives it back. False: the client
+ * is gone, and with it the write. */
+void api_write_hold(api_write *w);
+bool api_write_release(api_write *w) SP_MUST_USE;
+
 /* Answers and ends the write. */
 void api_write_fail(api_write *w, sp_code code, const sp_err *err);
 void api_write_refuse(api_write *w, const sp_status *status);

@@ -108,3 +108,45 @@ sp_code sp_base64_decode(sp_str text, uint8_t *out, size_t *ret_n, sp_err *err)
 	*ret_n = n;
 	return SP_OK;
 }
+
+sp_code sp_base64url_append(sp_buf *out, const void *bytes, size_t n)
+{
+	size_t from = out->len;
+	SP_TRY(sp_base64_append(out, bytes, n));
+	while (out->len > from && out->ptr[out->len - 1] == '=')
+		out->len--;
+	for (size_t i = from; i < out->len; i++) {
+		char c = out->ptr[i];
+		out->ptr[i] = c == '+' ? '-' : c == '/' ? '_' : c;
+	}
+	return SP_OK;
+}
+
+static int url_value_of(char c)
+{
+	if (c == '+' || c == '/')
+		return -1;
+	return value_of(c == '-' ? '+' : c == '_' ? '/' : c);
+}
+
+sp_code sp_base64url_decode(sp_str text, uint8_t *out, size_t *ret_n, sp_err *err)
+{
+	uint32_t bits = 0;
+	unsigned n_bits = 0;
+	size_t n = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		int v = url_value_of(text.ptr[i]);
+		if (v < 0)
+			return illegal(err, i);
+		bits = (bits << 6 | (uint32_t)v) & 0xffffff;
+		n_bits += 6;
+		if (n_bits >= 8) {
+			n_bits -= 8;
+			out[n++] = (uint8_t)(bits >> n_bits);
+		}
+	}
+	if (n_bits == 6 || (bits & ((1u << n_bits) - 1)) != 0)
+		return illegal(err, text.len);
+	*ret_n = n;
+	return SP_OK;
+}

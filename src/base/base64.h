@@ -21,3 +21,15 @@ sp_code sp_base64_append(sp_buf *out, const void *bytes, size_t n);
  * Go's StdEncoding accepts. SP_EINVAL with Go's words ("illegal base64 data at input byte 4") otherwise.
  */
 sp_code sp_base64_decode(sp_str text, uint8_t *out, size_t *ret_n, sp_err *err) SP_MUST_USE;
+
+/* ---- the URL alphabet without padding (RFC 4648 section 5), as JOSE uses it ---- */
+
+/* Appends the text of n bytes. Errors are those of the buffer. */
+sp_code sp_base64url_append(sp_buf *out, const void *bytes, size_t n);
+
+/*
+ * Decodes to out, which has room for text.len / 4 * 3 + 2 bytes and may be the text itself. SP_EINVAL: a
+ * letter outside the alphabet, padding, blanks, a length that can't be, or unused bits that are set (one byte
+ * string has one text).
+ */
+sp_code sp_base64url_decode(sp_str text, uint8_t *out, size_t *ret_n, sp_err *err) SP_MUST_USE;

@@ -6,7 +6,9 @@
 
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/front.h"
+#include "apiserver/local_signer.h"
 #include "apiserver/pki.h"
+#include "apiserver/tokens.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -16,12 +18,15 @@
 #include "io/uv/uv.h"
 #include "store/lmdb/lmdb.h"
 
-#define CA_BYTES_MAX ((size_t)1 << 20)
+#define CA_BYTES_MAX ((size_t)1 << 20) /* and of other files named by flags */
+#define LIST_MAX 32u
 #define GRACE_NS UINT64_C(5000000000)
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
 	sp_str authorization, service_cidr;
+	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
+	bool bootstrap_tokens, extend_expiration;
 	int64_t port;
 	bool anonymous;
 } flags;
@@ -38,6 +43,8 @@ typedef struct process {
 	sp_signal_watch *term, *interrupt, *hangup;
 	api_pki pki;
 	api_authorization authorization;
+	sp_signer *signer;
+	api_tokens *tokens;
 	sp_str client_ca_pem;
 	bool bootstrapping, stopping, drained;
 	sp_code failed;
@@ -134,12 +141,55 @@ static sp_code open_store(process *p, sp_err *err)
 	return sp_store_lmdb_open(p->world, &opts, &p->store, err);
 }
 
+/* ---- tokens ---- */
+
+/* "a,b" as a list in the arena. */
+static sp_str *split(process *p, sp_str text, size_t *ret_n)
+{
+	size_t n = 0;
+	sp_str *items = sp_new(&p->arena, sp_str, LIST_MAX);
+	while (text.len > 0 && n < LIST_MAX) {
+		if (!sp_str_cut(&text, ',', &items[n])) {
+			items[n] = text;
+			text.len = 0;
+		}
+		n++;
+	}
+	*ret_n = n;
+	return items;
+}
+
+static sp_code open_tokens(process *p, sp_err *err)
+{
+	api_tokens_opts o = {.jwks_uri = p->f.jwks_uri,
+			     .no_bootstrap = !p->f.bootstrap_tokens,
+			     .extend_expiration = p->f.extend_expiration};
+	o.issuers = split(p, p->f.issuers, &o.n_issuers);
+	o.audiences = split(p, p->f.audiences, &o.n_audiences);
+	sp_str *files = split(p, p->f.key_files, &o.n_verifiers);
+	if (o.n_issuers == 0)
+		return sp_fail(err, SP_EINVAL, "--service-account-issuer is empty");
+	sp_str key = p->f.signing_key;
+	if (key.len == 0)
+		key = sp_arena_printf(&p->arena, SP_FMT "/sa.key", SP_ARG(p->f.data_dir));
+	SP_TRY(api_local_signer_open(p->world, key, &p->signer, err));
+	for (size_t i = 0; i < o.n_verifiers; i++)
+		SP_TRY(sp_file_read_arena(p->world, files[i], &p->arena, CA_BYTES_MAX, &files[i], err));
+	if (p->f.token_file.len > 0)
+		SP_TRY(sp_file_read_arena(p->world, p->f.token_file, &p->arena, CA_BYTES_MAX, &o.static_csv,
+					  err));
+	o.signer = p->signer;
+	o.verifiers = files;
+	return api_tokens_new(&o, &p->tokens, err);
+}
+
 static sp_code open_server(process *p, sp_err *err)
 {
 	const api_server_opts opts = {.store = p->store,
 				      .log = p->log,
 				      .authorization = p->authorization,
-				      .no_anonymous = !p->f.anonymous};
+				      .no_anonymous = !p->f.anonymous,
+				      .tokens = p->tokens};
 	return api_server_new(p->world, &opts, &p->server, err);
 }
 
@@ -220,6 +270,7 @@ static sp_code start(process *p, sp_err *err)
 					   .arg = p});
 	sp_log_dump_on_crash(p->log);
 	SP_TRY(open_store(p, err));
+	SP_TRY(open_tokens(p, err));
 	SP_TRY(open_server(p, err));
 	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
 	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
@@ -235,6 +286,9 @@ static void finish(process *p)
 	sp_signal_watch_free(p->hangup);
 	api_front_close(p->front);
 	api_server_free(p->server);
+	api_tokens_free(p->tokens);
+	if (p->signer != NULL)
+		p->signer->free(p->signer);
 	if (p->store != NULL) { /* the start failed half way */
 		sp_store_close(p->store, on_store_closed, p);
 		sp_world_run(p->world);
@@ -253,22 +307,37 @@ int cli_apiserver(int argc, char **argv)
 			   .log_level = SP_STR("info"),
 			   .authorization = SP_STR("RBAC"),
 			   .service_cidr = SP_STR("10.96.0.0/16"),
+			   .issuers = SP_STR("https://kubernetes.default.svc"),
 			   .anonymous = true,
+			   .bootstrap_tokens = true,
+			   .extend_expiration = true,
 			   .port = 6443}};
 	const cli_flag table[] = {
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
 		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
 		 "requests without credentials are system:anonymous"},
+		{"api-audiences", CLI_STR, &p.f.audiences, "whom tokens are for; default: the issuer"},
 		{"authorization-mode", CLI_STR, &p.f.authorization,
 		 "who decides, in this order: RBAC, AlwaysAllow, AlwaysDeny"},
 		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
 		{"client-ca-file", CLI_STR, &p.f.client_ca, "certificates that sign clients' certificates"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
+		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
+		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
+		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
+		 "tokens that pods get by default last a year"},
+		{"service-account-issuer", CLI_STR, &p.f.issuers,
+		 "issuer of tokens, then others that are accepted"},
+		{"service-account-jwks-uri", CLI_STR, &p.f.jwks_uri, "where others find the keys of tokens"},
+		{"service-account-key-file", CLI_STR, &p.f.key_files, "further keys that verify tokens"},
+		{"service-account-signing-key-file", CLI_STR, &p.f.signing_key,
+		 "key that signs tokens; default: sa.key in the data directory"},
 		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidr, "addresses of services"},
 		{"tls-cert-file", CLI_STR, &p.f.tls_cert, "certificate to serve with, and its chain"},
 		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
+		{"token-auth-file", CLI_STR, &p.f.token_file, "lines token,user,uid,\"group,group\""},
 	};
 	sp_err err = {0};
 	bool help;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the kinds of tokens. */
+#pragma once
+
+#include "apiserver/server_int.h"
+#include "io/tls/sign.h"
+
+#define API_TOKEN_KEYS_MAX 64u
+#define API_VERIFIED_SLOTS 1024u
+
+typedef struct api_token_key {
+	sp_key *key;
+	sp_jws_alg alg;
+	sp_str kid;
+} api_token_key;
+
+struct api_tokens {
+	sp_arena arena;
+	api_tokens_opts o; /* texts in the arena */
+	api_static_tokens fixed;
+	api_token_key keys[API_TOKEN_KEYS_MAX]; /* the signer's first */
+	size_t n_keys;
+	/* Digests of tokens whose signature was verified: a signature stays good as long as its key. */
+	uint8_t verified[API_VERIFIED_SLOTS][32];
+};
+
+/* What one kind of token says: not one of mine (false, why empty), bad (false, why), or *ret. */
+typedef bool api_token_fn(api_server *s, sp_arena *a, sp_str token, const sp_str *audiences, size_t n,
+			  api_token_verdict *ret);
+api_token_fn api_token_of_account, api_token_of_bootstrap;
+
+/* The audiences of both lists, in the order of `b`. False: no room. */
+bool api_audiences_common(sp_arena *a, const sp_str *x, size_t nx, const sp_str *y, size_t ny,
+			  const sp_str **ret, size_t *ret_n);
+
+/* "system:serviceaccount" tokens: extra keys. */
+#define API_EXTRA_PREFIX "authentication.kubernetes.io/"
