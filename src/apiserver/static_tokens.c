@@ -130,7 +130,7 @@ sp_code api_static_tokens_parse(sp_arena *a, sp_str text, api_static_tokens *ret
 		return sp_fail(err, SP_ETOOLARGE, "no room for the tokens");
 	while (r.rest.len > 0) {
 		sp_str fields[COLUMNS_MAX];
-		size_t n;
+		size_t n = 0;
 		SP_TRY(read_record(&r, fields, &n, err));
 		if (n > 0)
 			SP_TRY(add(&r, &t, fields, n, err));
