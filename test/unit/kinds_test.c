@@ -160,6 +160,13 @@ SP_TEST(kinds, pull_policy_follows_the_tag)
 		 "IfNotPresent"},
 		{"Nginx", "IfNotPresent"},
 		{"nginx:", "IfNotPresent"},
+		{"../x", "IfNotPresent"},
+		{"/a", "IfNotPresent"},
+		{"a--b/c__d.e", "Always"},
+		{"a_.b", "IfNotPresent"},
+		{"HOST/a", "Always"},
+		{"[fd00::1]:5000/a", "Always"},
+		{"reg.io:port/a", "IfNotPresent"},
 	};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
 		fixture f;
@@ -172,6 +179,39 @@ SP_TEST(kinds, pull_policy_follows_the_tag)
 		yyjson_mut_val *container =
 			yyjson_mut_arr_get_first(sp_kv_list(sp_kv_get(obj, "spec"), "containers"));
 		T_EQ_STR(sp_kv_str(container, "imagePullPolicy"), sp_str_c(rows[i][1]));
+	}
+}
+
+/* A pointer to an empty object is not an absent one: it counts as a change. */
+SP_TEST(kinds, empty_objects_are_changes)
+{
+	static const struct {
+		const char *affinity;
+		int64_t generation;
+	} rows[] = {
+		{"{\"topologyKey\":\"z\"}", 3},
+		{"{\"topologyKey\":\"z\",\"labelSelector\":{}}", 4},
+		{"{\"topologyKey\":\"z\",\"namespaces\":[]}", 3},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		fixture f;
+		yyjson_mut_val *obj = NULL;
+		char text[2][640];
+		for (size_t k = 0; k < 2; k++)
+			(void)snprintf(text[k], sizeof text[k],
+				       "{\"metadata\":{\"name\":\"a\",\"namespace\":\"ns\",\"uid\":\"u\","
+				       "\"resourceVersion\":"
+				       "\"1\",\"generation\":3},\"spec\":{\"selector\":{\"a\":\"b\"},"
+				       "\"template\":{\"metadata\":{"
+				       "\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\","
+				       "\"image\":\"i\"}],"
+				       "\"affinity\":{\"podAffinity\":{"
+				       "\"requiredDuringSchedulingIgnoredDuringExecution\":[%s]}}}}}}",
+				       k == 0 ? rows[0].affinity : rows[i].affinity);
+		t_row("row %zu", i);
+		T_OK(update(&f, "ReplicationController", "", text[0], text[1], &obj));
+		T_EQ_STR(errors_of(&f), SP_STR(""));
+		T_EQ_I64(sp_kv_i64(sp_meta(obj), "generation", 0), rows[i].generation);
 	}
 }
 

@@ -62,7 +62,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	sp_meta_validate_update(c, obj, old);
 	sp_meta_validate(c, obj);
 	/* unchanged subsets may be wrong: they were stored under older rules */
-	if (!sp_kv_equal(sp_kv_get(obj, "subsets"), sp_kv_get(old, "subsets")))
+	if (!sp_kind_same(c, "subsets", sp_kv_get(obj, "subsets"), sp_kv_get(old, "subsets")))
 		subsets_validate(c, obj);
 }
 

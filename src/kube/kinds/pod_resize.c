@@ -86,7 +86,7 @@ static void pod_level(sp_kind_ctx *c, const sp_path *path, yyjson_mut_val *copy,
 	}
 	removals_validate(c->errors, SP_AT(path, "resources"), own, old, "pod-level resource");
 	take_back(c, copy, old, false);
-	if (!sp_kv_equal(sp_kv_get(copy, "resources"), old))
+	if (!sp_kv_equal_core("ResourceRequirements", sp_kv_get(copy, "resources"), old))
 		sp_v_forbidden(c->errors, path, "only cpu and memory resources are mutable at pod-level");
 }
 
@@ -109,9 +109,9 @@ static void containers_validate(sp_kind_ctx *c, const sp_path *path, yyjson_mut_
 	bool init = list == SP_POD_INIT;
 	SP_KV_EACH (container, i, sp_kv_list(copy, sp_pod_lists[list])) {
 		const sp_path *at = SP_AT_I(SP_AT_STR(path, sp_str_c(sp_pod_lists[list])), i);
-		bool modified = !sp_kv_equal(container, old);
+		bool modified = !sp_kv_equal_core("Container", container, old);
 		take_back(c, container, sp_kv_get(old, "resources"), true);
-		if (!sp_kv_equal(container, old))
+		if (!sp_kv_equal_core("Container", container, old))
 			sp_v_forbidden(c->errors, init ? at : path, "%s",
 				       init ? "only cpu and memory resources for init or sidecar containers "
 					      "are mutable"

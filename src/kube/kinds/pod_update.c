@@ -275,7 +275,7 @@ void sp_pod_validate_ephemeral(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_v
 			sp_v_forbidden(c->errors, path,
 				       "existing ephemeral containers \"" SP_FMT "\" may not be removed\n",
 				       SP_ARG(name));
-		else if (!sp_kv_equal(kept, container))
+		else if (!sp_kv_equal_core("EphemeralContainer", kept, container))
 			sp_v_forbidden(c->errors, path,
 				       "existing ephemeral containers \"" SP_FMT "\" may not be changed\n",
 				       SP_ARG(name));

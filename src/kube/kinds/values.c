@@ -2,6 +2,7 @@
 #include "kube/kinds/values.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 #include "base/map.h"
 
@@ -236,6 +237,16 @@ static bool same_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *
 bool sp_kv_equal_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b)
 {
 	return a == b || same_as(schema, a, b, 0);
+}
+
+bool sp_kv_equal_core(const char *type, yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	char name[96];
+	int n = snprintf(name, sizeof name, "io.k8s.api.core.v1.%s", type);
+	const sp_schema *schema =
+		n > 0 && (size_t)n < sizeof name ? sp_schema_by_name((sp_str){name, (size_t)n}) : NULL;
+	SP_ASSERT(schema != NULL);
+	return sp_kv_equal_as(schema, a, b);
 }
 
 bool sp_kv_set(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *name, yyjson_mut_val *value)

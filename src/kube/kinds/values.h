@@ -71,6 +71,8 @@ bool sp_kv_equal(const yyjson_mut_val *a, const yyjson_mut_val *b);
  * no pointer is equal to absent when it is zero.
  */
 bool sp_kv_equal_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b);
+/* By a type of core/v1: "Container". */
+bool sp_kv_equal_core(const char *type, yyjson_mut_val *a, yyjson_mut_val *b);
 
 /* Writers; false: no room. Key and text are copied. A NULL value removes the member. */
 bool sp_kv_set(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *name,
