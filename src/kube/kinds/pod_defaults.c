@@ -51,12 +51,12 @@ static bool is_host_part(sp_str s)
 /* Host names, with a port; addresses of IPv6 in brackets. */
 static bool is_host(sp_str s)
 {
-	sp_str port = s, name = s, part;
+	sp_str name = s, part;
 	bool v6 = s.len > 0 && s.ptr[0] == '[';
 	ptrdiff_t colon = sp_str_rindex(s, ':'), bracket = sp_str_rindex(s, ']');
 	if (colon > bracket) {
 		name = sp_str_sub(s, 0, (size_t)colon);
-		port = sp_str_sub(s, (size_t)colon + 1, s.len);
+		sp_str port = sp_str_sub(s, (size_t)colon + 1, s.len);
 		for (size_t i = 0; i < port.len; i++) {
 			if (port.ptr[i] < '0' || port.ptr[i] > '9')
 				return false;
