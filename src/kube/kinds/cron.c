@@ -327,10 +327,16 @@ typedef struct walk {
 	bool moved; /* the smaller figures are zero already */
 } walk;
 
+/* The walk's moment on the wall clock. */
+static sp_civil civil(const walk *w)
+{
+	return sp_civil_at(w->zone, w->at);
+}
+
 /* To midnight, of the first of the month when asked, unless the walk is at such a place already. */
 static void to_start(walk *w, bool of_month)
 {
-	sp_civil t = sp_civil_at(w->zone, w->at);
+	sp_civil t = civil(w);
 	if (w->moved)
 		return;
 	t.day = of_month ? 1 : t.day;
@@ -342,7 +348,7 @@ static void to_start(walk *w, bool of_month)
 /* Later by whole days or months, at the same time of the day. */
 static void later(walk *w, int32_t months, int32_t days)
 {
-	sp_civil t = sp_civil_at(w->zone, w->at);
+	sp_civil t = civil(w);
 	t.month += months;
 	t.day += days;
 	w->at = sp_civil_instant(w->zone, &t);
@@ -351,10 +357,10 @@ static void later(walk *w, int32_t months, int32_t days)
 /* Each returns false when it wrapped into the next bigger unit, so that all has to be looked at again. */
 static bool find_month(walk *w)
 {
-	while (!has(w->cron->months, sp_civil_at(w->zone, w->at).month)) {
+	while (!has(w->cron->months, civil(w).month)) {
 		to_start(w, true);
 		later(w, 1, 0);
-		if (sp_civil_at(w->zone, w->at).month == 1)
+		if (civil(w).month == 1)
 			return false;
 	}
 	return true;
@@ -362,14 +368,14 @@ static bool find_month(walk *w)
 
 static bool find_day(walk *w)
 {
-	for (sp_civil t; t = sp_civil_at(w->zone, w->at), !day_matches(w->cron, &t);) {
+	for (sp_civil t = civil(w); !day_matches(w->cron, &t); t = civil(w)) {
 		to_start(w, false);
 		later(w, 0, 1);
 		/* a midnight that does not exist leaves the clock at one or at 23 */
-		t = sp_civil_at(w->zone, w->at);
+		t = civil(w);
 		if (t.hour != 0)
 			w->at += t.hour > 12 ? (24 - t.hour) * 3600 : -t.hour * 3600;
-		if (sp_civil_at(w->zone, w->at).day == 1)
+		if (civil(w).day == 1)
 			return false;
 	}
 	return true;
@@ -377,14 +383,14 @@ static bool find_day(walk *w)
 
 static bool find_hour(walk *w)
 {
-	for (sp_civil t; t = sp_civil_at(w->zone, w->at), !has(w->cron->hours, t.hour);) {
+	for (sp_civil t = civil(w); !has(w->cron->hours, t.hour); t = civil(w)) {
 		if (!w->moved) {
 			t.minute = t.second = 0;
 			w->at = sp_civil_instant(w->zone, &t);
 			w->moved = true;
 		}
 		w->at += 3600;
-		if (sp_civil_at(w->zone, w->at).hour == 0)
+		if (civil(w).hour == 0)
 			return false;
 	}
 	return true;
@@ -392,14 +398,14 @@ static bool find_hour(walk *w)
 
 static bool find_minute(walk *w)
 {
-	for (sp_civil t; t = sp_civil_at(w->zone, w->at), !has(w->cron->minutes, t.minute);) {
+	for (sp_civil t = civil(w); !has(w->cron->minutes, t.minute); t = civil(w)) {
 		if (!w->moved) {
 			int64_t over = w->at % 60;
 			w->at -= over < 0 ? over + 60 : over;
 			w->moved = true;
 		}
 		w->at += 60;
-		if (sp_civil_at(w->zone, w->at).minute == 0)
+		if (civil(w).minute == 0)
 			return false;
 	}
 	return true;
@@ -407,10 +413,10 @@ static bool find_minute(walk *w)
 
 static bool find_second(walk *w)
 {
-	while (sp_civil_at(w->zone, w->at).second != 0) {
+	while (civil(w).second != 0) {
 		w->at += 1;
 		w->moved = true;
-		if (sp_civil_at(w->zone, w->at).second == 0)
+		if (civil(w).second == 0)
 			return false;
 	}
 	return true;
@@ -429,7 +435,8 @@ bool sp_cron_next(const sp_cron *cron, const sp_zone *zone, sp_time after, sp_ti
 	while (sp_civil_at(zone, w.at).year <= last_year) {
 		if (find_month(&w) && find_day(&w) && find_hour(&w) && find_minute(&w) && find_second(&w)) {
 			*ret = (sp_time){.seconds = w.at};
-			return true;
+			/* clocks of a broken zone may lead back */
+			return w.at > after.seconds;
 		}
 	}
 	return false;
