@@ -150,3 +150,54 @@ SP_TEST(kinds_groups, columns_are_complete)
 		}
 	}
 }
+
+/* Errors of a hook's validate, as text. */
+static void faults_of(const sp_kind *kind, const char *text, sp_str *ret)
+{
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	yyjson_mut_val *obj = doc != NULL ? parse(doc, text) : NULL;
+	sp_violations errors;
+	*ret = (sp_str){NULL, 0};
+	sp_violations_init(&errors, T_ARENA);
+	sp_kind_ctx c = {.arena = T_ARENA, .doc = doc, .errors = &errors, .kind = kind};
+	T_TRUE(obj != NULL && kind != NULL);
+	kind->hooks->validate(&c, obj);
+	T_TRUE(c.code == SP_OK && errors.code == SP_OK);
+	*ret = sp_violations_text(T_ARENA, &errors);
+}
+
+SP_TEST(kinds_groups, custom_resource_versions)
+{
+	/* selectable fields, columns and scale of the only version stand in the spec */
+	sp_str text;
+	faults_of(sp_kind_by_kind(SP_STR("apiextensions.k8s.io"), SP_STR("v1"),
+				  SP_STR("CustomResourceDefinition")),
+		  "{\"spec\":{\"group\":\"a.k8s.io\",\"scope\":\"Cluster\",\"names\":{\"plural\":\"p\","
+		  "\"singular\":"
+		  "\"s\",\"kind\":\"K\",\"listKind\":\"K\"},\"conversion\":{\"strategy\":\"Webhook\"},"
+		  "\"versions\":"
+		  "[{\"name\":\"v1\",\"storage\":true,\"deprecationWarning\":\"w\",\"schema\":{"
+		  "\"openAPIV3Schema\":"
+		  "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"properties\":{\"a\":{"
+		  "\"type\":\"string\"}}}}}},\"subresources\":{\"scale\":{\"specReplicasPath\":\".x\"}},"
+		  "\"selectableFields\":[{\"jsonPath\":\".spec.a\"},{\"jsonPath\":\".spec.a\"},{\"jsonPath\":"
+		  "\".spec.b\"}]}]},\"status\":{\"storedVersions\":[\"v1\",\"v0\"]}}",
+		  &text);
+	static const char *const wanted[] = {
+		"spec.names.listKind: Invalid value: \"K\": kind and listKind may not be the same",
+		"spec.versions[0].deprecationWarning: Invalid value: \"w\": can only be set for deprecated",
+		"spec.subresources.scale.specReplicasPath: Invalid value: \".x\": should be a json path "
+		"under "
+		".spec",
+		"spec.subresources.scale.statusReplicasPath: Required value",
+		"spec.selectableFields[1].jsonPath: Duplicate value: \".spec.a\"",
+		"spec.selectableFields[2].jsonPath: Invalid value: \".spec.b\": is an invalid path",
+		"spec.conversion.webhookClientConfig: Required value: required when strategy",
+		"spec.conversion.conversionReviewVersions: Required value",
+		"status.storedVersions[1]: Invalid value: \"v0\": missing from spec.versions",
+		"metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups"};
+	for (size_t i = 0; i < SP_LEN(wanted); i++) {
+		t_row("%s", wanted[i]);
+		T_TRUE(sp_str_find(text, sp_str_c(wanted[i])) >= 0);
+	}
+}

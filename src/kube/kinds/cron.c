@@ -431,6 +431,9 @@ bool sp_cron_next(const sp_cron *cron, const sp_zone *zone, sp_time after, sp_ti
 		*ret = (sp_time){.seconds = after.seconds + cron->every_seconds};
 		return true;
 	}
+	/* a field of commas only, which upstream searches five years for */
+	if (cron->minutes == 0 || cron->hours == 0 || cron->months == 0)
+		return false;
 	int64_t last_year = sp_civil_at(zone, w.at).year + YEARS_MAX;
 	while (sp_civil_at(zone, w.at).year <= last_year) {
 		if (find_month(&w) && find_day(&w) && find_hour(&w) && find_minute(&w) && find_second(&w)) {
