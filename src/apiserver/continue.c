@@ -89,7 +89,7 @@ static bool is_clean(sp_str key)
 sp_code api_continue_read(sp_arena *a, sp_str token, sp_str prefix, uint64_t *ret_revision, sp_str *ret_from,
 			  sp_err *err)
 {
-	sp_str json;
+	sp_str json = {NULL, 0};
 	yyjson_val *root = NULL;
 	sp_err why;
 	SP_TRY(unpack(a, token, &json, err));

@@ -64,7 +64,7 @@ static bool read_body(api_request *r, sp_str body, api_delete_options *o)
 	o->orphan = sp_kv_bool(obj, "orphanDependents");
 	yyjson_mut_val *dry = sp_kv_list(obj, "dryRun");
 	o->has_dry_run = dry != NULL;
-	o->dry_run = sp_jmut_str(yyjson_mut_arr_get_first(dry));
+	o->dry_run = dry == NULL ? (sp_str){NULL, 0} : sp_jmut_str(yyjson_mut_arr_get_first(dry));
 	o->uid = sp_kv_str(sp_kv_get(obj, "preconditions"), "uid");
 	o->revision = sp_kv_str(sp_kv_get(obj, "preconditions"), "resourceVersion");
 	return true;

@@ -12,9 +12,9 @@ typedef struct api_gzip api_gzip;
 
 /* NULL: no memory. */
 api_gzip *api_gzip_new(void);
-void api_gzip_free(api_gzip *z);
+void api_gzip_free(api_gzip *g);
 /* Appends what comes out for these bytes; `last` ends the member. Errors: those of the buffer. */
-sp_code api_gzip_write(api_gzip *z, sp_str in, bool last, sp_buf *out) SP_MUST_USE;
+sp_code api_gzip_write(api_gzip *g, sp_str in, bool last, sp_buf *out) SP_MUST_USE;
 
 /* One text as one member, appended. */
 sp_code api_gzip_all(sp_str in, sp_buf *out) SP_MUST_USE;

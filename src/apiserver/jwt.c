@@ -17,7 +17,7 @@ static sp_code decode(sp_arena *a, sp_str text, sp_str *ret, sp_err *err)
 
 static sp_code decode_object(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err)
 {
-	sp_str json;
+	sp_str json = {NULL, 0};
 	SP_TRY(decode(a, text, &json, err));
 	SP_TRY(sp_json_parse(a, json, ret, err));
 	return yyjson_is_obj(*ret) ? SP_OK : sp_fail(err, SP_EINVAL, "a token's part is no object");

@@ -62,7 +62,7 @@ void api_openid_configuration(api_request *r)
 static void write_number(sp_jout *j, sp_str key, const uint8_t *bytes, size_t n)
 {
 	SP_AUTO_BUF text;
-	sp_buf_init(&text, 2 * SP_KEY_NUMBER_BYTES);
+	sp_buf_init(&text, (size_t)2 * SP_KEY_NUMBER_BYTES);
 	(void)sp_base64url_append(&text, bytes, n);
 	sp_jout_member_str(j, key, sp_buf_view(&text));
 }

@@ -34,12 +34,12 @@ void api_warn(api_request *r, sp_str text)
 /* `299 - "text"`, control bytes left out, quotes escaped. */
 static sp_str warning_value(sp_arena *a, sp_str text)
 {
-	char *out = sp_arena_try_alloc(a, 2 * text.len + 9);
+	static const sp_str front = SP_STR_INIT("299 - \"");
+	char *out = sp_arena_try_alloc(a, front.len + 2 * text.len + 1);
 	if (out == NULL)
 		return (sp_str){NULL, 0};
-	size_t n = 0;
-	memcpy(out, "299 - \"", 7);
-	n = 7;
+	memcpy(out, front.ptr, front.len);
+	size_t n = front.len;
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = (uint8_t)text.ptr[i];
 		if (c < 0x20 || c == 0x7f)

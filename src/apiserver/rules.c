@@ -160,6 +160,7 @@ static bool covers(const api_rule *owner, const action *x)
 		return false;
 	if (x->url != NULL)
 		return matches_path(&owner->urls, *x->url);
+	SP_ASSERT(x->group != NULL && x->resource != NULL);
 	return has_or_all(&owner->groups, *x->group) && covers_resource(&owner->resources, *x->resource) &&
 	       (owner->names.n == 0 || (x->name != NULL && has(&owner->names, *x->name)));
 }

@@ -4,31 +4,8 @@
 # when they are there (../shared). Prints what failed; the last line is the sum.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-bin=$PWD/build/release/sampan
-tmp=$(mktemp -d)
-pid=
-stop() {
-	[ -z "$pid" ] || { kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }
-	rm -rf "$tmp"
-}
-trap stop EXIT
+. test/e2e/lib.sh
 p=0 f=0 s=0
-
-# start: a server on any port, once it says that it serves. Its log goes on to $tmp/log.
-start() {
-	mkfifo "$tmp/err"
-	"$bin" apiserver --data-dir "$tmp/data" --bind-address 127.0.0.1 --secure-port 0 2>"$tmp/err" &
-	pid=$!
-	exec 3<"$tmp/err"
-	while read -r line <&3; do
-		printf '%s\n' "$line" >>"$tmp/log"
-		case "$line" in *'"msg":"serving"'*) break ;; esac
-	done
-	cat <&3 >>"$tmp/log" &
-	exec 3<&-
-	rm "$tmp/err"
-	url=$(sed -n 's/^    server: //p' "$tmp/data/admin.kubeconfig")
-}
 
 # ok NAME COMMAND…: it must succeed.
 ok() {
@@ -56,11 +33,7 @@ says() {
 	fi
 }
 
-start
-for what in cluster:certificate-authority-data:ca.pem user:client-certificate-data:crt.pem user:client-key-data:key.pem; do
-	field=${what#*:}
-	sed -n "s/^ *${field%%:*}: //p" "$tmp/data/admin.kubeconfig" | base64 -d >"$tmp/${what##*:}"
-done
+start_server
 get() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" "$@"; }
 stranger() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" "$@"; }
 
@@ -73,7 +46,7 @@ says anonymous-list 'cannot list resource \"pods\" in API group \"\" at the clus
 says no-such '404 page not found' get "$url/apis/nope/v1/things"
 
 kubectl_tests() {
-	k() { kubectl --kubeconfig "$tmp/data/admin.kubeconfig" --cache-dir "$tmp/cache" "$@"; }
+	k() { kubectl --kubeconfig "$kubeconfig" --cache-dir "$tmp/cache" "$@"; }
 	ok k-create k create configmap one --from-literal=a=1
 	says k-get 'one' k get configmaps
 	says k-get-yaml 'a: "1"' k get configmap one -o yaml
