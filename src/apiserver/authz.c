@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/auth.h"
+#include "apiserver/node_authz.h"
 #include "apiserver/server_int.h"
 #include "base/quote.h"
 
@@ -114,6 +115,7 @@ static const struct {
 	api_decision (*ask)(api_server *s, sp_arena *a, const api_user *user, const api_attributes *what,
 			    sp_str *ret_reason);
 } authorizers[API_AUTHORIZER_COUNT_] = {
+	[API_AUTHORIZER_NODE] = {SP_STR_INIT("Node"), api_node_decide},
 	[API_AUTHORIZER_RBAC] = {SP_STR_INIT("RBAC"), by_roles},
 	[API_AUTHORIZER_ALWAYS_ALLOW] = {SP_STR_INIT("AlwaysAllow"), always},
 	[API_AUTHORIZER_ALWAYS_DENY] = {SP_STR_INIT("AlwaysDeny"), never},

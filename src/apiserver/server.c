@@ -3,9 +3,12 @@
 #include "apiserver/server.h"
 
 #include "apiserver/auth.h"
+#include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/server_int.h"
 #include "base/alloc.h"
 #include "base/limits.h"
+
+#define SERVER_BYTES ((size_t)1 << 20)
 
 /* ---- refusals ---- */
 
@@ -297,8 +300,11 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new();
 	make_marker(s);
+	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
-	sp_code code = api_resources_init(&s->resources, err);
+	sp_code code = api_bootstrap_rules(&s->arena, "system:node", &s->node_rules, err);
+	if (code == SP_OK)
+		code = api_resources_init(&s->resources, err);
 	if (code == SP_OK) {
 		code = sp_http_server_new(w, &http, &s->http, err);
 		if (code != SP_OK)
@@ -307,6 +313,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	if (code != SP_OK) {
 		api_rbac_free(s->rbac);
 		api_docs_free(s->docs);
+		sp_arena_done(&s->arena);
 		sp_free(s);
 		return code;
 	}
@@ -332,5 +339,6 @@ void api_server_free(api_server *s)
 	api_rbac_free(s->rbac);
 	api_docs_free(s->docs);
 	api_resources_done(&s->resources);
+	sp_arena_done(&s->arena);
 	sp_free(s);
 }

@@ -14,6 +14,7 @@ struct sp_store;
 struct sp_log;
 
 typedef enum api_authorizer {
+	API_AUTHORIZER_NODE,
 	API_AUTHORIZER_RBAC,
 	API_AUTHORIZER_ALWAYS_ALLOW,
 	API_AUTHORIZER_ALWAYS_DENY,

@@ -23,6 +23,8 @@ struct api_server {
 	api_docs *docs;
 	api_tokens *tokens; /* NULL: no bearer token is known */
 	api_authorization authorization;
+	sp_arena arena;       /* of the server's life */
+	api_rules node_rules; /* what kubelets may do without further questions */
 	bool no_anonymous;
 	bool is_bootstrapped;                 /* the objects of the first moment are there */
 	char marker[API_OBJECT_MARKER_BYTES]; /* of api_object_record */

@@ -348,7 +348,7 @@ static bool sign(request *q)
 	return true;
 }
 
-/* Admission sees it as a creation in the account's namespace. */
+/* Admission sees it as a creation in the account's namespace, with the audiences that were asked for. */
 static bool admit(request *q)
 {
 	const api_admit a = {.w = q->w, .op = API_OP_CREATE, .obj = q->w->obj};
@@ -367,7 +367,7 @@ void api_answer_token_request(api_write *w)
 	q->w = w;
 	sp_buf_init(&q->token, TEXT_BYTES_MAX * 2);
 	if (!must_match(q, "name", w->r->info.name) || !must_match(q, "namespace", w->r->info.ns) ||
-	    !load_account(q) || !fill_meta(q) || !fill_spec(q) || !admit(q) || !check_spec(q) || !bind(q)) {
+	    !load_account(q) || !fill_meta(q) || !admit(q) || !fill_spec(q) || !check_spec(q) || !bind(q)) {
 		release(q);
 		return;
 	}

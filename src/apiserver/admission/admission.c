@@ -9,6 +9,7 @@
 const api_admission_plugin api_admission_plugins[] = {
 	{"NamespaceLifecycle", api_admit_namespace_lifecycle, NULL},
 	{"ServiceAccount", api_admit_service_account, api_admit_service_account_validate},
+	{"NodeRestriction", api_admit_node_restriction, NULL},
 	{"TaintNodesByCondition", api_admit_taint_nodes, NULL},
 	{"Priority", api_admit_priority, api_admit_priority_class_validate},
 	{"DefaultTolerationSeconds", api_admit_default_tolerations, NULL},

@@ -53,6 +53,7 @@ bool api_admit_each(const api_admit *a, const char *prefix, sp_str ns,
 
 api_admit_fn api_admit_namespace_lifecycle;
 api_admit_fn api_admit_service_account, api_admit_service_account_validate;
+api_admit_fn api_admit_node_restriction;
 api_admit_fn api_admit_taint_nodes;
 api_admit_fn api_admit_priority, api_admit_priority_class_validate;
 api_admit_fn api_admit_default_tolerations;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "apiserver/rules.h"
 #include "apiserver/server.h"
 
 /* What about this server goes into the objects. */
@@ -25,3 +26,6 @@ typedef struct api_bootstrap_opts {
  */
 void api_bootstrap(api_server *s, const api_bootstrap_opts *o,
 		   void (*done)(void *arg, sp_code code, const sp_err *err), void *arg);
+
+/* The rules of a default ClusterRole, as they were before anybody changed them. */
+sp_code api_bootstrap_rules(sp_arena *a, const char *name, api_rules *ret, sp_err *err) SP_MUST_USE;

@@ -62,9 +62,15 @@ static void write_meta(sp_jout *j, const char *aggregate_to)
 	sp_jout_close(j, '}');
 }
 
-static void write_role(sp_jout *j, const boot_role *r)
+static void write_rules(sp_jout *j, const boot_role *r)
 {
 	sp_str rules = sp_str_c(r->rules), line;
+	while (sp_str_cut(&rules, '\n', &line))
+		write_rule(j, line);
+}
+
+static void write_role(sp_jout *j, const boot_role *r)
+{
 	sp_jout_open(j, '{');
 	write_meta(j, r->aggregate_to);
 	if (r->aggregate_from != NULL) {
@@ -76,8 +82,7 @@ static void write_role(sp_jout *j, const boot_role *r)
 		sp_jout_member_raw(j, SP_STR("aggregationRule"), (sp_str){text, (size_t)n});
 	} else {
 		sp_jout_member_open(j, SP_STR("rules"), '[');
-		while (sp_str_cut(&rules, '\n', &line))
-			write_rule(j, line);
+		write_rules(j, r);
 		sp_jout_close(j, ']');
 	}
 	sp_jout_close(j, '}');
@@ -268,4 +273,24 @@ void boot_put_roles(boot *b)
 	put_controller_bindings(b);
 	for (size_t i = 0; i < boot_bindings_n; i++)
 		put_binding(b, &boot_bindings[i]);
+}
+
+sp_code api_bootstrap_rules(sp_arena *a, const char *name, api_rules *ret, sp_err *err)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, TEXT_BYTES_MAX);
+	yyjson_val *list = NULL;
+	size_t i = 0;
+	while (i < boot_cluster_roles_n && strcmp(boot_cluster_roles[i].name, name) != 0)
+		i++;
+	SP_ASSERT(i < boot_cluster_roles_n);
+	sp_jout j = sp_jout_to(&text);
+	sp_jout_open(&j, '[');
+	write_rules(&j, &boot_cluster_roles[i]);
+	sp_jout_close(&j, ']');
+	if (sp_buf_code(&text) != SP_OK)
+		return sp_fail(err, sp_buf_code(&text), "no room for the rules of %s", name);
+	SP_TRY(sp_json_parse(a, sp_buf_view(&text), &list, err));
+	return api_rules_read(a, list, ret) ? SP_OK
+					    : sp_fail(err, SP_ENOMEM, "no room for the rules of %s", name);
 }
