@@ -173,7 +173,16 @@ static bool make_changed(put *p, yyjson_mut_val *old, bool *ret_same)
 	return true;
 }
 
-static void queue(put *p, uint64_t expected)
+/* Do both records hold the same object? */
+static bool is_same(const sp_bytes *x, const sp_bytes *y)
+{
+	sp_record a, b;
+	return x != NULL && y != NULL && sp_record_decode(sp_bytes_view(x), &a, NULL) == SP_OK &&
+	       sp_record_decode(sp_bytes_view(y), &b, NULL) == SP_OK && sp_str_eq(a.object, b.object);
+}
+
+/* `old` is zeroed when there is none. */
+static void queue(put *p, sp_store_value old)
 {
 	boot *b = p->b;
 	sp_bytes *record = NULL;
@@ -183,11 +192,14 @@ static void queue(put *p, uint64_t expected)
 	}
 	sp_code code = api_object_record(&b->scratch, p->res, b->doc, p->obj, b->server->marker_str, &record,
 					 &b->err);
-	if (code == SP_OK)
-		b->ops[b->n_ops++] = (sp_store_op){.type = SP_STORE_PUT,
-						   .key = {p->res->prefix, p->rest},
-						   .expected = expected,
-						   .record = record};
+	if (code != SP_OK || is_same(old.record, record)) {
+		sp_bytes_unref(record);
+		return;
+	}
+	b->ops[b->n_ops++] = (sp_store_op){.type = SP_STORE_PUT,
+					   .key = {p->res->prefix, p->rest},
+					   .expected = old.revision,
+					   .record = record};
 }
 
 static void put_existing(put *p, const sp_store_value *value)
@@ -201,7 +213,7 @@ static void put_existing(put *p, const sp_store_value *value)
 	if (code != SP_OK)
 		(void)fail(p, code);
 	else if (make_changed(p, old, &same))
-		queue(p, value->revision);
+		queue(p, *value);
 }
 
 static void put_object(put *p, sp_str json)
@@ -218,7 +230,7 @@ static void put_object(put *p, sp_str json)
 	} else if (code != SP_ENOTFOUND) {
 		(void)fail(p, code);
 	} else if (make_new(p)) {
-		queue(p, 0);
+		queue(p, (sp_store_value){0});
 	}
 }
 
