@@ -77,6 +77,31 @@ YAML
 	ok k-delete k delete configmap one
 	says k-gone 'not found' k get configmap one
 	says k-api-resources 'deployments' k api-resources
+	# Who may what.
+	says k-whoami 'kubernetes-admin' k auth whoami
+	ok k-can-i k auth can-i delete nodes
+	ok k-can-i-as test "$(k auth can-i list secrets --as=bob)" = no
+	says k-as "User \"bob\" cannot list resource \"pods\"" k get pods --as=bob
+	ok k-bind k create rolebinding bob-views --clusterrole=view --user=bob
+	says k-bound 'web' k get deployments --as=bob
+	ok k-view-has-no-secrets test "$(k auth can-i list secrets --as=bob)" = no
+	says k-can-i-list 'deployments.apps' k auth can-i --list --as=bob
+	ok k-binders k create role role-binders --verb=create --resource=rolebindings
+	ok k-binders-bind k create rolebinding role-binders --role=role-binders --group=role-binders
+	says k-escalation 'attempting to grant RBAC permissions' k create rolebinding up --clusterrole=admin --user=eve \
+		--as=bob --as-group=role-binders
+	# Tokens of service accounts.
+	ok k-sa k create serviceaccount robot
+	token=$(k create token robot) || token=
+	bearer() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" -H "Authorization: Bearer $token" -A test "$@"; }
+	says token-forbidden 'User \"system:serviceaccount:default:robot\" cannot list' bearer "$url/api/v1/nodes"
+	ok k-sa-bind k create rolebinding robot-views --clusterrole=view --serviceaccount=default:robot
+	says token-allowed '"kind":"ConfigMapList"' bearer "$url/api/v1/namespaces/default/configmaps"
+	says token-discovery '"alg":"ES256"' bearer "$url/openid/v1/jwks"
+	ok k-sa-delete k delete serviceaccount robot
+	says token-ends 'Unauthorized' bearer "$url/api/v1/namespaces/default/configmaps"
+	token=nonsense
+	says token-nonsense 'Unauthorized' bearer "$url/healthz"
 }
 if command -v kubectl >/dev/null 2>&1; then
 	kubectl_tests
@@ -84,6 +109,9 @@ else
 	s=$((s + 1))
 	echo "skip kubectl (not on PATH)"
 fi
+
+says roles-there 'system:basic-user' get -A test "$url/apis/rbac.authorization.k8s.io/v1/clusterroles"
+says service-there '"clusterIP":"10.96.0.1"' get -A test "$url/api/v1/namespaces/default/services/kubernetes"
 
 ok stops kill "$pid"
 wait "$pid"

@@ -41,7 +41,7 @@ static void csv(sp_arena *a, sp_str text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const kinds[])(sp_arena *a, sp_str text) = {jwt, protocols, header, csv};
+	static void (*const kinds[])(sp_arena * a, sp_str text) = {jwt, protocols, header, csv};
 	if (size == 0)
 		return 0;
 	sp_arena a;
