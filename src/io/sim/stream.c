@@ -36,6 +36,7 @@ typedef struct half {
 	uint64_t last_ns;
 	sim_event arrival; /* of the first chunk */
 	bool stalled;
+	bool broken; /* a chunk was lost: nothing behind it counts */
 	uint8_t *rx; /* arrived, unread */
 	size_t rx_at, rx_len, rx_cap;
 	bool fin;
@@ -206,7 +207,8 @@ static void on_arrival(sim_event *e)
 	}
 	chunk *c = SP_CONTAINER_OF(sp_list_pop_front(&h->chunks), chunk, node);
 	h->n_flying -= c->len;
-	if (sim_chance(conn->sim, conn->sim->opts.faults.reset_ppm)) {
+	if (h->broken || sim_chance(conn->sim, conn->sim->opts.faults.reset_ppm)) {
+		h->broken = true;
 		send_reset(conn, 0);
 		send_reset(conn, 1);
 	} else {
@@ -215,6 +217,13 @@ static void on_arrival(sim_event *e)
 	}
 	sp_free(c);
 	arm_arrival(h);
+}
+
+/* Unread bytes are lost, and with them the end behind them. */
+static void drop_unread(half *h)
+{
+	h->rx_len = 0;
+	h->fin = false;
 }
 
 static void on_reset(sim_event *e)
@@ -229,7 +238,7 @@ static void on_reset(sim_event *e)
 		return;
 	s->reset_errno = ECONNRESET;
 	if ((sp_sim_random(c->sim) & 1) != 0)
-		incoming(s)->rx_len = 0;
+		drop_unread(incoming(s));
 	wake(s);
 }
 
@@ -351,7 +360,7 @@ void sim_streams_cut(sim_world *w)
 		send_reset(s->conn, 1 - s->side);
 		if (s->reset_errno == 0)
 			s->reset_errno = ECONNRESET;
-		incoming(s)->rx_len = 0;
+		drop_unread(incoming(s));
 		wake(s);
 	}
 }
