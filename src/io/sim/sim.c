@@ -2,7 +2,6 @@
 #include "io/sim/sim.h"
 
 #include "base/alloc.h"
-#include "base/hash.h"
 #include "io/sim/sim_int.h"
 
 #define START_NS UINT64_C(1000000000)
@@ -58,8 +57,13 @@ void sp_sim_trace(sp_sim *s, uint64_t value)
 
 void sim_trace_bytes(sp_sim *s, const void *bytes, size_t n)
 {
+	const char *at = bytes;
 	sp_sim_trace(s, n);
-	sp_sim_trace(s, sp_siphash13((sp_hash_key){0, 0}, bytes, n));
+	for (size_t i = 0; i < n; i += sizeof(uint64_t)) {
+		uint64_t word = 0;
+		memcpy(&word, at + i, SP_MIN(sizeof word, n - i));
+		sp_sim_trace(s, word);
+	}
 }
 
 uint64_t sp_sim_trace_hash(const sp_sim *s)
