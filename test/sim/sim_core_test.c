@@ -398,6 +398,22 @@ SP_TEST(sim_core, children_are_simulated_programs)
 	       SP_EUNSUPPORTED);
 }
 
+SP_TEST(sim_core, signals_reach_the_program_of_a_host)
+{
+	static life l;
+	sp_sim *sim = new_sim(NULL);
+	sp_sim_host *h = sp_sim_host_new(sim, "a", &watcher_program, &l);
+	sp_sim_run_until(sim, 2 * SECOND);
+	sp_sim_signal(h, SIGTERM);
+	sp_sim_signal(h, SIGCHLD);
+	sp_sim_run_until(sim, 3 * SECOND);
+	T_EQ_U64(l.n_fired, SIGTERM);
+	sp_sim_signal(h, SIGHUP); /* nobody watches it */
+	sp_sim_run_until(sim, 4 * SECOND);
+	T_EQ_U64(l.n_ends, 1);
+	T_TRUE(sp_sim_world(h) == NULL);
+}
+
 /* ---- liveness ---- */
 
 SP_TEST(sim_core, faults_stop_when_told)

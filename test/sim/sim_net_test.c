@@ -224,6 +224,38 @@ SP_TEST(sim_net, a_reset_is_seen_at_both_ends)
 	sp_listener_close(t->listener);
 }
 
+static void *accept_start(void *arg, sp_world *w)
+{
+	two *t = arg;
+	t->wb = w;
+	return two_listen(t) ? t : NULL;
+}
+
+static const sp_sim_program accept_program = {accept_start, NULL};
+
+SP_TEST(sim_net, a_crash_resets_and_a_reboot_answers)
+{
+	two *t = two_new(&(sp_sim_opts){.seed = t_random()}, 20000000, 0);
+	sp_sim_host *c = sp_sim_host_new(t->sim, "c", &accept_program, t);
+	T_OK(sp_connect(t->wa, &t->req, SP_STR("c:80"), 0, T_ERR));
+	sp_sim_run_until(t->sim, sp_sim_now_ns(t->sim) + 20000000);
+	T_TRUE(t->accepted);
+	sp_sim_crash(c, 5 * SECOND);
+	uint64_t at = sp_sim_now_ns(t->sim);
+	T_TRUE(sp_sim_run(t->sim, both_closed, t, 100 * SECOND));
+	T_CODE(t->fa.code, SP_EUNAVAILABLE);
+	T_TRUE(t->fb.failed);
+	T_CODE(sp_connect(t->wb, &(sp_connect_req){.arg = t}, SP_STR("a:1"), 0, T_ERR), SP_EUNAVAILABLE);
+	t->done = t->accepted = false;
+	t->n_a = 100;
+	T_OK(sp_connect(t->wa, &t->req, SP_STR("c:80"), 0, T_ERR));
+	T_TRUE(sp_sim_run(t->sim, connect_done, t, 100 * SECOND));
+	T_CODE(t->code, SP_OK);
+	T_TRUE(sp_sim_now_ns(t->sim) >= at + 5 * SECOND);
+	T_TRUE(sp_sim_run(t->sim, both_closed, t, 100 * SECOND));
+	T_EQ_U64(t->fb.n_got, 100);
+}
+
 /* The law of streams under every fault of the network. */
 SP_TEST(sim_net, streams_keep_their_law)
 {

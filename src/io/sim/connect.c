@@ -255,6 +255,7 @@ static void accept_at(connecting *c, sim_listener *l, uint64_t way_ns)
 		return;
 	}
 	char local[32] = "";
+	SP_ASSERT(ends[0] != NULL && ends[1] != NULL);
 	if (is_ip(&c->to)) {
 		sp_sim_host *h = c->world->host;
 		(void)snprintf(local, sizeof local, "%s:%u", is_loopback(&c->to) ? "127.0.0.1" : h->ip,
@@ -293,6 +294,7 @@ static void resolve(connecting *c)
 	c->target = is_ip(&c->to) && !is_mine(h, &c->to) ? NULL : h;
 	for (uint32_t i = 0; i < s->n_hosts; i++) {
 		sp_sim_host *other = s->hosts[i];
+		SP_ASSERT(other != NULL);
 		if (c->to.kind == SP_ADDRESS_IP4 && memcmp(c->to.ip, other->ip4, 4) == 0)
 			c->target = other;
 		if (c->to.kind != SP_ADDRESS_NAME || !sp_str_eq(c->to.name, sp_str_c(other->name)))

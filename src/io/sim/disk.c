@@ -152,7 +152,8 @@ ptrdiff_t sim_names_find(const sim_names *names, sp_str path)
 static char *dup_path(sp_str a, sp_str b)
 {
 	char *p = sp_alloc(a.len + b.len + 1);
-	memcpy(p, a.ptr, a.len);
+	if (a.len > 0)
+		memcpy(p, a.ptr, a.len);
 	if (b.len > 0)
 		memcpy(p + a.len, b.ptr, b.len);
 	return p;

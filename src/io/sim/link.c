@@ -13,14 +13,14 @@ struct sp_sim_link {
 	void *arg;
 };
 
-typedef struct message {
+typedef struct letter {
 	sp_list node; /* of sim->flying */
 	sim_event arrival;
 	sp_sim_host *from, *to;
 	uint16_t port;
 	size_t len;
 	char bytes[];
-} message;
+} letter;
 
 static sp_sim_link *find(const sim_world *w, uint16_t port)
 {
@@ -32,22 +32,22 @@ static sp_sim_link *find(const sim_world *w, uint16_t port)
 	return NULL;
 }
 
-sp_code sp_sim_link_new(sp_world *base, uint16_t port,
+sp_code sp_sim_link_new(sp_world *w, uint16_t port,
 			void (*on_message)(void *arg, sp_sim_host *from, sp_str message), void *arg,
 			sp_sim_link **ret, sp_err *err)
 {
-	sim_world *w = sim_of(base);
-	if (find(w, port) != NULL)
+	sim_world *world = sim_of(w);
+	if (find(world, port) != NULL)
 		return sp_fail(err, SP_EEXISTS, "link port %u is in use", port);
 	sp_sim_link *l = sp_try_alloc(sizeof *l);
 	if (l == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a link");
-	l->world = w;
+	l->world = world;
 	l->port = port;
 	l->on_message = on_message;
 	l->arg = arg;
 	sp_list_init(&l->node);
-	sp_list_push_back(&w->links, &l->node);
+	sp_list_push_back(&world->links, &l->node);
 	*ret = l;
 	return SP_OK;
 }
@@ -66,7 +66,7 @@ void sim_links_forget(sim_world *w)
 		sp_sim_link_free(SP_CONTAINER_OF(n, sp_sim_link, node));
 }
 
-static void message_free(message *m)
+static void letter_free(letter *m)
 {
 	m->from->sim->n_flying--;
 	sim_event_stop(m->from->sim, &m->arrival);
@@ -76,14 +76,14 @@ static void message_free(message *m)
 
 static void on_arrival(sim_event *e)
 {
-	message *m = SP_CONTAINER_OF(e, message, arrival);
+	letter *m = SP_CONTAINER_OF(e, letter, arrival);
 	sp_sim *s = m->from->sim;
 	const sp_sim_link *l = m->to->main == NULL ? NULL : find(m->to->main, m->port);
 	if (l != NULL && !sim_is_cut(s, m->from, m->to)) {
 		sim_trace_bytes(s, m->bytes, m->len);
 		l->on_message(l->arg, m->from, (sp_str){m->bytes, m->len});
 	}
-	message_free(m);
+	letter_free(m);
 }
 
 static sp_code send_one(sp_sim_link *l, sp_sim_host *to, sp_str bytes, sp_err *err)
@@ -91,7 +91,7 @@ static sp_code send_one(sp_sim_link *l, sp_sim_host *to, sp_str bytes, sp_err *e
 	sp_sim *s = l->world->sim;
 	if (s->n_flying >= FLYING_MAX)
 		return SP_OK; /* lost */
-	message *m = sp_try_alloc(sizeof *m + bytes.len);
+	letter *m = sp_try_alloc(sizeof *m + bytes.len);
 	if (m == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a message");
 	m->from = l->world->host;
@@ -108,19 +108,19 @@ static sp_code send_one(sp_sim_link *l, sp_sim_host *to, sp_str bytes, sp_err *e
 	return SP_OK;
 }
 
-sp_code sp_sim_link_send(sp_sim_link *l, sp_sim_host *to, sp_str bytes, sp_err *err)
+sp_code sp_sim_link_send(sp_sim_link *l, sp_sim_host *to, sp_str message, sp_err *err)
 {
 	sp_sim *s = l->world->sim;
-	if (bytes.len > SP_SIM_MESSAGE_BYTES)
+	if (message.len > SP_SIM_MESSAGE_BYTES)
 		return sp_fail(err, SP_ETOOLARGE, "a message has at most %u bytes", SP_SIM_MESSAGE_BYTES);
 	if (!l->world->alive || sim_is_cut(s, l->world->host, to) || sim_chance(s, s->opts.faults.loss_ppm))
 		return SP_OK;
-	SP_TRY(send_one(l, to, bytes, err));
-	return sim_chance(s, s->opts.faults.dup_ppm) ? send_one(l, to, bytes, err) : SP_OK;
+	SP_TRY(send_one(l, to, message, err));
+	return sim_chance(s, s->opts.faults.dup_ppm) ? send_one(l, to, message, err) : SP_OK;
 }
 
 void sim_messages_done(sp_sim *s)
 {
 	SP_LIST_FOREACH (n, &s->flying)
-		message_free(SP_CONTAINER_OF(n, message, node));
+		letter_free(SP_CONTAINER_OF(n, letter, node));
 }

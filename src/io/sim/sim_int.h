@@ -151,15 +151,15 @@ void sim_stream_close_node(sp_list *node);
 /* What stalled goes on, what is parted stalls. */
 void sim_conns_parted(sp_sim *s, const sp_sim_host *a, const sp_sim_host *b);
 void sim_conns_healed(sp_sim *s, const sp_sim_host *a, const sp_sim_host *b);
-sp_code sim_stream_pair(sp_world *w, sp_stream *ret[2], sp_err *err);
+sp_code sim_stream_pair(sp_world *base, sp_stream *ret[2], sp_err *err);
 
 /* ---- connect.c ---- */
-sp_code sim_listen(sp_world *w, sp_str address, const sp_listen_opts *opts,
+sp_code sim_listen(sp_world *base, sp_str address, const sp_listen_opts *opts,
 		   void (*on_accept)(void *arg, sp_stream *s), void *arg, sp_listener **ret, sp_err *err);
-void sim_listener_close(sp_listener *l);
+void sim_listener_close(sp_listener *base);
 void sim_listeners_close_all(sim_world *w);
-sp_code sim_connect(sp_world *w, sp_connect_req *r, sp_str address, uint64_t timeout_ns, sp_err *err);
-void sim_connect_cancel(sp_world *w, sp_connect_req *r);
+sp_code sim_connect(sp_world *base, sp_connect_req *r, sp_str address, uint64_t timeout_ns, sp_err *err);
+void sim_connect_cancel(sp_world *base, sp_connect_req *r);
 void sim_connects_cut(sim_world *w);
 void sim_connects_cancel_all(sim_world *w);
 
@@ -185,13 +185,13 @@ void sim_links_forget(sim_world *w);
 void sim_messages_done(sp_sim *s);
 
 /* ---- process.c ---- */
-sp_code sim_spawn(sp_world *w, const sp_spawn_opts *opts, void (*on_exit)(void *arg, sp_exit exit), void *arg,
-		  sp_process **ret, sp_err *err);
-sp_code sim_process_kill(sp_process *p, int signal, sp_err *err);
-void sim_process_free(sp_process *p);
-sp_code sim_signal_watch_new(sp_world *w, int signal, void (*fn)(void *arg, int signal), void *arg,
+sp_code sim_spawn(sp_world *base, const sp_spawn_opts *opts, void (*on_exit)(void *arg, sp_exit exit),
+		  void *arg, sp_process **ret, sp_err *err);
+sp_code sim_process_kill(sp_process *base, int signal, sp_err *err);
+void sim_process_free(sp_process *base);
+sp_code sim_signal_watch_new(sp_world *base, int signal, void (*fn)(void *arg, int signal), void *arg,
 			     sp_signal_watch **ret, sp_err *err);
-void sim_signal_watch_free(sp_signal_watch *s);
+void sim_signal_watch_free(sp_signal_watch *base);
 bool sim_signals_run(sim_world *w);
 void sim_processes_forget(sim_world *w);
 /* The world's end is told to its parent. */

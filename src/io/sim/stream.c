@@ -205,7 +205,8 @@ static void on_arrival(sim_event *e)
 		drop_chunks(h);
 		return;
 	}
-	chunk *c = SP_CONTAINER_OF(sp_list_pop_front(&h->chunks), chunk, node);
+	chunk *c = SP_CONTAINER_OF(h->chunks.next, chunk, node);
+	sp_list_remove(&c->node);
 	h->n_flying -= c->len;
 	if (h->broken || sim_chance(conn->sim, conn->sim->opts.faults.reset_ppm)) {
 		h->broken = true;
@@ -642,6 +643,7 @@ sp_code sim_stream_pair(sp_world *base, sp_stream *ret[2], sp_err *err)
 	sim_stream *ends[2] = {NULL, NULL};
 	SP_TRY(sim_conn_new(sim_of(base), sim_of(base), ends, err));
 	for (size_t i = 0; i < 2; i++) {
+		SP_ASSERT(ends[i] != NULL);
 		sim_stream_name(ends[i], "", "", true);
 		ret[i] = &ends[i]->base;
 	}

@@ -370,20 +370,20 @@ static void release_handles(sim_world *w)
 		wakeup_free(&SP_CONTAINER_OF(n, sim_wakeup, node)->base);
 }
 
-void sp_sim_forget(sp_world *base)
+void sp_sim_forget(sp_world *w)
 {
-	sim_world *w = sim_of(base);
-	SP_ASSERT(!w->alive);
-	sp_heap_done(&w->timers);
-	sp_heap_init(&w->timers);
-	arm_timer(w);
-	while (sp_list_pop_front(&w->defers) != NULL)
+	sim_world *world = sim_of(w);
+	SP_ASSERT(!world->alive);
+	sp_heap_done(&world->timers);
+	sp_heap_init(&world->timers);
+	arm_timer(world);
+	while (sp_list_pop_front(&world->defers) != NULL)
 		;
-	while (!sp_list_is_empty(&w->jobs))
-		job_free(SP_CONTAINER_OF(w->jobs.next, sim_job, node));
-	sim_connects_cancel_all(w);
-	sim_streams_forget(w);
-	release_handles(w);
+	while (!sp_list_is_empty(&world->jobs))
+		job_free(SP_CONTAINER_OF(world->jobs.next, sim_job, node));
+	sim_connects_cancel_all(world);
+	sim_streams_forget(world);
+	release_handles(world);
 }
 
 bool sim_world_is_quiet(const sim_world *w)
