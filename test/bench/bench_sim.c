@@ -106,7 +106,7 @@ static void measure(const char *what, void (*set_up)(sp_sim *s), const sp_sim_fa
 		    uint64_t seconds)
 {
 	double best_s = 1e9;
-	uint64_t n_steps = 0;
+	uint64_t n_steps = 0, n_moved = 0;
 	for (int i = 0; i < RUNS; i++) {
 		sp_sim *s = sp_sim_new(&(sp_sim_opts){.seed = (uint64_t)i, .faults = *faults});
 		set_up(s);
@@ -116,15 +116,18 @@ static void measure(const char *what, void (*set_up)(sp_sim *s), const sp_sim_fa
 		if (took < best_s) {
 			best_s = took;
 			n_steps = sp_sim_steps(s);
+			n_moved = n_bytes;
 		}
 		for (size_t j = 0; j < N_NODES && set_up == set_up_beats; j++)
 			sp_timer_stop(sp_sim_world(nodes[j].host), &nodes[j].timer);
+		for (size_t j = 0; j < 2 && set_up == set_up_stream; j++)
+			sp_stream_close(ends[j]);
 		sp_sim_free(s);
 	}
 	printf("%-34s %10.0f simulated s/s %8.2f M events/s", what, (double)seconds / best_s,
 	       (double)n_steps / best_s / 1e6);
 	if (set_up == set_up_stream)
-		printf(" %8.0f MB/s", (double)n_bytes / best_s / 1e6);
+		printf(" %8.0f MB/s", (double)n_moved / best_s / 1e6);
 	printf("\n");
 }
 

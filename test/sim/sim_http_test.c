@@ -14,6 +14,9 @@
 
 #define SECOND UINT64_C(1000000000)
 #define N_REQUESTS 60u
+#define PROBE N_REQUESTS /* one more, after the faults: it must succeed */
+#define CALM_NS (40 * SECOND)
+#define PROBE_NS (55 * SECOND)
 #define N_CONNECTIONS_MAX 4u
 #define STREAM_BYTES 150000u
 #define BODY_MAX 30000u
@@ -35,7 +38,7 @@ typedef struct visit {
 } visit;
 
 /* What all lives of the server handled, by request. */
-static unsigned n_handled[N_REQUESTS];
+static unsigned n_handled[N_REQUESTS + 1];
 static unsigned n_broken;
 
 static void reset_on(sp_http_exchange *ex, sp_code code)
@@ -87,7 +90,7 @@ static void on_body_read(sp_http_exchange *ex, const sp_err *err, sp_str body)
 	}
 	v->body = body;
 	sp_str text = sp_http_find(&ex->headers, SP_STR("x-id"));
-	bool known = sp_parse_u64(text, 0, N_REQUESTS - 1, &id, NULL) == SP_OK;
+	bool known = sp_parse_u64(text, 0, PROBE, &id, NULL) == SP_OK;
 	n_broken += !known;
 	n_handled[id] += sp_sim_is_alive(ex->world);
 	if (sp_str_eq(ex->path, SP_STR("/slow"))) {
@@ -230,11 +233,12 @@ static void start_request(sp_timer *t)
 	static const char *const paths[] = {"/now", "/now", "/slow", "/stream", "/never"};
 	request *q = t->arg;
 	run *r = q->run;
-	const char *path = paths[sp_sim_random_below(r->sim, SP_LEN(paths))];
+	bool probe = q->id == PROBE;
+	const char *path = probe ? "/now" : paths[sp_sim_random_below(r->sim, SP_LEN(paths))];
 	char id[12];
 	(void)snprintf(id, sizeof id, "%u", q->id);
 	sp_http_header header = {SP_STR("x-id"), sp_str_c(id)};
-	q->is_post = sp_sim_random_below(r->sim, 2) == 0;
+	q->is_post = !probe && sp_sim_random_below(r->sim, 2) == 0;
 	q->wants_stream = strcmp(path, "/stream") == 0;
 	q->wants_never = strcmp(path, "/never") == 0;
 	q->n_body = q->is_post ? sp_sim_random_below(r->sim, BODY_MAX) : 0;
@@ -261,7 +265,7 @@ static void start_request(sp_timer *t)
 
 static bool all_closed(void *arg)
 {
-	return ((run *)arg)->n_closed == N_REQUESTS;
+	return ((run *)arg)->n_closed == N_REQUESTS + 1;
 }
 
 static void on_client_closed(void *arg)
@@ -277,6 +281,7 @@ static bool client_closed(void *arg)
 static void run_one(uint64_t seed, bool h2, bool crashes, unsigned *n_ok)
 {
 	sp_sim_opts o = sp_sim_opts_chaos(seed, crashes);
+	o.faults.until_ns = CALM_NS;
 	run *r = sp_new(T_ARENA, run, 1);
 	r->sim = sp_sim_new(&o);
 	T_DEFER(sp_sim_free, r->sim);
@@ -284,19 +289,21 @@ static void run_one(uint64_t seed, bool h2, bool crashes, unsigned *n_ok)
 	(void)sp_sim_host_new(r->sim, "server", &server_program, NULL);
 	r->world = sp_sim_world(sp_sim_host_new(r->sim, "client", NULL, NULL));
 	r->h2 = h2;
-	r->requests = sp_new(T_ARENA, request, N_REQUESTS);
+	r->requests = sp_new(T_ARENA, request, N_REQUESTS + 1);
 	sp_http_client_opts co = {.connector = &sp_http_connector_plain, .n_per_origin = 3, .n_waiting = 20};
 	T_OK(sp_http_client_new(r->world, &co, &r->client, T_ERR));
-	for (unsigned i = 0; i < N_REQUESTS; i++) {
+	for (unsigned i = 0; i <= PROBE; i++) {
 		request *q = &r->requests[i];
 		*q = (request){.run = r, .id = i, .timer = {.arg = q}};
-		sp_timer_start(r->world, &q->timer, sp_sim_random_below(r->sim, 30 * SECOND), start_request);
+		uint64_t at = i == PROBE ? PROBE_NS : sp_sim_random_below(r->sim, 30 * SECOND);
+		sp_timer_start(r->world, &q->timer, at, start_request);
 	}
-	bool all = sp_sim_run(r->sim, all_closed, r, 60 * SECOND);
+	bool all = sp_sim_run(r->sim, all_closed, r, PROBE_NS + 60 * SECOND);
 	sp_http_client_close(r->client, on_client_closed, r);
-	T_TRUE(sp_sim_run(r->sim, client_closed, r, 120 * SECOND));
+	T_TRUE(sp_sim_run(r->sim, client_closed, r, PROBE_NS + 120 * SECOND));
 	sp_http_client_free(r->client);
 	T_TRUE(all);
+	T_CODE(r->requests[PROBE].code, SP_OK);
 	T_EQ_U64(n_broken, 0);
 	for (unsigned i = 0; i < N_REQUESTS; i++)
 		T_TRUE(!r->requests[i].is_post || n_handled[i] <= 1);
