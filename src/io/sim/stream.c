@@ -1,74 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Byte streams as TCP makes them. A connection has two directions; each carries chunks that arrive in order
- * after a latency, then wait unread. What is on the way and unread together is limited: that is the
- * back-pressure. A closed end sends its end after what is on the way, or breaks the connection when it had
- * not read everything. Behaviour towards the owner is that of io/uv/stream.c.
+ * Byte streams as TCP makes them, from their owner's side; wire.c carries the bytes. What is on the way and
+ * unread together is limited: that is the back-pressure. A closed end sends its end after what is on the way,
+ * or breaks the connection when it had not read everything. Behaviour is that of io/uv/stream.c.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "io/pump.h"
-#include "io/sim/sim_int.h"
+#include "io/sim/stream_int.h"
 
 #define CHUNK_MAX ((size_t)16 << 10)
 #define READ_MAX ((size_t)64 << 10)
 #define TINY_WINDOW_MAX 2048
 #define TINY_WINDOW_PPM 100000u
 #define TINY_PIECE 16
-
-typedef struct chunk {
-	sp_list node;
-	uint64_t at_ns;
-	size_t len;
-	bool fin;
-	uint8_t bytes[];
-} chunk;
-
-typedef struct sim_conn sim_conn;
-
-typedef struct half {
-	sim_conn *conn;
-	unsigned from; /* index of the end that writes */
-	sp_list chunks;
-	size_t n_flying;
-	uint64_t last_ns;
-	sim_event arrival; /* of the first chunk */
-	bool stalled;
-	bool broken; /* a chunk was lost: nothing behind it counts */
-	uint8_t *rx; /* arrived, unread */
-	size_t rx_at, rx_len, rx_cap;
-	bool fin;
-} half;
-
-struct sim_stream {
-	sp_stream base;
-	sp_list node; /* of the world's streams */
-	sp_list turn; /* of its dirty or closing ones */
-	sim_world *world;
-	sim_conn *conn;
-	unsigned side;
-	sp_list writes;
-	size_t write_at;
-	bool want_read, shut_wanted, shut_sent, blocked, ended, failed, closing;
-	bool error_due; /* a write failed: the owner is told after what is unread */
-	int reset_errno;
-	sp_code write_code;
-	sim_event readable, writable, reset, give_up;
-	bool is_unix;
-	int64_t peer_pid;
-};
-
-struct sim_conn {
-	sp_list node;
-	sp_sim *sim;
-	sp_sim_host *host[2];
-	sim_stream *end[2]; /* NULL: gone */
-	half half[2];
-	size_t window;
-	bool lost_reset[2]; /* towards this end, while parted */
-};
 
 static sim_stream *of(sp_stream *s)
 {
@@ -80,32 +27,16 @@ sp_stream *sim_stream_base(sim_stream *s)
 	return &s->base;
 }
 
-static half *incoming(const sim_stream *s)
-{
-	return &s->conn->half[1 - s->side];
-}
-
-static uint64_t latency(const sim_conn *c)
-{
-	return sim_latency_ns(c->sim, c->host[0], c->host[1]);
-}
-
-static bool is_parted(const sim_conn *c)
-{
-	return sim_is_cut(c->sim, c->host[0], c->host[1]);
-}
-
 static bool wants_read(const sim_stream *s)
 {
 	return s->want_read && !s->ended && !s->failed && !s->closing;
 }
 
-/* Something to tell the owner. */
-static void wake(sim_stream *s)
+void sim_stream_wake(sim_stream *s)
 {
 	if (s->closing || s->failed || sim_event_is_queued(&s->readable))
 		return;
-	const half *in = incoming(s);
+	const sim_half *in = sim_incoming(s);
 	bool error =
 		s->error_due || (s->reset_errno != 0 && (wants_read(s) || !sp_list_is_empty(&s->writes)));
 	if (error || (wants_read(s) && (in->rx_len > 0 || in->fin)))
@@ -120,149 +51,11 @@ static void dirty(sim_stream *s)
 	sim_touch(s->world);
 }
 
-/* ---- the wire ---- */
-
-static void arm_arrival(half *h)
-{
-	if (sp_list_is_empty(&h->chunks) || sim_event_is_queued(&h->arrival) || h->stalled)
-		return;
-	const chunk *first = SP_CONTAINER_OF(h->chunks.next, chunk, node);
-	sim_event_at(h->conn->sim, &h->arrival, first->at_ns);
-}
-
-/* An empty chunk is the end of the direction. */
-static chunk *chunk_new(size_t len)
-{
-	chunk *c = sp_alloc(sizeof *c + len);
-	c->len = len;
-	c->fin = len == 0;
-	sp_list_init(&c->node);
-	return c;
-}
-
-static void send_chunk(half *h, chunk *c)
-{
-	sp_sim *s = h->conn->sim;
-	uint64_t at = s->now_ns + latency(h->conn);
-	c->at_ns = SP_MAX(at, h->last_ns) + c->len * UINT64_C(1000000000) / s->opts.bytes_per_s;
-	h->last_ns = c->at_ns;
-	h->n_flying += c->len;
-	sp_list_push_back(&h->chunks, &c->node);
-	arm_arrival(h);
-}
-
-static void drop_chunks(half *h)
-{
-	sp_list *node;
-	sim_event_stop(h->conn->sim, &h->arrival);
-	while ((node = sp_list_pop_front(&h->chunks)) != NULL)
-		sp_free(SP_CONTAINER_OF(node, chunk, node));
-	h->n_flying = 0;
-}
-
-static void send_reset(sim_conn *c, unsigned to)
-{
-	sim_stream *s = c->end[to];
-	if (s != NULL && s->reset_errno == 0 && !sim_event_is_queued(&s->reset))
-		sim_event_at(c->sim, &s->reset, c->sim->now_ns + latency(c));
-}
-
-static void take_chunk(half *h, const chunk *c)
-{
-	if (c->fin) {
-		h->fin = true;
-		return;
-	}
-	if (h->rx_at > 0 && h->rx_len > 0)
-		memmove(h->rx, h->rx + h->rx_at, h->rx_len);
-	h->rx_at = 0;
-	if (h->rx_len + c->len > h->rx_cap) {
-		size_t cap = SP_MAX(h->rx_cap * 2, h->rx_len + c->len);
-		uint8_t *grown = sp_alloc(cap);
-		if (h->rx_len > 0)
-			memcpy(grown, h->rx, h->rx_len);
-		sp_free(h->rx);
-		h->rx = grown;
-		h->rx_cap = cap;
-	}
-	memcpy(h->rx + h->rx_len, c->bytes, c->len);
-	h->rx_len += c->len;
-}
-
-static void on_arrival(sim_event *e)
-{
-	half *h = SP_CONTAINER_OF(e, half, arrival);
-	sim_conn *conn = h->conn;
-	sim_stream *to = conn->end[1 - h->from];
-	if (is_parted(conn)) {
-		h->stalled = true;
-		return;
-	}
-	if (to == NULL || to->reset_errno != 0) {
-		const chunk *last = SP_CONTAINER_OF(h->chunks.prev, chunk, node);
-		if (!last->fin || last->node.prev != &h->chunks)
-			send_reset(conn, h->from); /* bytes nobody takes */
-		drop_chunks(h);
-		return;
-	}
-	chunk *c = SP_CONTAINER_OF(h->chunks.next, chunk, node);
-	sp_list_remove(&c->node);
-	h->n_flying -= c->len;
-	if (h->broken || sim_chance(conn->sim, conn->sim->opts.faults.reset_ppm)) {
-		h->broken = true;
-		send_reset(conn, 0);
-		send_reset(conn, 1);
-	} else {
-		take_chunk(h, c);
-		wake(to);
-	}
-	sp_free(c);
-	arm_arrival(h);
-}
-
-/* Unread bytes are lost, and with them the end behind them. */
-static void drop_unread(half *h)
-{
-	h->rx_len = 0;
-	h->fin = false;
-}
-
-static void on_reset(sim_event *e)
-{
-	sim_stream *s = SP_CONTAINER_OF(e, sim_stream, reset);
-	sim_conn *c = s->conn;
-	if (is_parted(c)) {
-		c->lost_reset[s->side] = true;
-		return;
-	}
-	if (s->reset_errno != 0)
-		return;
-	s->reset_errno = ECONNRESET;
-	if ((sp_sim_random(c->sim) & 1) != 0)
-		drop_unread(incoming(s));
-	wake(s);
-}
-
-static void on_give_up(sim_event *e)
-{
-	sim_stream *s = SP_CONTAINER_OF(e, sim_stream, give_up);
-	if (s->reset_errno == 0)
-		s->reset_errno = ETIMEDOUT;
-	wake(s);
-}
-
 static void on_writable(sim_event *e)
 {
 	sim_stream *s = SP_CONTAINER_OF(e, sim_stream, writable);
 	s->blocked = false;
 	dirty(s);
-}
-
-static void room_made(half *h)
-{
-	sim_stream *from = h->conn->end[h->from];
-	if (from != NULL && from->blocked && !sim_event_is_queued(&from->writable))
-		sim_event_at(h->conn->sim, &from->writable, h->conn->sim->now_ns + latency(h->conn));
 }
 
 /* ---- ends ---- */
@@ -296,16 +89,6 @@ static void fail(sim_stream *s, int errnum)
 		s->base.handler->on_error(s->base.arg, &err);
 }
 
-static void conn_free(sim_conn *c)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		drop_chunks(&c->half[i]);
-		sp_free(c->half[i].rx);
-	}
-	sp_list_remove(&c->node);
-	sp_free(c);
-}
-
 /* The end leaves its connection and every queue. */
 static void detach(sim_stream *s, bool broken)
 {
@@ -317,13 +100,13 @@ static void detach(sim_stream *s, bool broken)
 	sp_list_remove(&s->turn);
 	if (c->end[1 - s->side] == NULL) {
 		c->end[s->side] = NULL;
-		conn_free(c);
+		sim_conn_free(c);
 		return;
 	}
-	if (broken || incoming(s)->rx_len > 0 || s->reset_errno == ETIMEDOUT)
-		send_reset(c, 1 - s->side);
+	if (broken || sim_incoming(s)->rx_len > 0 || s->reset_errno == ETIMEDOUT)
+		sim_reset_send(c, 1 - s->side);
 	else if (!s->shut_sent && s->reset_errno == 0)
-		send_chunk(&c->half[s->side], chunk_new(0));
+		sim_chunk_send(&c->half[s->side], sim_chunk_new(0));
 	c->end[s->side] = NULL;
 }
 
@@ -358,11 +141,11 @@ void sim_streams_cut(sim_world *w)
 {
 	SP_LIST_FOREACH (n, &w->streams) {
 		sim_stream *s = SP_CONTAINER_OF(n, sim_stream, node);
-		send_reset(s->conn, 1 - s->side);
+		sim_reset_send(s->conn, 1 - s->side);
 		if (s->reset_errno == 0)
 			s->reset_errno = ECONNRESET;
-		drop_unread(incoming(s));
-		wake(s);
+		sim_drop_unread(sim_incoming(s));
+		sim_stream_wake(s);
 	}
 }
 
@@ -386,7 +169,7 @@ static size_t piece_size(sp_sim *s, size_t n)
 static void on_readable(sim_event *e)
 {
 	sim_stream *s = SP_CONTAINER_OF(e, sim_stream, readable);
-	half *in = incoming(s);
+	sim_half *in = sim_incoming(s);
 	if (s->closing || s->failed)
 		return;
 	if (wants_read(s) && in->rx_len > 0) {
@@ -394,14 +177,14 @@ static void on_readable(sim_event *e)
 		const uint8_t *bytes = in->rx + in->rx_at;
 		in->rx_at += n;
 		in->rx_len -= n;
-		room_made(in);
+		sim_room_made(in);
 		sim_trace_bytes(s->world->sim, bytes, n);
 		s->base.handler->on_data(s->base.arg, bytes, n);
-		wake(s);
+		sim_stream_wake(s);
 	} else if (wants_read(s) && in->fin) {
 		s->ended = true;
 		s->base.handler->on_end(s->base.arg);
-		wake(s);
+		sim_stream_wake(s);
 	} else if (s->error_due ||
 		   (s->reset_errno != 0 && (wants_read(s) || !sp_list_is_empty(&s->writes)))) {
 		fail(s, s->reset_errno);
@@ -413,7 +196,7 @@ static void stream_read(sp_stream *base, bool on)
 	sim_stream *s = of(base);
 	s->want_read = on;
 	if (on)
-		wake(s);
+		sim_stream_wake(s);
 }
 
 /* ---- writing ---- */
@@ -463,12 +246,12 @@ static void write_failed(sim_stream *s)
 	s->error_due = true;
 	while (!s->closing && !sp_list_is_empty(&s->writes))
 		finish_first(s, s->write_code);
-	wake(s);
+	sim_stream_wake(s);
 }
 
 static size_t room_of(const sim_stream *s)
 {
-	const half *out = &s->conn->half[s->side];
+	const sim_half *out = &s->conn->half[s->side];
 	size_t used = out->n_flying + out->rx_len;
 	return used < s->conn->window ? s->conn->window - used : 0;
 }
@@ -484,9 +267,9 @@ static bool send_piece(sim_stream *s)
 	}
 	size_t fits = SP_MIN(queued, room), max = SP_MIN(fits, CHUNK_MAX), n = piece_size(sim, max);
 	if (n > 0) {
-		chunk *c = chunk_new(n);
+		sim_chunk *c = sim_chunk_new(n);
 		gather(s, c->bytes, n);
-		send_chunk(&s->conn->half[s->side], c);
+		sim_chunk_send(&s->conn->half[s->side], c);
 	}
 	advance(s, n);
 	if (n == max)
@@ -512,7 +295,7 @@ static void flush(sim_stream *s)
 		return;
 	s->shut_sent = true;
 	if (s->reset_errno == 0)
-		send_chunk(&s->conn->half[s->side], chunk_new(0));
+		sim_chunk_send(&s->conn->half[s->side], sim_chunk_new(0));
 }
 
 bool sim_streams_flush(sim_world *w)
@@ -600,19 +383,13 @@ static void init_end(sim_stream *s, sim_conn *c, unsigned side, sim_world *w, co
 	s->peer_pid = peer->pid;
 	sim_event_init(&s->readable, w, SIM_READABLE, on_readable);
 	sim_event_init(&s->writable, w, SIM_WRITABLE, on_writable);
-	sim_event_init(&s->reset, w, SIM_RESET, on_reset);
-	sim_event_init(&s->give_up, w, SIM_RESET, on_give_up);
+	sim_wire_init(s);
 	sp_list_init(&s->writes);
 	sp_list_init(&s->turn);
 	sp_list_init(&s->node);
 	sp_list_push_back(&w->streams, &s->node);
 	c->end[side] = s;
 	c->host[side] = w->host;
-	half *h = &c->half[side];
-	h->conn = c;
-	h->from = side;
-	sp_list_init(&h->chunks);
-	sim_event_init(&h->arrival, w, SIM_ARRIVAL, on_arrival);
 }
 
 sp_code sim_conn_new(sim_world *a, sim_world *b, sim_stream *ret[2], sp_err *err)
@@ -648,53 +425,4 @@ sp_code sim_stream_pair(sp_world *base, sp_stream *ret[2], sp_err *err)
 		ret[i] = &ends[i]->base;
 	}
 	return SP_OK;
-}
-
-/* ---- faults ---- */
-
-static bool is_between(const sim_conn *c, const sp_sim_host *a, const sp_sim_host *b)
-{
-	return (c->host[0] == a && c->host[1] == b) || (c->host[0] == b && c->host[1] == a);
-}
-
-void sim_conns_parted(sp_sim *s, const sp_sim_host *a, const sp_sim_host *b)
-{
-	uint64_t wait = s->opts.give_up_ns;
-	SP_LIST_FOREACH (n, &s->conns) {
-		sim_conn *c = SP_CONTAINER_OF(n, sim_conn, node);
-		for (unsigned i = 0; i < 2 && is_between(c, a, b); i++) {
-			if (c->end[i] != NULL)
-				sim_event_at(s, &c->end[i]->give_up,
-					     s->now_ns + wait + sp_sim_random_below(s, wait));
-		}
-	}
-}
-
-void sim_conns_healed(sp_sim *s, const sp_sim_host *a, const sp_sim_host *b)
-{
-	SP_LIST_FOREACH (n, &s->conns) {
-		sim_conn *c = SP_CONTAINER_OF(n, sim_conn, node);
-		for (unsigned i = 0; i < 2 && is_between(c, a, b); i++) {
-			half *h = &c->half[i];
-			if (c->end[i] != NULL)
-				sim_event_stop(s, &c->end[i]->give_up);
-			if (h->stalled) {
-				h->stalled = false;
-				sim_event_at(s, &h->arrival, s->now_ns + latency(c));
-			}
-			if (c->lost_reset[i]) {
-				c->lost_reset[i] = false;
-				send_reset(c, i);
-			}
-		}
-	}
-}
-
-void sp_sim_reset_streams(sp_sim_host *a, sp_sim_host *b)
-{
-	SP_LIST_FOREACH (n, &a->sim->conns) {
-		sim_conn *c = SP_CONTAINER_OF(n, sim_conn, node);
-		for (unsigned i = 0; i < 2 && is_between(c, a, b); i++)
-			send_reset(c, i);
-	}
 }
