@@ -32,6 +32,18 @@ const sp_code_info *sp_code_lookup(sp_code code)
 	return &code_table[code];
 }
 
+/* FAILED_PRECONDITION (9) has no code of its own: like ABORTED (10) it asks to look again first. */
+static const sp_code of_grpc[] = {
+	SP_OK,           SP_ECANCELED,  SP_EINTERNAL,    SP_EINVAL,    SP_ETIMEOUT,  SP_ENOTFOUND,
+	SP_EEXISTS,      SP_EFORBIDDEN, SP_ETOOMANY,     SP_ECONFLICT, SP_ECONFLICT, SP_EGONE,
+	SP_EUNSUPPORTED, SP_EINTERNAL,  SP_EUNAVAILABLE, SP_EIO,       SP_EUNAUTH,
+};
+
+sp_code sp_code_of_grpc(uint32_t grpc_status)
+{
+	return grpc_status < SP_LEN(of_grpc) ? of_grpc[grpc_status] : SP_EINTERNAL;
+}
+
 /* A message that had to be cut says so, instead of looking complete. */
 static void mark_cut(char *msg, int wanted)
 {

@@ -51,6 +51,9 @@ typedef struct sp_code_info {
 
 /* The row of a code; any value outside the enum gives SP_EINTERNAL's. */
 const sp_code_info *sp_code_lookup(sp_code code);
+/* The code a peer's gRPC status stands for, by the table's gRPC column read backwards; where several codes
+ * share a status the one that fits best, and SP_EINTERNAL for UNKNOWN and numbers that are no status. */
+sp_code sp_code_of_grpc(uint32_t grpc_status);
 
 /* Sets *err (which may be NULL) and returns code: `return sp_fail(err, SP_EINVAL, "port '" SP_FMT "'",
  * SP_ARG(s));` */

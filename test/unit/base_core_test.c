@@ -68,6 +68,17 @@ SP_TEST(err, codes_map_to_every_protocol)
 	}
 }
 
+SP_TEST(err, grpc_statuses_map_back)
+{
+	for (uint32_t status = 0; status <= 16; status++) {
+		t_row("status %u", status);
+		uint8_t back = sp_code_lookup(sp_code_of_grpc(status))->grpc_status;
+		T_EQ_U64(back, status == 2 ? 13 : status == 9 ? 10 : status);
+	}
+	T_EQ_I64(sp_code_of_grpc(17), SP_EINTERNAL);
+	T_EQ_I64(sp_code_of_grpc(UINT32_MAX), SP_EINTERNAL);
+}
+
 SP_TEST(err, long_messages_are_marked_as_cut)
 {
 	sp_err e;

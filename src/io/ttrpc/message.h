@@ -6,20 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
-
-/* gRPC status codes that ttrpc itself uses. */
-enum {
-	SP_RPC_OK = 0,
-	SP_RPC_CANCELLED = 1,
-	SP_RPC_UNKNOWN = 2,
-	SP_RPC_INVALID_ARGUMENT = 3,
-	SP_RPC_DEADLINE_EXCEEDED = 4,
-	SP_RPC_NOT_FOUND = 5,
-	SP_RPC_RESOURCE_EXHAUSTED = 8,
-	SP_RPC_UNIMPLEMENTED = 12,
-	SP_RPC_INTERNAL = 13,
-	SP_RPC_UNAVAILABLE = 14,
-};
+#include "io/rpc_status.h"
 
 #define SP_TTRPC_METADATA_MAX 64u
 
