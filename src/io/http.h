@@ -210,7 +210,7 @@ sp_code sp_http_respond_bytes(sp_http_exchange *ex, uint16_t status, const sp_ht
  */
 sp_code sp_http_begin(sp_http_exchange *ex, uint16_t status, const sp_http_header *headers, size_t n,
 		      sp_err *err);
-/* Copies. Accepts any amount up to 16 MiB queued: look at sp_http_is_full. SP_ETOOLARGE, SP_ENOMEM,
+/* Copies. Accepts any amount up to 17 MiB queued: look at sp_http_is_full. SP_ETOOLARGE, SP_ENOMEM,
  * SP_EINVAL (not begun, ended, more than content-length). */
 sp_code sp_http_write(sp_http_exchange *ex, sp_str bytes, sp_err *err);
 /* len bytes from offset on, by reference (one of its own, until written). */

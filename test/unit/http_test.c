@@ -374,6 +374,7 @@ SP_TEST(http, closing_the_client_ends_everything)
 		run(&p);
 		T_TRUE(closed);
 		T_EQ_I64(p.got[0].code, SP_ECANCELED);
+		T_EQ_U64(p.got[0].reset_code, SP_HTTP2_CANCEL);
 		T_EQ_I64(p.got[1].code, SP_ECANCELED);
 		T_CODE(start(&p, 2, (sp_http_request){.path = SP_STR("/hello")}), SP_EUNAVAILABLE);
 		sp_http_client_free(SP_TAKE(p.client));

@@ -110,6 +110,8 @@ void http_ex_close(http_ex *ex, const sp_err *err)
 	if (ex->why != SP_OK) {
 		(void)sp_fail(&own, ex->why, "HTTP: %s", ex->why_text);
 		err = &own;
+	} else if (err != NULL && err->code == SP_ECANCELED && ex->pub.is_client) {
+		ex->pub.reset_code = SP_HTTP2_CANCEL; /* the client was closed: not a reset without error */
 	}
 	if (ex->pub.events->on_close != NULL)
 		ex->pub.events->on_close(&ex->pub, err);

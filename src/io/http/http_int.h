@@ -17,7 +17,8 @@
 /* Bodies and pieces up to this are copied beside their head: cheaper than a reference and an iovec. */
 #define HTTP_COPY_MAX ((size_t)4 << 10)
 #define HTTP_OUT_HIGH_BYTES ((size_t)256 << 10)
-#define HTTP_QUEUE_LIMIT_BYTES ((size_t)16 << 20)
+/* The largest gRPC message with its head, behind a queue that is not full. */
+#define HTTP_QUEUE_LIMIT_BYTES (SP_LIMIT_GRPC_MESSAGE_BYTES + ((size_t)1 << 20))
 #define HTTP_DATE_BYTES 29u
 
 typedef struct http_ex http_ex;
