@@ -42,7 +42,8 @@ static bool refuse_unrecognized(api_write *w, const char *why, sp_str body)
 	return refuse(w, sp_arena_printf(&w->arena,
 					 "the object provided is unrecognized (must be of type " SP_FMT
 					 "): %s (" SP_FMT ")",
-					 SP_ARG(w->res->kind->kind), why, SP_ARG(summary(&w->arena, body))));
+					 SP_ARG(w->body_res->kind->kind), why,
+					 SP_ARG(summary(&w->arena, body))));
 }
 
 typedef struct type_meta {
@@ -54,7 +55,7 @@ static bool refuse_kind(api_write *w, const type_meta *t, sp_str why)
 	return refuse(w, sp_arena_printf(&w->arena,
 					 SP_FMT " in version \"" SP_FMT "\" cannot be handled as a " SP_FMT
 						": " SP_FMT,
-					 SP_ARG(t->kind), SP_ARG(t->version), SP_ARG(w->res->kind->kind),
+					 SP_ARG(t->kind), SP_ARG(t->version), SP_ARG(w->body_res->kind->kind),
 					 SP_ARG(why)));
 }
 
@@ -72,19 +73,27 @@ static bool refuse_patched(api_write *w, sp_str json, sp_str why)
 /* What is left out of a body is the resource's own. */
 static type_meta complete(api_write *w, sp_str api_version, sp_str kind)
 {
-	type_meta t = {api_version.len > 0 ? api_version : w->res->api_version,
+	type_meta t = {api_version.len > 0 ? api_version : w->body_res->api_version,
 		       {NULL, 0},
-		       kind.len > 0 ? kind : w->res->kind->kind};
+		       kind.len > 0 ? kind : w->body_res->kind->kind};
 	ptrdiff_t slash = sp_str_rindex(t.api_version, '/');
 	t.version = sp_str_sub(t.api_version, (size_t)(slash + 1), t.api_version.len);
 	return t;
 }
 
+/* Versions that are gone but for the bodies of a subresource. U: kubernetes
+ * pkg/registry/core/pod/storage/eviction.go */
+static bool is_old_body(const type_meta *t)
+{
+	return sp_str_eq(t->kind, SP_STR("Eviction")) && sp_str_eq(t->api_version, SP_STR("policy/v1beta1"));
+}
+
 /* "v1.Secret" as Go names a type of an API package, and "core" for the internal one. */
 static bool check_type(api_write *w, const type_meta *t)
 {
-	const sp_kind *k = w->res->kind;
-	if (sp_str_eq(t->kind, k->kind) && sp_str_eq(t->api_version, w->res->api_version))
+	const sp_kind *k = w->body_res->kind;
+	if (sp_str_eq(t->kind, k->kind) &&
+	    (sp_str_eq(t->api_version, w->body_res->api_version) || is_old_body(t)))
 		return true;
 	sp_str group = sp_str_sub(t->api_version, 0, t->api_version.len - t->version.len);
 	if (group.len > 0)
@@ -100,7 +109,7 @@ static bool check_type(api_write *w, const type_meta *t)
 		return refuse(w, sp_arena_printf(&w->arena,
 						 "the API version in the data (" SP_FMT
 						 ") does not match the expected API version (" SP_FMT ")",
-						 SP_ARG(t->api_version), SP_ARG(w->res->api_version)));
+						 SP_ARG(t->api_version), SP_ARG(w->body_res->api_version)));
 	sp_str first;
 	sp_str internal = k->group.len == 0 ? SP_STR("core") : k->group;
 	sp_str rest = internal;
@@ -130,9 +139,11 @@ static bool report(api_write *w, const type_meta *t, sp_str json, const sp_stric
 static bool fill_defaults(api_write *w)
 {
 	sp_err err = {0};
-	sp_code code = sp_default(w->doc, w->res->kind->schema, w->obj, &err);
+	sp_code code = sp_default(w->doc, w->body_res->kind->schema, w->obj, &err);
+	w->ctx.kind = w->body_res->kind;
 	if (code == SP_OK)
 		code = sp_kind_defaults(&w->ctx, w->obj);
+	w->ctx.kind = w->res->kind;
 	if (code != SP_OK)
 		api_write_fail(w, code, &err);
 	return code == SP_OK;
@@ -152,7 +163,7 @@ static bool decode_json(api_write *w, sp_str json, sp_str raw, sp_strict *strict
 	type_meta t = complete(w, api_version, kind);
 	if (!check_type(w, &t))
 		return false;
-	code = sp_decode_json(&w->arena, w->res->kind->schema, json, w->doc, strict, &w->obj, &err);
+	code = sp_decode_json(&w->arena, w->body_res->kind->schema, json, w->doc, strict, &w->obj, &err);
 	if (code == SP_EINVAL)
 		return w->is_patch ? refuse_patched(w, json, sp_str_c(err.msg))
 				   : refuse_kind(w, &t, sp_str_c(err.msg));
@@ -174,7 +185,7 @@ static bool decode_protobuf(api_write *w, sp_str body)
 	type_meta t = complete(w, envelope.api_version, envelope.kind);
 	if (!check_type(w, &t))
 		return false;
-	sp_code code = sp_protobuf_decode(&w->arena, w->res->kind->schema, envelope.raw, t.api_version,
+	sp_code code = sp_protobuf_decode(&w->arena, w->body_res->kind->schema, envelope.raw, t.api_version,
 					  t.kind, w->doc, &w->obj, &err);
 	if (code == SP_EINVAL)
 		return refuse_kind(w, &t, sp_str_c(err.msg));

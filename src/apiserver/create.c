@@ -35,11 +35,18 @@ static bool check_revision(api_write *w)
 	return false;
 }
 
+static void run(api_write *w)
+{
+	if (api_write_decode(w, w->body) && api_write_namespace(w) && check_revision(w))
+		api_write_create(w);
+}
+
 static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
-	if (api_write_decode(w, body) && api_write_namespace(w) && check_revision(w))
-		api_write_create(w);
+	w->body = body;
+	w->redo = run;
+	run(w);
 }
 
 void api_create(api_request *r)

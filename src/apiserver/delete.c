@@ -36,6 +36,21 @@ static void read_query(api_request *r, api_delete_options *o)
 	o->has_dry_run = dry != NULL;
 }
 
+void api_delete_options_of(yyjson_mut_val *obj, api_delete_options *o)
+{
+	*o = (api_delete_options){0};
+	o->has_grace = sp_kv_has(obj, "gracePeriodSeconds");
+	o->grace_s = sp_kv_i64(obj, "gracePeriodSeconds", 0);
+	o->policy = sp_kv_str(obj, "propagationPolicy");
+	o->has_orphan = sp_kv_has(obj, "orphanDependents");
+	o->orphan = sp_kv_bool(obj, "orphanDependents");
+	yyjson_mut_val *dry = sp_kv_list(obj, "dryRun");
+	o->has_dry_run = dry != NULL;
+	o->dry_run = dry == NULL ? (sp_str){NULL, 0} : sp_jmut_str(yyjson_mut_arr_get_first(dry));
+	o->uid = sp_kv_str(sp_kv_get(obj, "preconditions"), "uid");
+	o->revision = sp_kv_str(sp_kv_get(obj, "preconditions"), "resourceVersion");
+}
+
 static bool read_body(api_request *r, sp_str body, api_delete_options *o)
 {
 	sp_err err;
@@ -57,16 +72,7 @@ static bool read_body(api_request *r, sp_str body, api_delete_options *o)
 				      SP_ARG(kind), SP_ARG(api_version)));
 	if (sp_decode_json(r->arena, schema, body, doc, NULL, &obj, &err) != SP_OK)
 		return refuse(r, sp_arena_try_dup(r->arena, sp_str_c(err.msg)));
-	o->has_grace = sp_kv_has(obj, "gracePeriodSeconds");
-	o->grace_s = sp_kv_i64(obj, "gracePeriodSeconds", 0);
-	o->policy = sp_kv_str(obj, "propagationPolicy");
-	o->has_orphan = sp_kv_has(obj, "orphanDependents");
-	o->orphan = sp_kv_bool(obj, "orphanDependents");
-	yyjson_mut_val *dry = sp_kv_list(obj, "dryRun");
-	o->has_dry_run = dry != NULL;
-	o->dry_run = dry == NULL ? (sp_str){NULL, 0} : sp_jmut_str(yyjson_mut_arr_get_first(dry));
-	o->uid = sp_kv_str(sp_kv_get(obj, "preconditions"), "uid");
-	o->revision = sp_kv_str(sp_kv_get(obj, "preconditions"), "resourceVersion");
+	api_delete_options_of(obj, o);
 	return true;
 }
 
@@ -281,6 +287,7 @@ static void run(api_write *w)
 {
 	sp_err err;
 	api_delete_options o;
+	api_write_forget_also(w);
 	if (!api_delete_options_read(w->r, w->body, &o))
 		return;
 	sp_code code = api_write_load(w, w->r->info.name, &w->obj, &err);

@@ -150,6 +150,7 @@ static void delete_one(api_write *w)
 {
 	api_collector *c = w->arg;
 	sp_err err;
+	api_write_forget_also(w);
 	sp_code code = api_write_load_at(w, c->victims[c->i].ns, c->victims[c->i].name, &w->obj, &err);
 	if (code != SP_OK)
 		api_write_fail(w, code, &err);

@@ -77,12 +77,20 @@ static sp_code edit(api_write *w, patch_type type, yyjson_mut_val *copy, yyjson_
 	case PATCH_MERGE:
 		return sp_merge_patch_apply(&w->arena, w->doc, copy, w->body, ret, perr);
 	case PATCH_STRATEGIC:
-		return sp_strategic_apply(&w->arena, w->doc, w->res->kind->schema, copy, w->body, ret, perr);
+		return sp_strategic_apply(&w->arena, w->doc, w->body_res->kind->schema, copy, w->body, ret,
+					  perr);
 	case PATCH_APPLY:
 	case PATCH_COUNT_:
 		break;
 	}
 	SP_UNREACHABLE();
+}
+
+/* What a patch is applied to: the stored object as its clients see it. NULL: no room. */
+static yyjson_mut_val *seen(api_write *w, yyjson_mut_val *old)
+{
+	return w->view == NULL ? yyjson_mut_val_mut_copy(w->doc, old)
+			       : w->view->show(&w->arena, w->doc, w->res, old);
 }
 
 static void run_edit(api_write *w, patch_type type)
@@ -95,7 +103,7 @@ static void run_edit(api_write *w, patch_type type)
 		api_write_fail(w, code, &err);
 		return;
 	}
-	copy = yyjson_mut_val_mut_copy(w->doc, old);
+	copy = seen(w, old);
 	if (copy == NULL) {
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return;
@@ -104,7 +112,8 @@ static void run_edit(api_write *w, patch_type type)
 		refuse_patch(w, &perr);
 		return;
 	}
-	if (decode_result(w, patched) && api_write_check_name(w) && api_write_namespace(w))
+	if (decode_result(w, patched) && api_write_check_name(w) && api_write_namespace(w) &&
+	    (w->view == NULL || w->view->take(w, old)))
 		api_write_update(w, old);
 }
 
@@ -137,7 +146,7 @@ static bool check_applied_type(api_write *w, yyjson_mut_val *applied)
 {
 	sp_str api_version = sp_kv_str(applied, "apiVersion"), kind = sp_kv_str(applied, "kind");
 	bool slash = sp_str_index(api_version, '/') >= 0;
-	if (sp_str_eq(kind, w->res->kind->kind) && api_version.len > 0)
+	if (sp_str_eq(kind, w->body_res->kind->kind) && api_version.len > 0)
 		return true;
 	return refuse(w, sp_arena_printf(&w->arena, "invalid object type: %s" SP_FMT ", Kind=" SP_FMT,
 					 slash ? "" : "/", SP_ARG(api_version), SP_ARG(kind)));
@@ -170,8 +179,16 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied)
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return;
 	}
+	yyjson_mut_val *live = old;
 	w->is_apply = true;
-	if (sp_apply(&req, old, applied, w->o.force, &merged, &perr) != SP_OK) {
+	if (w->view != NULL) {
+		live = seen(w, old);
+		if (live == NULL || !w->view->show_owners(w, old, live)) {
+			api_write_fail(w, SP_ETOOLARGE, NULL);
+			return;
+		}
+	}
+	if (sp_apply(&req, live, applied, w->o.force, &merged, &perr) != SP_OK) {
 		refuse_patch(w, &perr);
 		return;
 	}
@@ -179,7 +196,7 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied)
 		return;
 	if (old == NULL)
 		api_write_create(w);
-	else
+	else if (w->view == NULL || w->view->take(w, old))
 		api_write_update(w, old);
 }
 
@@ -228,16 +245,26 @@ static void on_body(api_request *r, sp_str body)
 	api_write *w = r->state;
 	w->body = body;
 	w->is_patch = true;
+	w->redo = run;
 	if (!names_revision(w))
 		w->again = run;
 	run(w);
 }
 
-void api_patch(api_request *r)
+void api_patch_view(api_request *r, const api_view *view)
 {
 	patch_type type;
 	if (!find_type(r, &type))
 		return;
-	if (api_write_new(r, "PatchOptions", type == PATCH_APPLY) != NULL)
-		api_read_body(r, on_body);
+	api_write *w = api_write_new(r, "PatchOptions", type == PATCH_APPLY);
+	if (w == NULL)
+		return;
+	if (view != NULL)
+		api_write_show_as(w, view);
+	api_read_body(r, on_body);
+}
+
+void api_patch(api_request *r)
+{
+	api_patch_view(r, NULL);
 }

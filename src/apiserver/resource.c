@@ -70,6 +70,12 @@ static sp_code add(api_resources *r, const sp_kind *k, sp_err *err)
 {
 	api_resource *res = NULL;
 	SP_TRY(make(r, k, &res, err));
+	sp_str kind = sp_arena_printf(&r->arena, SP_FMT "/" SP_FMT "/" SP_FMT, SP_ARG(k->group),
+				      SP_ARG(k->version), SP_ARG(k->kind));
+	if (kind.ptr == NULL || sp_map_put(&r->by_kind, kind, res, NULL) != SP_OK)
+		return sp_fail(err, SP_ENOMEM, "no memory for the table of resources");
+	if (k->plural.len == 0)
+		return SP_OK;
 	sp_str path = sp_arena_printf(&r->arena, SP_FMT "/" SP_FMT "/" SP_FMT, SP_ARG(k->group),
 				      SP_ARG(k->version), SP_ARG(k->plural));
 	if (path.ptr == NULL || sp_map_put(&r->by_path, path, res, NULL) != SP_OK)
@@ -86,13 +92,12 @@ sp_code api_resources_init(api_resources *r, sp_err *err)
 	sp_arena_init(&r->arena, RESOURCES_BYTES_MAX);
 	sp_map_init(&r->by_path);
 	sp_map_init(&r->by_group);
+	sp_map_init(&r->by_kind);
 	r->all = sp_try_new(&r->arena, api_resource *, sp_n_kinds);
 	sp_code code =
 		r->all == NULL ? sp_fail(err, SP_ENOMEM, "no memory for the table of resources") : SP_OK;
-	for (size_t i = 0; i < sp_n_kinds && code == SP_OK; i++) {
-		if (sp_kinds[i]->plural.len > 0)
-			code = add(r, sp_kinds[i], err);
-	}
+	for (size_t i = 0; i < sp_n_kinds && code == SP_OK; i++)
+		code = add(r, sp_kinds[i], err);
 	if (code != SP_OK)
 		api_resources_done(r);
 	return code;
@@ -102,18 +107,42 @@ void api_resources_done(api_resources *r)
 {
 	sp_map_done(&r->by_path);
 	sp_map_done(&r->by_group);
+	sp_map_done(&r->by_kind);
 	sp_arena_done(&r->arena);
+}
+
+static const api_resource *look_up(const sp_map *map, sp_str group, sp_str version, sp_str name)
+{
+	char path[512];
+	size_t n = group.len + version.len + name.len + 2;
+	if (n >= sizeof path)
+		return NULL;
+	(void)snprintf(path, sizeof path, SP_FMT "/" SP_FMT "/" SP_FMT, SP_ARG(group), SP_ARG(version),
+		       SP_ARG(name));
+	return sp_map_get(map, (sp_str){path, n});
 }
 
 const api_resource *api_resource_find(const api_resources *r, sp_str group, sp_str version, sp_str plural)
 {
-	char path[512];
-	size_t n = group.len + version.len + plural.len + 2;
-	if (n >= sizeof path)
-		return NULL;
-	(void)snprintf(path, sizeof path, SP_FMT "/" SP_FMT "/" SP_FMT, SP_ARG(group), SP_ARG(version),
-		       SP_ARG(plural));
-	return sp_map_get(&r->by_path, (sp_str){path, n});
+	return look_up(&r->by_path, group, version, plural);
+}
+
+const api_resource *api_resource_by_kind(const api_resources *r, sp_str group, sp_str version, sp_str kind)
+{
+	return look_up(&r->by_kind, group, version, kind);
+}
+
+const api_resource *api_subresource_body(const api_resources *r, const api_resource *res,
+					 const sp_subresource *sub)
+{
+	const api_resource *body;
+	if (sub == NULL || sub->kind.len == 0)
+		return res;
+	if (sub->version.len > 0)
+		body = api_resource_by_kind(r, sub->group, sub->version, sub->kind);
+	else
+		body = api_resource_by_kind(r, res->kind->group, res->kind->version, sub->kind);
+	return body == NULL ? res : body;
 }
 
 bool api_resource_has_group(const api_resources *r, sp_str group)

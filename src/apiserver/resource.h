@@ -27,6 +27,7 @@ typedef struct api_resources {
 	sp_arena arena;
 	sp_map by_path;     /* "group/version/plural" */
 	sp_map by_group;    /* "group/version": any resource of it */
+	sp_map by_kind;     /* "group/version/Kind": resources, and kinds that are only bodies */
 	api_resource **all; /* sorted as sp_kinds */
 	size_t n;
 } api_resources;
@@ -37,6 +38,11 @@ void api_resources_done(api_resources *r);
 
 /* NULL when it is not served. */
 const api_resource *api_resource_find(const api_resources *r, sp_str group, sp_str version, sp_str plural);
+/* By kind; also one that is only the body of a subresource (Scale, Eviction). */
+const api_resource *api_resource_by_kind(const api_resources *r, sp_str group, sp_str version, sp_str kind);
+/* What the bodies of a subresource are. */
+const api_resource *api_subresource_body(const api_resources *r, const api_resource *res,
+					 const sp_subresource *sub);
 /* True when the group serves anything. */
 bool api_resource_has_group(const api_resources *r, sp_str group);
 

@@ -72,7 +72,8 @@ static size_t common_headers(api_request *r, sp_str content_type, sp_http_header
 	size_t n = 0;
 	headers[n++] = (sp_http_header){SP_STR("audit-id"), r->audit_id};
 	headers[n++] = (sp_http_header){SP_STR("cache-control"), SP_STR("no-cache, private")};
-	headers[n++] = (sp_http_header){SP_STR("content-type"), content_type};
+	if (content_type.len > 0) /* 204 has none */
+		headers[n++] = (sp_http_header){SP_STR("content-type"), content_type};
 	return add_warnings(r, headers, n);
 }
 

@@ -5,6 +5,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/server_int.h"
+#include "apiserver/subresources/subresources.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 
@@ -129,9 +130,22 @@ static bool has_route(const api_request *r, uint8_t allowed)
 	return !across || (allowed & (SP_VERB_LIST | SP_VERB_WATCH)) != 0;
 }
 
+/* What needs a name has one, and the namespace its kind asks for. */
+static bool has_special_form(const api_request *r)
+{
+	return (r->sub == NULL) == (r->info.name.len == 0) &&
+	       (!r->res->kind->namespaced || r->info.ns.len > 0);
+}
+
 static void dispatch_verb(api_request *r, uint8_t allowed)
 {
 	bool head = r->ex->method_id == SP_HTTP_HEAD;
+	api_handler *special = head ? NULL : api_special_handler(r);
+	if (special != NULL && has_special_form(r)) {
+		if (negotiate(r))
+			special(r);
+		return;
+	}
 	for (size_t i = 0; i < SP_LEN(verbs) && !head; i++) {
 		if (!sp_str_eq(verbs[i].verb, r->info.verb))
 			continue;

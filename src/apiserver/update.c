@@ -33,6 +33,16 @@ static bool conflict(api_write *w, sp_str why)
 	return false;
 }
 
+sp_str api_write_precondition_text(api_write *w, const char *what, sp_str wanted, sp_str stored)
+{
+	return sp_arena_printf(&w->arena,
+			       "StorageError: invalid object, Code: 4, Key: " SP_FMT SP_FMT
+			       ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: %s in "
+			       "precondition: " SP_FMT ", %s in object meta: " SP_FMT,
+			       SP_ARG(w->res->prefix), SP_ARG(w->rest), what, SP_ARG(wanted), what,
+			       SP_ARG(stored));
+}
+
 static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 {
 	yyjson_mut_val *meta = sp_meta(w->obj);
@@ -40,13 +50,7 @@ static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 	sp_str rv = sp_kv_str(meta, "resourceVersion"), old_rv = sp_kv_str(sp_meta(old), "resourceVersion");
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
 	if (uid.len > 0 && !sp_str_eq(uid, old_uid))
-		return conflict(
-			w, sp_arena_printf(
-				   &w->arena,
-				   "StorageError: invalid object, Code: 4, Key: " SP_FMT SP_FMT
-				   ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID "
-				   "in precondition: " SP_FMT ", UID in object meta: " SP_FMT,
-				   SP_ARG(w->res->prefix), SP_ARG(w->rest), SP_ARG(uid), SP_ARG(old_uid)));
+		return conflict(w, api_write_precondition_text(w, "UID", uid, old_uid));
 	if (rv.len > 0 && !sp_str_eq(rv, SP_STR("0")))
 		return sp_str_eq(rv, old_rv) || conflict(w, SP_STR(SP_STATUS_MODIFIED));
 	if (hooks == NULL || (hooks->flags & SP_KIND_UNCONDITIONAL_UPDATE) == 0)
@@ -75,7 +79,7 @@ static void run(api_write *w)
 		api_write_create(w);
 	else if (code != SP_OK)
 		api_write_fail(w, code, &err);
-	else
+	else if (w->view == NULL || w->view->take(w, old))
 		api_write_update(w, old);
 }
 
@@ -89,6 +93,7 @@ static void again(api_write *w)
 static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
+	w->redo = again;
 	if (!api_write_decode(w, body) || !api_write_check_name(w) || !api_write_namespace(w))
 		return;
 	if (sp_kv_str(sp_meta(w->obj), "resourceVersion").len == 0)
@@ -96,8 +101,17 @@ static void on_body(api_request *r, sp_str body)
 	run(w);
 }
 
+void api_update_view(api_request *r, const api_view *view)
+{
+	api_write *w = api_write_new(r, "UpdateOptions", false);
+	if (w == NULL)
+		return;
+	if (view != NULL)
+		api_write_show_as(w, view);
+	api_read_body(r, on_body);
+}
+
 void api_update(api_request *r)
 {
-	if (api_write_new(r, "UpdateOptions", false) != NULL)
-		api_read_body(r, on_body);
+	api_update_view(r, NULL);
 }

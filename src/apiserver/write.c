@@ -15,12 +15,15 @@
 /* Names are generated again when one is taken. U: apiserver pkg/registry/generic/registry/store.go */
 #define GENERATE_TRIES 8u
 #define UPDATE_TRIES 5u
+/* Writes that share a quota meet each other more often. */
+#define ALSO_TRIES 64u
 #define NS_PER_S INT64_C(1000000000)
 
 /* ---- life ---- */
 
 static void write_free(api_write *w)
 {
+	api_write_forget_also(w);
 	sp_bytes_unref(w->old.record);
 	sp_bytes_unref(w->record);
 	sp_arena_done(&w->arena);
@@ -64,6 +67,7 @@ static void random_bytes(void *arg, void *bytes, size_t n)
 
 static void reset_ctx(api_write *w)
 {
+	api_write_forget_also(w);
 	sp_violations_init(&w->errors, &w->arena);
 	w->ctx.errors = &w->errors;
 	w->ctx.warnings = (sp_warnings){0};
@@ -85,7 +89,7 @@ api_write *api_write_new(api_request *r, const char *options, bool is_apply)
 	api_write *w = SP_NEW(api_write);
 	w->r = r;
 	w->server = r->server;
-	w->res = r->res;
+	w->res = w->body_res = r->res;
 	w->o = o;
 	sp_arena_init(&w->arena, WRITE_ARENA_BYTES);
 	r->state = w;
@@ -125,6 +129,45 @@ void api_write_fail(api_write *w, sp_code code, const sp_err *err)
 		return;
 	sp_status s = api_status_of(w->r, code, err);
 	api_write_refuse(w, &s);
+}
+
+/* ---- what goes along ---- */
+
+void api_write_forget_also(api_write *w)
+{
+	for (size_t i = 1; i < w->n_ops; i++)
+		sp_bytes_unref(w->ops[i].record);
+	w->n_ops = 1;
+}
+
+bool api_write_also(api_write *w, const sp_store_op *op)
+{
+	if (w->n_ops < API_WRITE_OPS_MAX) {
+		w->ops[w->n_ops++] = *op;
+		return true;
+	}
+	sp_bytes_unref(op->record);
+	api_write_fail(w, SP_ETOOLARGE, NULL);
+	return false;
+}
+
+bool api_write_also_put(api_write *w, const api_resource *res, yyjson_mut_val *obj)
+{
+	sp_err err;
+	sp_store_op op = {.type = SP_STORE_PUT,
+			  .key = {res->prefix, api_object_rest(&w->arena, res, sp_meta_namespace(obj),
+							       sp_meta_name(obj))}};
+	sp_str revision = sp_kv_str(sp_meta(obj), "resourceVersion");
+	sp_code code = op.key.rest.ptr == NULL ? SP_ETOOLARGE : SP_OK;
+	if (code == SP_OK && revision.len > 0)
+		code = sp_parse_u64(revision, 0, UINT64_MAX, &op.expected, &err);
+	if (code == SP_OK)
+		code = api_object_record(&w->arena, res, w->doc, obj, w->server->marker_str, &op.record,
+					 &err);
+	if (code == SP_OK)
+		return api_write_also(w, &op);
+	api_write_fail(w, code, NULL);
+	return false;
 }
 
 /* ---- stored state ---- */
@@ -217,9 +260,9 @@ bool api_write_apply_request(api_write *w, sp_apply_request *ret)
 {
 	*ret = (sp_apply_request){.arena = &w->arena,
 				  .doc = w->doc,
-				  .schema = w->res->kind->schema,
-				  .api_version = w->res->api_version,
-				  .kind = w->res->kind->kind,
+				  .schema = w->body_res->kind->schema,
+				  .api_version = w->body_res->api_version,
+				  .kind = w->body_res->kind->kind,
 				  .manager = w->o.manager,
 				  .subresource = w->ctx.subresource,
 				  .now = w->now_str};
@@ -299,6 +342,14 @@ static void reply_record(api_write *w, sp_bytes *record, uint64_t revision)
 		api_reply_object(w->r, w->ok_code, sp_buf_view(&json), revision);
 }
 
+void api_write_reply_success(api_write *w, sp_str json, uint64_t revision)
+{
+	(void)json;
+	(void)revision;
+	const sp_status s = {.code = 201};
+	api_reply_status(w->r, &s);
+}
+
 /* A name that is taken by an object on its way out says so. */
 static void reply_exists(api_write *w)
 {
@@ -322,9 +373,28 @@ static bool has_generated_name(api_write *w)
 	       w->tries < GENERATE_TRIES;
 }
 
+static bool is_conflict(sp_code code)
+{
+	return code == SP_ECONFLICT || code == SP_ENOTFOUND || code == SP_EEXISTS;
+}
+
+static void also_failed(api_write *w, sp_code code)
+{
+	void (*redo)(api_write *) = w->redo != NULL ? w->redo : w->again;
+	w->tries++;
+	if (redo != NULL && w->tries < ALSO_TRIES)
+		redo(w);
+	else
+		api_write_fail(w, code == SP_ECONFLICT ? code : SP_EUNAVAILABLE, NULL);
+}
+
 static void write_failed(api_write *w, sp_code code, const sp_err *err)
 {
-	if (code == SP_EEXISTS && has_generated_name(w)) {
+	if (is_conflict(code) && w->txn.i_failed > 0) {
+		also_failed(w, code);
+	} else if (code == SP_EEXISTS && has_generated_name(w) && w->n_ops > 1) {
+		also_failed(w, code); /* what goes along may tell the name */
+	} else if (code == SP_EEXISTS && has_generated_name(w)) {
 		w->tries++;
 		sp_meta_generate_name(&w->ctx, w->obj);
 		api_write_commit(w);
@@ -347,7 +417,8 @@ static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
 		if (code != SP_OK)
 			write_failed(w, code, err);
 		else
-			reply_record(w, w->record, w->removed_by_update ? w->old.revision : w->op.revision);
+			reply_record(w, w->record,
+				     w->removed_by_update ? w->old.revision : w->ops[0].revision);
 	}
 	if (w->r == NULL && !w->committing)
 		write_free(w);
@@ -355,11 +426,11 @@ static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
 
 static void submit(api_write *w, sp_store_op_type type)
 {
-	w->op = (sp_store_op){.type = type,
-			      .key = {w->res->prefix, w->rest},
-			      .expected = w->old.record == NULL ? 0 : w->old.revision,
-			      .record = type == SP_STORE_PUT ? w->record : NULL};
-	w->txn = (sp_store_txn){.ops = &w->op, .n_ops = 1, .done = on_done, .arg = w};
+	w->ops[0] = (sp_store_op){.type = type,
+				  .key = {w->res->prefix, w->rest},
+				  .expected = w->old.record == NULL ? 0 : w->old.revision,
+				  .record = type == SP_STORE_PUT ? w->record : NULL};
+	w->txn = (sp_store_txn){.ops = w->ops, .n_ops = w->n_ops, .done = on_done, .arg = w};
 	w->committing = true;
 	sp_store_write(w->server->store, &w->txn);
 }

@@ -7,10 +7,28 @@
 
 #include "apiserver/server_int.h"
 
-typedef struct api_write {
+/* The object's own record and what changes with it: quotas, addresses, budgets. */
+#define API_WRITE_OPS_MAX 24u
+
+typedef struct api_write api_write;
+
+/* The form in which a subresource with a body of its own shows the object ("scale"). */
+typedef struct api_view {
+	/* The object as the subresource's body. NULL: no room. */
+	yyjson_mut_val *(*show)(sp_arena *a, yyjson_mut_doc *doc, const api_resource *res,
+				yyjson_mut_val *object);
+	/* Field owners of the object as owners of the body's fields, into the body. False: no room. */
+	bool (*show_owners)(api_write *w, yyjson_mut_val *object, yyjson_mut_val *body);
+	/* Makes of w->obj, a changed body, the changed object; false: refused, answered. */
+	bool (*take)(api_write *w, yyjson_mut_val *old);
+} api_view;
+
+struct api_write {
 	api_request *r; /* NULL: the client is gone */
 	api_server *server;
 	const api_resource *res;
+	const api_resource *body_res; /* what bodies and patches are of: res, or that of a subresource */
+	const api_view *view;         /* how body_res shows res; NULL when they are the same */
 	sp_arena arena;
 	yyjson_mut_doc *doc;
 	api_write_options o;
@@ -21,24 +39,27 @@ typedef struct api_write {
 
 	sp_str body; /* of the request; good while r is not NULL */
 	yyjson_mut_val *obj;
-	sp_str rest;        /* the key in the store */
-	sp_store_value old; /* what the write is based on; record NULL for a create */
-	sp_bytes *record;   /* the new one */
-	sp_store_op op;
+	sp_str rest;                        /* the key in the store */
+	sp_store_value old;                 /* what the write is based on; record NULL for a create */
+	sp_bytes *record;                   /* the new one */
+	sp_store_op ops[API_WRITE_OPS_MAX]; /* the first is the object's */
+	size_t n_ops;
 	sp_store_txn txn;
 	uint16_t ok_code;
-	bool is_patch; /* what can't be decoded is the patch's fault */
-	bool is_apply; /* field owners are part of the patch's result */
+	bool is_patch;          /* what can't be decoded is the patch's fault */
+	bool is_apply;          /* field owners are part of the patch's result */
 	unsigned tries;
 	bool committing, removed_by_update;
 	/* Tries again from the stored state after a conflict; NULL: conflicts are the client's. */
-	void (*again)(struct api_write *w);
+	void (*again)(api_write *w);
+	/* The same when only something that goes along had changed; NULL: `again`. */
+	void (*redo)(api_write *w);
 	/* Take the place of the answer with the object, and of refusals; may be NULL. `json` is the object.
 	 */
-	void (*reply)(struct api_write *w, sp_str json, uint64_t revision);
-	void (*refused)(struct api_write *w, const sp_status *status);
+	void (*reply)(api_write *w, sp_str json, uint64_t revision);
+	void (*refused)(api_write *w, const sp_status *status);
 	void *arg; /* of whoever set them */
-} api_write;
+};
 
 /* Makes the write of a request (r->state); its options are read. NULL: answered. `options`: "CreateOptions"
  * …; NULL: none (a deletion has options of its own). */
@@ -57,8 +78,8 @@ void api_write_fail(api_write *w, sp_code code, const sp_err *err);
 void api_write_refuse(api_write *w, const sp_status *status);
 
 /*
- * The body as an object of w->res in w->obj: decoded by its Content-Type, strictly or with warnings, defaults
- * filled. False: answered. `schema_kind` is usually w->res->kind.
+ * The body as an object of w->body_res in w->obj: decoded by its Content-Type, strictly or with warnings,
+ * defaults filled. False: answered.
  */
 bool api_write_decode(api_write *w, sp_str body);
 /* The same from JSON text that is an object of the kind already (patched). */
@@ -81,6 +102,20 @@ bool api_write_prepare_create(api_write *w);
 bool api_write_prepare_update(api_write *w, yyjson_mut_val *old);
 
 /*
+ * Adds an operation that is committed with the object's, all or none; w takes the record. When it meets a
+ * conflict the whole write is done again. Its key lives as long as the write. False: there is no room for
+ * more, answered. Preparing a write forgets what was added before.
+ */
+bool api_write_also(api_write *w, const sp_store_op *op);
+void api_write_forget_also(api_write *w);
+/* The same with another stored object of resource `res`, as api_admit_load gave it and then changed: it must
+ * not have changed since. NULL revision text: it is new. False: no room, answered. */
+bool api_write_also_put(api_write *w, const api_resource *res, yyjson_mut_val *obj);
+
+/* Answers with a Status that says Success: what a POST to a binding or an eviction is told. */
+void api_write_reply_success(api_write *w, sp_str json, uint64_t revision);
+
+/*
  * Commits w->obj (a create when w->old.record is NULL) and answers with the object. An update that changes
  * nothing is answered without a write; one that takes the last finalizer of a deleted object removes it.
  */
@@ -95,6 +130,14 @@ bool api_write_namespace(api_write *w);
 /* Prepares and commits w->obj as a new object / as a change of `old`; answers. */
 void api_write_create(api_write *w);
 void api_write_update(api_write *w, yyjson_mut_val *old);
+
+/* What upstream's storage says of a precondition ("UID", "ResourceVersion") that does not hold. */
+sp_str api_write_precondition_text(api_write *w, const char *what, sp_str wanted, sp_str stored);
+
+/* PUT and PATCH of an object in the form of a view; such a write answers with the body. */
+void api_update_view(api_request *r, const api_view *view);
+void api_patch_view(api_request *r, const api_view *view);
+void api_write_show_as(api_write *w, const api_view *view);
 
 /* Deletes w->obj, the stored object that w->old is, by the options; answers. */
 struct api_delete_options;

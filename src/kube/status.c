@@ -301,5 +301,6 @@ sp_code sp_status_write(sp_buf *out, const sp_status *s)
 	member(out, &sep, SP_STR("reason"), s->reason);
 	if (s->has_details)
 		write_details(out, s);
-	return s->code < 400 ? sp_buf_char(out, '}') : sp_buf_printf(out, ",\"code\":%u}", (unsigned)s->code);
+	return s->code == 200 ? sp_buf_char(out, '}')
+			      : sp_buf_printf(out, ",\"code\":%u}", (unsigned)s->code);
 }
