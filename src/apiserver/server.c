@@ -5,6 +5,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/server_int.h"
+#include "apiserver/services/services.h"
 #include "apiserver/subresources/subresources.h"
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -304,7 +305,10 @@ static void make_marker(api_server *s)
 
 sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **ret, sp_err *err)
 {
+	api_service_ranges ranges;
+	SP_TRY(api_service_ranges_parse(opts->service_cidrs, opts->node_ports, &ranges, err));
 	api_server *s = SP_NEW(api_server);
+	s->services = ranges;
 	s->world = w;
 	s->store = opts->store;
 	s->log = opts->log;

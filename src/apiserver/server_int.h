@@ -8,10 +8,18 @@
 #include "apiserver/rbac.h"
 #include "apiserver/request.h"
 #include "apiserver/server.h"
+#include "apiserver/services/pick.h"
 #include "apiserver/tokens.h"
 #include "base/log.h"
 #include "kube/view.h"
 #include "store/store.h"
+
+/* What services get their numbers from. */
+typedef struct api_service_ranges {
+	api_ip_range ips[2]; /* of one family each; the first is the one that services have by default */
+	size_t n_ips;
+	api_port_range ports;
+} api_service_ranges;
 
 struct api_server {
 	sp_world *world;
@@ -19,6 +27,7 @@ struct api_server {
 	sp_log *log;
 	api_resources resources;
 	sp_http_server *http;
+	api_service_ranges services;
 	api_rbac *rbac;
 	api_docs *docs;
 	api_tokens *tokens; /* NULL: no bearer token is known */

@@ -3,6 +3,7 @@
 
 #include "apiserver/admission/admission.h"
 #include "apiserver/escalate.h"
+#include "apiserver/services/services.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -138,11 +139,31 @@ void api_write_forget_also(api_write *w)
 	for (size_t i = 1; i < w->n_ops; i++)
 		sp_bytes_unref(w->ops[i].record);
 	w->n_ops = 1;
+	if (w->ops == NULL) {
+		w->ops = &w->own_op;
+		w->cap_ops = 1;
+	}
+}
+
+static bool more_ops(api_write *w)
+{
+	size_t cap = w->cap_ops * 4;
+	if (w->n_ops < w->cap_ops)
+		return true;
+	if (w->n_ops >= SP_LIMIT_STORE_TXN_OPS)
+		return false;
+	sp_store_op *ops = sp_try_new(&w->arena, sp_store_op, SP_MIN(cap, SP_LIMIT_STORE_TXN_OPS));
+	if (ops == NULL)
+		return false;
+	memcpy(ops, w->ops, w->n_ops * sizeof *ops);
+	w->ops = ops;
+	w->cap_ops = SP_MIN(cap, SP_LIMIT_STORE_TXN_OPS);
+	return true;
 }
 
 bool api_write_also(api_write *w, const sp_store_op *op)
 {
-	if (w->n_ops < API_WRITE_OPS_MAX) {
+	if (more_ops(w)) {
 		w->ops[w->n_ops++] = *op;
 		return true;
 	}
@@ -303,6 +324,8 @@ bool api_write_prepare_create(api_write *w)
 		return false;
 	dedup_owners(w);
 	sp_code code = track(w, NULL);
+	if (code == SP_OK && !api_service_allocate(w, NULL))
+		return false;
 	if (code == SP_OK)
 		code = sp_kind_before_create(&w->ctx, w->obj);
 	return settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(&admit);
@@ -317,6 +340,8 @@ bool api_write_prepare_update(api_write *w, yyjson_mut_val *old)
 		return false;
 	dedup_owners(w);
 	sp_code code = track(w, old);
+	if (code == SP_OK && !api_service_allocate(w, old))
+		return false;
 	if (code == SP_OK)
 		code = sp_kind_before_update(&w->ctx, w->obj, old);
 	return settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(&admit);
@@ -471,6 +496,8 @@ void api_write_commit(api_write *w)
 		return;
 	}
 	w->removed_by_update = remove; /* upstream's answer then keeps the revision it had */
+	if (remove && !api_service_release(w))
+		return;
 	submit(w, remove ? SP_STORE_DELETE : SP_STORE_PUT);
 }
 
@@ -485,6 +512,6 @@ void api_write_remove(api_write *w)
 		api_write_fail(w, code, &err);
 	else if (w->o.dry_run)
 		reply_record(w, w->record, w->old.revision);
-	else
+	else if (api_service_release(w))
 		submit(w, SP_STORE_DELETE);
 }

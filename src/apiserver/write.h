@@ -7,9 +7,6 @@
 
 #include "apiserver/server_int.h"
 
-/* The object's own record and what changes with it: quotas, addresses, budgets. */
-#define API_WRITE_OPS_MAX 24u
-
 typedef struct api_write api_write;
 
 /* The form in which a subresource with a body of its own shows the object ("scale"). */
@@ -39,15 +36,15 @@ struct api_write {
 
 	sp_str body; /* of the request; good while r is not NULL */
 	yyjson_mut_val *obj;
-	sp_str rest;                        /* the key in the store */
-	sp_store_value old;                 /* what the write is based on; record NULL for a create */
-	sp_bytes *record;                   /* the new one */
-	sp_store_op ops[API_WRITE_OPS_MAX]; /* the first is the object's */
-	size_t n_ops;
+	sp_str rest;              /* the key in the store */
+	sp_store_value old;       /* what the write is based on; record NULL for a create */
+	sp_bytes *record;         /* the new one */
+	sp_store_op own_op, *ops; /* the object's is the first; then what goes along */
+	size_t n_ops, cap_ops;
 	sp_store_txn txn;
 	uint16_t ok_code;
-	bool is_patch;          /* what can't be decoded is the patch's fault */
-	bool is_apply;          /* field owners are part of the patch's result */
+	bool is_patch; /* what can't be decoded is the patch's fault */
+	bool is_apply; /* field owners are part of the patch's result */
 	unsigned tries;
 	bool committing, removed_by_update;
 	/* Tries again from the stored state after a conflict; NULL: conflicts are the client's. */
@@ -104,7 +101,7 @@ bool api_write_prepare_update(api_write *w, yyjson_mut_val *old);
 /*
  * Adds an operation that is committed with the object's, all or none; w takes the record. When it meets a
  * conflict the whole write is done again. Its key lives as long as the write. False: there is no room for
- * more, answered. Preparing a write forgets what was added before.
+ * more (SP_LIMIT_STORE_TXN_OPS), answered. Preparing a write forgets what was added before.
  */
 bool api_write_also(api_write *w, const sp_store_op *op);
 void api_write_forget_also(api_write *w);

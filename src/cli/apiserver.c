@@ -24,7 +24,7 @@
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
-	sp_str authorization, service_cidr;
+	sp_str authorization, service_cidrs, node_ports;
 	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
 	int64_t port;
@@ -189,7 +189,9 @@ static sp_code open_server(process *p, sp_err *err)
 				      .log = p->log,
 				      .authorization = p->authorization,
 				      .no_anonymous = !p->f.anonymous,
-				      .tokens = p->tokens};
+				      .tokens = p->tokens,
+				      .service_cidrs = p->f.service_cidrs,
+				      .node_ports = p->f.node_ports};
 	return api_server_new(p->world, &opts, &p->server, err);
 }
 
@@ -234,6 +236,13 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 		on_stop(p, SIGTERM);
 }
 
+/* The prefix of the family that services have by default. */
+static sp_str first_of(sp_str list)
+{
+	sp_str first;
+	return sp_str_cut(&list, ',', &first) ? first : list;
+}
+
 /* Requests are answered from now on, but readiness is told when this is done. */
 static sp_code bootstrap(process *p, sp_err *err)
 {
@@ -245,7 +254,7 @@ static sp_code bootstrap(process *p, sp_err *err)
 				  &p->arena, CA_BYTES_MAX, &p->client_ca_pem, err));
 	const api_bootstrap_opts opts = {.address = p->f.advertise,
 					 .port = (uint16_t)port,
-					 .service_cidr = p->f.service_cidr,
+					 .service_cidr = first_of(p->f.service_cidrs),
 					 .client_ca = p->client_ca_pem};
 	p->bootstrapping = true;
 	api_bootstrap(p->server, &opts, on_bootstrapped, p);
@@ -306,7 +315,8 @@ int cli_apiserver(int argc, char **argv)
 			   .advertise = SP_STR("127.0.0.1"),
 			   .log_level = SP_STR("info"),
 			   .authorization = SP_STR("Node,RBAC"),
-			   .service_cidr = SP_STR("10.96.0.0/16"),
+			   .service_cidrs = SP_STR("10.96.0.0/16"),
+			   .node_ports = SP_STR("30000-32767"),
 			   .issuers = SP_STR("https://kubernetes.default.svc"),
 			   .anonymous = true,
 			   .bootstrap_tokens = true,
@@ -334,7 +344,9 @@ int cli_apiserver(int argc, char **argv)
 		{"service-account-key-file", CLI_STR, &p.f.key_files, "further keys that verify tokens"},
 		{"service-account-signing-key-file", CLI_STR, &p.f.signing_key,
 		 "key that signs tokens; default: sa.key in the data directory"},
-		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidr, "addresses of services"},
+		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidrs,
+		 "prefix of services' addresses, or one of each family"},
+		{"service-node-port-range", CLI_STR, &p.f.node_ports, "ports of nodes that services get"},
 		{"tls-cert-file", CLI_STR, &p.f.tls_cert, "certificate to serve with, and its chain"},
 		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
 		{"token-auth-file", CLI_STR, &p.f.token_file, "lines token,user,uid,\"group,group\""},

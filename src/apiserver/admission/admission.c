@@ -8,13 +8,21 @@
 
 const api_admission_plugin api_admission_plugins[] = {
 	{"NamespaceLifecycle", api_admit_namespace_lifecycle, NULL},
+	{"LimitRanger", api_admit_limit_ranger, api_admit_limit_ranger_validate},
 	{"ServiceAccount", api_admit_service_account, api_admit_service_account_validate},
 	{"NodeRestriction", api_admit_node_restriction, NULL},
 	{"TaintNodesByCondition", api_admit_taint_nodes, NULL},
 	{"Priority", api_admit_priority, api_admit_priority_class_validate},
 	{"DefaultTolerationSeconds", api_admit_default_tolerations, NULL},
+	{"PodSecurity", NULL, api_admit_pod_security},
 	{"DefaultStorageClass", api_admit_default_storage_class, NULL},
 	{"StorageObjectInUseProtection", api_admit_storage_protection, NULL},
+	{"PersistentVolumeClaimResize", NULL, api_admit_claim_resize},
+	{"RuntimeClass", api_admit_runtime_class, api_admit_runtime_class_validate},
+	{"CertificateApproval", NULL, api_admit_certificate_approval},
+	{"CertificateSigning", NULL, api_admit_certificate_signing},
+	{"DefaultIngressClass", api_admit_default_ingress_class, NULL},
+	{"ResourceQuota", NULL, api_admit_quota},
 };
 const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);
 
@@ -53,14 +61,18 @@ bool api_admit_refuse(const api_admit *a, const sp_status *status)
 
 bool api_admit_forbid(const api_admit *a, const char *fmt, ...)
 {
-	char why[1024];
-	va_list ap;
+	va_list ap, again;
 	va_start(ap, fmt);
-	(void)vsnprintf(why, sizeof why, fmt, ap);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	char *why = n < 0 ? NULL : sp_arena_try_alloc(&a->w->arena, (size_t)n + 1);
+	if (why != NULL)
+		(void)vsnprintf(why, (size_t)n + 1, fmt, again);
+	va_end(again);
 	va_end(ap);
 	sp_str name = a->obj != NULL ? sp_meta_name(a->obj) : sp_meta_name(a->old);
 	sp_status s = sp_status_forbidden(&a->w->arena, a->w->res->gr, name,
-					  sp_arena_try_dup(&a->w->arena, sp_str_c(why)));
+					  why == NULL ? SP_STR("") : sp_str_c(why));
 	return api_admit_refuse(a, &s);
 }
 
@@ -120,4 +132,34 @@ bool api_admit_each(const api_admit *a, const char *prefix, sp_str ns,
 		q.revision = chunk.revision;
 	}
 	return !it.failed;
+}
+
+typedef struct defaults {
+	const char *const *annotations;
+	size_t n;
+	yyjson_mut_val *found;
+} defaults;
+
+static bool look_at_class(void *arg, yyjson_mut_val *obj)
+{
+	defaults *d = arg;
+	bool is_default = false;
+	for (size_t i = 0; i < d->n; i++)
+		is_default =
+			is_default || sp_str_eq(sp_meta_annotation(obj, d->annotations[i]), SP_STR("true"));
+	if (!is_default)
+		return true;
+	int order = d->found == NULL ? 1
+				     : sp_str_cmp(sp_kv_str(sp_meta(obj), "creationTimestamp"),
+						  sp_kv_str(sp_meta(d->found), "creationTimestamp"));
+	if (order > 0 || (order == 0 && sp_str_cmp(sp_meta_name(obj), sp_meta_name(d->found)) < 0))
+		d->found = obj;
+	return true;
+}
+
+yyjson_mut_val *api_admit_default_class(const api_admit *a, const char *prefix,
+					const char *const *annotations, size_t n_annotations)
+{
+	defaults d = {annotations, n_annotations, NULL};
+	return api_admit_each(a, prefix, SP_STR(""), look_at_class, &d) ? d.found : NULL;
 }

@@ -51,10 +51,22 @@ yyjson_mut_val *api_admit_load(const api_admit *a, const char *prefix, sp_str ns
 bool api_admit_each(const api_admit *a, const char *prefix, sp_str ns,
 		    bool (*fn)(void *arg, yyjson_mut_val *obj), void *arg);
 
+/* The class with one of these annotations at "true": the newest, by name where they are of one second. NULL:
+ * none. */
+yyjson_mut_val *api_admit_default_class(const api_admit *a, const char *prefix,
+					const char *const *annotations, size_t n_annotations);
+
 api_admit_fn api_admit_namespace_lifecycle;
+api_admit_fn api_admit_limit_ranger, api_admit_limit_ranger_validate;
 api_admit_fn api_admit_service_account, api_admit_service_account_validate;
 api_admit_fn api_admit_node_restriction;
 api_admit_fn api_admit_taint_nodes;
 api_admit_fn api_admit_priority, api_admit_priority_class_validate;
 api_admit_fn api_admit_default_tolerations;
 api_admit_fn api_admit_storage_protection, api_admit_default_storage_class;
+api_admit_fn api_admit_claim_resize, api_admit_default_ingress_class;
+api_admit_fn api_admit_pod_security;
+api_admit_fn api_admit_runtime_class, api_admit_runtime_class_validate;
+api_admit_fn api_admit_certificate_approval, api_admit_certificate_signing;
+/* Comes last: what it charges is part of the commit. */
+api_admit_fn api_admit_quota;

@@ -431,7 +431,8 @@ static const sp_sub_hooks subs[] = {{.name = SP_STR_INIT("status"),
 				     .reset_fields = status_reset}};
 
 const sp_kind_hooks sp_hooks_service = {
-	.flags = SP_KIND_CREATE_ON_UPDATE | SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_HAS_STATUS,
+	.flags = SP_KIND_CREATE_ON_UPDATE | SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_HAS_STATUS |
+		 SP_KIND_RETURNS_DELETED,
 	.name = sp_name_dns1123_label,
 	.defaults = defaults,
 	.prepare_create = prepare_create,
