@@ -184,6 +184,6 @@ sp_code api_list_writer_put_json(api_list_writer *w, sp_buf *out, sp_str json)
 sp_code api_list_writer_put(api_list_writer *w, sp_buf *out, const sp_record *rec, uint64_t revision)
 {
 	sp_buf_clear(&w->text);
-	SP_TRY(api_object_json(&w->text, rec, revision));
+	SP_TRY(api_object_json(&w->text, w->r->res, rec, revision));
 	return api_list_writer_put_json(w, out, sp_buf_view(&w->text));
 }

@@ -9,6 +9,8 @@
 /* Beyond the limit of stored values an object is refused by the store; this bounds the text before it. */
 #define OBJECT_BYTES_MAX (SP_LIMIT_REQUEST_BODY_BYTES * 2)
 
+#define CONVERT_BYTES_MAX ((size_t)64 << 20)
+
 static const sp_str indexed_field = SP_STR_INIT("spec.nodeName");
 
 static bool collect_labels(sp_arena *a, yyjson_mut_val *obj, sp_record_info *info)
@@ -59,6 +61,11 @@ sp_code api_object_record(sp_arena *a, const api_resource *res, yyjson_mut_doc *
 			  sp_str marker, sp_bytes **ret, sp_err *err)
 {
 	SP_ASSERT(marker.len == API_OBJECT_MARKER_BYTES);
+	if (res->kind != res->stored) {
+		obj = yyjson_mut_val_mut_copy(doc, obj);
+		if (obj == NULL || !api_object_to_stored(res, a, doc, obj))
+			return sp_fail(err, SP_ETOOLARGE, "no room for the object");
+	}
 	sp_record_info info = {.group = res->stored->group,
 			       .version = res->stored->version,
 			       .kind = res->stored->kind,
@@ -78,7 +85,19 @@ sp_code api_object_record(sp_arena *a, const api_resource *res, yyjson_mut_doc *
 	return sp_record_build(&info, sp_buf_view(&text), ret, err);
 }
 
-sp_code api_object_json(sp_buf *out, const sp_record *rec, uint64_t revision)
+bool api_object_to_stored(const api_resource *res, sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj)
+{
+	const sp_kind_hooks *hooks = res->kind->hooks;
+	return hooks == NULL || hooks->to_stored == NULL || hooks->to_stored(a, doc, obj);
+}
+
+bool api_object_to_served(const api_resource *res, sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj)
+{
+	const sp_kind_hooks *hooks = res->kind->hooks;
+	return hooks == NULL || hooks->from_stored == NULL || hooks->from_stored(a, doc, obj);
+}
+
+static sp_code splice(sp_buf *out, const sp_record *rec, uint64_t revision)
 {
 	static const sp_str field = SP_STR_INIT(",\"resourceVersion\":\"");
 	if (rec->splice == SP_RECORD_NO_SPLICE)
@@ -91,6 +110,31 @@ sp_code api_object_json(sp_buf *out, const sp_record *rec, uint64_t revision)
 	(void)sp_buf_str(out, sp_str_sub(rec->object, 0, rec->splice));
 	(void)sp_buf_u64(out, revision);
 	return sp_buf_str(out, sp_str_sub(rec->object, rec->splice, rec->object.len));
+}
+
+static sp_code convert(sp_buf *out, const api_resource *res, const sp_record *rec, uint64_t revision)
+{
+	sp_arena scratch;
+	yyjson_mut_val *obj = NULL;
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, OBJECT_BYTES_MAX);
+	sp_arena_init(&scratch, CONVERT_BYTES_MAX);
+	sp_code code = splice(&text, rec, revision);
+	yyjson_mut_doc *doc = sp_json_doc(&scratch);
+	if (code == SP_OK)
+		code = doc == NULL ? SP_ENOMEM
+				   : sp_json_parse_mut(&scratch, sp_buf_view(&text), doc, &obj, NULL);
+	if (code == SP_OK && !api_object_to_served(res, &scratch, doc, obj))
+		code = SP_ETOOLARGE;
+	if (code == SP_OK)
+		code = sp_encode_json(out, res->kind->schema, obj);
+	sp_arena_done(&scratch);
+	return code;
+}
+
+sp_code api_object_json(sp_buf *out, const api_resource *res, const sp_record *rec, uint64_t revision)
+{
+	return res->kind == res->stored ? splice(out, rec, revision) : convert(out, res, rec, revision);
 }
 
 sp_code api_object_tree(sp_arena *a, const sp_record *rec, uint64_t revision, yyjson_mut_doc *doc,

@@ -72,7 +72,7 @@ void api_get(api_request *r)
 	SP_AUTO_BYTES held = value.record;
 	SP_AUTO_BUF json;
 	sp_buf_init(&json, OBJECT_TEXT_BYTES_MAX);
-	code = api_object_json(&json, &rec, value.revision);
+	code = api_object_json(&json, r->res, &rec, value.revision);
 	if (code != SP_OK) {
 		api_reply_error(r, code, NULL);
 		return;
@@ -102,6 +102,34 @@ static sp_str name_of(const api_resource *res, sp_str rest)
 	return sp_str_sub(rest, (size_t)(slash + 1), rest.len);
 }
 
+/* What fields of another version are called in the stored one. U: kubernetes pkg/apis/events/v1/conversion.go
+ */
+static const struct {
+	sp_str group, name, stored;
+} field_names[] = {
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("regarding.kind"), SP_STR_INIT("involvedObject.kind")},
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("regarding.namespace"),
+	 SP_STR_INIT("involvedObject.namespace")},
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("regarding.name"), SP_STR_INIT("involvedObject.name")},
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("regarding.uid"), SP_STR_INIT("involvedObject.uid")},
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("regarding.apiVersion"),
+	 SP_STR_INIT("involvedObject.apiVersion")},
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("regarding.resourceVersion"),
+	 SP_STR_INIT("involvedObject.resourceVersion")},
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("regarding.fieldPath"),
+	 SP_STR_INIT("involvedObject.fieldPath")},
+	{SP_STR_INIT("events.k8s.io"), SP_STR_INIT("reportingController"), SP_STR_INIT("reportingComponent")},
+};
+
+static sp_str stored_field(const api_resource *res, sp_str key)
+{
+	for (size_t i = 0; i < SP_LEN(field_names) && res->kind != res->stored; i++) {
+		if (sp_str_eq(field_names[i].group, res->kind->group) && sp_str_eq(field_names[i].name, key))
+			return field_names[i].stored;
+	}
+	return key;
+}
+
 static sp_str field_of(const api_resource *res, const sp_record *rec, sp_str rest, sp_str key)
 {
 	sp_str value = {NULL, 0};
@@ -110,7 +138,7 @@ static sp_str field_of(const api_resource *res, const sp_record *rec, sp_str res
 	if (sp_str_eq(key, SP_STR("metadata.namespace")))
 		return res->kind->namespaced ? sp_str_sub(rest, 0, (size_t)sp_str_index(rest, '/'))
 					     : SP_STR("");
-	(void)sp_record_pair_find(rec->fields, key, &value);
+	(void)sp_record_pair_find(rec->fields, stored_field(res, key), &value);
 	return value;
 }
 

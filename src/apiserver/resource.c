@@ -86,6 +86,17 @@ static sp_code add(api_resources *r, const sp_kind *k, sp_err *err)
 	return SP_OK;
 }
 
+static void note_versions(api_resources *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const sp_kind *stored = r->all[i]->stored;
+		for (size_t k = 0; k < r->n && r->all[i]->kind != stored; k++) {
+			if (r->all[k]->kind == stored)
+				r->all[k]->has_versions = r->all[i]->has_versions = true;
+		}
+	}
+}
+
 sp_code api_resources_init(api_resources *r, sp_err *err)
 {
 	*r = (api_resources){0};
@@ -98,6 +109,7 @@ sp_code api_resources_init(api_resources *r, sp_err *err)
 		r->all == NULL ? sp_fail(err, SP_ENOMEM, "no memory for the table of resources") : SP_OK;
 	for (size_t i = 0; i < sp_n_kinds && code == SP_OK; i++)
 		code = add(r, sp_kinds[i], err);
+	note_versions(r);
 	if (code != SP_OK)
 		api_resources_done(r);
 	return code;

@@ -20,6 +20,7 @@ typedef struct api_resource {
 	sp_str type_meta;      /* the front of its JSON: {"kind":"Pod","apiVersion":"v1", */
 	sp_str prefix;         /* in the store: "/registry/pods/" */
 	uint64_t schema_hash;  /* of the stored version */
+	bool has_versions;     /* the same objects are served in another version too */
 	const sp_table_plan *plan;
 } api_resource;
 

@@ -117,7 +117,7 @@ static sp_code put_event(api_watcher *w, event_type type, const sp_record *rec, 
 	const api_output *how = &w->r->out;
 	sp_buf_clear(&w->text);
 	sp_buf_clear(&w->shaped);
-	SP_TRY(api_object_json(&w->text, rec, revision));
+	SP_TRY(api_object_json(&w->text, w->r->res, rec, revision));
 	if (how->shape == API_SHAPE_OBJECT)
 		return put_frame(w, type, w->r->res->kind->schema, sp_buf_view(&w->text));
 	SP_TRY(api_encode_shape(&w->shaped, how, w->r->res, &w->table, sp_buf_view(&w->text),

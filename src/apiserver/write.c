@@ -19,6 +19,7 @@
 /* Writes that share a quota meet each other more often. */
 #define ALSO_TRIES 64u
 #define NS_PER_S INT64_C(1000000000)
+#define USER_BYTES_MAX ((size_t)256 << 10)
 
 /* ---- life ---- */
 
@@ -82,6 +83,22 @@ static void set_time(api_write *w)
 	w->now_str = (sp_str){w->now, sp_time_print(w->now, w->ctx.now, 0)};
 }
 
+/* The user as a UserInfo without the name, for kinds that record who asked. */
+static yyjson_mut_val *user_info(api_write *w)
+{
+	yyjson_mut_val *info = NULL;
+	SP_AUTO_BUF json;
+	sp_buf_init(&json, USER_BYTES_MAX);
+	sp_jout out = sp_jout_to(&json);
+	sp_jout_open(&out, '{');
+	api_user_write(&out, &w->r->user);
+	sp_jout_close(&out, '}');
+	return sp_buf_code(&json) == SP_OK && w->doc != NULL &&
+			       sp_json_parse_mut(&w->arena, sp_buf_view(&json), w->doc, &info, NULL) == SP_OK
+		       ? info
+		       : NULL;
+}
+
 api_write *api_write_new(api_request *r, const char *options, bool is_apply)
 {
 	api_write_options o = {0};
@@ -105,6 +122,7 @@ api_write *api_write_new(api_request *r, const char *options, bool is_apply)
 			       .subresource = r->sub == NULL ? SP_STR("") : r->sub->name,
 			       .user = sp_arena_try_dup(&w->arena, r->user.name),
 			       .dry_run = o.dry_run};
+	w->ctx.user_info = user_info(w);
 	reset_ctx(w);
 	set_time(w);
 	if (w->doc == NULL) {
@@ -207,7 +225,10 @@ sp_code api_write_load_at(api_write *w, sp_str ns, sp_str name, yyjson_mut_val *
 		return sp_fail(err, SP_ENOMEM, "no room for the key");
 	SP_TRY(sp_store_get(w->server->store, (sp_store_key){w->res->prefix, w->rest}, 0, &w->old, err));
 	SP_TRY(sp_record_decode(sp_bytes_view(w->old.record), &rec, err));
-	return api_object_tree(&w->arena, &rec, w->old.revision, w->doc, ret_old, err);
+	SP_TRY(api_object_tree(&w->arena, &rec, w->old.revision, w->doc, ret_old, err));
+	if (!api_object_to_served(w->res, &w->arena, w->doc, *ret_old))
+		return sp_fail(err, SP_ETOOLARGE, "no room for the object");
+	return SP_OK;
 }
 
 /* ---- prepare ---- */
@@ -277,6 +298,26 @@ static bool reset_fields(api_write *w, const sp_fieldset **ret)
 	return s != NULL;
 }
 
+/* Field owners speak of the version they wrote in. */
+static yyjson_mut_val *in_version(void *arg, yyjson_mut_val *object, sp_str api_version,
+				  const sp_schema **ret_schema)
+{
+	api_write *w = arg;
+	sp_str version = api_version, group = {NULL, 0};
+	if (!sp_str_cut(&version, '/', &group))
+		group.len = 0;
+	const api_resource *to =
+		api_resource_by_kind(&w->server->resources, group, version, w->res->kind->kind);
+	if (to == NULL || to->stored != w->res->stored)
+		return NULL;
+	*ret_schema = to->kind->schema;
+	yyjson_mut_val *copy = yyjson_mut_val_mut_copy(w->doc, object);
+	if (copy == NULL || !api_object_to_stored(w->res, &w->arena, w->doc, copy) ||
+	    !api_object_to_served(to, &w->arena, w->doc, copy))
+		return NULL;
+	return copy;
+}
+
 bool api_write_apply_request(api_write *w, sp_apply_request *ret)
 {
 	*ret = (sp_apply_request){.arena = &w->arena,
@@ -287,6 +328,10 @@ bool api_write_apply_request(api_write *w, sp_apply_request *ret)
 				  .manager = w->o.manager,
 				  .subresource = w->ctx.subresource,
 				  .now = w->now_str};
+	if (w->res->has_versions && w->view == NULL) {
+		ret->convert = in_version;
+		ret->convert_arg = w;
+	}
 	return reset_fields(w, &ret->reset);
 }
 
@@ -342,8 +387,12 @@ bool api_write_prepare_update(api_write *w, yyjson_mut_val *old)
 	sp_code code = track(w, old);
 	if (code == SP_OK && !api_service_allocate(w, old))
 		return false;
+	sp_str subresource = w->ctx.subresource;
+	if (w->view != NULL) /* the object is changed as a whole then */
+		w->ctx.subresource = SP_STR("");
 	if (code == SP_OK)
 		code = sp_kind_before_update(&w->ctx, w->obj, old);
+	w->ctx.subresource = subresource;
 	return settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(&admit);
 }
 
@@ -358,7 +407,7 @@ static void reply_record(api_write *w, sp_bytes *record, uint64_t revision)
 	sp_buf_init(&json, OBJECT_TEXT_BYTES_MAX);
 	sp_code code = sp_record_decode(sp_bytes_view(record), &rec, NULL);
 	if (code == SP_OK)
-		code = api_object_json(&json, &rec, revision);
+		code = api_object_json(&json, w->res, &rec, revision);
 	if (code != SP_OK)
 		api_write_fail(w, code, NULL);
 	else if (w->reply != NULL)

@@ -165,7 +165,7 @@ void api_scale_get(api_request *r)
 	SP_AUTO_BYTES held = value.record;
 	SP_AUTO_BUF json;
 	sp_buf_init(&json, SP_LIMIT_STORED_VALUE_BYTES + 64);
-	code = api_object_json(&json, &rec, value.revision);
+	code = api_object_json(&json, r->res, &rec, value.revision);
 	if (code != SP_OK)
 		api_reply_error(r, code, NULL);
 	else
