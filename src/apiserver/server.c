@@ -335,6 +335,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 		sp_free(s);
 		return code;
 	}
+	if (opts->event_ttl_ns > 0)
+		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
 	*ret = s;
 	return SP_OK;
 }
@@ -346,6 +348,7 @@ void api_server_accept(api_server *s, sp_stream *stream)
 
 void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg)
 {
+	api_expiry_stop(s->events);
 	sp_http_server_drain(s->http, grace_ns, done, arg);
 }
 
@@ -353,6 +356,7 @@ void api_server_free(api_server *s)
 {
 	if (s == NULL)
 		return;
+	api_expiry_free(s->events);
 	sp_http_server_free(s->http);
 	api_rbac_free(s->rbac);
 	api_docs_free(s->docs);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apiserver/docs.h"
+#include "apiserver/expiry.h"
 #include "apiserver/object.h"
 #include "apiserver/options.h"
 #include "apiserver/rbac.h"
@@ -30,6 +31,7 @@ struct api_server {
 	api_service_ranges services;
 	api_rbac *rbac;
 	api_docs *docs;
+	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */
 	api_authorization authorization;
 	sp_arena arena;       /* of the server's life */

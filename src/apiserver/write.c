@@ -245,7 +245,7 @@ static bool settle(api_write *w, sp_code code, sp_str name)
 		api_warn(w->r, sp_arena_try_dup(w->r->arena, w->ctx.warnings.items[i]));
 	if (w->errors.n == 0)
 		return true;
-	const sp_kind *k = w->res->kind;
+	const sp_kind *k = w->res->stored; /* upstream names the group of its own form */
 	sp_status s = sp_status_invalid(&w->arena, (sp_group_resource){k->group, k->kind}, name, &w->errors);
 	api_write_refuse(w, &s);
 	return false;

@@ -9,6 +9,7 @@
 #include "apiserver/local_signer.h"
 #include "apiserver/pki.h"
 #include "apiserver/tokens.h"
+#include "base/duration.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -24,7 +25,7 @@
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
-	sp_str authorization, service_cidrs, node_ports;
+	sp_str authorization, service_cidrs, node_ports, event_ttl;
 	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
 	int64_t port;
@@ -185,13 +186,18 @@ static sp_code open_tokens(process *p, sp_err *err)
 
 static sp_code open_server(process *p, sp_err *err)
 {
+	int64_t ttl_ns;
+	SP_TRY(sp_duration_parse(p->f.event_ttl, &ttl_ns, err));
+	if (ttl_ns < 0)
+		return sp_fail(err, SP_EINVAL, "--event-ttl is not negative");
 	const api_server_opts opts = {.store = p->store,
 				      .log = p->log,
 				      .authorization = p->authorization,
 				      .no_anonymous = !p->f.anonymous,
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
-				      .node_ports = p->f.node_ports};
+				      .node_ports = p->f.node_ports,
+				      .event_ttl_ns = (uint64_t)ttl_ns};
 	return api_server_new(p->world, &opts, &p->server, err);
 }
 
@@ -317,6 +323,7 @@ int cli_apiserver(int argc, char **argv)
 			   .authorization = SP_STR("Node,RBAC"),
 			   .service_cidrs = SP_STR("10.96.0.0/16"),
 			   .node_ports = SP_STR("30000-32767"),
+			   .event_ttl = SP_STR("1h0m0s"),
 			   .issuers = SP_STR("https://kubernetes.default.svc"),
 			   .anonymous = true,
 			   .bootstrap_tokens = true,
@@ -334,6 +341,7 @@ int cli_apiserver(int argc, char **argv)
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
 		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
 		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
+		{"event-ttl", CLI_STR, &p.f.event_ttl, "how long events are kept, as 1h30m; 0: for good"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
