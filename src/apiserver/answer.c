@@ -59,10 +59,10 @@ static bool decode(api_write *w, sp_str body)
 		api_write_fail(w, SP_ENOMEM, NULL);
 		return false;
 	}
-	w->res = &res;
-	w->ctx.kind = kind;
+	w->body_res = &res;
 	bool ok = api_write_decode(w, body);
-	w->res = w->r->res;
+	w->body_res = w->res;
+	w->ctx.kind = kind; /* the rules that are asked about it */
 	return ok;
 }
 

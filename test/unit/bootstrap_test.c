@@ -47,7 +47,9 @@ static bool start(first *f)
 	*f = (first){0};
 	if (!t_store_open(&f->store, T_STORE_MEM, NULL))
 		return false;
-	api_server_opts o = {.store = f->store.store};
+	api_server_opts o = {.store = f->store.store,
+			     .service_cidrs = SP_STR("10.96.0.0/16"),
+			     .node_ports = SP_STR("30000-32767")};
 	if (api_authorization_modes(SP_STR("Node,RBAC"), &o.authorization, T_ERR) != SP_OK ||
 	    api_server_new(f->store.world, &o, &f->server, T_ERR) != SP_OK) {
 		(void)t_fail(__FILE__, __LINE__, "server: %s", T_ERR->msg);
