@@ -190,13 +190,13 @@ static void set_time(sp_kind_ctx *c, yyjson_mut_val *meta, int64_t after_s)
 }
 
 /* Marks the object as being deleted in `grace` seconds. `timed`: the grace is noted too; what a kind of its
- * own holds back (a namespace with content) has none. */
-static void mark(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t grace, bool timed)
+ * own holds back (a namespace with content) has none. True when that is a change. */
+static bool mark(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t grace, bool timed)
 {
 	yyjson_mut_val *meta = sp_meta(obj);
 	int64_t before = sp_kv_i64(meta, "deletionGracePeriodSeconds", 0);
 	if (sp_kv_has(meta, "deletionTimestamp") && (before <= grace))
-		return;
+		return false;
 	bool first = !sp_kv_has(meta, "deletionTimestamp");
 	int64_t generation = sp_kv_i64(meta, "generation", 0);
 	set_time(c, meta, grace);
@@ -204,6 +204,7 @@ static void mark(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t grace, bool timed)
 		SP_KIND_NEED(c, sp_kv_set_i64(c->doc, meta, "deletionGracePeriodSeconds", grace));
 	if (first && generation > 0)
 		SP_KIND_NEED(c, sp_kv_set_i64(c->doc, meta, "generation", generation + 1));
+	return true;
 }
 
 /* ---- answers ---- */
@@ -257,6 +258,16 @@ static void warn_preserved(api_write *w, const api_delete_options *o)
 
 /* ---- the walk ---- */
 
+static void remove_now(api_write *w, bool marked)
+{
+	if (w->reply == NULL)
+		w->reply = reply_deleted;
+	if (marked)
+		api_write_mark_and_remove(w);
+	else
+		api_write_remove(w);
+}
+
 void api_write_delete(api_write *w, const api_delete_options *o)
 {
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
@@ -270,17 +281,14 @@ void api_write_delete(api_write *w, const api_delete_options *o)
 	(void)set_finalizers(&w->ctx, sp_meta(w->obj), hooks, o);
 	bool held = hooks != NULL && hooks->prepare_delete != NULL && hooks->prepare_delete(&w->ctx, w->obj);
 	bool waits = grace > 0 || held || sp_kv_list(sp_meta(w->obj), "finalizers") != NULL;
-	if (waits || (hooks != NULL && (hooks->flags & SP_KIND_GRACEFUL_DELETE) != 0))
-		mark(&w->ctx, w->obj, grace, !held);
+	bool graceful = hooks != NULL && (hooks->flags & SP_KIND_GRACEFUL_DELETE) != 0;
+	bool marked = (waits || graceful) && mark(&w->ctx, w->obj, grace, !held);
 	if (w->ctx.code != SP_OK)
 		api_write_fail(w, w->ctx.code, NULL);
 	else if (waits)
 		api_write_commit(w);
-	else {
-		if (w->reply == NULL)
-			w->reply = reply_deleted;
-		api_write_remove(w);
-	}
+	else
+		remove_now(w, marked);
 }
 
 static void run(api_write *w)

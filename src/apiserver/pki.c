@@ -165,11 +165,11 @@ static sp_code print_kubeconfig(pki_run *p, sp_str address, const sp_key *key, s
 			    "    server: https://" SP_FMT "\n",
 			    SP_ARG(address));
 	(void)add_base64(out, "certificate-authority-data", p->ca_pem);
-	(void)sp_buf_str(out, SP_STR("users:\n- name: kubernetes-admin\n  user:\n"));
+	(void)sp_buf_str(out, SP_STR("users:\n- name: admin\n  user:\n"));
 	(void)add_base64(out, "client-certificate-data", crt);
 	(void)add_base64(out, "client-key-data", sp_buf_view(&key_pem));
 	(void)sp_buf_str(out, SP_STR("contexts:\n- name: sampan\n  context:\n    cluster: sampan\n"
-				     "    user: kubernetes-admin\ncurrent-context: sampan\n"));
+				     "    user: admin\ncurrent-context: sampan\n"));
 	sp_buf_cleanse(&key_pem);
 	if (sp_buf_code(out) != SP_OK)
 		return sp_fail(err, sp_buf_code(out), "kubeconfig");
@@ -184,7 +184,7 @@ static sp_code write_kubeconfig(pki_run *p, sp_str address, sp_err *err)
 	sp_buf_init(&crt, FILE_BYTES_MAX);
 	sp_buf_init(&out, FILE_BYTES_MAX);
 	(void)sp_buf_reserve(&out, 16384);
-	sp_x509_template t = template_of(p, "kubernetes-admin", LEAF_DAYS, SP_X509_CLIENT);
+	sp_x509_template t = template_of(p, "admin", LEAF_DAYS, SP_X509_CLIENT);
 	t.organizations = &masters;
 	t.n_organizations = 1;
 	SP_TRY(sp_key_new(&key, err));

@@ -5,7 +5,7 @@
  *
  *   ca.crt ca.key                  signs the two below; clients' certificates are trusted when it signed them
  *   apiserver.crt apiserver.key    for localhost, the names inside a cluster and the service address
- *   admin.kubeconfig               user kubernetes-admin, group system:masters
+ *   admin.kubeconfig               user admin, group system:masters
  *
  * Keys are readable by the owner only. A serving certificate that ends within 30 days, or that lacks a name
  * wanted, is made anew at start.

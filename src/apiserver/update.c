@@ -43,6 +43,17 @@ sp_str api_write_precondition_text(api_write *w, const char *what, sp_str wanted
 			       SP_ARG(stored));
 }
 
+/* U: apiserver pkg/registry/generic/registry/store.go: the resource stands where the kind usually does. */
+static bool refuse_unconditional(api_write *w)
+{
+	sp_violations v;
+	sp_violations_init(&v, &w->arena);
+	sp_v_invalid(&v, SP_PATH("metadata.resourceVersion"), (int64_t)0, "must be specified for an update");
+	sp_status s = sp_status_invalid(&w->arena, w->res->gr, w->r->info.name, &v);
+	api_write_refuse(w, &s);
+	return false;
+}
+
 static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 {
 	yyjson_mut_val *meta = sp_meta(w->obj);
@@ -54,7 +65,7 @@ static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 	if (rv.len > 0 && !sp_str_eq(rv, SP_STR("0")))
 		return sp_str_eq(rv, old_rv) || conflict(w, SP_STR(SP_STATUS_MODIFIED));
 	if (hooks == NULL || (hooks->flags & SP_KIND_UNCONDITIONAL_UPDATE) == 0)
-		return true; /* validation refuses it */
+		return refuse_unconditional(w);
 	SP_KIND_NEED(&w->ctx, sp_kv_set_str(w->doc, meta, "resourceVersion", old_rv));
 	return true;
 }

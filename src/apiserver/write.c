@@ -487,7 +487,14 @@ static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
 {
 	api_write *w = t->arg;
 	w->committing = false;
-	if (w->r != NULL) {
+	if (code == SP_OK && w->remove_next) {
+		/* Both steps of a deletion are done, whether or not its client is still there. */
+		w->remove_next = false;
+		sp_bytes_unref(w->old.record);
+		w->old =
+			(sp_store_value){sp_bytes_ref(w->record), w->ops[0].revision, w->old.create_revision};
+		api_write_remove(w);
+	} else if (w->r != NULL) {
 		if (code != SP_OK)
 			write_failed(w, code, err);
 		else
@@ -548,6 +555,24 @@ void api_write_commit(api_write *w)
 	if (remove && !api_service_release(w))
 		return;
 	submit(w, remove ? SP_STORE_DELETE : SP_STORE_PUT);
+}
+
+void api_write_mark_and_remove(api_write *w)
+{
+	sp_err err;
+	if (w->o.dry_run) {
+		api_write_remove(w);
+		return;
+	}
+	w->record = sp_bytes_unref(w->record);
+	sp_code code =
+		api_object_record(&w->arena, w->res, w->doc, w->obj, w->server->marker_str, &w->record, &err);
+	if (code != SP_OK) {
+		api_write_fail(w, code, &err);
+		return;
+	}
+	w->remove_next = true;
+	submit(w, SP_STORE_PUT);
 }
 
 void api_write_remove(api_write *w)

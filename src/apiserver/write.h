@@ -46,7 +46,7 @@ struct api_write {
 	bool is_patch; /* what can't be decoded is the patch's fault */
 	bool is_apply; /* field owners are part of the patch's result */
 	unsigned tries;
-	bool committing, removed_by_update;
+	bool committing, removed_by_update, remove_next;
 	/* Tries again from the stored state after a conflict; NULL: conflicts are the client's. */
 	void (*again)(api_write *w);
 	/* The same when only something that goes along had changed; NULL: `again`. */
@@ -119,6 +119,8 @@ void api_write_reply_success(api_write *w, sp_str json, uint64_t revision);
 void api_write_commit(api_write *w);
 /* Removes the object of w->old; the answer is the object or a Status, as w->reply says. */
 void api_write_remove(api_write *w);
+/* The same in two steps that watchers see: w->obj, which is marked as deleted, is stored, then removed. */
+void api_write_mark_and_remove(api_write *w);
 
 /* w->obj has the name of the request's path; false: it has not, answered. */
 bool api_write_check_name(api_write *w);

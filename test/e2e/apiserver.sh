@@ -78,7 +78,7 @@ YAML
 	says k-gone 'not found' k get configmap one
 	says k-api-resources 'deployments' k api-resources
 	# Who may what.
-	says k-whoami 'kubernetes-admin' k auth whoami
+	says k-whoami 'admin' k auth whoami
 	ok k-can-i k auth can-i delete nodes
 	ok k-can-i-as test "$(k auth can-i list secrets --as=bob)" = no
 	says k-as "User \"bob\" cannot list resource \"pods\"" k get pods --as=bob

@@ -187,6 +187,7 @@ static const sp_cell driver_cells[] = {
 	{SP_STR_INIT("RequiresRepublish"), republish_cell}, {SP_STR_INIT("Modes"), modes_cell}};
 
 const sp_kind_hooks sp_hooks_csi_driver = {
+	.flags = SP_KIND_RETURNS_DELETED,
 	.defaults = driver_defaults,
 	.prepare_create = driver_prepare_create,
 	.prepare_update = driver_prepare_update,
@@ -266,6 +267,7 @@ static yyjson_mut_val *drivers_cell(sp_kind_ctx *c, yyjson_mut_val *obj)
 static const sp_cell node_cells[] = {{SP_STR_INIT("Drivers"), drivers_cell}};
 
 const sp_kind_hooks sp_hooks_csi_node = {
+	.flags = SP_KIND_RETURNS_DELETED,
 	.validate = node_validate,
 	.validate_update = node_validate_update,
 	.cells = node_cells,

@@ -375,7 +375,7 @@ static const sp_sub_hooks claim_subs[] = {
 static const sp_cell claim_cells[] = {{SP_STR_INIT("State"), state_cell}};
 
 const sp_kind_hooks sp_hooks_resource_claim = {
-	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_HAS_STATUS,
+	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_HAS_STATUS | SP_KIND_RETURNS_DELETED,
 	.defaults = claim_defaults,
 	.validate = claim_validate,
 	.validate_update = claim_validate_update,
@@ -405,7 +405,7 @@ static void template_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson
 }
 
 const sp_kind_hooks sp_hooks_resource_claim_template = {
-	.flags = SP_KIND_UNCONDITIONAL_UPDATE,
+	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_RETURNS_DELETED,
 	.defaults = template_defaults,
 	.validate = template_validate,
 	.validate_update = template_validate_update,
@@ -436,7 +436,7 @@ static void class_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mu
 }
 
 const sp_kind_hooks sp_hooks_device_class = {
-	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION,
+	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION | SP_KIND_RETURNS_DELETED,
 	.validate = class_validate,
 	.validate_update = class_validate_update,
 };

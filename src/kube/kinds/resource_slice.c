@@ -417,7 +417,7 @@ static const sp_selectable selectable[] = {{SP_STR_INIT("spec.driver"), NULL},
 					   {SP_STR_INIT("spec.nodeName"), NULL}};
 
 const sp_kind_hooks sp_hooks_resource_slice = {
-	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION,
+	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION | SP_KIND_RETURNS_DELETED,
 	.defaults = defaults,
 	.validate = validate,
 	.validate_update = validate_update,

@@ -203,7 +203,7 @@ static const sp_cell class_cells[] = {{SP_STR_INIT("Name"), name_cell},
 				      {SP_STR_INIT("AllowVolumeExpansion"), expansion_cell}};
 
 const sp_kind_hooks sp_hooks_storage_class = {
-	.flags = SP_KIND_UNCONDITIONAL_UPDATE,
+	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_RETURNS_DELETED,
 	.validate = class_validate,
 	.validate_update = class_validate_update,
 	.warn_create = class_warn,
@@ -305,7 +305,7 @@ static const sp_sub_hooks attachment_subs[] = {{.name = SP_STR_INIT("status"),
 						.reset_fields = metadata_and_spec}};
 
 const sp_kind_hooks sp_hooks_volume_attachment = {
-	.flags = SP_KIND_HAS_STATUS | SP_KIND_STATUS_ONLY_STATUS,
+	.flags = SP_KIND_HAS_STATUS | SP_KIND_STATUS_ONLY_STATUS | SP_KIND_RETURNS_DELETED,
 	.validate = attachment_validate,
 	.validate_update = attachment_validate_update,
 	.reset_fields = sp_reset_status,
