@@ -324,6 +324,26 @@ SP_TEST(http2, abuse)
 	}
 }
 
+/* Clients of gRPC send a PING after each answer, to measure the path: that is no flood. */
+SP_TEST(http2, a_ping_after_each_answer)
+{
+	AUTO_SESSION s;
+	T_OK(session_init(&s, NULL));
+	(void)run(&s);
+	for (uint32_t k = 0; k < 1500; k++) {
+		sp_buf_clear(&s.out);
+		frame(&s.out, HEADERS, END_STREAM | END_HEADERS, 2 * k + 1, block(GET));
+		http_raw_send(&s.raw, sp_buf_view(&s.out));
+		mem_world_run_until(s.world, sp_now_ns(s.world) + 10000);
+		sp_buf_clear(&s.out);
+		frame(&s.out, PING, 0, 0, SP_STR("12345678"));
+		http_raw_send(&s.raw, sp_buf_view(&s.out));
+		mem_world_run_until(s.world, sp_now_ns(s.world) + 10000);
+	}
+	T_EQ_U64(s.app.n_requests, 1500);
+	finish(&s);
+}
+
 /* Before the client knows the limit its streams are refused, one that ends makes room; who knows it and
  * ignores it loses the connection. */
 SP_TEST(http2, concurrent_streams)

@@ -283,7 +283,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 			http_client_room(&c->base);
 		break;
 	case NGHTTP2_PING:
-		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
+		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && c->ping_earned)
+			c->ping_earned = false;
+		else if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
 			h2_spend(c, 1);
 		else if (c->base.draining && !c->ended) {
 			c->ended = true;
@@ -409,6 +411,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 		return 0;
 	}
 	bool data = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+	/* gRPC's libraries measure the path by a PING, one at a time, after data of ours. */
+	c->ping_earned = c->ping_earned || data;
 	if (!data || c->client || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return 0;
 	http_ex *ex = ex_of(session, frame->hd.stream_id);

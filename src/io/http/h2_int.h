@@ -24,6 +24,7 @@ typedef struct h2_conn {
 	bool going;   /* no new streams: we or the peer said so */
 	bool greeted; /* the peer's first SETTINGS came */
 	bool pinged;
+	bool ping_earned;       /* a PING of the peer may follow what we sent */
 	int64_t tokens;         /* for frames that cost us and bring nothing */
 	int32_t over[OVER_MAX]; /* streams that ended last */
 	unsigned n_over;
