@@ -113,6 +113,7 @@ sp_code grpc_metadata_take(sp_arena *a, const sp_http_fields *f, bool copy, sp_g
 	for (uint32_t i = 0; i < f->n; i++) {
 		if (is_reserved(f->at[i].name))
 			continue;
+		SP_ASSERT(md != NULL);
 		*ret_bad = &f->at[i];
 		SP_TRY(take_one(a, &f->at[i], copy, md, &at, err));
 	}

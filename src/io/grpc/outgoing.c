@@ -32,5 +32,6 @@ sp_code grpc_send(sp_http_exchange *ex, sp_str payload, size_t limit_bytes, sp_e
 {
 	SP_AUTO_BYTES frame = NULL;
 	SP_TRY(grpc_frame_new(payload, limit_bytes, &frame, err));
+	SP_ASSERT(frame != NULL);
 	return sp_http_write_bytes(ex, frame, 0, frame->len, err);
 }

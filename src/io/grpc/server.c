@@ -101,8 +101,8 @@ static sp_code status_fields(sp_arena *a, const sp_grpc_status *st, bool with_he
 /* An answer without a message: the status is in the head. */
 static void status_only(sp_http_exchange *ex, uint16_t http_status, const sp_grpc_status *st)
 {
-	sp_http_header *h;
-	size_t n;
+	sp_http_header *h = NULL;
+	size_t n = 0;
 	if (status_fields(&ex->arena, st, true, &h, &n, NULL) != SP_OK ||
 	    sp_http_respond(ex, http_status, h, n, (sp_str){NULL, 0}, NULL) != SP_OK)
 		sp_http_reset(ex, SP_HTTP2_INTERNAL_ERROR);
@@ -132,8 +132,8 @@ static sp_code begin(sp_grpc_call *call, const sp_grpc_metadata *md, size_t n, s
 static void answer_status(sp_grpc_call *call, const sp_grpc_status *st)
 {
 	sp_http_exchange *ex = call->ex;
-	sp_http_header *h;
-	size_t n;
+	sp_http_header *h = NULL;
+	size_t n = 0;
 	sp_err err = {0};
 	sp_grpc_status bad = {.code = SP_RPC_INTERNAL};
 	if (status_fields(&ex->arena, st, !call->begun, &h, &n, &err) == SP_EINVAL) {
@@ -162,7 +162,7 @@ static void answer(sp_grpc_call *call, const sp_grpc_status *st, sp_str payload)
 			one ? grpc_frame_new(payload, call->server->message_bytes, &frame, &err) : SP_OK;
 		if (code == SP_OK && !call->begun)
 			code = begin(call, NULL, 0, &err);
-		if (code == SP_OK && one)
+		if (code == SP_OK && frame != NULL)
 			code = sp_http_write_bytes(call->ex, frame, 0, frame->len, &err);
 		if (code != SP_OK) {
 			instead = (sp_grpc_status){.code = sp_code_lookup(code)->grpc_status,
@@ -426,8 +426,8 @@ static bool take_head(sp_grpc_call *call)
 
 void sp_grpc_server_serve(sp_grpc_server *s, sp_http_exchange *ex)
 {
-	const sp_grpc_service *service;
-	const sp_grpc_method *method;
+	const sp_grpc_service *service = NULL;
+	const sp_grpc_method *method = NULL;
 	if (is_refused(ex) || !find(s, ex, &service, &method))
 		return;
 	sp_grpc_call *call = call_new(s, ex);
@@ -542,6 +542,7 @@ sp_code sp_grpc_call_send(sp_grpc_call *call, sp_str payload, sp_err *err)
 {
 	SP_AUTO_BYTES frame = NULL;
 	SP_TRY(grpc_frame_new(payload, call->server->message_bytes, &frame, err));
+	SP_ASSERT(frame != NULL);
 	return sp_grpc_call_send_frame(call, frame, err);
 }
 
