@@ -334,7 +334,19 @@ func ourServer(name, address string) {
 	p.Must(conn.Close())
 }
 
+// serve is the peer of bench_grpc.
+func serve(address string) {
+	l, err := net.Listen("unix", strings.TrimPrefix(address, "unix:"))
+	p.Must(err)
+	s := grpc.NewServer(grpc.ForceServerCodec(raw{}))
+	s.RegisterService(&desc, nil)
+	p.Must(s.Serve(l))
+}
+
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "serve" {
+		serve(os.Args[2])
+	}
 	dir, err := os.MkdirTemp("", "interop")
 	p.Must(err)
 	ourServer("tcp", "127.0.0.1:0")
