@@ -104,7 +104,7 @@ static sp_code join_der(const alg_info *alg, sp_str raw, uint8_t der[DER_BYTES_M
 
 sp_code sp_jws_sign(const sp_key *k, sp_str input, sp_buf *out, sp_err *err)
 {
-	sp_jws_alg alg;
+	sp_jws_alg alg = SP_JWS_ES256;
 	uint8_t sig[SP_KEY_NUMBER_BYTES];
 	size_t n = sizeof sig;
 	SP_TRY(sp_jws_alg_of(k, &alg, err));
@@ -121,7 +121,7 @@ sp_code sp_jws_sign(const sp_key *k, sp_str input, sp_buf *out, sp_err *err)
 
 sp_code sp_jws_verify(const sp_key *k, sp_str input, sp_str signature, sp_err *err)
 {
-	sp_jws_alg alg;
+	sp_jws_alg alg = SP_JWS_ES256;
 	uint8_t der[DER_BYTES_MAX];
 	const uint8_t *sig = (const uint8_t *)signature.ptr;
 	size_t n = signature.len;
@@ -170,7 +170,7 @@ static sp_code get_number(const sp_key *k, const char *name, size_t width, uint8
 
 sp_code sp_key_public_numbers(const sp_key *k, sp_key_numbers *ret, sp_err *err)
 {
-	sp_jws_alg alg;
+	sp_jws_alg alg = SP_JWS_ES256;
 	SP_TRY(sp_jws_alg_of(k, &alg, err));
 	bool rsa = algs[alg].curve == NULL;
 	ret->curve = algs[alg].curve;
