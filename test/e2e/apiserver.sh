@@ -33,7 +33,8 @@ says() {
 	fi
 }
 
-start_server
+echo 't0ken,carol,u9,"g1,g2"' >"$tmp/tokens"
+start_server --token-auth-file "$tmp/tokens"
 get() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" "$@"; }
 stranger() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" "$@"; }
 
@@ -110,6 +111,19 @@ else
 	echo "skip kubectl (not on PATH)"
 fi
 
+whoami() {
+	stranger -A test -H "Authorization: Bearer $1" -H 'Content-Type: application/json' -d \
+		'{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}' \
+		"$url/apis/authentication.k8s.io/v1/selfsubjectreviews"
+}
+says token-file '"username":"carol","uid":"u9","groups":["g1","g2","system:authenticated"]' whoami t0ken
+says token-unknown Unauthorized whoami abcdef.0123456789abcdef
+get -A test -H 'Content-Type: application/json' -d '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"bootstrap-token-abcdef"},
+	"type":"bootstrap.kubernetes.io/token","stringData":{"token-id":"abcdef","token-secret":"0123456789abcdef",
+	"usage-bootstrap-authentication":"true"}}' "$url/api/v1/namespaces/kube-system/secrets" >/dev/null
+says token-bootstrap '"username":"system:bootstrap:abcdef","groups":["system:bootstrappers","system:authenticated"]' \
+	whoami abcdef.0123456789abcdef
+says token-bootstrap-wrong Unauthorized whoami abcdef.0123456789abcdee
 says roles-there 'system:basic-user' get -A test "$url/apis/rbac.authorization.k8s.io/v1/clusterroles"
 says service-there '"clusterIP":"10.96.0.1"' get -A test "$url/api/v1/namespaces/default/services/kubernetes"
 
