@@ -152,8 +152,30 @@ static bool make_new(put *p)
 	return true;
 }
 
+/* Do both records hold the same object? */
+static bool is_same(const sp_bytes *x, const sp_bytes *y)
+{
+	sp_record a, b;
+	return x != NULL && y != NULL && sp_record_decode(sp_bytes_view(x), &a, NULL) == SP_OK &&
+	       sp_record_decode(sp_bytes_view(y), &b, NULL) == SP_OK && sp_str_eq(a.object, b.object);
+}
+
+/* Would the merged object be stored as it is already? Zero values may stand in it that storing leaves out. */
+static bool is_stored_so(put *p, yyjson_mut_val *old, const sp_store_value *value)
+{
+	sp_bytes *record = NULL;
+	sp_code code = api_object_record(&p->b->scratch, p->res, p->b->doc, p->obj, p->b->server->marker_str,
+					 &record, NULL);
+	bool same = code == SP_OK && is_same(value->record, record);
+	sp_bytes_unref(record);
+	/* Making a record takes the revision away. */
+	if (!sp_kv_copy(p->b->doc, sp_meta(p->obj), sp_meta(old), "resourceVersion"))
+		(void)fail(p, SP_ENOMEM);
+	return same;
+}
+
 /* False with *ret_same: there is nothing to do. */
-static bool make_changed(put *p, yyjson_mut_val *old, bool *ret_same)
+static bool make_changed(put *p, yyjson_mut_val *old, const sp_store_value *value, bool *ret_same)
 {
 	*ret_same = p->merge == NULL;
 	if (*ret_same)
@@ -161,8 +183,8 @@ static bool make_changed(put *p, yyjson_mut_val *old, bool *ret_same)
 	p->obj = yyjson_mut_val_mut_copy(p->b->doc, old);
 	if (p->obj == NULL || !p->merge(p->b, p->obj, p->want))
 		return fail(p, SP_ENOMEM);
-	*ret_same = sp_kv_equal(p->obj, old);
-	if (*ret_same)
+	*ret_same = sp_kv_equal(p->obj, old) || is_stored_so(p, old, value);
+	if (*ret_same || p->b->err.code != SP_OK)
 		return false;
 	sp_code code = track(p, old);
 	if (code == SP_OK)
@@ -171,14 +193,6 @@ static bool make_changed(put *p, yyjson_mut_val *old, bool *ret_same)
 		return fail(p, code);
 	(void)sp_managed_keep_times(p->b->doc, old, p->obj);
 	return true;
-}
-
-/* Do both records hold the same object? */
-static bool is_same(const sp_bytes *x, const sp_bytes *y)
-{
-	sp_record a, b;
-	return x != NULL && y != NULL && sp_record_decode(sp_bytes_view(x), &a, NULL) == SP_OK &&
-	       sp_record_decode(sp_bytes_view(y), &b, NULL) == SP_OK && sp_str_eq(a.object, b.object);
 }
 
 /* `old` is zeroed when there is none. */
@@ -212,7 +226,7 @@ static void put_existing(put *p, const sp_store_value *value)
 		code = api_object_tree(&p->b->scratch, &rec, value->revision, p->b->doc, &old, NULL);
 	if (code != SP_OK)
 		(void)fail(p, code);
-	else if (make_changed(p, old, &same))
+	else if (make_changed(p, old, value, &same))
 		queue(p, *value);
 }
 

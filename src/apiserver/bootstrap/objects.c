@@ -73,22 +73,25 @@ static void put_api_services(boot *b)
 {
 	sp_str now = boot_now(b);
 	for (size_t i = 0; i < SP_LEN(priorities); i++) {
-		char name[160];
+		char name[160], group[160] = "";
 		int n = snprintf(name, sizeof name, "%s.%s", priorities[i].version, priorities[i].group);
 		const boot_where where = {
 			"apiregistration.k8s.io", "v1", "apiservices", {NULL, 0}, {name, (size_t)n}};
+		/* Written as it is stored: an empty group is none, or each start would find a difference. */
+		if (priorities[i].group[0] != '\0')
+			(void)snprintf(group, sizeof group, "\"group\":\"%s\",", priorities[i].group);
 		boot_put(b, &where, boot_merge_all,
 			 sp_arena_printf(
 				 boot_arena(b),
 				 "{\"metadata\":{\"labels\":{\"kube-aggregator.kubernetes.io/automanaged\":"
-				 "\"onstart\"}},\"spec\":{\"group\":\"%s\",\"version\":\"%s\","
+				 "\"onstart\"}},\"spec\":{%s\"version\":\"%s\","
 				 "\"groupPriorityMinimum\":%u,\"versionPriority\":%u},\"status\":{"
 				 "\"conditions\":"
 				 "[{\"type\":\"Available\",\"status\":\"True\",\"lastTransitionTime\":"
 				 "\"" SP_FMT
 				 "\",\"reason\":\"Local\",\"message\":\"Local APIServices are always "
 				 "available\"}]}}",
-				 priorities[i].group, priorities[i].version, priorities[i].group_priority,
+				 group, priorities[i].version, priorities[i].group_priority,
 				 priorities[i].version_priority, SP_ARG(now)));
 	}
 }
