@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/api_host.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "lib/t.h"
+
+#define SECOND UINT64_C(1000000000)
+#define BODY_BYTES_MAX ((size_t)64 << 20)
+#define HEADERS_MAX 3u
+
+/* ---- the server ---- */
+
+static int64_t wall_ns(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void write_nothing(void *arg, sp_str line)
+{
+	(void)arg;
+	(void)line;
+}
+
+static void on_accept(void *arg, sp_stream *s)
+{
+	api_server_accept(((t_api *)arg)->server, s);
+}
+
+static void on_drained(void *arg)
+{
+	((t_api *)arg)->drained = true;
+}
+
+static bool is_drained(void *arg)
+{
+	return ((t_api *)arg)->drained;
+}
+
+static void on_closed(void *arg)
+{
+	((t_api *)arg)->closed = true;
+}
+
+static bool is_closed(void *arg)
+{
+	return ((t_api *)arg)->closed;
+}
+
+static void fail_unless(bool ok, const char *what)
+{
+	if (!ok)
+		(void)t_fail(__FILE__, __LINE__, "%s", what);
+}
+
+static void api_close(void *arg)
+{
+	t_api *t = arg;
+	uint64_t until = sp_sim_now_ns(t->sim) + 100 * SECOND;
+	sp_sim_calm(t->sim);
+	sp_listener_close(t->listener);
+	if (t->server != NULL) {
+		api_server_drain(t->server, SECOND, on_drained, t);
+		bool ok = sp_sim_run(t->sim, is_drained, t, until);
+		fail_unless(ok, "the server does not drain");
+		if (ok)
+			api_server_free(t->server);
+	}
+	if (t->store != NULL) {
+		sp_store_close(t->store, on_closed, t);
+		fail_unless(sp_sim_run(t->sim, is_closed, t, until + 100 * SECOND),
+			    "the store does not close");
+	}
+	sp_log_free(t->log);
+	sp_sim_free(t->sim);
+}
+
+/* What pods need to be admitted. */
+static bool make_basics(t_api *t)
+{
+	static const t_req requests[] = {
+		{.method = "POST",
+		 .path = "/api/v1/namespaces",
+		 .body = SP_STR_INIT("{\"metadata\":{\"name\":\"default\"}}"),
+		 .within_ns = 20 * SECOND},
+		{.method = "POST",
+		 .path = "/api/v1/namespaces/default/serviceaccounts",
+		 .body = SP_STR_INIT("{\"metadata\":{\"name\":\"default\"}}"),
+		 .within_ns = 20 * SECOND},
+	};
+	t_call call;
+	bool ok = t_client_open(&t->maker, t, "maker", false);
+	for (size_t i = 0; i < SP_LEN(requests) && ok; i++) {
+		t_call_init(&call);
+		ok = t_call_wait(&t->maker, &call, &requests[i]) && call.status == 201;
+		t_call_done(&call);
+	}
+	return ok;
+}
+
+bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *store)
+{
+	static const sp_store_mem_opts plain = {.commit_ns = 1000000};
+	*t = (t_api){.sim = sp_sim_new(opts)};
+	T_DEFER(api_close, t);
+	t->host = sp_sim_host_new(t->sim, "server", NULL, NULL);
+	t->world = sp_sim_world(t->host);
+	t->log = sp_log_new(&(sp_log_opts){.wall_ns = wall_ns, .write = write_nothing});
+	sp_code code = sp_store_mem_open(t->world, store == NULL ? &plain : store, &t->store, t_err());
+	api_server_opts o = {.store = t->store,
+			     .log = t->log,
+			     .authorization = {.modes = {API_AUTHORIZER_ALWAYS_ALLOW}, .n = 1},
+			     .service_cidrs = SP_STR("10.96.0.0/16"),
+			     .node_ports = SP_STR("30000-32767")};
+	if (code == SP_OK)
+		code = api_server_new(t->world, &o, &t->server, t_err());
+	if (code == SP_OK)
+		code = sp_listen(t->world, SP_STR("0.0.0.0:80"), NULL, on_accept, t, &t->listener, t_err());
+	if (code != SP_OK) {
+		(void)t_fail(__FILE__, __LINE__, "the server does not start: %s", t_err()->msg);
+		return false;
+	}
+	if (make_basics(t))
+		return true;
+	(void)t_fail(__FILE__, __LINE__, "the namespace can't be made");
+	return false;
+}
+
+/* ---- clients ---- */
+
+static void on_client_closed(void *arg)
+{
+	((t_client *)arg)->closed = true;
+}
+
+static bool client_closed(void *arg)
+{
+	return ((t_client *)arg)->closed;
+}
+
+static void client_close(void *arg)
+{
+	t_client *c = arg;
+	sp_sim *s = c->api->sim;
+	sp_http_client_close(c->http, on_client_closed, c);
+	bool ok = sp_sim_run(s, client_closed, c, sp_sim_now_ns(s) + 100 * SECOND);
+	fail_unless(ok, "a client does not close");
+	if (ok)
+		sp_http_client_free(c->http);
+}
+
+bool t_client_open(t_client *c, t_api *t, const char *name, bool h2)
+{
+	*c = (t_client){.api = t, .host = sp_sim_host_new(t->sim, name, NULL, NULL), .h2 = h2};
+	c->world = sp_sim_world(c->host);
+	const sp_http_client_opts o = {.connector = &sp_http_connector_plain};
+	if (sp_http_client_new(c->world, &o, &c->http, t_err()) != SP_OK) {
+		(void)t_fail(__FILE__, __LINE__, "no client: %s", t_err()->msg);
+		return false;
+	}
+	T_DEFER(client_close, c);
+	return true;
+}
+
+/* ---- calls ---- */
+
+void t_call_init(t_call *c)
+{
+	*c = (t_call){.ex = NULL};
+	sp_buf_init(&c->body, BODY_BYTES_MAX);
+}
+
+void t_call_done(t_call *c)
+{
+	sp_buf_done(&c->body);
+}
+
+static void copy_header(sp_http_exchange *ex, sp_http_name name, char *out, size_t n)
+{
+	(void)snprintf(out, n, SP_FMT, SP_ARG(sp_http_get(&ex->headers, name)));
+}
+
+static void on_response(sp_http_exchange *ex)
+{
+	t_call *c = ex->arg;
+	c->status = ex->status;
+	copy_header(ex, SP_HTTP_CONTENT_TYPE, c->type, sizeof c->type);
+	copy_header(ex, SP_HTTP_CONTENT_ENCODING, c->encoding, sizeof c->encoding);
+}
+
+static void on_body(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
+{
+	t_call *c = ex->arg;
+	(void)sp_buf_append(&c->body, bytes, n);
+	if (c->on_bytes != NULL)
+		c->on_bytes(c);
+}
+
+static void on_close(sp_http_exchange *ex, const sp_err *err)
+{
+	t_call *c = ex->arg;
+	c->ex = NULL;
+	c->closed = true;
+	c->code = err == NULL ? SP_OK : err->code;
+	if (c->on_done != NULL)
+		c->on_done(c);
+}
+
+bool t_call_start(t_client *c, t_call *call, const t_req *q)
+{
+	static const sp_http_events events = {
+		.on_response = on_response, .on_body = on_body, .on_close = on_close};
+	sp_http_header headers[HEADERS_MAX];
+	size_t n = 0;
+	if (q->body.ptr != NULL)
+		headers[n++] = (sp_http_header){SP_STR("content-type"),
+						sp_str_c(q->type == NULL ? "application/json" : q->type)};
+	if (q->accept != NULL)
+		headers[n++] = (sp_http_header){SP_STR("accept"), sp_str_c(q->accept)};
+	if (q->encoding != NULL)
+		headers[n++] = (sp_http_header){SP_STR("accept-encoding"), sp_str_c(q->encoding)};
+	SP_AUTO_BYTES body = q->body.ptr == NULL ? NULL : sp_bytes_try_dup(q->body);
+	sp_buf_clear(&call->body);
+	call->status = 0;
+	call->closed = false;
+	call->type[0] = call->encoding[0] = '\0';
+	const sp_http_request o = {
+		.address = SP_STR("server:80"),
+		.h2 = c->h2,
+		.method = sp_str_c(q->method),
+		.path = sp_str_c(q->path),
+		.headers = headers,
+		.n_headers = n,
+		.body = body,
+		.deadline_ns = q->within_ns == 0 ? 0 : sp_now_ns(c->world) + q->within_ns,
+	};
+	call->code = sp_http_request_start(c->http, &o, &events, call, &call->ex, NULL);
+	if (call->code != SP_OK)
+		call->ex = NULL;
+	return call->code == SP_OK;
+}
+
+static bool call_closed(void *arg)
+{
+	return ((t_call *)arg)->closed;
+}
+
+bool t_call_wait(t_client *c, t_call *call, const t_req *q)
+{
+	if (!t_call_start(c, call, q))
+		return true;
+	sp_sim *s = c->api->sim;
+	if (sp_sim_run(s, call_closed, call, sp_sim_now_ns(s) + 60 * SECOND))
+		return true;
+	(void)t_fail(__FILE__, __LINE__, "no end: %s %s", q->method, q->path);
+	sp_http_reset(call->ex, SP_HTTP2_CANCEL);
+	(void)sp_sim_run(s, call_closed, call, sp_sim_now_ns(s) + 60 * SECOND);
+	return false;
+}
