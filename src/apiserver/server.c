@@ -315,6 +315,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->authorization = opts->authorization;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
+	sp_list_init(&s->watches);
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new();
 	make_marker(s);
@@ -350,6 +351,7 @@ void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg),
 {
 	api_expiry_stop(s->events);
 	sp_http_server_drain(s->http, grace_ns, done, arg);
+	api_watches_end(s);
 }
 
 void api_server_free(api_server *s)

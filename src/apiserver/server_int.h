@@ -11,6 +11,7 @@
 #include "apiserver/server.h"
 #include "apiserver/services/pick.h"
 #include "apiserver/tokens.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "kube/view.h"
 #include "store/store.h"
@@ -36,6 +37,8 @@ struct api_server {
 	api_authorization authorization;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */
+	sp_list watches;      /* under way, of watch.c */
+	bool is_draining;
 	bool no_anonymous;
 	bool is_bootstrapped;                 /* the objects of the first moment are there */
 	char marker[API_OBJECT_MARKER_BYTES]; /* of api_object_record */
@@ -46,6 +49,8 @@ struct api_server {
 void api_get(api_request *r);
 void api_list(api_request *r);
 void api_watch(api_request *r);
+/* Ends every watch that is under way; those that begin from now on end at once. */
+void api_watches_end(api_server *s);
 void api_create(api_request *r);
 void api_update(api_request *r);
 void api_patch(api_request *r);

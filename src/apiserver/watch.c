@@ -31,6 +31,7 @@ typedef enum event_type {
 static const char *const event_names[] = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"};
 
 typedef struct api_watcher {
+	sp_list node; /* of server->watches, until it ends */
 	api_request *r;
 	api_list_options o;
 	sp_store_watch *watch; /* NULL while the current state is sent */
@@ -53,6 +54,7 @@ static void watcher_gone(api_request *r)
 {
 	api_watcher *w = r->state;
 	r->state = NULL;
+	sp_list_remove(&w->node);
 	sp_timer_stop(r->server->world, &w->timeout);
 	sp_timer_stop(r->server->world, &w->bookmark);
 	sp_store_watch_close(w->watch);
@@ -66,6 +68,7 @@ static void watcher_gone(api_request *r)
 /* No event comes after this. */
 static void stop(api_watcher *w)
 {
+	sp_list_remove(&w->node);
 	sp_timer_stop(w->r->server->world, &w->timeout);
 	sp_timer_stop(w->r->server->world, &w->bookmark);
 	sp_store_watch_close(w->watch);
@@ -377,6 +380,7 @@ void api_watch(api_request *r)
 {
 	api_watcher *w = SP_NEW(api_watcher);
 	w->r = r;
+	sp_list_init(&w->node);
 	sp_buf_init(&w->out, EVENT_BYTES_MAX);
 	sp_buf_init(&w->text, EVENT_BYTES_MAX);
 	sp_buf_init(&w->shaped, EVENT_BYTES_MAX);
@@ -399,6 +403,11 @@ void api_watch(api_request *r)
 			      : api_media_type(r->out.media);
 	if (!api_begin(r, 200, type, false))
 		return;
+	if (r->server->is_draining) {
+		finish(w);
+		return;
+	}
+	sp_list_push_back(&r->server->watches, &w->node);
 	start_timers(w);
 	bool from_revision = w->o.has_rv && w->o.rv > 0 && !w->o.send_initial;
 	bool wants_state = !w->o.has_send_initial || w->o.send_initial;
@@ -411,4 +420,11 @@ void api_watch(api_request *r)
 	} else if (follow(w, sp_store_revision(r->server->store))) {
 		pump(w);
 	}
+}
+
+void api_watches_end(api_server *s)
+{
+	s->is_draining = true;
+	SP_LIST_FOREACH (node, &s->watches)
+		finish(SP_CONTAINER_OF(node, api_watcher, node));
 }
