@@ -55,15 +55,25 @@ static void fail_unless(bool ok, const char *what)
 		(void)t_fail(__FILE__, __LINE__, "%s", what);
 }
 
+bool t_api_drain(t_api *t, uint64_t grace_ns, uint64_t until_ns)
+{
+	if (!t->draining) {
+		t->draining = true;
+		sp_listener_close(t->listener);
+		if (t->server == NULL)
+			return false;
+		api_server_drain(t->server, grace_ns, on_drained, t);
+	}
+	return t->drained || sp_sim_run(t->sim, is_drained, t, until_ns);
+}
+
 static void api_close(void *arg)
 {
 	t_api *t = arg;
 	uint64_t until = sp_sim_now_ns(t->sim) + 100 * SECOND;
 	sp_sim_calm(t->sim);
-	sp_listener_close(t->listener);
+	bool ok = t_api_drain(t, SECOND, until);
 	if (t->server != NULL) {
-		api_server_drain(t->server, SECOND, on_drained, t);
-		bool ok = sp_sim_run(t->sim, is_drained, t, until);
 		fail_unless(ok, "the server does not drain");
 		if (ok)
 			api_server_free(t->server);

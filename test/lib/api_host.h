@@ -29,12 +29,16 @@ typedef struct t_api {
 	api_server *server;
 	sp_listener *listener;
 	t_client maker; /* made the namespace; can be used for more */
-	bool drained, closed;
+	bool draining, drained, closed;
 } t_api;
 
 /* Serves on port 80 of host "server". Everything is drained, closed and freed at the end of the test, clients
  * first. False: the test has failed. `opts` and `store` may be NULL. */
 bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *store);
+
+/* Takes no more connections and drains the server, within that time; the end of the test frees it. False: not
+ * drained at `until_ns`. */
+bool t_api_drain(t_api *t, uint64_t grace_ns, uint64_t until_ns);
 
 /* On a machine of its own of that name. Closed at the end of the test. */
 bool t_client_open(t_client *c, t_api *t, const char *name, bool h2);
