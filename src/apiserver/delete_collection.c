@@ -104,20 +104,10 @@ static sp_code collect(api_collector *c, sp_err *err)
 static void finish(api_collector *c)
 {
 	api_request *r = c->r;
-	SP_AUTO_BUF text;
-	sp_buf_init(&text, OUT_BYTES_MAX);
 	uint64_t revision = sp_store_revision(r->server->store);
 	const sp_list_meta meta = {
 		.resource_version = {c->revision_text, sp_print_u64(c->revision_text, revision)}};
-	sp_code code = c->writer.begin(&c->writer, &text, &meta, c->out.len);
-	if (code == SP_OK)
-		code = sp_buf_str(&text, sp_buf_view(&c->out));
-	if (code == SP_OK)
-		code = c->writer.end(&c->writer, &text);
-	if (code != SP_OK)
-		api_reply_error(r, code, NULL);
-	else
-		api_reply(r, 200, api_media_type(r->out.media), sp_buf_view(&text));
+	api_list_writer_reply(&c->writer, &meta, sp_buf_view(&c->out));
 }
 
 static void go_on(api_collector *c)

@@ -74,7 +74,11 @@ sp_code api_encode_medium(sp_buf *out, sp_arena *a, const api_output *how, const
 	case API_MEDIA_COUNT_:
 		break;
 	}
-	return how->pretty ? api_json_indent(out, json) : sp_buf_str(out, json);
+	if (how->pretty)
+		return api_json_indent(out, json);
+	/* As Go's json.Encoder ends a value. */
+	(void)sp_buf_str(out, json);
+	return sp_buf_char(out, '\n');
 }
 
 /* ---- shapes ---- */

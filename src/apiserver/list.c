@@ -99,35 +99,18 @@ static sp_str revision_text(api_lister *l)
 	return (sp_str){l->revision_text, sp_print_u64(l->revision_text, l->revision)};
 }
 
-static sp_code compose(api_lister *l, const sp_list_meta *meta, sp_buf *text)
-{
-	SP_TRY(l->writer.begin(&l->writer, text, meta, l->out.len));
-	SP_TRY(sp_buf_str(text, sp_buf_view(&l->out)));
-	return l->writer.end(&l->writer, text);
-}
-
 /* Everything is here before the answer begins: a page, or a medium made of the whole. */
 static void reply_gathered(api_lister *l)
 {
 	api_request *r = l->r;
 	bool all = l->o.labels.n == 0 && l->o.fields.n == 0;
-	SP_AUTO_BUF text, other;
-	sp_buf_init(&text, OUT_BYTES_MAX);
-	sp_buf_init(&other, OUT_BYTES_MAX);
 	sp_list_meta meta = {.resource_version = revision_text(l)};
 	if (!l->at_end) {
 		meta.cont =
 			api_continue_make(r->arena, l->revision, (sp_str){l->from, l->from_len}, l->prefix);
 		meta.remaining = all ? (int64_t)l->n_remaining : 0;
 	}
-	sp_code code = compose(l, &meta, &text);
-	bool convert = r->out.media == API_MEDIA_YAML || r->out.pretty;
-	if (code == SP_OK && convert)
-		code = api_encode_medium(&other, r->arena, &r->out, NULL, sp_buf_view(&text), NULL);
-	if (code != SP_OK)
-		api_reply_error(r, code, NULL);
-	else
-		api_reply(r, 200, api_media_type(r->out.media), sp_buf_view(convert ? &other : &text));
+	api_list_writer_reply(&l->writer, &meta, sp_buf_view(&l->out));
 }
 
 static void expired(api_lister *l)
@@ -199,7 +182,7 @@ static bool send_chunk(api_lister *l)
 {
 	if (!l->begun && !begin_stream(l))
 		return false;
-	if (l->at_end && l->writer.end(&l->writer, &l->out) != SP_OK)
+	if (l->at_end && api_list_writer_end(&l->writer, &l->out) != SP_OK)
 		return false;
 	if (!send(l, sp_buf_view(&l->out), l->at_end))
 		return false;

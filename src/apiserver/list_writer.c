@@ -9,6 +9,7 @@
 
 #define SCRATCH_BYTES_MAX ((size_t)64 << 20)
 #define ITEM_BYTES_MAX (SP_LIMIT_STORED_VALUE_BYTES + 64)
+#define LIST_BYTES_MAX ((size_t)64 << 20)
 
 #define META_LIST_KIND SP_STR("PartialObjectMetadataList")
 #define META_API_VERSION SP_STR("meta.k8s.io/v1")
@@ -186,4 +187,32 @@ sp_code api_list_writer_put(api_list_writer *w, sp_buf *out, const sp_record *re
 	sp_buf_clear(&w->text);
 	SP_TRY(api_object_json(&w->text, w->r->res, rec, revision));
 	return api_list_writer_put_json(w, out, sp_buf_view(&w->text));
+}
+
+/* U: apimachinery pkg/runtime/serializer/json/collections.go */
+sp_code api_list_writer_end(api_list_writer *w, sp_buf *out)
+{
+	const api_output *how = &w->r->out;
+	SP_TRY(w->end(w, out));
+	return how->media == API_MEDIA_JSON && !how->pretty ? sp_buf_char(out, '\n') : SP_OK;
+}
+
+void api_list_writer_reply(api_list_writer *w, const sp_list_meta *meta, sp_str items)
+{
+	api_request *r = w->r;
+	bool convert = r->out.media == API_MEDIA_YAML || r->out.pretty;
+	SP_AUTO_BUF text, other;
+	sp_buf_init(&text, LIST_BYTES_MAX);
+	sp_buf_init(&other, LIST_BYTES_MAX);
+	sp_code code = w->begin(w, &text, meta, items.len);
+	if (code == SP_OK)
+		code = sp_buf_str(&text, items);
+	if (code == SP_OK)
+		code = api_list_writer_end(w, &text);
+	if (code == SP_OK && convert)
+		code = api_encode_medium(&other, r->arena, &r->out, NULL, sp_buf_view(&text), NULL);
+	if (code != SP_OK)
+		api_reply_error(r, code, NULL);
+	else
+		api_reply(r, 200, api_media_type(r->out.media), sp_buf_view(convert ? &other : &text));
 }

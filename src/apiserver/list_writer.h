@@ -33,3 +33,7 @@ sp_code api_list_writer_put_json(api_list_writer *w, sp_buf *out, sp_str json) S
 /* One stored object of the list. */
 sp_code api_list_writer_put(api_list_writer *w, sp_buf *out, const sp_record *rec,
 			    uint64_t revision) SP_MUST_USE;
+/* Instead of w->end: a list of compact JSON ends its line, as upstream's does. */
+sp_code api_list_writer_end(api_list_writer *w, sp_buf *out) SP_MUST_USE;
+/* Answers with a list whose items are gathered, in the request's medium. */
+void api_list_writer_reply(api_list_writer *w, const sp_list_meta *meta, sp_str items);
