@@ -93,6 +93,12 @@ static void refuse_media(api_request *r, bool named, bool watch)
 	api_reply_status(r, &s);
 }
 
+/* U: apiserver pkg/endpoints/handlers/negotiation/negotiate.go, isPrettyPrint. */
+static bool is_for_people(const api_request *r)
+{
+	return api_wants_pretty(&r->query, sp_http_get(&r->ex->headers, SP_HTTP_USER_AGENT));
+}
+
 static bool negotiate(api_request *r)
 {
 	bool watch = sp_str_eq(r->info.verb, SP_STR("watch"));
@@ -100,8 +106,10 @@ static bool negotiate(api_request *r)
 		API_MEDIA_ALL,
 		1u << API_SHAPE_TABLE | 1u << API_SHAPE_METADATA | 1u << API_SHAPE_METADATA_LIST, watch};
 	bool named = accept_names_medium(r);
-	if (named && api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out))
+	if (named && api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out)) {
+		r->out.pretty = r->out.media == API_MEDIA_JSON && (r->out.pretty || is_for_people(r));
 		return true;
+	}
 	refuse_media(r, named, watch);
 	return false;
 }
@@ -265,8 +273,10 @@ static bool read_head(api_request *r)
 		query = (sp_str){NULL, 0};
 	}
 	if (sp_url_query_parse(r->arena, query, &r->query, &err) == SP_OK &&
-	    api_reqinfo_parse(r->arena, r->ex->method, path, &r->query, &r->info, &err) == SP_OK)
+	    api_reqinfo_parse(r->arena, r->ex->method, path, &r->query, &r->info, &err) == SP_OK) {
+		r->out.pretty = is_for_people(r); /* until it is negotiated */
 		return true;
+	}
 	sp_status s = sp_status_bad_request(sp_arena_try_dup(r->arena, sp_str_c(err.msg)));
 	api_reply_status(r, &s);
 	return false;
