@@ -9,6 +9,7 @@
 #define SECOND UINT64_C(1000000000)
 #define BODY_BYTES_MAX ((size_t)64 << 20)
 #define HEADERS_MAX 3u
+#define TRIES 20u
 
 /* ---- the server ---- */
 
@@ -87,7 +88,8 @@ static void api_close(void *arg)
 	sp_sim_free(t->sim);
 }
 
-/* What pods need to be admitted. */
+/* What pods need to be admitted. The network may break already: what is not known to be there is asked for
+ * again. */
 static bool make_basics(t_api *t)
 {
 	static const t_req requests[] = {
@@ -102,11 +104,14 @@ static bool make_basics(t_api *t)
 	};
 	t_call call;
 	bool ok = t_client_open(&t->maker, t, "maker", false);
+	t_call_init(&call);
 	for (size_t i = 0; i < SP_LEN(requests) && ok; i++) {
-		t_call_init(&call);
-		ok = t_call_wait(&t->maker, &call, &requests[i]) && call.status == 201;
-		t_call_done(&call);
+		unsigned n_tries = 0;
+		do
+			ok = t_call_wait(&t->maker, &call, &requests[i]) && n_tries++ < TRIES;
+		while (ok && call.status != 201 && call.status != 409);
 	}
+	t_call_done(&call);
 	return ok;
 }
 

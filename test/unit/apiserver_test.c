@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers of the API server to representative requests, to the letter, over the store in memory on a
+ * simulated network without faults.
+ */
+#include "apiserver/gzip.h"
+#include "base/json.h"
+#include "lib/api_host.h"
+#include "lib/store_help.h"
+#include "lib/t.h"
+
+#define SECOND UINT64_C(1000000000)
+#define MAPS "/api/v1/namespaces/default/configmaps"
+#define META "\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{}"
+#define GR_K "\"name\":\"k\",\"kind\":\"configmaps\""
+/* What the server adds to an object. */
+#define BORN "\"uid\":\"*\",\"resourceVersion\":\"*\",\"creationTimestamp\":\"2026-01-01T00:00:0*Z\""
+
+typedef struct fixture {
+	t_api api;
+	t_call call;
+} fixture;
+
+static void fixture_done(void *arg)
+{
+	t_call_done(&((fixture *)arg)->call);
+}
+
+/* NULL: the test has failed. */
+static fixture *setup(void)
+{
+	fixture *f = sp_new(T_ARENA, fixture, 1);
+	t_call_init(&f->call);
+	T_DEFER(fixture_done, f);
+	return t_api_open(&f->api, &(sp_sim_opts){.seed = 1}, NULL) ? f : NULL;
+}
+
+/* Whether the text is the pattern's; '*' stands for anything, as short as it can be. */
+static bool is_like(sp_str text, const char *pattern)
+{
+	sp_str rest = sp_str_c(pattern), part;
+	bool is_first = true, more = true;
+	while (more) {
+		more = sp_str_cut(&rest, '*', &part);
+		if (!more)
+			part = rest;
+		if (!more && !is_first)
+			return sp_str_ends(text, part);
+		ptrdiff_t at = sp_str_find(text, part);
+		if (at < 0 || (is_first && at != 0))
+			return false;
+		text = sp_str_sub(text, (size_t)at + part.len, text.len);
+		is_first = false;
+	}
+	return text.len == 0;
+}
+
+typedef struct row {
+	t_req q;
+	uint16_t status;
+	const char *like;
+} row;
+
+static void ask(fixture *f, const t_req *q, uint16_t status, const char *like)
+{
+	t_row("%s %s", q->method, q->path);
+	T_TRUE(t_call_wait(&f->api.maker, &f->call, q));
+	T_EQ_U64(f->call.status, status);
+	sp_str body = sp_buf_view(&f->call.body);
+	if (like != NULL && !is_like(body, like))
+		T_FAIL("\n  got  '" SP_FMT "'\n  want '%s'", SP_ARG(body), like);
+}
+
+static void ask_rows(const row *rows, size_t n)
+{
+	fixture *f = setup();
+	for (size_t i = 0; i < n && f != NULL && !t_failed(); i++)
+		ask(f, &rows[i].q, rows[i].status, rows[i].like);
+}
+
+static fixture *with_maps(unsigned n)
+{
+	fixture *f = setup();
+	for (unsigned i = 0; i < n && f != NULL && !t_failed(); i++) {
+		const t_req q = {.method = "POST",
+				 .path = MAPS,
+				 .body = sp_arena_printf(
+					 T_ARENA,
+					 "{\"metadata\":{\"name\":\"k%u\",\"labels\":{\"odd\":\"%u\"}}}", i,
+					 i % 2)};
+		ask(f, &q, 201, NULL);
+	}
+	return t_failed() ? NULL : f;
+}
+
+/* ---- writes ---- */
+
+SP_TEST(apiserver, create_get_delete)
+{
+	static const row rows[] = {
+		{{.method = "POST",
+		  .path = MAPS,
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"},\"data\":{\"a\":\"1\"}}")},
+		 201,
+		 "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"k\",\"namespace\":"
+		 "\"default\"," BORN ",\"managedFields\":[*]},\"data\":{\"a\":\"1\"}}\n"},
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 409,
+		 "{" META
+		 ",\"status\":\"Failure\",\"message\":\"configmaps \\\"k\\\" already exists\",\"reason\":"
+		 "\"AlreadyExists\",\"details\":{" GR_K "},\"code\":409}\n"},
+		{{.method = "PUT",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"resourceVersion\":\"1\"}}")},
+		 409,
+		 "{" META ",\"status\":\"Failure\",\"message\":\"Operation cannot be fulfilled on configmaps "
+		 "\\\"k\\\": the object has been modified; please apply your changes to the latest version "
+		 "and try again\",\"reason\":\"Conflict\",\"details\":{" GR_K "},\"code\":409}\n"},
+		{{.method = "DELETE", .path = MAPS "/k"},
+		 200,
+		 "{" META ",\"status\":\"Success\",\"details\":{" GR_K ",\"uid\":\"*\"}}\n"},
+		{{.method = "GET", .path = MAPS "/k"},
+		 404,
+		 "{" META ",\"status\":\"Failure\",\"message\":\"configmaps \\\"k\\\" not "
+		 "found\",\"reason\":\"NotFound\",\"details\":{" GR_K "},\"code\":404}\n"},
+	};
+	ask_rows(rows, SP_LEN(rows));
+}
+
+SP_TEST(apiserver, update_and_patch)
+{
+	static const row rows[] = {
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 201,
+		 NULL},
+		{{.method = "PUT",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"},\"data\":{\"a\":\"1\"}}")},
+		 200,
+		 "*\"data\":{\"a\":\"1\"}}\n"},
+		{{.method = "PATCH",
+		  .path = MAPS "/k",
+		  .type = "application/merge-patch+json",
+		  .body = SP_STR_INIT("{\"data\":{\"a\":null,\"b\":\"2\"}}")},
+		 200,
+		 "*\"data\":{\"b\":\"2\"}}\n"},
+		{{.method = "PATCH",
+		  .path = MAPS "/k",
+		  .type = "application/json-patch+json",
+		  .body = SP_STR_INIT("[{\"op\":\"add\",\"path\":\"/data/c\",\"value\":\"3\"}]")},
+		 200,
+		 "*\"data\":{\"b\":\"2\",\"c\":\"3\"}}\n"},
+		{{.method = "PATCH",
+		  .path = MAPS "/k?fieldManager=m",
+		  .type = "application/apply-patch+yaml",
+		  .body = SP_STR_INIT(
+			  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: k}\ndata: {d: '4'}\n")},
+		 200,
+		 "*\"data\":{\"b\":\"2\",\"c\":\"3\",\"d\":\"4\"}}\n"},
+	};
+	ask_rows(rows, SP_LEN(rows));
+}
+
+SP_TEST(apiserver, a_dry_run_stores_nothing)
+{
+	static const row rows[] = {
+		{{.method = "POST",
+		  .path = MAPS "?dryRun=All",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 201,
+		 "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"k\",\"namespace\":"
+		 "\"default\","
+		 "\"uid\":\"*\",\"creationTimestamp\":*"},
+		{{.method = "GET", .path = MAPS "/k"}, 404, NULL},
+	};
+	t_no_faults();
+	ask_rows(rows, SP_LEN(rows));
+}
+
+SP_TEST(apiserver, refusals)
+{
+	static const row rows[] = {
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"K\"}}")},
+		 422,
+		 "{" META
+		 ",\"status\":\"Failure\",\"message\":\"ConfigMap \\\"K\\\" is invalid: metadata.name: "
+		 "Invalid value: \\\"K\\\": a lowercase RFC 1123 subdomain must consist of "
+		 "*\",\"reason\":\"Invalid\","
+		 "\"details\":{\"name\":\"K\",\"kind\":\"ConfigMap\",\"causes\":[{\"reason\":"
+		 "\"FieldValueInvalid\","
+		 "\"message\":\"Invalid value: \\\"K\\\": a lowercase "
+		 "*\",\"field\":\"metadata.name\"}]},\"code\":422}\n"},
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/default/pods",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[]}}")},
+		 422,
+		 "*\"causes\":[{\"reason\":\"FieldValueRequired\",\"message\":\"Required "
+		 "value\",\"field\":\"spec.containers\"}]},\"code\":422}\n"},
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{")},
+		 400,
+		 "*\"reason\":\"BadRequest\",\"code\":400}\n"},
+		{{.method = "POST", .path = MAPS, .type = "text/plain", .body = SP_STR_INIT("{}")},
+		 415,
+		 "{" META ",\"status\":\"Failure\",\"message\":\"the body of the request was in an unknown "
+		 "format - accepted media "
+		 "types include: application/json, application/yaml, "
+		 "application/vnd.kubernetes.protobuf\",\"reason\":\"UnsupportedMediaType\",\"code\":415}\n"},
+		{{.method = "GET", .path = MAPS, .accept = "text/html"},
+		 406,
+		 "{" META ",*\"reason\":\"NotAcceptable\",*\"code\":406}\n"},
+		{{.method = "POST", .path = MAPS "/k", .body = SP_STR_INIT("{}")},
+		 405,
+		 "*\"reason\":\"MethodNotAllowed\",*\"code\":405}\n"},
+		{{.method = "GET", .path = "/api/v1/things"},
+		 404,
+		 "*\"message\":\"the server could not find the requested resource\",*\"code\":404}\n"},
+		{{.method = "GET", .path = "/nothing"}, 404, NULL},
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/none/configmaps",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 404,
+		 "*\"message\":\"namespaces \\\"none\\\" not found\",*\"code\":404}\n"},
+		{{.method = "GET", .path = MAPS "?resourceVersion=x"}, 400, NULL},
+	};
+	t_no_faults();
+	ask_rows(rows, SP_LEN(rows));
+}
+
+SP_TEST(apiserver, a_body_over_the_limit)
+{
+	size_t n = ((size_t)3 << 20) + 1;
+	t_no_faults();
+	char *text = sp_arena_alloc(T_ARENA, n);
+	memset(text, 'x', n);
+	fixture *f = setup();
+	const t_req q = {.method = "POST", .path = MAPS, .body = {text, n}};
+	if (f != NULL)
+		ask(f, &q, 413,
+		    "{" META ",\"status\":\"Failure\",\"message\":\"Request entity too large: limit is "
+		    "3145728\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
+}
+
+/* ---- lists ---- */
+
+/* Names of the items, in order, joined. */
+static sp_str items(fixture *f, sp_str *ret_continue, int64_t *ret_remaining)
+{
+	yyjson_val *v = NULL, *item;
+	size_t i, n;
+	sp_str names = {NULL, 0};
+	if (sp_json_parse(T_ARENA, sp_buf_view(&f->call.body), &v, T_ERR) != SP_OK)
+		return names;
+	yyjson_val *meta = sp_json_last(v, SP_STR("metadata"));
+	*ret_continue = sp_json_str(sp_json_last(meta, SP_STR("continue")));
+	*ret_remaining = yyjson_get_sint(sp_json_last(meta, SP_STR("remainingItemCount")));
+	yyjson_arr_foreach(sp_json_last(v, SP_STR("items")), i, n, item)
+	{
+		sp_str name =
+			sp_json_str(sp_json_last(sp_json_last(item, SP_STR("metadata")), SP_STR("name")));
+		names = sp_arena_printf(T_ARENA, SP_FMT "%s" SP_FMT, SP_ARG(names), i > 0 ? "," : "",
+					SP_ARG(name));
+	}
+	return names;
+}
+
+SP_TEST(apiserver, pages_show_one_revision)
+{
+	static const row between[] = {
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k35\"}}")},
+		 201,
+		 NULL},
+		{{.method = "DELETE", .path = MAPS "/k3"}, 200, NULL},
+	};
+	sp_str cont;
+	int64_t remaining;
+	t_no_faults();
+	fixture *f = with_maps(5);
+	T_TRUE(f != NULL);
+	ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
+	T_EQ_C(items(f, &cont, &remaining), "k0,k1");
+	T_EQ_I64(remaining, 3);
+	for (size_t i = 0; i < SP_LEN(between) && !t_failed(); i++)
+		ask(f, &between[i].q, between[i].status, NULL);
+	sp_str path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
+	T_TRUE(path.ptr != NULL);
+	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	T_EQ_C(items(f, &cont, &remaining), "k2,k3");
+	T_EQ_I64(remaining, 1);
+	path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
+	T_TRUE(path.ptr != NULL);
+	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	T_EQ_C(items(f, &cont, &remaining), "k4");
+	T_EQ_U64(cont.len, 0);
+	ask(f, &(t_req){.method = "GET", .path = MAPS "?labelSelector=odd"}, 200, NULL);
+	T_EQ_C(items(f, &cont, &remaining), "k0,k1,k2,k4");
+}
+
+SP_TEST(apiserver, a_collection_is_deleted_by_label)
+{
+	sp_str cont;
+	int64_t remaining;
+	fixture *f = with_maps(4);
+	T_TRUE(f != NULL);
+	ask(f, &(t_req){.method = "DELETE", .path = MAPS "?labelSelector=odd%3D1"}, 200,
+	    "{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"*\"},"
+	    "\"items\":[*]}\n");
+	ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
+	T_EQ_C(items(f, &cont, &remaining), "k0,k2");
+}
+
+SP_TEST(apiserver, media_of_lists)
+{
+	static const char like[] = "apiVersion: v1\nitems:\n- metadata:\n*kind: ConfigMapList\nmetadata:\n  "
+				   "resourceVersion: \"*\"\n";
+	fixture *f = with_maps(1);
+	T_TRUE(f != NULL);
+	ask(f, &(t_req){.method = "GET", .path = MAPS, .accept = "application/yaml"}, 200, like);
+	ask(f, &(t_req){.method = "GET", .path = MAPS "?pretty=1"}, 200,
+	    "{\n  \"kind\": \"ConfigMapList\",\n*\n}");
+	ask(f,
+	    &(t_req){.method = "GET", .path = MAPS, .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
+	    200, "{\"kind\":\"Table\",*}\n");
+	ask(f,
+	    &(t_req){.method = "GET",
+		     .path = MAPS "?includeObject=x",
+		     .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
+	    400, NULL);
+	ask(f, &(t_req){.method = "DELETE", .path = MAPS, .accept = "application/yaml"}, 200, like);
+}
+
+SP_TEST(apiserver, a_large_list_is_compressed)
+{
+	char *body = sp_arena_alloc(T_ARENA, 200100);
+	t_no_faults();
+	fixture *f = setup();
+	T_TRUE(f != NULL);
+	int n = snprintf(body, 100, "{\"metadata\":{\"name\":\"k\"},\"data\":{\"x\":\"");
+	memset(body + n, 'x', 200000);
+	memcpy(body + n + 200000, "\"}}", 3);
+	ask(f, &(t_req){.method = "POST", .path = MAPS, .body = {body, (size_t)n + 200003}}, 201, NULL);
+	ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
+	T_TRUE(f->call.encoding[0] == '\0');
+	sp_str plain = sp_arena_try_dup(T_ARENA, sp_buf_view(&f->call.body));
+	ask(f, &(t_req){.method = "GET", .path = MAPS, .encoding = "gzip"}, 200, NULL);
+	T_EQ_C(sp_str_c(f->call.encoding), "gzip");
+	T_TRUE(f->call.body.len < plain.len / 10);
+	SP_AUTO_BUF unpacked;
+	sp_buf_init(&unpacked, 1 << 20);
+	T_OK(api_gunzip_all(sp_buf_view(&f->call.body), &unpacked));
+	T_EQ_STR(sp_buf_view(&unpacked), plain);
+}
+
+/* ---- watches ---- */
+
+SP_TEST(apiserver, a_watch_ends_in_time)
+{
+	fixture *f = with_maps(1);
+	T_TRUE(f != NULL);
+	uint64_t before = sp_sim_now_ns(f->api.sim);
+	ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&timeoutSeconds=7&allowWatchBookmarks=true"},
+	    200,
+	    "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",*}}\n"
+	    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
+	    "\"resourceVersion\":\"*\"}}}\n");
+	uint64_t after = sp_sim_now_ns(f->api.sim);
+	T_TRUE(after - before >= 7 * SECOND && after - before < 8 * SECOND);
+	T_CODE(f->call.code, SP_OK);
+}
+
+SP_TEST(apiserver, initial_events_and_their_end)
+{
+	fixture *f = with_maps(2);
+	T_TRUE(f != NULL);
+	ask(f,
+	    &(t_req){.method = "GET",
+		     .path = MAPS "?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true&"
+				  "resourceVersionMatch=NotOlderThan"},
+	    200,
+	    "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
+	    "\"name\":\"k0\",*}}\n"
+	    "{\"type\":\"ADDED\",*\"name\":\"k1\",*}}\n"
+	    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
+	    "\"resourceVersion\":\"*\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n");
+}
+
+SP_TEST(apiserver, a_watch_of_what_is_forgotten)
+{
+	t_no_faults();
+	fixture *f = with_maps(4);
+	T_TRUE(f != NULL);
+	sp_store_compact(f->api.store, sp_store_revision(f->api.store));
+	ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&resourceVersion=1"}, 200,
+	    "{\"type\":\"ERROR\",\"object\":{" META
+	    ",\"status\":\"Failure\",\"message\":\"too old resource version: 1 "
+	    "(*)\",\"reason\":\"Expired\",\"code\":410}}\n");
+}
