@@ -464,7 +464,10 @@ static void also_failed(api_write *w, sp_code code)
 
 static void write_failed(api_write *w, sp_code code, const sp_err *err)
 {
-	if (is_conflict(code) && w->txn.i_failed > 0) {
+	if (w->announced && code == SP_ENOTFOUND) {
+		/* An update in between has removed what we had announced: it is gone, as was asked. */
+		reply_record(w, w->record, w->old.revision);
+	} else if (is_conflict(code) && w->txn.i_failed > 0) {
 		also_failed(w, code);
 	} else if (code == SP_EEXISTS && has_generated_name(w) && w->n_ops > 1) {
 		also_failed(w, code); /* what goes along may tell the name */
@@ -490,6 +493,7 @@ static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
 	if (code == SP_OK && w->remove_next) {
 		/* Both steps of a deletion are done, whether or not its client is still there. */
 		w->remove_next = false;
+		w->announced = true;
 		sp_bytes_unref(w->old.record);
 		w->old =
 			(sp_store_value){sp_bytes_ref(w->record), w->ops[0].revision, w->old.create_revision};

@@ -46,7 +46,8 @@ struct api_write {
 	bool is_patch; /* what can't be decoded is the patch's fault */
 	bool is_apply; /* field owners are part of the patch's result */
 	unsigned tries;
-	bool committing, removed_by_update, remove_next;
+	bool committing, removed_by_update;
+	bool remove_next, announced; /* the two steps of api_write_mark_and_remove */
 	/* Tries again from the stored state after a conflict; NULL: conflicts are the client's. */
 	void (*again)(api_write *w);
 	/* The same when only something that goes along had changed; NULL: `again`. */

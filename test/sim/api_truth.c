@@ -100,6 +100,7 @@ static void note(world *w, truth *t, const sp_store_event *e)
 		      .object = object_of(w, text_at(v, "metadata", "name", NULL)),
 		      .tier = tier_of(text_at(v, "metadata", "labels", "tier")),
 		      .is_delete = e->is_delete,
+		      .is_mark = !e->is_delete && text_at(v, "metadata", "deletionTimestamp", NULL).len > 0,
 		      .op = (uint32_t)number_at(v, "metadata", "annotations", "op"),
 		      .n = (uint32_t)number_at(v, "metadata", "annotations", "n")};
 	(void)snprintf(c->uid, sizeof c->uid, SP_FMT, SP_ARG(text_at(v, "metadata", "uid", NULL)));
@@ -191,10 +192,27 @@ static void judge_put(world *w, const change *c, const change *prev)
 		       (unsigned long long)o->revision);
 }
 
+/* The first step of a pod's deletion changes nothing else. */
+static void judge_mark(world *w, const change *c, const change *prev)
+{
+	bool right = prev != NULL && !prev->is_delete && !prev->is_mark && strcmp(c->uid, prev->uid) == 0 &&
+		     c->op == prev->op && c->n == prev->n;
+	if (!right)
+		broken(w, "revision %llu: an end announced of what was not there",
+		       (unsigned long long)c->revision);
+}
+
+/* A write that meets an object whose end is announced removes it, and answers with what was there. */
+static bool met_its_end(world *w, const op *o)
+{
+	const change *c = truth_at(w, o->kind, o->object, o->revision);
+	return o->n_seen == 0 && c != NULL && c->is_mark && c->revision == o->revision;
+}
+
 /* A PUT may have been repeated by the client: refused the second time, done the first. */
 static void judge_op(world *w, const op *o)
 {
-	bool right = o->end == OP_DONE      ? o->n_seen == 1
+	bool right = o->end == OP_DONE      ? o->n_seen == 1 || met_its_end(w, o)
 		     : o->end == OP_REFUSED ? o->n_seen == 0 || o->type == OP_INCREMENT
 					    : o->n_seen <= 1;
 	if (o->type != OP_DELETE && !right)
@@ -219,7 +237,9 @@ void judge_ops(world *w)
 		const change *prev[N_OBJECTS] = {NULL};
 		for (size_t i = 0; i < w->truth[k].n; i++) {
 			const change *c = &w->truth[k].log[i];
-			if (!c->is_delete)
+			if (c->is_mark)
+				judge_mark(w, c, prev[c->object]);
+			else if (!c->is_delete)
 				judge_put(w, c, prev[c->object]);
 			prev[c->object] = c;
 		}

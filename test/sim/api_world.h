@@ -25,7 +25,7 @@ typedef enum kind { CONFIGMAP, POD, KIND_COUNT_ } kind;
 typedef struct change {
 	uint64_t revision;
 	uint8_t object, tier;
-	bool is_delete;
+	bool is_delete, is_mark; /* mark: a pod's end is announced */
 	uint32_t op, n;
 	char uid[40];
 } change;
