@@ -494,6 +494,7 @@ static void on_done(sp_store_txn *t, sp_code code, const sp_err *err)
 		/* Both steps of a deletion are done, whether or not its client is still there. */
 		w->remove_next = false;
 		w->announced = true;
+		api_write_forget_also(w); /* what went along is done */
 		sp_bytes_unref(w->old.record);
 		w->old =
 			(sp_store_value){sp_bytes_ref(w->record), w->ops[0].revision, w->old.create_revision};
