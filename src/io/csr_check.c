@@ -69,6 +69,38 @@ sp_str sp_csr_request_fault(sp_str pem)
 	return fault;
 }
 
+static bool subject_has(const X509_NAME *subject, sp_str organization)
+{
+	bool found = false;
+	int at = -1;
+	while (!found && (at = X509_NAME_get_index_by_NID((X509_NAME *)(uintptr_t)subject,
+							  NID_organizationName, at)) >= 0) {
+		unsigned char *text = NULL;
+		int n = ASN1_STRING_to_UTF8(&text,
+					    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+		found = n >= 0 && sp_str_eq((sp_str){(const char *)text, (size_t)n}, organization);
+		OPENSSL_free(text);
+	}
+	return found;
+}
+
+bool sp_csr_has_organization(sp_str pem, sp_str organization)
+{
+	block b = {.n = 0};
+	bool found = false;
+	BIO *in = reader(pem);
+	if (next_block(in, &b)) {
+		const unsigned char *at = b.data;
+		X509_REQ *req = d2i_X509_REQ(NULL, &at, b.n);
+		found = req != NULL && subject_has(X509_REQ_get_subject_name(req), organization);
+		X509_REQ_free(req);
+	}
+	ERR_clear_error();
+	block_done(&b);
+	BIO_free(in);
+	return found;
+}
+
 /* The DER certificates of one block, of which there must be one at least. */
 static sp_str certificates_fault(const block *b)
 {

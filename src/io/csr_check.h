@@ -10,5 +10,7 @@
  * are upstream's where the fault is in the PEM; inside the request they say less than Go's.
  */
 sp_str sp_csr_request_fault(sp_str pem);
-/* The same for PEM certificates as a signer delivers them; the text lies in the arena. */
+/* True when the subject of a PEM certificate request names that organization (Kubernetes' group). */
+bool sp_csr_has_organization(sp_str pem, sp_str organization);
+/* What is wrong with PEM certificates as a signer delivers them; the text lies in the arena. */
 sp_str sp_csr_certificates_fault(sp_arena *a, sp_str pem);

@@ -75,6 +75,26 @@ YAML
 	says k-deploy 'web' k get deployments
 	ok k-ssa k apply --server-side --force-conflicts -f "$tmp/deploy.yaml"
 	says k-exists 'already exists' k create configmap one
+	ok k-scale k scale deployment web --replicas=5
+	says k-scaled '"replicas": 5' k get deployment web -o json
+	says k-scale-table 'DESIRED' k get deployment web --subresource=scale
+	ok k-expose k expose deployment web --port=80 --type=NodePort
+	says k-exposed 'NodePort' k get service web
+	says k-service-address '10.96.' k get service web -o 'jsonpath={.spec.clusterIP}'
+	says k-address 'services/default/web' k get ipaddresses "$(k get service web -o 'jsonpath={.spec.clusterIP}')"
+	ok k-unexpose k delete service web
+	k create serviceaccount default >/dev/null 2>&1
+	ok k-run k run one --image=nginx:1.25
+	says k-describe 'kube-api-access-' k describe pod one
+	ok k-log-none k logs one
+	ok k-quota k create quota few --hard=configmaps=1
+	ok k-quota-status k patch quota few --subresource=status --type=merge -p '{"status":{"hard":{"configmaps":"1"},"used":{"configmaps":"1"}}}'
+	says k-quota-full 'exceeded quota: few, requested: configmaps=1, used: configmaps=1, limited: configmaps=1' k create configmap more
+	ok k-quota-gone k delete quota few
+	ok k-level k label namespace default pod-security.kubernetes.io/enforce=baseline
+	says k-level-kept 'violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)' k run two --image=nginx:1.25 --overrides '{"spec":{"hostNetwork":true}}'
+	ok k-pod-gone k delete pod one --wait=false
+	says k-events 'No resources found' k get events.events.k8s.io
 	ok k-delete k delete configmap one
 	says k-gone 'not found' k get configmap one
 	says k-api-resources 'deployments' k api-resources

@@ -21,6 +21,7 @@ const api_admission_plugin api_admission_plugins[] = {
 	{"RuntimeClass", api_admit_runtime_class, api_admit_runtime_class_validate},
 	{"CertificateApproval", NULL, api_admit_certificate_approval},
 	{"CertificateSigning", NULL, api_admit_certificate_signing},
+	{"CertificateSubjectRestriction", NULL, api_admit_certificate_subject},
 	{"DefaultIngressClass", api_admit_default_ingress_class, NULL},
 	{"ResourceQuota", NULL, api_admit_quota},
 };

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who approves and signs requests for certificates must be allowed to for their signer.
- * U: kubernetes plugin/pkg/admission/certificates/{approval,signing}, pkg/registry/certificates
+/* CertificateApproval, CertificateSigning and CertificateSubjectRestriction. Who approves and signs requests
+ * for certificates must be allowed to for their signer. U: kubernetes
+ * plugin/pkg/admission/certificates/{approval,signing,subjectrestriction}, pkg/registry/certificates
  * authorization. */
 #include "apiserver/admission/admission.h"
 #include "apiserver/auth.h"
+#include "base/base64.h"
+#include "io/csr_check.h"
 #include "kube/meta.h"
+
+#define CLIENT_SIGNER "kubernetes.io/kube-apiserver-client"
 
 static bool allows(const api_admit *a, sp_str verb, sp_str name)
 {
@@ -61,4 +66,23 @@ bool api_admit_certificate_signing(const api_admit *a)
 	return may(a, "sign", signer_of(a)) ||
 	       api_admit_forbid(a, "user not permitted to sign requests with signerName \"" SP_FMT "\"",
 				SP_ARG(signer_of(a)));
+}
+
+bool api_admit_certificate_subject(const api_admit *a)
+{
+	if (a->op != API_OP_CREATE ||
+	    !api_admit_is(a, "certificates.k8s.io", "certificatesigningrequests", ""))
+		return true;
+	yyjson_mut_val *spec = sp_kv_get(a->obj, "spec");
+	sp_str text = sp_kv_str(spec, "request");
+	size_t n = 0;
+	uint8_t *pem = sp_arena_try_alloc(&a->w->arena, text.len + 1);
+	if (!sp_kv_is(spec, "signerName", CLIENT_SIGNER))
+		return true;
+	/* Validation has refused what can't be read; without room nothing is let through. */
+	bool forbidden = pem == NULL ||
+			 (sp_base64_decode(text, pem, &n, NULL) == SP_OK &&
+			  sp_csr_has_organization((sp_str){(const char *)pem, n}, SP_STR("system:masters")));
+	return !forbidden || api_admit_forbid(a, "use of " CLIENT_SIGNER
+						 " signer with system:masters group is not allowed");
 }
