@@ -149,9 +149,9 @@ static void count(yyjson_mut_val *v, const char *key, uint32_t bit, sp_rules *r,
 static sp_code pattern(compiler *c, yyjson_mut_val *v, sp_str path, sp_rules *r)
 {
 	sp_str why;
-	r->pattern = sp_jmut_str(get(v, "pattern"));
+	r->pattern = sp_arena_try_dup(c->arena, sp_jmut_str(get(v, "pattern")));
 	if (r->pattern.len == 0)
-		return SP_OK;
+		return sp_jmut_str(get(v, "pattern")).len == 0 ? SP_OK : SP_ENOMEM;
 	sp_code code = sp_regex_compile(c->arena, r->pattern, &r->regex, &why, NULL);
 	if (code != SP_EINVAL)
 		return code;
@@ -164,12 +164,24 @@ static sp_code pattern(compiler *c, yyjson_mut_val *v, sp_str path, sp_rules *r)
 	return SP_OK;
 }
 
+/* Most nodes have no rules: they need no memory for them. */
+static sp_code keep_rules(compiler *c, const sp_rules *r, const sp_rules **ret)
+{
+	unsigned n = (unsigned)r->n_enums + r->n_required + r->n_all_of + r->n_any_of + r->n_one_of;
+	if (r->has == 0 && n == 0 && r->not_ == NULL && r->pattern.len == 0 && r->format.len == 0)
+		return SP_OK;
+	sp_rules *kept = sp_try_new(c->arena, sp_rules, 1);
+	if (kept == NULL)
+		return SP_ENOMEM;
+	*kept = *r;
+	*ret = kept;
+	return SP_OK;
+}
+
 static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules **ret)
 {
 	bool ios = is_true(v, "x-kubernetes-int-or-string");
-	sp_rules *r = sp_try_new(c->arena, sp_rules, 1);
-	if (r == NULL)
-		return SP_ENOMEM;
+	sp_rules made = {0}, *r = &made;
 	number(v, "minimum", SP_R_MINIMUM, r, &r->minimum);
 	number(v, "maximum", SP_R_MAXIMUM, r, &r->maximum);
 	number(v, "multipleOf", SP_R_MULTIPLE_OF, r, &r->multiple_of);
@@ -181,7 +193,7 @@ static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules
 	count(v, "maxProperties", SP_R_MAX_PROPERTIES, r, &r->max_properties);
 	r->has |= is_true(v, "exclusiveMinimum") ? SP_R_EXCLUSIVE_MINIMUM : 0;
 	r->has |= is_true(v, "exclusiveMaximum") ? SP_R_EXCLUSIVE_MAXIMUM : 0;
-	r->format = sp_jmut_str(get(v, "format"));
+	r->format = sp_arena_try_dup(c->arena, sp_jmut_str(get(v, "format")));
 	SP_TRY(pattern(c, v, path, r));
 	SP_TRY(texts(c, get(v, "enum"), true, &r->enums, &r->n_enums));
 	SP_TRY(texts(c, get(v, "required"), false, &r->required, &r->n_required));
@@ -191,8 +203,7 @@ static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules
 	if (yyjson_mut_is_obj(get(v, "not")))
 		SP_TRY(node(c, get(v, "not"), LEVEL_FIELD, true, sp_crd_path(c->arena, path, SP_STR("not")),
 			    &r->not_));
-	*ret = r;
-	return SP_OK;
+	return keep_rules(c, &made, ret);
 }
 
 static int by_name(const void *x, const void *y)
@@ -225,7 +236,10 @@ static sp_code properties(compiler *c, yyjson_mut_val *v, bool typed, bool neste
 {
 	static const char *const common[] = {"apiVersion", "kind", "metadata"};
 	yyjson_mut_val *list = get(v, "properties"), *key, *val;
-	size_t n = 0, idx, max, cap = (yyjson_mut_is_obj(list) ? yyjson_mut_obj_size(list) : 0) + 3;
+	size_t n = 0, idx, max,
+	       cap = (yyjson_mut_is_obj(list) ? yyjson_mut_obj_size(list) : 0) + (typed ? SP_LEN(common) : 0);
+	if (cap == 0)
+		return SP_OK;
 	sp_field *f = sp_try_new(c->arena, sp_field, cap);
 	uint16_t *order = sp_try_new(c->arena, uint16_t, cap);
 	if (f == NULL || order == NULL || cap > UINT16_MAX)

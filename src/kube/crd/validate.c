@@ -198,7 +198,7 @@ static void check_text(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str 
 	}
 	if (r->format.len > 0 && !format_fits(r->format, sp_jmut_str(v))) {
 		sp_str shown = quoted(c, v);
-		sp_v_text(c->errors, SP_V_INVALID, path,
+		sp_v_text(c->errors, SP_V_TYPE_INVALID, path,
 			  "Invalid value: " SP_FMT ": " SP_FMT " in body must be of type " SP_FMT ": " SP_FMT,
 			  SP_ARG(shown), SP_ARG(path), SP_ARG(r->format), SP_ARG(shown));
 	}
