@@ -415,14 +415,66 @@ static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 		       sp_kv_path(obj, "status", "acceptedNames", NULL));
 }
 
+/* Expressions are kept, but not evaluated. */
+static bool has_expressions(yyjson_mut_val *schema, unsigned depth)
+{
+	bool found = depth > 0 && sp_kv_list(schema, "x-kubernetes-validations") != NULL;
+	SP_KV_EACH (item, i, schema)
+		found = found || (depth > 0 && has_expressions(item, depth - 1));
+	SP_KV_EACH_MEMBER (key, val, k, schema)
+		found = found || (depth > 0 && has_expressions(val, depth - 1));
+	return found;
+}
+
+static void warn_expressions(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	SP_KV_EACH (version, i, sp_kv_list(sp_kv_get(obj, "spec"), "versions")) {
+		if (has_expressions(sp_kv_get(version, "schema"), SP_JSON_BUILD_DEPTH))
+			sp_warn(c,
+				"spec.versions[%zu].schema: x-kubernetes-validations are kept, but not "
+				"evaluated by this server",
+				i);
+	}
+}
+
 static void warn_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
+	warn_expressions(c, obj);
 	sp_crd_warn_formats(c, sp_kv_get(obj, "spec"), NULL);
 }
 
 static void warn_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
+	warn_expressions(c, obj);
 	sp_crd_warn_formats(c, sp_kv_get(obj, "spec"), sp_kv_get(old, "spec"));
+}
+
+/* The definition waits until its objects are gone. U: customresourcedefinition/etcd.go, Delete. */
+static bool prepare_delete(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	static const char finalizer[] = "customresourcecleanup.apiextensions.k8s.io";
+	char now[SP_TIME_TEXT_BYTES];
+	sp_str time = {now, sp_time_print(now, c->now, 0)};
+	yyjson_mut_val *meta = sp_meta(obj), *list, *status, *conditions, *cond = NULL;
+	bool has = false;
+	if (sp_kv_has(meta, "deletionTimestamp"))
+		return false;
+	SP_KIND_NEED(c, sp_kv_set_str(c->doc, meta, "deletionTimestamp", time));
+	list = sp_kv_need_list(c->doc, meta, "finalizers");
+	SP_KV_EACH (f, i, list)
+		has = has || sp_str_eq(sp_str_c(yyjson_mut_get_str(f)), sp_str_c(finalizer));
+	SP_KIND_NEED(c, list != NULL && (has || sp_kv_append_str(c->doc, list, sp_str_c(finalizer))));
+	status = sp_kv_need_obj(c->doc, obj, "status");
+	conditions = status != NULL ? sp_kv_need_list(c->doc, status, "conditions") : NULL;
+	cond = conditions != NULL ? yyjson_mut_arr_add_obj(c->doc, conditions) : NULL;
+	SP_KIND_NEED(c, cond != NULL && sp_kv_set_str(c->doc, cond, "type", SP_STR("Terminating")) &&
+				sp_kv_set_str(c->doc, cond, "status", SP_STR("True")) &&
+				sp_kv_set_str(c->doc, cond, "lastTransitionTime", time) &&
+				sp_kv_set_str(c->doc, cond, "reason", SP_STR("InstanceDeletionPending")) &&
+				sp_kv_set_str(c->doc, cond, "message",
+					      SP_STR("CustomResourceDefinition marked for deletion; "
+						     "CustomResource deletion will begin soon")));
+	return true;
 }
 
 static const sp_sub_hooks subs[] = {
@@ -433,6 +485,7 @@ const sp_kind_hooks sp_hooks_custom_resource_definition = {
 	.defaults = defaults,
 	.prepare_create = prepare_create,
 	.prepare_update = prepare_update,
+	.prepare_delete = prepare_delete,
 	.validate = validate,
 	.validate_update = validate_update,
 	.warn_create = warn_create,
