@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request's body to an object of the resource, with upstream's refusals.
  * U: apiserver pkg/endpoints/handlers/{create,update,rest}.go, apimachinery pkg/runtime. */
+#include "apiserver/custom/custom.h"
 #include "apiserver/write.h"
 #include "base/limits.h"
 #include "base/yaml.h"
+#include "kube/crd/crd.h"
 #include "kube/decode.h"
 #include "kube/defaults.h"
 #include "kube/protobuf.h"
@@ -88,6 +90,17 @@ static bool is_old_body(const type_meta *t)
 	return sp_str_eq(t->kind, SP_STR("Eviction")) && sp_str_eq(t->api_version, SP_STR("policy/v1beta1"));
 }
 
+/* The kind is for validation to check. */
+static bool check_custom_type(api_write *w, const type_meta *t)
+{
+	if (sp_str_eq(t->api_version, w->res->api_version))
+		return true;
+	return refuse(w, sp_arena_printf(&w->arena,
+					 "the API version in the data (" SP_FMT
+					 ") does not match the expected API version (" SP_FMT ")",
+					 SP_ARG(t->api_version), SP_ARG(w->res->api_version)));
+}
+
 /* "v1.Secret" as Go names a type of an API package, and "core" for the internal one. */
 static bool check_type(api_write *w, const type_meta *t)
 {
@@ -98,6 +111,8 @@ static bool check_type(api_write *w, const type_meta *t)
 	sp_str group = sp_str_sub(t->api_version, 0, t->api_version.len - t->version.len);
 	if (group.len > 0)
 		group.len--;
+	if (w->res->custom != NULL)
+		return check_custom_type(w, t);
 	if (sp_kind_by_kind(group, t->version, t->kind) == NULL)
 		return refuse_kind(w, t,
 				   sp_arena_printf(&w->arena,
@@ -139,7 +154,10 @@ static bool report(api_write *w, const type_meta *t, sp_str json, const sp_stric
 static bool fill_defaults(api_write *w)
 {
 	sp_err err = {0};
-	sp_code code = sp_default(w->doc, w->body_res->kind->schema, w->obj, &err);
+	const api_resource *res = w->body_res;
+	sp_code code = res->custom == NULL ? sp_default(w->doc, res->kind->schema, w->obj, &err)
+		       : sp_crd_default(w->doc, res->kind->schema, w->obj) ? SP_OK
+									   : SP_ETOOLARGE;
 	w->ctx.kind = w->body_res->kind;
 	if (code == SP_OK)
 		code = sp_kind_defaults(&w->ctx, w->obj);
@@ -161,9 +179,15 @@ static bool decode_json(api_write *w, sp_str json, sp_str raw, sp_strict *strict
 		return false;
 	}
 	type_meta t = complete(w, api_version, kind);
+	if (w->res->custom != NULL && kind.len == 0)
+		return refuse_kind(
+			w, &t,
+			sp_arena_printf(&w->arena, "Object 'Kind' is missing in '" SP_FMT "'", SP_ARG(json)));
 	if (!check_type(w, &t))
 		return false;
 	code = sp_decode_json(&w->arena, w->body_res->kind->schema, json, w->doc, strict, &w->obj, &err);
+	if (code == SP_OK && w->body_res->custom != NULL)
+		code = api_custom_coerce(w, strict, &err);
 	if (code == SP_EINVAL)
 		return w->is_patch ? refuse_patched(w, json, sp_str_c(err.msg))
 				   : refuse_kind(w, &t, sp_str_c(err.msg));
@@ -245,7 +269,11 @@ bool api_write_decode(api_write *w, sp_str body)
 	api_media media;
 	sp_strict strict = {0};
 	w->body = body;
-	if (!api_content_type(sp_http_get(&w->r->ex->headers, SP_HTTP_CONTENT_TYPE), API_MEDIA_ALL, &media)) {
+	if (!api_content_type(sp_http_get(&w->r->ex->headers, SP_HTTP_CONTENT_TYPE),
+			      w->res->custom == NULL
+				      ? API_MEDIA_ALL
+				      : API_MEDIA_BIT(API_MEDIA_JSON) | API_MEDIA_BIT(API_MEDIA_YAML),
+			      &media)) {
 		sp_str types[API_MEDIA_COUNT_];
 		for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
 			types[m] = api_media_type((api_media)m);

@@ -18,26 +18,49 @@ typedef struct doc {
 	char etag[SP_DISC_ETAG_BYTES];
 } doc;
 
-struct api_docs {
+typedef struct shelf {
 	sp_arena arena; /* of keys and docs */
 	sp_map docs;    /* "v2", "v3/apis/apps/v1", with "+pb" behind it for protobuf */
-	sp_str index;   /* of v3 */
+} shelf;
+
+struct api_docs {
+	api_server *server;
+	shelf builtin;  /* made once */
+	shelf custom;   /* with custom kinds in them: dropped when those change */
+	uint64_t epoch; /* of the custom kinds */
+	sp_str index;   /* of v3; in the custom shelf */
 	char index_etag[SP_DISC_ETAG_BYTES];
 };
 
-static const sp_openapi_source *source(void)
+/* The built-in kinds, and the custom ones of a group (empty: of all); in the arena. */
+static sp_code source(api_docs *d, sp_arena *a, sp_str group, sp_openapi_source *ret, sp_err *err)
 {
-	static sp_openapi_source from;
-	from = (sp_openapi_source){
+	*ret = (sp_openapi_source){
 		.builtin = sp_kinds, .n_builtin = sp_n_kinds, .version = SP_STR(SP_KUBERNETES_VERSION)};
-	return &from;
+	return api_customs_openapi(d->server->customs, a, group, &ret->custom, &ret->n_custom, err);
 }
 
-api_docs *api_docs_new(void)
+static void shelf_init(shelf *s)
+{
+	sp_arena_init(&s->arena, KEPT_BYTES);
+	sp_map_init(&s->docs);
+}
+
+static void shelf_done(shelf *s)
+{
+	const sp_map_entry *e;
+	for (size_t i = 0; (e = sp_map_next(&s->docs, &i)) != NULL;)
+		sp_bytes_unref(((doc *)e->value)->gz);
+	sp_map_done(&s->docs);
+	sp_arena_done(&s->arena);
+}
+
+api_docs *api_docs_new(api_server *server)
 {
 	api_docs *d = SP_NEW(api_docs);
-	sp_arena_init(&d->arena, KEPT_BYTES);
-	sp_map_init(&d->docs);
+	d->server = server;
+	shelf_init(&d->builtin);
+	shelf_init(&d->custom);
 	return d;
 }
 
@@ -45,19 +68,44 @@ void api_docs_free(api_docs *d)
 {
 	if (d == NULL)
 		return;
-	const sp_map_entry *e;
-	for (size_t i = 0; (e = sp_map_next(&d->docs, &i)) != NULL;)
-		sp_bytes_unref(((doc *)e->value)->gz);
-	sp_map_done(&d->docs);
-	sp_arena_done(&d->arena);
+	shelf_done(&d->builtin);
+	shelf_done(&d->custom);
 	sp_free(d);
+}
+
+/* Drops what was made of custom kinds that have changed since. */
+static void refresh(api_docs *d)
+{
+	uint64_t epoch = api_customs_epoch(d->server->customs);
+	if (epoch == d->epoch)
+		return;
+	shelf_done(&d->custom);
+	shelf_init(&d->custom);
+	d->index = (sp_str){NULL, 0};
+	d->epoch = epoch;
+}
+
+/* The group of "apis/GROUP/VERSION" when it is no built-in one. */
+static sp_str custom_group(api_docs *d, sp_str path)
+{
+	sp_str group;
+	if (!sp_str_take(&path, SP_STR("apis/")))
+		return (sp_str){NULL, 0};
+	if (!sp_str_cut(&path, '/', &group))
+		group = path;
+	return api_resource_has_group(&d->server->resources, group) ? (sp_str){NULL, 0} : group;
 }
 
 /* ---- making ---- */
 
-static sp_code write_doc(sp_arena *a, sp_buf *out, sp_str path, bool v2, bool proto, sp_err *err)
+static sp_code write_doc(api_docs *d, sp_arena *a, sp_buf *out, sp_str path, bool v2, bool proto, sp_err *err)
 {
-	sp_code code = v2 ? sp_openapi_v2(a, out, source()) : sp_openapi_v3(a, out, source(), path);
+	sp_openapi_source from = {
+		.builtin = sp_kinds, .n_builtin = sp_n_kinds, .version = SP_STR(SP_KUBERNETES_VERSION)};
+	sp_str group = custom_group(d, path);
+	if (v2 || group.len > 0)
+		SP_TRY(source(d, a, group, &from, err));
+	sp_code code = v2 ? sp_openapi_v2(a, out, &from) : sp_openapi_v3(a, out, &from, path);
 	if (code != SP_OK || !proto)
 		return code;
 	sp_str json = sp_arena_try_dup(a, sp_buf_view(out));
@@ -67,18 +115,18 @@ static sp_code write_doc(sp_arena *a, sp_buf *out, sp_str path, bool v2, bool pr
 	return v2 ? sp_openapi_v2_proto(a, out, json, err) : sp_openapi_v3_proto(a, out, json, err);
 }
 
-static sp_code keep(api_docs *d, sp_str key, const sp_buf *text, doc **ret)
+static sp_code keep(shelf *s, sp_str key, const sp_buf *text, doc **ret)
 {
 	SP_AUTO_BUF gz;
 	sp_buf_init(&gz, SP_OPENAPI_BYTES_MAX);
-	doc *made = sp_try_new(&d->arena, doc, 1);
-	sp_str name = sp_arena_try_dup(&d->arena, key);
+	doc *made = sp_try_new(&s->arena, doc, 1);
+	sp_str name = sp_arena_try_dup(&s->arena, key);
 	if (made == NULL || name.ptr == NULL)
 		return SP_ENOMEM;
 	SP_TRY(api_gzip_all(sp_buf_view(text), &gz));
 	sp_disc_etag(made->etag, sp_buf_view(text));
 	made->gz = sp_bytes_try_dup(sp_buf_view(&gz));
-	if (made->gz == NULL || sp_map_put(&d->docs, name, made, NULL) != SP_OK) {
+	if (made->gz == NULL || sp_map_put(&s->docs, name, made, NULL) != SP_OK) {
 		made->gz = sp_bytes_unref(made->gz);
 		return SP_ENOMEM;
 	}
@@ -93,16 +141,18 @@ static sp_code find(api_docs *d, sp_str path, bool v2, bool proto, doc **ret, sp
 			 proto ? "+pb" : "");
 	if (n >= (int)sizeof key)
 		return SP_ENOTFOUND;
-	*ret = sp_map_get(&d->docs, (sp_str){key, (size_t)n});
+	refresh(d);
+	shelf *s = v2 || custom_group(d, path).len > 0 ? &d->custom : &d->builtin;
+	*ret = sp_map_get(&s->docs, (sp_str){key, (size_t)n});
 	if (*ret != NULL)
 		return SP_OK;
 	sp_arena scratch;
 	SP_AUTO_BUF text;
 	sp_arena_init(&scratch, SCRATCH_BYTES);
 	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
-	sp_code code = write_doc(&scratch, &text, path, v2, proto, err);
+	sp_code code = write_doc(d, &scratch, &text, path, v2, proto, err);
 	if (code == SP_OK)
-		code = keep(d, (sp_str){key, (size_t)n}, &text, ret);
+		code = keep(s, (sp_str){key, (size_t)n}, &text, ret);
 	sp_arena_done(&scratch);
 	return code;
 }
@@ -172,12 +222,21 @@ void api_docs_v2(api_request *r)
 }
 
 /* The index names a hash of each document, so it needs them all; they are made once. */
-static sp_code make_index(api_docs *d, sp_err *err)
+static sp_code make_index(api_docs *d, sp_arena *a, sp_err *err)
 {
 	sp_str *paths;
 	size_t n;
-	SP_TRY(sp_openapi_v3_paths(&d->arena, source(), &paths, &n));
-	sp_str *hashes = sp_try_new(&d->arena, sp_str, n + 1);
+	sp_openapi_source from = {.builtin = sp_kinds, .n_builtin = sp_n_kinds};
+	const sp_kind *const *kinds;
+	SP_TRY(api_customs_kinds(d->server->customs, a, &kinds, &from.n_custom, err));
+	sp_openapi_custom *custom = sp_try_new(a, sp_openapi_custom, from.n_custom + 1);
+	for (size_t i = 0; custom != NULL && i < from.n_custom; i++)
+		custom[i].kind = kinds[i]; /* paths need no schemas */
+	from.custom = custom;
+	if (custom == NULL)
+		return SP_ENOMEM;
+	SP_TRY(sp_openapi_v3_paths(a, &from, &paths, &n));
+	sp_str *hashes = sp_try_new(a, sp_str, n + 1);
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
 	for (size_t i = 0; i < n && hashes != NULL; i++) {
@@ -188,7 +247,7 @@ static sp_code make_index(api_docs *d, sp_err *err)
 	if (hashes == NULL)
 		return SP_ENOMEM;
 	SP_TRY(sp_openapi_v3_index(&text, paths, hashes, n));
-	d->index = sp_arena_try_dup(&d->arena, sp_buf_view(&text));
+	d->index = sp_arena_try_dup(&d->custom.arena, sp_buf_view(&text));
 	sp_disc_etag(d->index_etag, d->index);
 	return d->index.ptr == NULL ? SP_ENOMEM : SP_OK;
 }
@@ -197,7 +256,8 @@ static void serve_index(api_request *r)
 {
 	api_docs *d = r->server->docs;
 	sp_err err = {0};
-	sp_code code = d->index.ptr != NULL ? SP_OK : make_index(d, &err);
+	refresh(d);
+	sp_code code = d->index.ptr != NULL ? SP_OK : make_index(d, r->arena, &err);
 	if (code != SP_OK) {
 		api_reply_error(r, code, &err);
 		return;

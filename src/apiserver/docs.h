@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OpenAPI documents: made when first asked for, kept compressed (a few hundred KB for all), with an
- * entity tag. U: k8s.io/kube-openapi pkg/handler, pkg/handler3.
+ * The OpenAPI documents: made when first asked for, again after custom kinds have changed, kept compressed (a
+ * few hundred KB for all), with an entity tag. U: k8s.io/kube-openapi pkg/handler, pkg/handler3.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 typedef struct api_docs api_docs;
 
 /* Aborts without memory. */
-api_docs *api_docs_new(void);
+api_docs *api_docs_new(api_server *server);
 /* NULL is a no-op. */
 void api_docs_free(api_docs *d);
 

@@ -32,6 +32,37 @@ static sp_code json_begin(api_list_writer *w, sp_buf *out, const sp_list_meta *m
 	return sp_buf_str(out, SP_STR("},\"items\":["));
 }
 
+/* ---- the same of custom resources: members sorted, items whole ---- */
+
+static sp_code custom_begin(api_list_writer *w, sp_buf *out, const sp_list_meta *meta, size_t items_len)
+{
+	const api_resource *res = w->r->res;
+	(void)items_len;
+	/* What comes behind the items; `meta` is gone by then. */
+	w->tail = sp_arena_printf(w->r->arena,
+				  "],\"kind\":\"" SP_FMT "\",\"metadata\":{\"continue\":\"" SP_FMT "\",",
+				  SP_ARG(res->kind->list_kind), SP_ARG(meta->cont));
+	if (meta->remaining > 0)
+		w->tail = sp_arena_printf(w->r->arena, SP_FMT "\"remainingItemCount\":%lld,", SP_ARG(w->tail),
+					  (long long)meta->remaining);
+	w->tail = sp_arena_printf(w->r->arena, SP_FMT "\"resourceVersion\":\"" SP_FMT "\"}}", SP_ARG(w->tail),
+				  SP_ARG(meta->resource_version));
+	if (w->tail.ptr == NULL)
+		return SP_ENOMEM;
+	return sp_buf_printf(out, "{\"apiVersion\":\"" SP_FMT "\",\"items\":[", SP_ARG(res->api_version));
+}
+
+static sp_code custom_item(api_list_writer *w, sp_buf *out, sp_str json)
+{
+	(void)sp_buf_str(out, w->any ? SP_STR(",") : SP_STR(""));
+	return sp_buf_str(out, json);
+}
+
+static sp_code custom_end(api_list_writer *w, sp_buf *out)
+{
+	return sp_buf_str(out, w->tail);
+}
+
 /* Items of typed lists carry no kind and apiVersion of their own. */
 static sp_code json_item(api_list_writer *w, sp_buf *out, sp_str json)
 {
@@ -142,12 +173,15 @@ static const api_list_writer writers[] = {
 	[API_SHAPE_METADATA] = {.begin = partial_begin, .item = partial_item, .end = partial_end},
 	[API_SHAPE_METADATA_LIST] = {.begin = partial_begin, .item = partial_item, .end = partial_end},
 };
+static const api_list_writer custom_writer = {.begin = custom_begin, .item = custom_item, .end = custom_end};
 static const api_list_writer pb_writer = {.begin = pb_begin, .item = pb_item, .end = pb_end, .gathers = true};
 
 sp_code api_list_writer_init(api_list_writer *w, api_request *r, sp_err *err)
 {
 	SP_ASSERT(r->out.shape < SP_LEN(writers));
 	*w = r->out.media == API_MEDIA_PROTOBUF ? pb_writer : writers[r->out.shape];
+	if (r->res->custom != NULL && r->out.shape == API_SHAPE_OBJECT)
+		*w = custom_writer;
 	w->r = r;
 	/* YAML and indented text are made of the whole. */
 	w->gathers = w->gathers || r->out.media == API_MEDIA_YAML || r->out.pretty;
@@ -174,7 +208,7 @@ void api_list_writer_done(api_list_writer *w)
 
 sp_code api_list_writer_put_json(api_list_writer *w, sp_buf *out, sp_str json)
 {
-	if (!sp_str_starts(json, w->r->res->type_meta))
+	if (w->r->res->custom == NULL && !sp_str_starts(json, w->r->res->type_meta))
 		return SP_EINTERNAL;
 	SP_TRY(w->item(w, out, json));
 	w->any = true;

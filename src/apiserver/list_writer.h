@@ -23,6 +23,7 @@ struct api_list_writer {
 	sp_jout jout;
 	sp_arena scratch; /* of one item */
 	sp_buf text;      /* one item as JSON */
+	sp_str tail;      /* of lists whose metadata stands behind their items */
 };
 
 sp_code api_list_writer_init(api_list_writer *w, api_request *r, sp_err *err) SP_MUST_USE;

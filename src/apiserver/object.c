@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/object.h"
 
+#include "apiserver/custom/custom.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "kube/encode.h"
@@ -61,7 +62,11 @@ sp_code api_object_record(sp_arena *a, const api_resource *res, yyjson_mut_doc *
 			  sp_str marker, sp_bytes **ret, sp_err *err)
 {
 	SP_ASSERT(marker.len == API_OBJECT_MARKER_BYTES);
-	if (res->kind != res->stored) {
+	if (res->custom != NULL) {
+		obj = api_custom_to_stored(res->custom, doc, obj);
+		if (obj == NULL)
+			return sp_fail(err, SP_ETOOLARGE, "no room for the object");
+	} else if (res->kind != res->stored) {
 		obj = yyjson_mut_val_mut_copy(doc, obj);
 		if (obj == NULL || !api_object_to_stored(res, a, doc, obj))
 			return sp_fail(err, SP_ETOOLARGE, "no room for the object");
@@ -134,6 +139,10 @@ static sp_code convert(sp_buf *out, const api_resource *res, const sp_record *re
 
 sp_code api_object_json(sp_buf *out, const api_resource *res, const sp_record *rec, uint64_t revision)
 {
+	if (res->custom != NULL)
+		return api_custom_is_current(res->custom, rec)
+			       ? splice(out, rec, revision)
+			       : api_custom_json(out, res->custom, rec, revision);
 	return res->kind == res->stored ? splice(out, rec, revision) : convert(out, res, rec, revision);
 }
 
@@ -145,6 +154,22 @@ sp_code api_object_tree(sp_arena *a, const sp_record *rec, uint64_t revision, yy
 	SP_TRY(sp_json_parse_mut(a, rec->object, doc, &obj, err));
 	if (!sp_kv_set_str(doc, sp_kv_need_obj(doc, obj, "metadata"), "resourceVersion",
 			   (sp_str){text, sp_print_u64(text, revision)}))
+		return sp_fail(err, SP_ETOOLARGE, "no room for the object");
+	*ret = obj;
+	return SP_OK;
+}
+
+sp_code api_object_tree_as(sp_arena *a, const api_resource *res, const sp_record *rec, uint64_t revision,
+			   yyjson_mut_doc *doc, yyjson_mut_val **ret, sp_err *err)
+{
+	yyjson_mut_val *obj = NULL;
+	bool ok = true;
+	SP_TRY(api_object_tree(a, rec, revision, doc, &obj, err));
+	if (res->custom == NULL)
+		ok = api_object_to_served(res, a, doc, obj);
+	else if (!api_custom_is_current(res->custom, rec))
+		ok = api_custom_from_stored(res->custom, doc, obj);
+	if (!ok)
 		return sp_fail(err, SP_ETOOLARGE, "no room for the object");
 	*ret = obj;
 	return SP_OK;

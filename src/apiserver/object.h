@@ -32,5 +32,9 @@ sp_code api_object_tree(sp_arena *a, const sp_record *rec, uint64_t revision, yy
 bool api_object_to_served(const api_resource *res, sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj);
 bool api_object_to_stored(const api_resource *res, sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj);
 
+/* The object as a tree in the version of `res`. */
+sp_code api_object_tree_as(sp_arena *a, const api_resource *res, const sp_record *rec, uint64_t revision,
+			   yyjson_mut_doc *doc, yyjson_mut_val **ret, sp_err *err) SP_MUST_USE;
+
 /* The key of an object: "namespace/name", or "name" of cluster-wide kinds. {NULL, 0}: no room. */
 sp_str api_object_rest(sp_arena *a, const api_resource *res, sp_str ns, sp_str name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/options.h"
 
+#include "apiserver/custom/custom.h"
 #include "apiserver/server_int.h"
 #include "base/num.h"
 #include "kube/meta.h"
@@ -64,7 +65,13 @@ static bool bind_fields(api_request *r, api_list_options *o)
 {
 	sp_str why = {NULL, 0};
 	const sp_kind *k = r->res->kind;
-	const sp_field_kind kind = {.group = k->group, .version = k->version, .kind = k->kind};
+	const api_custom *custom = r->res->custom;
+	const sp_field_kind kind = {.group = k->group,
+				    .version = k->version,
+				    .kind = k->kind,
+				    .custom = custom != NULL,
+				    .selectable = custom == NULL ? NULL : custom->selectable,
+				    .n_selectable = custom == NULL ? 0 : custom->n_selectable};
 	if (sp_fields_bind(r->arena, &kind, &o->fields, &why) != SP_OK)
 		return refuse_text(r, why);
 	(void)sp_selector_exact(&o->fields, SP_STR("metadata.name"), &o->name);

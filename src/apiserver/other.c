@@ -148,7 +148,8 @@ static void reply_discovery(api_request *r)
 	sp_disc d;
 	static const api_output_rules rules = {API_MEDIA_BIT(API_MEDIA_JSON), 1u << API_SHAPE_DISCOVERY,
 					       false};
-	const sp_disc_source from = {.builtin = sp_kinds, .n_builtin = sp_n_kinds};
+	sp_disc_source from = {.builtin = sp_kinds, .n_builtin = sp_n_kinds};
+	sp_err err = {0};
 	SP_AUTO_BUF doc;
 	sp_buf_init(&doc, TEXT_BYTES_MAX);
 	sp_str path = r->info.path;
@@ -156,7 +157,9 @@ static void reply_discovery(api_request *r)
 	bool aggregated = root &&
 			  api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out) &&
 			  r->out.shape == API_SHAPE_DISCOVERY;
-	sp_code code = sp_disc_build(r->arena, &from, &d);
+	sp_code code = api_customs_kinds(r->server->customs, r->arena, &from.custom, &from.n_custom, &err);
+	if (code == SP_OK)
+		code = sp_disc_build(r->arena, &from, &d);
 	if (code == SP_OK)
 		code = write_doc(r, &d, &doc, aggregated);
 	reply_doc(r, code, &doc, aggregated);

@@ -27,16 +27,23 @@ static const sp_str patch_media[PATCH_COUNT_] = {
 static bool find_type(api_request *r, patch_type *ret)
 {
 	sp_str essence = {NULL, 0};
+	bool is_custom = r->res->custom != NULL;
 	(void)api_media_essence(sp_http_get(&r->ex->headers, SP_HTTP_CONTENT_TYPE), &essence);
 	for (unsigned t = 0; t < PATCH_COUNT_; t++) {
-		if (sp_str_eq_nocase(essence, patch_media[t])) {
+		if (sp_str_eq_nocase(essence, patch_media[t]) && !(is_custom && t == PATCH_STRATEGIC)) {
 			*ret = (patch_type)t;
 			return true;
 		}
 	}
-	sp_status s = sp_status_unsupported_media_type(r->arena, patch_media, PATCH_COUNT_);
-	s.message = SP_STR("415: Unsupported Media Type"); /* upstream's router, in its words */
-	s.has_details = true;
+	static const sp_str of_custom[] = {
+		SP_STR_INIT("application/json-patch+json"),
+		SP_STR_INIT("application/merge-patch+json"),
+		SP_STR_INIT("application/apply-patch+yaml"),
+	};
+	sp_status s = sp_status_unsupported_media_type(r->arena, of_custom, SP_LEN(of_custom));
+	if (!is_custom)
+		s.message = SP_STR("415: Unsupported Media Type"); /* upstream's router, in its words */
+	s.has_details = !is_custom;
 	api_reply_status(r, &s);
 	return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET of one object, and what all readers share. */
+#include "apiserver/custom/custom.h"
 #include "apiserver/server_int.h"
 #include "base/limits.h"
 
@@ -142,8 +143,21 @@ static sp_str field_of(const api_resource *res, const sp_record *rec, sp_str res
 	return value;
 }
 
+/* The header was written when other fields were to be selected by: the object itself is asked. */
+static bool fields_match_object(const sp_selector *s, const sp_record *rec)
+{
+	sp_arena scratch;
+	yyjson_val *root = NULL;
+	sp_arena_init(&scratch, OBJECT_TEXT_BYTES_MAX * 16);
+	bool match = sp_json_parse(&scratch, rec->object, &root, NULL) == SP_OK && sp_fields_match(s, root);
+	sp_arena_done(&scratch);
+	return match;
+}
+
 bool api_selects(const api_list_options *o, const api_resource *res, const sp_record *rec, sp_str rest)
 {
+	if (o->fields.n > 0 && res->custom != NULL && !api_custom_has_fields(res->custom, rec))
+		return fields_match_object(&o->fields, rec) && labels_match(&o->labels, rec);
 	for (size_t i = 0; i < o->fields.n; i++) {
 		const sp_requirement *q = &o->fields.reqs[i];
 		bool equal = sp_str_eq(field_of(res, rec, rest, q->key), q->values[0]);

@@ -23,6 +23,7 @@ typedef struct api_request {
 	api_reqinfo info;
 	const api_resource *res;   /* of resource requests */
 	const sp_subresource *sub; /* or NULL */
+	const api_resource *held;  /* a custom resource is kept as long as the request; or NULL */
 	api_user user;
 	api_output out; /* how an object goes back */
 	sp_str audit_id;

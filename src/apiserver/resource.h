@@ -22,6 +22,7 @@ typedef struct api_resource {
 	uint64_t schema_hash;  /* of the stored version */
 	bool has_versions;     /* the same objects are served in another version too */
 	const sp_table_plan *plan;
+	struct api_custom *custom; /* of CRDs: apiserver/custom/custom.h; NULL: built in */
 } api_resource;
 
 typedef struct api_resources {

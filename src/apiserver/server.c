@@ -28,7 +28,8 @@ static void refuse_unknown(api_request *r)
 
 static void refuse_method(api_request *r)
 {
-	sp_status s = sp_status_method_not_allowed();
+	sp_status s = r->held == NULL ? sp_status_method_not_allowed()
+				      : sp_status_method_not_supported(r->arena, r->res->gr, r->info.verb);
 	api_reply_status(r, &s);
 }
 
@@ -99,6 +100,21 @@ static bool is_for_people(const api_request *r)
 	return api_wants_pretty(&r->query, sp_http_get(&r->ex->headers, SP_HTTP_USER_AGENT));
 }
 
+/* A Scale is a built-in type, whatever it is of. */
+static bool is_custom_scale(const api_request *r)
+{
+	return r->held != NULL && r->sub != NULL && sp_str_eq(r->sub->name, SP_STR("scale"));
+}
+
+static void refuse_protobuf(api_request *r)
+{
+	sp_str types[API_MEDIA_COUNT_];
+	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
+		types[m] = api_media_type((api_media)m);
+	sp_status s = sp_status_not_acceptable(r->arena, types, API_MEDIA_COUNT_);
+	api_reply_status(r, &s);
+}
+
 static bool negotiate(api_request *r)
 {
 	bool watch = sp_str_eq(r->info.verb, SP_STR("watch"));
@@ -108,7 +124,12 @@ static bool negotiate(api_request *r)
 	bool named = accept_names_medium(r);
 	if (named && api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out)) {
 		r->out.pretty = r->out.media == API_MEDIA_JSON && (r->out.pretty || is_for_people(r));
-		return true;
+		/* Custom resources have no protobuf, only what is shown of them has. */
+		if (r->held == NULL || is_custom_scale(r) || r->out.media != API_MEDIA_PROTOBUF ||
+		    r->out.shape != API_SHAPE_OBJECT)
+			return true;
+		refuse_protobuf(r);
+		return false;
 	}
 	refuse_media(r, named, watch);
 	return false;
@@ -149,7 +170,7 @@ static bool has_special_form(const api_request *r)
 static void dispatch_verb(api_request *r, uint8_t allowed)
 {
 	bool head = r->ex->method_id == SP_HTTP_HEAD;
-	api_handler *special = head ? NULL : api_special_handler(r);
+	api_handler *special = head || r->held != NULL ? NULL : api_special_handler(r);
 	if (special != NULL && has_special_form(r)) {
 		if (negotiate(r))
 			special(r);
@@ -160,7 +181,11 @@ static void dispatch_verb(api_request *r, uint8_t allowed)
 			continue;
 		if ((allowed & verbs[i].bit) == 0 || !has_right_form(r, verbs[i].named))
 			break;
-		if (negotiate(r))
+		if (!negotiate(r))
+			return;
+		if (is_custom_scale(r))
+			api_custom_scale(r);
+		else
 			verbs[i].fn(r);
 		return;
 	}
@@ -186,6 +211,42 @@ static void warn_deprecated(api_request *r)
 	}
 }
 
+/* A definition that is not served is as if it were not there. U: apiextensions-apiserver
+ * pkg/apiserver/customresource_handler.go, ServeHTTP. */
+static void dispatch_custom(api_request *r)
+{
+	sp_err err;
+	api_custom_found found;
+	bool has_ns = r->info.ns.len > 0;
+	sp_code code = api_customs_find(r->server->customs, r->arena, r->info.group, r->info.version,
+					r->info.resource, &found, &err);
+	if (code != SP_OK) {
+		if (code == SP_ENOTFOUND)
+			refuse_page(r);
+		else
+			api_reply_error(r, code, &err);
+		return;
+	}
+	r->held = r->res = &found.version->res;
+	if (has_ns != r->res->kind->namespaced && (has_ns || !is_collection_read(r))) {
+		refuse_page(r);
+		return;
+	}
+	if (found.warning.len > 0)
+		api_warn(r, found.warning);
+	if (r->info.subresource.len > 0) {
+		r->sub = api_subresource(r->res, r->info.subresource);
+		if (r->sub == NULL) {
+			api_reply_error(r, SP_ENOTFOUND, NULL);
+			return;
+		}
+	}
+	if (found.terminating && r->sub == NULL && sp_str_eq(r->info.verb, SP_STR("create")))
+		refuse_method(r);
+	else
+		dispatch_verb(r, r->sub == NULL ? SP_VERBS_ALL : r->sub->verbs);
+}
+
 static void dispatch_resource(api_request *r)
 {
 	r->res = api_resource_find(&r->server->resources, r->info.group, r->info.version, r->info.resource);
@@ -193,7 +254,7 @@ static void dispatch_resource(api_request *r)
 		if (api_resource_has_group(&r->server->resources, r->info.group))
 			refuse_unknown(r);
 		else
-			refuse_page(r);
+			dispatch_custom(r);
 		return;
 	}
 	warn_deprecated(r);
@@ -245,6 +306,8 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 	(void)err;
 	if (r->on_gone != NULL && r->state != NULL)
 		r->on_gone(r);
+	if (r->held != NULL)
+		api_resource_unref(r->held);
 }
 
 static const sp_http_events events = {.on_writable = on_writable, .on_close = on_close};
@@ -327,7 +390,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->tokens = opts->tokens;
 	sp_list_init(&s->watches);
 	s->rbac = api_rbac_new(opts->store);
-	s->docs = api_docs_new();
+	s->docs = api_docs_new(s);
+	s->customs = api_customs_new(s);
 	make_marker(s);
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
@@ -340,6 +404,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 			api_resources_done(&s->resources);
 	}
 	if (code != SP_OK) {
+		api_customs_free(s->customs);
 		api_rbac_free(s->rbac);
 		api_docs_free(s->docs);
 		sp_arena_done(&s->arena);
@@ -370,6 +435,7 @@ void api_server_free(api_server *s)
 		return;
 	api_expiry_free(s->events);
 	sp_http_server_free(s->http);
+	api_customs_free(s->customs);
 	api_rbac_free(s->rbac);
 	api_docs_free(s->docs);
 	api_resources_done(&s->resources);

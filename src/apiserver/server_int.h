@@ -2,6 +2,7 @@
 /* The server's own state and its handlers; for src/apiserver only. */
 #pragma once
 
+#include "apiserver/custom/custom.h"
 #include "apiserver/docs.h"
 #include "apiserver/expiry.h"
 #include "apiserver/object.h"
@@ -34,6 +35,7 @@ struct api_server {
 	api_docs *docs;
 	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */
+	api_customs *customs;
 	api_authorization authorization;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */

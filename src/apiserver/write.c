@@ -2,6 +2,7 @@
 #include "apiserver/write.h"
 
 #include "apiserver/admission/admission.h"
+#include "apiserver/custom/custom.h"
 #include "apiserver/escalate.h"
 #include "apiserver/services/services.h"
 #include "base/alloc.h"
@@ -28,6 +29,7 @@ static void write_free(api_write *w)
 	api_write_forget_also(w);
 	sp_bytes_unref(w->old.record);
 	sp_bytes_unref(w->record);
+	api_resource_unref(w->res);
 	sp_arena_done(&w->arena);
 	sp_free(w);
 }
@@ -108,6 +110,7 @@ api_write *api_write_new(api_request *r, const char *options, bool is_apply)
 	w->r = r;
 	w->server = r->server;
 	w->res = w->body_res = r->res;
+	api_resource_ref(w->res);
 	w->o = o;
 	sp_arena_init(&w->arena, WRITE_ARENA_BYTES);
 	r->state = w;
@@ -225,10 +228,7 @@ sp_code api_write_load_at(api_write *w, sp_str ns, sp_str name, yyjson_mut_val *
 		return sp_fail(err, SP_ENOMEM, "no room for the key");
 	SP_TRY(sp_store_get(w->server->store, (sp_store_key){w->res->prefix, w->rest}, 0, &w->old, err));
 	SP_TRY(sp_record_decode(sp_bytes_view(w->old.record), &rec, err));
-	SP_TRY(api_object_tree(&w->arena, &rec, w->old.revision, w->doc, ret_old, err));
-	if (!api_object_to_served(w->res, &w->arena, w->doc, *ret_old))
-		return sp_fail(err, SP_ETOOLARGE, "no room for the object");
-	return SP_OK;
+	return api_object_tree_as(&w->arena, w->res, &rec, w->old.revision, w->doc, ret_old, err);
 }
 
 /* ---- prepare ---- */
