@@ -10,25 +10,20 @@
 #include "kube/openapi/openapi.h"
 
 #define SCRATCH_BYTES ((size_t)512 << 20)
-#define KEPT_BYTES ((size_t)64 << 20)
 
-/* One document in one form. */
+/* One document in one form; its key stands behind it. */
 typedef struct doc {
 	sp_bytes *gz;
+	uint64_t mark; /* of the custom kinds it was made of, or 0 */
 	char etag[SP_DISC_ETAG_BYTES];
+	sp_str key; /* "v2/", "v3/apis/apps/v1", with "+pb" behind it for protobuf */
 } doc;
-
-typedef struct shelf {
-	sp_arena arena; /* of keys and docs */
-	sp_map docs;    /* "v2", "v3/apis/apps/v1", with "+pb" behind it for protobuf */
-} shelf;
 
 struct api_docs {
 	api_server *server;
-	shelf builtin;  /* made once */
-	shelf custom;   /* with custom kinds in them: dropped when those change */
-	uint64_t epoch; /* of the custom kinds */
-	sp_str index;   /* of v3; in the custom shelf */
+	sp_map docs;
+	uint64_t epoch;  /* of the custom kinds when this was last in order */
+	sp_bytes *index; /* of v3, or NULL */
 	char index_etag[SP_DISC_ETAG_BYTES];
 };
 
@@ -40,49 +35,30 @@ static sp_code source(api_docs *d, sp_arena *a, sp_str group, sp_openapi_source 
 	return api_customs_openapi(d->server->customs, a, group, &ret->custom, &ret->n_custom, err);
 }
 
-static void shelf_init(shelf *s)
+static void doc_free(doc *d)
 {
-	sp_arena_init(&s->arena, KEPT_BYTES);
-	sp_map_init(&s->docs);
-}
-
-static void shelf_done(shelf *s)
-{
-	const sp_map_entry *e;
-	for (size_t i = 0; (e = sp_map_next(&s->docs, &i)) != NULL;)
-		sp_bytes_unref(((doc *)e->value)->gz);
-	sp_map_done(&s->docs);
-	sp_arena_done(&s->arena);
+	sp_bytes_unref(d->gz);
+	sp_free(d);
 }
 
 api_docs *api_docs_new(api_server *server)
 {
 	api_docs *d = SP_NEW(api_docs);
 	d->server = server;
-	shelf_init(&d->builtin);
-	shelf_init(&d->custom);
+	sp_map_init(&d->docs);
 	return d;
 }
 
 void api_docs_free(api_docs *d)
 {
+	const sp_map_entry *e;
 	if (d == NULL)
 		return;
-	shelf_done(&d->builtin);
-	shelf_done(&d->custom);
+	for (size_t i = 0; (e = sp_map_next(&d->docs, &i)) != NULL;)
+		doc_free(e->value);
+	sp_map_done(&d->docs);
+	sp_bytes_unref(d->index);
 	sp_free(d);
-}
-
-/* Drops what was made of custom kinds that have changed since. */
-static void refresh(api_docs *d)
-{
-	uint64_t epoch = api_customs_epoch(d->server->customs);
-	if (epoch == d->epoch)
-		return;
-	shelf_done(&d->custom);
-	shelf_init(&d->custom);
-	d->index = (sp_str){NULL, 0};
-	d->epoch = epoch;
 }
 
 /* The group of "apis/GROUP/VERSION" when it is no built-in one. */
@@ -94,6 +70,47 @@ static sp_str custom_group(api_docs *d, sp_str path)
 	if (!sp_str_cut(&path, '/', &group))
 		group = path;
 	return api_resource_has_group(&d->server->resources, group) ? (sp_str){NULL, 0} : group;
+}
+
+/* What a document is made of, as a number that changes with it: 0 without custom kinds. */
+static uint64_t mark_of(api_docs *d, sp_str path, bool v2)
+{
+	sp_str group = custom_group(d, path);
+	return v2 || group.len > 0 ? api_customs_mark(d->server->customs, group) : 0;
+}
+
+/* The path of a key of version 3. */
+static sp_str path_of(sp_str key)
+{
+	if (!sp_str_take(&key, SP_STR("v3/")))
+		return (sp_str){NULL, 0};
+	return sp_str_ends(key, SP_STR("+pb")) ? sp_str_sub(key, 0, key.len - 3) : key;
+}
+
+static doc *find_stale(api_docs *d)
+{
+	const sp_map_entry *e;
+	for (size_t i = 0; (e = sp_map_next(&d->docs, &i)) != NULL;) {
+		doc *one = e->value;
+		if (one->mark != mark_of(d, path_of(one->key), sp_str_starts(one->key, SP_STR("v2/"))))
+			return one;
+	}
+	return NULL;
+}
+
+/* Drops what was made of custom kinds that have changed since. */
+static void refresh(api_docs *d)
+{
+	uint64_t epoch = api_customs_epoch(d->server->customs);
+	doc *stale;
+	if (epoch == d->epoch)
+		return;
+	while ((stale = find_stale(d)) != NULL) {
+		(void)sp_map_remove(&d->docs, stale->key);
+		doc_free(stale);
+	}
+	d->index = sp_bytes_unref(d->index);
+	d->epoch = epoch;
 }
 
 /* ---- making ---- */
@@ -115,19 +132,21 @@ static sp_code write_doc(api_docs *d, sp_arena *a, sp_buf *out, sp_str path, boo
 	return v2 ? sp_openapi_v2_proto(a, out, json, err) : sp_openapi_v3_proto(a, out, json, err);
 }
 
-static sp_code keep(shelf *s, sp_str key, const sp_buf *text, doc **ret)
+static sp_code keep(api_docs *d, sp_str key, uint64_t mark, const sp_buf *text, doc **ret)
 {
 	SP_AUTO_BUF gz;
 	sp_buf_init(&gz, SP_OPENAPI_BYTES_MAX);
-	doc *made = sp_try_new(&s->arena, doc, 1);
-	sp_str name = sp_arena_try_dup(&s->arena, key);
-	if (made == NULL || name.ptr == NULL)
-		return SP_ENOMEM;
 	SP_TRY(api_gzip_all(sp_buf_view(text), &gz));
+	doc *made = sp_try_alloc(sizeof *made + key.len);
+	if (made == NULL)
+		return SP_ENOMEM;
+	memcpy(made + 1, key.ptr, key.len);
+	made->key = (sp_str){(const char *)(made + 1), key.len};
+	made->mark = mark;
 	sp_disc_etag(made->etag, sp_buf_view(text));
 	made->gz = sp_bytes_try_dup(sp_buf_view(&gz));
-	if (made->gz == NULL || sp_map_put(&s->docs, name, made, NULL) != SP_OK) {
-		made->gz = sp_bytes_unref(made->gz);
+	if (made->gz == NULL || sp_map_put(&d->docs, made->key, made, NULL) != SP_OK) {
+		doc_free(made);
 		return SP_ENOMEM;
 	}
 	*ret = made;
@@ -142,8 +161,7 @@ static sp_code find(api_docs *d, sp_str path, bool v2, bool proto, doc **ret, sp
 	if (n >= (int)sizeof key)
 		return SP_ENOTFOUND;
 	refresh(d);
-	shelf *s = v2 || custom_group(d, path).len > 0 ? &d->custom : &d->builtin;
-	*ret = sp_map_get(&s->docs, (sp_str){key, (size_t)n});
+	*ret = sp_map_get(&d->docs, (sp_str){key, (size_t)n});
 	if (*ret != NULL)
 		return SP_OK;
 	sp_arena scratch;
@@ -152,7 +170,7 @@ static sp_code find(api_docs *d, sp_str path, bool v2, bool proto, doc **ret, sp
 	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
 	sp_code code = write_doc(d, &scratch, &text, path, v2, proto, err);
 	if (code == SP_OK)
-		code = keep(s, (sp_str){key, (size_t)n}, &text, ret);
+		code = keep(d, (sp_str){key, (size_t)n}, mark_of(d, path, v2), &text, ret);
 	sp_arena_done(&scratch);
 	return code;
 }
@@ -247,9 +265,9 @@ static sp_code make_index(api_docs *d, sp_arena *a, sp_err *err)
 	if (hashes == NULL)
 		return SP_ENOMEM;
 	SP_TRY(sp_openapi_v3_index(&text, paths, hashes, n));
-	d->index = sp_arena_try_dup(&d->custom.arena, sp_buf_view(&text));
-	sp_disc_etag(d->index_etag, d->index);
-	return d->index.ptr == NULL ? SP_ENOMEM : SP_OK;
+	d->index = sp_bytes_try_dup(sp_buf_view(&text));
+	sp_disc_etag(d->index_etag, sp_buf_view(&text));
+	return d->index == NULL ? SP_ENOMEM : SP_OK;
 }
 
 static void serve_index(api_request *r)
@@ -257,7 +275,7 @@ static void serve_index(api_request *r)
 	api_docs *d = r->server->docs;
 	sp_err err = {0};
 	refresh(d);
-	sp_code code = d->index.ptr != NULL ? SP_OK : make_index(d, r->arena, &err);
+	sp_code code = d->index != NULL ? SP_OK : make_index(d, r->arena, &err);
 	if (code != SP_OK) {
 		api_reply_error(r, code, &err);
 		return;
@@ -266,7 +284,7 @@ static void serve_index(api_request *r)
 	const sp_http_header headers[] = {{SP_STR("etag"), etag}};
 	bool same = sp_str_eq(sp_http_get(&r->ex->headers, SP_HTTP_IF_NONE_MATCH), etag);
 	api_reply_with(r, same ? 304 : 200, SP_STR("text/plain; charset=utf-8"), headers, 1,
-		       same ? SP_STR("") : d->index);
+		       same ? SP_STR("") : sp_bytes_view(d->index));
 }
 
 /* A hash that is no longer that of the document is sent on to the one that is. */

@@ -44,7 +44,7 @@ typedef struct api_custom_found {
 
 /* ---- registry ---- */
 
-/* Aborts without memory. Reads nothing yet; the server must have its resources. */
+/* Aborts without memory. Begins to follow the definitions when the loop runs. */
 api_customs *api_customs_new(struct api_server *s);
 /* Writes under way are finished by the store without it. NULL is a no-op. */
 void api_customs_free(api_customs *c);
@@ -65,6 +65,9 @@ void api_resource_unref(const api_resource *res);
 
 /* Changes whenever what is served changes: documents made of it are then stale. */
 uint64_t api_customs_epoch(api_customs *c);
+
+/* The same of one group, or (empty) of all: not 0, and different when something of it is. */
+uint64_t api_customs_mark(api_customs *c, sp_str group);
 
 /* The served kinds, for discovery; the list is in the arena, the kinds live until the next call of this
  * registry. */

@@ -34,6 +34,7 @@ struct custom_crd {
 	sp_arena arena;
 	sp_str name, group, prefix; /* prefix: where its objects are */
 	uint64_t revision;
+	uint64_t epoch; /* of its last change */
 	bool namespaced, established, terminating;
 	bool gone;    /* its objects are deleted, it is itself about to be */
 	bool dirty;   /* its status is to be looked at */

@@ -8,7 +8,7 @@
 /* What the registry keeps of one definition. */
 #define CRD_ENTRY_BYTES ((size_t)1 << 20)
 /* Compiled versions beyond this go, the longest unused first. */
-#define COMPILED_BYTES_MAX ((size_t)8 << 20)
+#define COMPILED_BYTES_MAX ((size_t)4 << 20)
 
 static const sp_str crd_prefix = SP_STR_INIT("/registry/apiextensions.k8s.io/customresourcedefinitions/");
 
@@ -217,7 +217,7 @@ static sp_code take_definition(api_customs *c, sp_str name, sp_str record, uint6
 		empty_entry(c, crd);
 		crd->revision = revision;
 		crd->dirty = true;
-		c->epoch++;
+		crd->epoch = ++c->epoch;
 	}
 	if (code == SP_OK && (crd == NULL || !fill_entry(crd, obj)))
 		code = SP_ENOMEM;
@@ -334,6 +334,8 @@ static void on_work(sp_defer *d)
 {
 	api_customs *c = d->arg;
 	const sp_map_entry *e;
+	sp_code code = custom_sync(c, NULL);
+	(void)code; /* what is known is looked after all the same */
 	for (size_t i = 0; (e = sp_map_next(&c->by_name, &i)) != NULL;) {
 		custom_crd *crd = e->value;
 		if (crd->dirty && !crd->writing)
@@ -460,6 +462,18 @@ uint64_t api_customs_epoch(api_customs *c)
 	return c->epoch;
 }
 
+uint64_t api_customs_mark(api_customs *c, sp_str group)
+{
+	const sp_map_entry *e;
+	uint64_t mark = 1;
+	for (size_t i = 0; (e = sp_map_next(&c->by_name, &i)) != NULL;) {
+		const custom_crd *crd = e->value;
+		if (crd->established && !crd->gone && (group.len == 0 || sp_str_eq(group, crd->group)))
+			mark = (mark ^ crd->epoch) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+	return mark | 1;
+}
+
 static bool is_shown(const custom_crd *crd, const custom_version *v)
 {
 	return crd->established && !crd->gone && v->served;
@@ -557,6 +571,7 @@ api_customs *api_customs_new(api_server *s)
 	sp_list_init(&c->lru);
 	sp_list_init(&c->writes);
 	sp_defer_init(&c->work, on_work, c);
+	sp_defer_call(s->world, &c->work); /* from now on it follows what is stored */
 	return c;
 }
 
