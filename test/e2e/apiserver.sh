@@ -98,6 +98,54 @@ YAML
 	ok k-delete k delete configmap one
 	says k-gone 'not found' k get configmap one
 	says k-api-resources 'deployments' k api-resources
+	cat >"$tmp/crd.yaml" <<'YAML'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: lamps.e2e.example.com}
+spec:
+  group: e2e.example.com
+  scope: Namespaced
+  names: {plural: lamps, kind: Lamp, shortNames: [lp]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    selectableFields: [{jsonPath: .spec.color}]
+    additionalPrinterColumns: [{name: Color, type: string, jsonPath: .spec.color}]
+    subresources: {status: {}, scale: {specReplicasPath: .spec.bulbs, statusReplicasPath: .status.bulbs}}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              color: {type: string, description: The color of its light., default: white}
+              bulbs: {type: integer, minimum: 0}
+          status: {type: object, x-kubernetes-preserve-unknown-fields: true}
+YAML
+	cat >"$tmp/lamp.yaml" <<'YAML'
+apiVersion: e2e.example.com/v1
+kind: Lamp
+metadata: {name: one}
+spec: {bulbs: 1}
+YAML
+	ok k-crd k apply -f "$tmp/crd.yaml"
+	ok k-crd-wait k wait --for=condition=Established crd/lamps.e2e.example.com --timeout=10s
+	says k-crd-explain 'The color of its light.' k explain lamp.spec.color
+	ok k-cr-apply k apply -f "$tmp/lamp.yaml"
+	says k-cr-again 'unchanged' k apply -f "$tmp/lamp.yaml"
+	says k-cr-columns 'white' k get lp
+	says k-cr-select 'lamp.e2e.example.com/one' k get lamps --field-selector spec.color=white -o name
+	ok k-cr-scale k scale lamp one --replicas=3
+	says k-cr-scaled '"bulbs": 3' k get lamp one -o json
+	says k-cr-invalid 'should be greater than or equal to 0' k patch lamp one --type=merge -p '{"spec":{"bulbs":-1}}'
+	ok k-cr-patch k patch lamp one --type=merge -p '{"spec":{"color":"red"}}'
+	ok k-cr-ssa k apply --server-side --force-conflicts -f "$tmp/lamp.yaml"
+	ok k-cr-delete k delete lamp one
+	ok k-cr-create k create -f "$tmp/lamp.yaml"
+	ok k-crd-delete k delete crd lamps.e2e.example.com
+	says k-crd-gone 'the server doesn' k get lamps
 	# Who may what.
 	says k-whoami 'admin' k auth whoami
 	ok k-can-i k auth can-i delete nodes

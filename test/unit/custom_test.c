@@ -304,13 +304,12 @@ SP_TEST(custom, a_definition_ends_with_its_objects)
 	(void)api_custom_unref(found.version);
 	T_OK(put(&f, NULL, "/registry/x.io/as/", "ns/held", NULL));
 	T_TRUE(stored(&f, CRDS, "as.x.io").ptr == NULL);
-	T_CODE(find(&f, "v1", "as", &found), SP_ENOTFOUND);
+	T_CODE(is_served(&f, "v1", "as"), SP_ENOTFOUND);
 }
 
 SP_TEST(custom, a_definition_waits_for_the_finalizers_of_others)
 {
 	AUTO_FIXTURE f;
-	api_custom_found found;
 	T_OK(fixture_init(&f));
 	T_OK(define(&f, "as.x.io",
 		    HEAD("as") ",\"deletionTimestamp\":\"2026-01-02T00:00:00Z\",\"finalizers\":["
@@ -319,7 +318,7 @@ SP_TEST(custom, a_definition_waits_for_the_finalizers_of_others)
 	sp_str text = stored(&f, CRDS, "as.x.io");
 	T_TRUE(says(text, "\"finalizers\":[\"x.io/hold\"]"));
 	T_TRUE(says(text, "\"reason\":\"InstanceDeletionCompleted\""));
-	T_CODE(find(&f, "v1", "as", &found), SP_ENOTFOUND);
+	T_CODE(is_served(&f, "v1", "as"), SP_ENOTFOUND);
 }
 
 SP_TEST(custom, compiled_versions_have_a_budget)

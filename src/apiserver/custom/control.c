@@ -136,7 +136,7 @@ static sp_code put(work *k)
 
 /* ---- its end ---- */
 
-static bool has_finalizer(yyjson_mut_val *obj)
+bool custom_has_finalizer(yyjson_mut_val *obj)
 {
 	SP_KV_EACH (f, i, sp_kv_list(sp_meta(obj), "finalizers")) {
 		if (sp_str_eq(sp_jmut_str(f), CRD_FINALIZER))
@@ -202,7 +202,7 @@ void custom_control(api_customs *c, custom_crd *crd)
 	crd->dirty = false;
 	sp_code code = begin(&k);
 	if (code == SP_OK && sp_kv_has(sp_meta(k.obj), "deletionTimestamp"))
-		code = has_finalizer(k.obj) ? terminate(&k) : SP_OK;
+		code = custom_has_finalizer(k.obj) ? terminate(&k) : SP_OK;
 	else if (code == SP_OK && custom_settle_status(&k.ctx, c, crd, k.obj))
 		code = put(&k);
 	if (code != SP_OK)

@@ -85,6 +85,8 @@ bool custom_settle_status(sp_kind_ctx *c, api_customs *customs, const custom_crd
 void custom_set_condition(sp_kind_ctx *c, yyjson_mut_val *obj, const char *type, bool status,
 			  const char *reason, sp_str message);
 
+/* True when the definition still waits for its objects to be deleted. */
+bool custom_has_finalizer(yyjson_mut_val *obj);
 /* Looks after a definition: writes its status, deletes its objects. */
 void custom_control(api_customs *c, custom_crd *crd);
 

@@ -192,6 +192,8 @@ static bool fill_entry(custom_crd *crd, yyjson_mut_val *obj)
 	crd->namespaced = sp_kv_is(spec, "scope", "Namespaced");
 	crd->established = has_condition(obj, "Established");
 	crd->terminating = has_condition(obj, "Terminating");
+	/* Without its finalizer its objects are deleted: it waits for somebody else's. */
+	crd->gone = crd->gone || (sp_kv_has(sp_meta(obj), "deletionTimestamp") && !custom_has_finalizer(obj));
 	return crd->prefix.ptr != NULL &&
 	       read_names(a, sp_kv_path(obj, "status", "acceptedNames", NULL), &crd->accepted) &&
 	       read_versions(crd, obj);
