@@ -7,6 +7,7 @@
  */
 #include "apiserver/encode.h"
 #include "apiserver/server_int.h"
+#include "apiserver/watch_frame.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -175,16 +176,34 @@ static sp_code matches(const api_watcher *w, const sp_bytes *record, sp_str rest
 	return SP_OK;
 }
 
-static sp_code put_change(api_watcher *w, const sp_store_event *e)
+/* Objects as they are look the same to every watcher: the first encodes the frame, all send it by reference.
+ */
+static sp_code share_event(api_watcher *w, event_type type, sp_store_event *e, const sp_record *rec)
+{
+	const api_frame_key key = {w->r->res, w->r->out.media, type};
+	if (w->r->out.shape != API_SHAPE_OBJECT)
+		return put_event(w, type, rec, e->revision);
+	sp_bytes *frame = api_frame_find(e, &key);
+	if (frame == NULL) {
+		SP_TRY(put_event(w, type, rec, e->revision));
+		frame = api_frame_keep(e, &key, sp_buf_view(&w->out));
+		if (frame == NULL)
+			return SP_OK; /* this watcher's own then */
+		sp_buf_clear(&w->out);
+	}
+	return sp_http_write_bytes(w->r->ex, frame, 0, frame->len, NULL);
+}
+
+static sp_code put_change(api_watcher *w, sp_store_event *e)
 {
 	sp_record now, before;
 	bool is, was;
 	SP_TRY(matches(w, e->record, e->key.rest, &now, &is));
 	SP_TRY(matches(w, e->prev, e->key.rest, &before, &was));
 	if (is)
-		return put_event(w, was ? EVENT_MODIFIED : EVENT_ADDED, &now, e->revision);
+		return share_event(w, was ? EVENT_MODIFIED : EVENT_ADDED, e, &now);
 	/* What it was last, with the revision of its leaving. */
-	return was ? put_event(w, EVENT_DELETED, &before, e->revision) : SP_OK;
+	return was ? share_event(w, EVENT_DELETED, e, &before) : SP_OK;
 }
 
 static void ended(api_watcher *w, sp_code code, const sp_err *err)
