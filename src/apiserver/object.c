@@ -179,5 +179,5 @@ sp_str api_object_rest(sp_arena *a, const api_resource *res, sp_str ns, sp_str n
 {
 	if (!res->kind->namespaced)
 		return sp_arena_try_dup(a, name);
-	return sp_arena_printf(a, SP_FMT "/" SP_FMT, SP_ARG(ns), SP_ARG(name));
+	return SP_CONCAT(a, ns, SP_STR("/"), name);
 }

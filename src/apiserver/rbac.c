@@ -340,12 +340,11 @@ static const subject *subject_of(const binding *b, const api_user *user)
 
 static sp_str reason(sp_arena *a, const binding *b, const subject *s)
 {
-	sp_str in = b->ns.len > 0 ? b->ns : SP_STR("");
-	return sp_arena_printf(a,
-			       "RBAC: allowed by %sBinding \"" SP_FMT "%s" SP_FMT "\" of " SP_FMT " \"" SP_FMT
-			       "\" to " SP_FMT,
-			       b->ns.len > 0 ? "Role" : "ClusterRole", SP_ARG(b->name), in.len > 0 ? "/" : "",
-			       SP_ARG(in), SP_ARG(b->role_kind), SP_ARG(b->role_name), SP_ARG(s->text));
+	bool bound_in = b->ns.len > 0;
+	return SP_CONCAT(a, SP_STR("RBAC: allowed by "), bound_in ? SP_STR("Role") : SP_STR("ClusterRole"),
+			 SP_STR("Binding \""), b->name, bound_in ? SP_STR("/") : SP_STR(""), b->ns,
+			 SP_STR("\" of "), b->role_kind, SP_STR(" \""), b->role_name, SP_STR("\" to "),
+			 s->text);
 }
 
 /* Bindings of a user to roles that don't exist, in upstream's words. */

@@ -45,8 +45,7 @@ sp_code api_view_stored(api_server *s, sp_arena *a, const char *prefix, sp_str n
 {
 	sp_store_value value;
 	sp_record rec;
-	const char *slash = ns.len > 0 ? "/" : "";
-	sp_str rest = sp_arena_printf(a, SP_FMT "%s" SP_FMT, SP_ARG(ns), slash, SP_ARG(name));
+	sp_str rest = SP_CONCAT(a, ns, ns.len > 0 ? SP_STR("/") : SP_STR(""), name);
 	const sp_store_key key = {sp_str_c(prefix), rest};
 	if (rest.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no room for the key");

@@ -316,15 +316,22 @@ static const sp_http_events events = {.on_writable = on_writable, .on_close = on
 static sp_str audit_id(api_request *r)
 {
 	sp_str given = sp_http_get(&r->ex->headers, SP_HTTP_AUDIT_ID);
+	static const char hex[] = "0123456789abcdef";
 	uint8_t b[16];
+	char text[36];
+	size_t n = 0;
 	if (given.len > 0)
 		return sp_str_sub(given, 0, 64);
 	sp_random(r->server->world, b, sizeof b);
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	return sp_arena_printf(
-		r->arena, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	for (size_t i = 0; i < sizeof b; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[n++] = '-';
+		text[n++] = hex[b[i] >> 4];
+		text[n++] = hex[b[i] & 15];
+	}
+	return sp_arena_try_dup(r->arena, (sp_str){text, n});
 }
 
 static bool read_head(api_request *r)

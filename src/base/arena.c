@@ -232,3 +232,22 @@ sp_str sp_arena_printf(sp_arena *a, const char *fmt, ...)
 	va_end(ap);
 	return (sp_str){p, (size_t)n};
 }
+
+sp_str sp_arena_concat(sp_arena *a, const sp_str *parts, size_t n)
+{
+	size_t len = 0, total;
+	for (size_t i = 0; i < n; i++) {
+		if (!sp_add(len, parts[i].len, &len))
+			return (sp_str){NULL, 0};
+	}
+	char *p = sp_add(len, (size_t)1, &total) ? sp_arena_try_alloc(a, total) : NULL;
+	if (p == NULL)
+		return (sp_str){NULL, 0};
+	char *at = p;
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].len > 0)
+			memcpy(at, parts[i].ptr, parts[i].len);
+		at += parts[i].len;
+	}
+	return (sp_str){p, len};
+}

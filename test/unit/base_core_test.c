@@ -143,6 +143,21 @@ static void append_mark(void *arg)
 	(void)sp_buf_char(order, (char)('a' + order->len));
 }
 
+SP_TEST(arena, concat_joins_and_ends_with_a_nul)
+{
+	static sp_arena a;
+	sp_arena_init(&a, 64);
+	T_DEFER(sp_arena_done, &a);
+	sp_str s = SP_CONCAT(&a, SP_STR("ab"), (sp_str){NULL, 0}, SP_STR("/"), SP_STR("c"));
+	if (s.ptr == NULL)
+		return; /* no memory */
+	T_EQ_C(s, "ab/c");
+	T_TRUE(s.ptr[s.len] == '\0');
+	T_TRUE(SP_CONCAT(&a, SP_STR("0123456789012345678901234567890123456789"),
+			 SP_STR("01234567890123456789"))
+		       .ptr == NULL); /* over the ceiling */
+}
+
 SP_TEST(arena, runs_cleanups_once)
 {
 	SP_AUTO_BUF order;

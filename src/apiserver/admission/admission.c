@@ -90,9 +90,7 @@ static yyjson_mut_val *to_tree(const api_admit *a, sp_str record, uint64_t revis
 yyjson_mut_val *api_admit_load(const api_admit *a, const char *prefix, sp_str ns, sp_str name)
 {
 	sp_store_value value;
-	sp_str slash = ns.len > 0 ? SP_STR("/") : SP_STR("");
-	sp_str rest =
-		sp_arena_printf(&a->w->arena, SP_FMT SP_FMT SP_FMT, SP_ARG(ns), SP_ARG(slash), SP_ARG(name));
+	sp_str rest = SP_CONCAT(&a->w->arena, ns, ns.len > 0 ? SP_STR("/") : SP_STR(""), name);
 	if (rest.len == 0 || sp_store_get(a->w->server->store, (sp_store_key){sp_str_c(prefix), rest}, 0,
 					  &value, NULL) != SP_OK)
 		return NULL;
