@@ -3,26 +3,17 @@
 #include "apiserver/bearer.h"
 #include "apiserver/server_int.h"
 #include "io/tls.h"
-#include "io/tls/sign.h"
 
 static const sp_str anonymous_groups[] = {SP_STR_INIT("system:unauthenticated")};
 
 /* The certificate itself, so that audits can tell two of one name apart. */
-static bool add_credential(api_request *r, sp_str der)
+static bool add_credential(api_request *r, sp_str sha256)
 {
-	static const char hex[] = "0123456789abcdef";
-	uint8_t digest[32];
-	char text[64];
 	sp_str *value = sp_try_new(r->arena, sp_str, 1);
 	api_extra *extra = sp_try_new(r->arena, api_extra, 1);
 	if (value == NULL || extra == NULL)
 		return false;
-	sp_sha256(der, digest);
-	for (size_t i = 0; i < sizeof digest; i++) {
-		text[2 * i] = hex[digest[i] >> 4];
-		text[2 * i + 1] = hex[digest[i] & 15];
-	}
-	*value = sp_arena_printf(r->arena, "X509SHA256=%.*s", (int)sizeof text, text);
+	*value = SP_CONCAT(r->arena, SP_STR("X509SHA256="), sha256);
 	*extra = (api_extra){SP_STR("authentication.kubernetes.io/credential-id"), value, 1};
 	r->user.extra = extra;
 	r->user.n_extra = 1;
@@ -37,7 +28,7 @@ static bool by_certificate(api_request *r)
 	r->user = (api_user){.name = peer->cert.common_name,
 			     .groups = peer->cert.organizations.items,
 			     .n_groups = peer->cert.organizations.n};
-	return add_credential(r, peer->cert.der);
+	return add_credential(r, peer->cert.sha256);
 }
 
 /* Credentials that nobody knows are not the same as none. */

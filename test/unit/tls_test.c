@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "io/file.h"
 #include "io/tls.h"
+#include "io/tls/sign.h"
 #include "io/uv/uv.h"
 #include "lib/peer.h"
 #include "lib/t.h"
@@ -125,6 +126,12 @@ SP_TEST(x509, issue_and_inspect)
 	sp_x509_info again;
 	T_OK(sp_x509_inspect(list[0].der, T_ARENA, &again, T_ERR));
 	T_EQ_STR(again.serial, list[0].serial);
+	uint8_t digest[32];
+	char start[3];
+	sp_sha256(again.der, digest);
+	T_EQ_U64(again.sha256.len, 64);
+	(void)snprintf(start, sizeof start, "%02x", digest[0]);
+	T_TRUE(sp_str_starts(again.sha256, sp_str_c(start)));
 	T_CODE(sp_x509_inspect((sp_str){list[0].der.ptr, list[0].der.len - 1}, T_ARENA, &again, T_ERR),
 	       SP_EINVAL);
 	T_OK(sp_x509_inspect_pem(p.client.cert, T_ARENA, &list, &n, T_ERR));

@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
+#include "io/tls/sign.h"
 #include "io/tls/tls_int.h"
 
 static sp_code no_room(sp_err *err)
@@ -156,11 +157,26 @@ static sp_code get_der(const X509 *x, sp_arena *a, sp_str *ret, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code get_sha256(sp_str der, sp_arena *a, sp_str *ret, sp_err *err)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t digest[32];
+	char text[2 * sizeof digest];
+	sp_sha256(der, digest);
+	for (size_t i = 0; i < sizeof digest; i++) {
+		text[2 * i] = hex[digest[i] >> 4];
+		text[2 * i + 1] = hex[digest[i] & 15];
+	}
+	*ret = sp_arena_try_dup(a, (sp_str){text, sizeof text});
+	return ret->ptr == NULL ? no_room(err) : SP_OK;
+}
+
 sp_code tls_inspect(const X509 *x, sp_arena *a, sp_x509_info *ret, sp_err *err)
 {
 	sp_x509_info info = {0};
 	const X509_NAME *subject = X509_get_subject_name(x);
 	SP_TRY(get_der(x, a, &info.der, err));
+	SP_TRY(get_sha256(info.der, a, &info.sha256, err));
 	SP_TRY(last_common_name(subject, a, &info.common_name, err));
 	SP_TRY(get_organizations(subject, a, &info.organizations, err));
 	SP_TRY(last_common_name(X509_get_issuer_name(x), a, &info.issuer_common_name, err));

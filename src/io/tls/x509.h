@@ -46,6 +46,7 @@ typedef struct sp_strs {
 /* All views are of the arena it was read into. Text is UTF-8 and may hold any byte, NUL too. */
 typedef struct sp_x509_info {
 	sp_str der;
+	sp_str sha256;             /* of der, lower-case hex */
 	sp_str common_name;        /* the last one, as Go takes it; "" without */
 	sp_strs organizations;     /* in their order */
 	sp_strs dns, uris, emails; /* subject alternative names */
