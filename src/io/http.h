@@ -138,7 +138,8 @@ typedef struct sp_http_events {
 	/* The end. A client's exchange ends with its response, whether or not its request was written. err is
 	 * NULL when both messages are whole and ours was handed to the connection. Otherwise
 	 * SP_ECANCELED (the peer or we reset it; see reset_code), SP_ETIMEOUT (deadline, stalled peer),
-	 * SP_EUNAVAILABLE (no connection, or it broke; the request may have been processed), SP_EPROTO,
+	 * SP_EUNAVAILABLE (no connection, or it broke; the request may have been processed; sys_errno tells
+	 * why it could not be made), SP_EUNAUTH (the peer's certificate is not trusted), SP_EPROTO,
 	 * SP_ETOOLARGE. Not for calls on `ex`. */
 	void (*on_close)(sp_http_exchange *ex, const sp_err *err);
 } sp_http_events;

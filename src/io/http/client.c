@@ -182,9 +182,10 @@ static http_origin *origin_get(sp_http_client *c, const sp_http_request *r, sp_e
 static void fail_waiting(http_origin *o, const sp_err *why)
 {
 	sp_err err = {0};
-	(void)sp_fail(&err,
-		      why->code == SP_ECANCELED || why->code == SP_ETIMEOUT ? why->code : SP_EUNAVAILABLE,
-		      "HTTP: cannot connect to " SP_FMT ": %s", SP_ARG(o->address), why->msg);
+	bool keep = why->code == SP_ECANCELED || why->code == SP_ETIMEOUT || why->code == SP_EUNAUTH;
+	(void)sp_fail(&err, keep ? why->code : SP_EUNAVAILABLE, "HTTP: cannot connect to " SP_FMT ": %s",
+		      SP_ARG(o->address), why->msg);
+	err.sys_errno = why->sys_errno;
 	sp_list *node;
 	sp_list mine; /* what a callback adds is not for this error; n_waiting counts these too */
 	sp_list_init(&mine);
