@@ -17,8 +17,7 @@ bool api_write_namespace(api_write *w)
 void api_write_create(api_write *w)
 {
 	w->ok_code = 201;
-	if (api_write_prepare_create(w))
-		api_write_commit(w);
+	api_write_prepare_create(w, api_write_commit);
 }
 
 /* New objects have no revision; what is no number at all counts as none.

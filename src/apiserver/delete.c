@@ -5,7 +5,7 @@
  */
 #include "apiserver/delete.h"
 
-#include "apiserver/admission/admission.h"
+#include "apiserver/admission/hooks.h"
 #include "apiserver/write.h"
 #include "base/num.h"
 #include "kube/decode.h"
@@ -268,14 +268,13 @@ static void remove_now(api_write *w, bool marked)
 		api_write_remove(w);
 }
 
-void api_write_delete(api_write *w, const api_delete_options *o)
+static void on_admitted(api_write *w)
 {
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
-	const api_admit admit = {.w = w, .op = API_OP_DELETE, .old = w->obj};
-	if (!api_admit_mutate(&admit) || !api_admit_validate(&admit) || !check_preconditions(w, o))
+	const api_delete_options *o = w->deletion;
+	if (!check_preconditions(w, o))
 		return;
 	warn_preserved(w, o);
-	w->o.dry_run = o->has_dry_run;
 	w->ok_code = 200;
 	int64_t grace = grace_of(hooks, w->obj, o);
 	(void)set_finalizers(&w->ctx, sp_meta(w->obj), hooks, o);
@@ -289,6 +288,28 @@ void api_write_delete(api_write *w, const api_delete_options *o)
 		api_write_commit(w);
 	else
 		remove_now(w, marked);
+}
+
+static void on_mutated(api_write *w)
+{
+	const api_admit admit = {.w = w, .op = API_OP_DELETE, .old = w->obj};
+	if (api_admit_validate(&admit))
+		api_hooks_validate(&admit, on_admitted);
+}
+
+void api_write_delete(api_write *w, const api_delete_options *o)
+{
+	const api_admit admit = {.w = w, .op = API_OP_DELETE, .old = w->obj};
+	api_delete_options *own = sp_try_new(&w->arena, api_delete_options, 1);
+	if (own == NULL) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return;
+	}
+	*own = *o;
+	w->deletion = own;
+	w->o.dry_run = o->has_dry_run;
+	if (api_admit_mutate(&admit))
+		api_hooks_mutate(&admit, on_mutated);
 }
 
 static void run(api_write *w)

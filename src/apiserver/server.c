@@ -2,6 +2,7 @@
 /* The way of a request: read its head, find the resource, negotiate, hand it to its verb. */
 #include "apiserver/server.h"
 
+#include "apiserver/admission/hooks.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/server_int.h"
@@ -402,7 +403,9 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	make_marker(s);
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
-	sp_code code = api_bootstrap_rules(&s->arena, "system:node", &s->node_rules, err);
+	sp_code code = api_hooks_new(w, opts->store, &s->hooks, err);
+	if (code == SP_OK)
+		code = api_bootstrap_rules(&s->arena, "system:node", &s->node_rules, err);
 	if (code == SP_OK)
 		code = api_resources_init(&s->resources, err);
 	if (code == SP_OK) {
@@ -412,6 +415,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	}
 	if (code != SP_OK) {
 		api_customs_free(s->customs);
+		api_hooks_free(s->hooks);
 		api_rbac_free(s->rbac);
 		api_docs_free(s->docs);
 		sp_arena_done(&s->arena);
@@ -429,10 +433,19 @@ void api_server_accept(api_server *s, sp_stream *stream)
 	sp_http_server_accept(s->http, stream);
 }
 
+/* Nobody waits for the webhooks that are still being asked. */
+static void on_drained(void *arg)
+{
+	api_server *s = arg;
+	api_hooks_close(s->hooks, s->drained, s->drained_arg);
+}
+
 void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg)
 {
 	api_expiry_stop(s->events);
-	sp_http_server_drain(s->http, grace_ns, done, arg);
+	s->drained = done;
+	s->drained_arg = arg;
+	sp_http_server_drain(s->http, grace_ns, on_drained, s);
 	api_watches_end(s);
 }
 
@@ -443,6 +456,7 @@ void api_server_free(api_server *s)
 	api_expiry_free(s->events);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
+	api_hooks_free(s->hooks);
 	api_rbac_free(s->rbac);
 	api_docs_free(s->docs);
 	api_resources_done(&s->resources);

@@ -32,6 +32,7 @@ struct api_server {
 	sp_http_server *http;
 	api_service_ranges services;
 	api_rbac *rbac;
+	struct api_hooks *hooks; /* admission/hooks.h */
 	api_docs *docs;
 	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */
@@ -41,6 +42,8 @@ struct api_server {
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */
 	bool is_draining;
+	void (*drained)(void *arg);
+	void *drained_arg;
 	bool no_anonymous;
 	bool is_bootstrapped;                 /* the objects of the first moment are there */
 	char marker[API_OBJECT_MARKER_BYTES]; /* of api_object_record */

@@ -70,13 +70,18 @@ static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 	return true;
 }
 
+static void on_prepared(api_write *w)
+{
+	(void)sp_managed_keep_times(w->doc, w->before,
+				    w->obj); /* times of field owners alone are no change */
+	api_write_commit(w);
+}
+
 void api_write_update(api_write *w, yyjson_mut_val *old)
 {
 	w->ok_code = 200;
-	if (!check_preconditions(w, old) || !api_write_prepare_update(w, old))
-		return;
-	(void)sp_managed_keep_times(w->doc, old, w->obj); /* times of field owners alone are no change */
-	api_write_commit(w);
+	if (check_preconditions(w, old))
+		api_write_prepare_update(w, old, on_prepared);
 }
 
 static void run(api_write *w)

@@ -3,6 +3,7 @@
 
 #include "apiserver/admission/admission.h"
 #include "apiserver/custom/custom.h"
+#include "apiserver/admission/hooks.h"
 #include "apiserver/escalate.h"
 #include "apiserver/services/services.h"
 #include "base/alloc.h"
@@ -359,41 +360,67 @@ static void dedup_owners(api_write *w)
 				 SP_ARG(uids)));
 }
 
-bool api_write_prepare_create(api_write *w)
+static sp_code before(const api_admit *a)
+{
+	api_write *w = a->w;
+	sp_str subresource = w->ctx.subresource;
+	if (a->op == API_OP_CREATE)
+		return sp_kind_before_create(&w->ctx, w->obj);
+	if (w->view != NULL) /* the object is changed as a whole then */
+		w->ctx.subresource = SP_STR("");
+	sp_code code = sp_kind_before_update(&w->ctx, w->obj, a->old);
+	w->ctx.subresource = subresource;
+	return code;
+}
+
+/* What is left once nothing changes the object any more. */
+static void validate(const api_admit *a)
+{
+	api_write *w = a->w;
+	if (!api_escalation_check(w, a->old))
+		return;
+	dedup_owners(w);
+	sp_code code = track(w, a->old);
+	if (code == SP_OK && !api_service_allocate(w, a->old))
+		return;
+	if (code == SP_OK)
+		code = before(a);
+	if (settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(a))
+		api_hooks_validate(a, w->prepared);
+}
+
+static void on_create_mutated(api_write *w)
 {
 	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
+	validate(&admit);
+}
+
+void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
+{
+	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
+	w->prepared = then;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "resourceVersion");
 	sp_meta_fill_create(&w->ctx, w->obj);
-	if (!api_admit_mutate(&admit) || !api_escalation_check(w, NULL))
-		return false;
-	dedup_owners(w);
-	sp_code code = track(w, NULL);
-	if (code == SP_OK && !api_service_allocate(w, NULL))
-		return false;
-	if (code == SP_OK)
-		code = sp_kind_before_create(&w->ctx, w->obj);
-	return settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(&admit);
+	if (api_admit_mutate(&admit))
+		api_hooks_mutate(&admit, on_create_mutated);
 }
 
-bool api_write_prepare_update(api_write *w, yyjson_mut_val *old)
+static void on_update_mutated(api_write *w)
+{
+	const api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = w->before};
+	validate(&admit);
+}
+
+void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(api_write *w))
 {
 	const api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
+	w->prepared = then;
+	w->before = old;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "selfLink");
-	if (!api_admit_mutate(&admit) || !api_escalation_check(w, old))
-		return false;
-	dedup_owners(w);
-	sp_code code = track(w, old);
-	if (code == SP_OK && !api_service_allocate(w, old))
-		return false;
-	sp_str subresource = w->ctx.subresource;
-	if (w->view != NULL) /* the object is changed as a whole then */
-		w->ctx.subresource = SP_STR("");
-	if (code == SP_OK)
-		code = sp_kind_before_update(&w->ctx, w->obj, old);
-	w->ctx.subresource = subresource;
-	return settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(&admit);
+	if (api_admit_mutate(&admit))
+		api_hooks_mutate(&admit, on_update_mutated);
 }
 
 /* ---- answers ---- */

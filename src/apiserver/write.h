@@ -43,8 +43,12 @@ struct api_write {
 	size_t n_ops, cap_ops;
 	sp_store_txn txn;
 	uint16_t ok_code;
-	bool is_patch; /* what can't be decoded is the patch's fault */
-	bool is_apply; /* field owners are part of the patch's result */
+	bool is_patch;                         /* what can't be decoded is the patch's fault */
+	bool is_apply;                         /* field owners are part of the patch's result */
+	struct api_hook_run *hook_run;         /* webhooks are being asked: admission/hooks.c */
+	yyjson_mut_val *before;                /* what an update changes */
+	void (*prepared)(struct api_write *w); /* how it goes on when it is prepared */
+	const struct api_delete_options *deletion;
 	unsigned tries;
 	bool committing, removed_by_update;
 	bool remove_next, announced; /* the two steps of api_write_mark_and_remove */
@@ -95,9 +99,12 @@ sp_code api_write_load(api_write *w, sp_str name, yyjson_mut_val **ret_old, sp_e
 sp_code api_write_load_at(api_write *w, sp_str ns, sp_str name, yyjson_mut_val **ret_old,
 			  sp_err *err) SP_MUST_USE;
 
-/* Prepares and validates w->obj as a new object / as a change of `old`; false: answered. */
-bool api_write_prepare_create(api_write *w);
-bool api_write_prepare_update(api_write *w, yyjson_mut_val *old);
+/*
+ * Prepares, admits and validates w->obj as a new object / as a change of `old`. `then` goes on with it: at
+ * once, or later when webhooks are asked; not when it was refused (and answered) or the client is gone.
+ */
+void api_write_prepare_create(api_write *w, void (*then)(api_write *w));
+void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(api_write *w));
 
 /*
  * Adds an operation that is committed with the object's, all or none; w takes the record. When it meets a
@@ -139,7 +146,8 @@ void api_update_view(api_request *r, const api_view *view);
 void api_patch_view(api_request *r, const api_view *view);
 void api_write_show_as(api_write *w, const api_view *view);
 
-/* Deletes w->obj, the stored object that w->old is, by the options; answers. */
+/* Deletes w->obj, the stored object that w->old is, by the options; answers. Their texts live as long as
+ * the request. */
 struct api_delete_options;
 void api_write_delete(api_write *w, const struct api_delete_options *o);
 

@@ -54,6 +54,14 @@ bool api_admit_is(const api_admit *a, const char *group, const char *resource, c
 	       sp_str_eq(a->w->ctx.subresource, sp_str_c(subresource));
 }
 
+sp_str api_admit_namespace(const api_admit *a)
+{
+	const sp_kind *k = a->w->res->kind;
+	yyjson_mut_val *one = a->obj != NULL ? a->obj : a->old;
+	bool is_namespace = k->group.len == 0 && sp_str_eq(k->plural, SP_STR("namespaces"));
+	return is_namespace ? sp_meta_name(one) : sp_meta_namespace(one);
+}
+
 bool api_admit_refuse(const api_admit *a, const sp_status *status)
 {
 	api_write_refuse(a->w, status);

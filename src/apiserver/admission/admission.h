@@ -37,6 +37,9 @@ bool api_admit_validate(const api_admit *a);
 /* True when the write is about this resource itself (or that subresource of it). */
 bool api_admit_is(const api_admit *a, const char *group, const char *resource, const char *subresource);
 
+/* The namespace of the write; of a namespace itself its own name; empty for other cluster-wide kinds. */
+sp_str api_admit_namespace(const api_admit *a);
+
 /* 403 with `why` behind "is forbidden: ". Returns false. */
 bool api_admit_forbid(const api_admit *a, const char *fmt, ...) SP_PRINTF(2, 3);
 /* Answers with that status. Returns false. */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the stored webhook configurations say: read once per change and kept in memory, so that a cluster
+ * without webhooks pays for two looks at empty queues. For src/apiserver/admission only.
+ */
+#pragma once
+
+#include "apiserver/rules.h"
+#include "kube/selector.h"
+#include "store/store.h"
+
+typedef struct api_hook_rule {
+	api_strs operations, groups, versions, resources;
+	sp_str scope; /* "Namespaced", "Cluster"; anything else is both */
+} api_hook_rule;
+
+typedef struct api_hook {
+	sp_str configuration, name;
+	const api_hook_rule *rules;
+	size_t n_rules;
+	sp_selector namespaces, objects;
+	sp_str url; /* empty: the service below */
+	sp_str service_ns, service, path;
+	uint16_t port;
+	sp_str ca_pem;
+	uint32_t timeout_s;
+	bool ignores_failure; /* failurePolicy */
+	bool has_conditions, allows_dry_run, is_reinvoked;
+	bool knows_v1; /* of AdmissionReview */
+} api_hook;
+
+/* All webhooks of one kind of configuration, by the configuration's name and the order in it. */
+typedef struct api_hook_set {
+	size_t n_refs;
+	sp_arena arena;
+	api_hook *hooks;
+	size_t n, cap;
+} api_hook_set;
+
+typedef enum api_hook_kind { API_HOOK_MUTATING, API_HOOK_VALIDATING, API_HOOK_KIND_COUNT_ } api_hook_kind;
+
+typedef struct api_hook_index {
+	sp_store *store;
+	sp_store_watch *watches[API_HOOK_KIND_COUNT_];
+	api_hook_set *sets[API_HOOK_KIND_COUNT_]; /* NULL: to be read */
+} api_hook_index;
+
+void api_hook_index_init(api_hook_index *x, sp_store *store);
+void api_hook_index_done(api_hook_index *x);
+
+/* The webhooks after every acknowledged write; a borrowed reference, good until the next call. Errors: those
+ * of the store, SP_ENOMEM. */
+sp_code api_hook_index_get(api_hook_index *x, api_hook_kind kind, api_hook_set **ret,
+			   sp_err *err) SP_MUST_USE;
+api_hook_set *api_hook_set_ref(api_hook_set *s);
+/* Returns NULL; NULL is allowed. */
+api_hook_set *api_hook_set_unref(api_hook_set *s);
+
+/* Appends the webhooks of one configuration object. False: no room. */
+bool api_hook_set_add(api_hook_set *s, sp_str configuration, yyjson_val *obj) SP_MUST_USE;
+/* An empty set with one reference. */
+api_hook_set *api_hook_set_new(void);
+
+/* What a write is about, as rules see it. `ns` of a namespace is its own name. */
+typedef struct api_hook_target {
+	sp_str operation; /* "CREATE" … */
+	sp_str group, version, resource, subresource, ns;
+} api_hook_target;
+
+/* U: apiserver pkg/admission/plugin/webhook/predicates/rules/rules.go */
+bool api_hook_rule_matches(const api_hook_rule *r, const api_hook_target *t);
+bool api_hook_matches(const api_hook *h, const api_hook_target *t);

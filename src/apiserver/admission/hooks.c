@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/admission/hooks.h"
+
+#include "apiserver/admission/hook_call.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "kube/encode.h"
+#include "kube/meta.h"
+#include "kube/patch/json_patch.h"
+
+/* Two versions of an object and what stands around them. */
+#define REVIEW_BYTES_MAX (4 * SP_LIMIT_REQUEST_BODY_BYTES)
+
+struct api_hooks {
+	api_hook_index index;
+	api_hook_client *client;
+};
+
+enum {                   /* of a webhook in this run */
+       CALLED = 1u << 0, /* since the object last changed, and wants to see changes */
+       AGAIN = 1u << 1,  /* is to see the object once more */
+};
+
+/* The webhooks' part of one write; in its arena. */
+typedef struct api_hook_run {
+	api_admit a;
+	api_hook_set *set; /* a reference */
+	void (*then)(api_write *w);
+	uint8_t *marks; /* of each webhook; mutating */
+	size_t i;       /* the webhook under way; mutating */
+	unsigned round;
+	bool changed;
+	yyjson_mut_val *last; /* what the webhooks left of the object in the first round */
+	size_t n_open;        /* validating */
+	bool refused;
+	sp_status refusal;
+	void (*saved_refused)(api_write *w, const sp_status *status);
+} api_hook_run;
+
+/* ---- whether a webhook is concerned ---- */
+
+/* U: admission/plugin/webhook/predicates/rules, IsExemptAdmissionConfigurationResource */
+static bool is_exempt(const api_admit *a)
+{
+	static const char *const kinds[] = {
+		"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration",
+		"ValidatingAdmissionPolicy",      "ValidatingAdmissionPolicyBinding",
+		"MutatingAdmissionPolicy",        "MutatingAdmissionPolicyBinding"};
+	const sp_kind *k = a->w->res->kind;
+	return sp_str_eq(k->group, SP_STR("admissionregistration.k8s.io")) &&
+	       sp_str_in(k->kind, kinds, SP_LEN(kinds));
+}
+
+static api_hook_target target_of(const api_admit *a)
+{
+	const sp_kind *k = a->w->res->kind;
+	return (api_hook_target){.operation = api_operation_name(a->op),
+				 .group = k->group,
+				 .version = k->version,
+				 .resource = k->plural,
+				 .subresource = a->w->ctx.subresource,
+				 .ns = api_admit_namespace(a)};
+}
+
+/* False: no room. */
+static bool labels_match(const api_admit *a, const sp_selector *s, yyjson_mut_val *obj, bool *ret)
+{
+	yyjson_mut_val *labels = sp_kv_map(sp_meta(obj), "labels"), *key;
+	size_t n = 0, cap = yyjson_mut_obj_size(labels);
+	sp_label *list = sp_try_new(&a->w->arena, sp_label, cap + 1);
+	if (list == NULL)
+		return false;
+	yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(labels);
+	while (n < cap && (key = yyjson_mut_obj_iter_next(&it)) != NULL)
+		list[n++] = (sp_label){sp_jmut_str(key), sp_jmut_str(yyjson_mut_obj_iter_get_val(key))};
+	*ret = sp_labels_match(s, list, n);
+	return true;
+}
+
+static bool is_everything(const sp_selector *s)
+{
+	return s->n == 0 && !s->nothing;
+}
+
+typedef enum verdict { SKIP, CALL, REFUSED } verdict;
+
+static verdict refuse(const api_admit *a, const sp_status *s)
+{
+	api_write_refuse(a->w, s);
+	return REFUSED;
+}
+
+static verdict no_room(const api_admit *a)
+{
+	api_write_fail(a->w, SP_ETOOLARGE, NULL);
+	return REFUSED;
+}
+
+/* U: admission/plugin/webhook/predicates/namespace/matcher.go */
+static verdict match_namespace(const api_admit *a, const api_hook *h)
+{
+	bool yes = false;
+	sp_str ns = api_admit_namespace(a);
+	if ((ns.len == 0 && !sp_str_eq(a->w->res->kind->plural, SP_STR("namespaces"))) ||
+	    is_everything(&h->namespaces))
+		return CALL;
+	yyjson_mut_val *obj = a->obj;
+	if (!api_admit_is(a, "", "namespaces", "") || a->op == API_OP_DELETE)
+		obj = api_admit_load(a, "/registry/namespaces/", SP_STR(""), ns);
+	if (obj == NULL) {
+		sp_status s = sp_status_not_found(&a->w->arena,
+						  (sp_group_resource){SP_STR(""), SP_STR("namespaces")}, ns);
+		return refuse(a, &s);
+	}
+	if (!labels_match(a, &h->namespaces, obj, &yes))
+		return no_room(a);
+	return yes ? CALL : SKIP;
+}
+
+/* The object as it was or as it will be. */
+static verdict match_object(const api_admit *a, const api_hook *h)
+{
+	bool yes = false, was = false;
+	if (is_everything(&h->objects))
+		return CALL;
+	if ((a->obj != NULL && !labels_match(a, &h->objects, a->obj, &yes)) ||
+	    (a->old != NULL && !labels_match(a, &h->objects, a->old, &was)))
+		return no_room(a);
+	return yes || was ? CALL : SKIP;
+}
+
+/* Conditions are CEL, which nothing here evaluates: each counts as one that failed. */
+static verdict match_conditions(const api_admit *a, const api_hook *h)
+{
+	if (!h->has_conditions)
+		return CALL;
+	if (h->ignores_failure)
+		return SKIP;
+	(void)api_admit_forbid(a, "match conditions of webhook \"" SP_FMT "\" can't be evaluated",
+			       SP_ARG(h->name));
+	return REFUSED;
+}
+
+static verdict should_call(const api_admit *a, const api_hook *h, const api_hook_target *t)
+{
+	static verdict (*const steps[])(const api_admit *a, const api_hook *h) = {
+		match_namespace, match_object, match_conditions};
+	if (!api_hook_matches(h, t))
+		return SKIP;
+	for (size_t i = 0; i < SP_LEN(steps); i++) {
+		verdict v = steps[i](a, h);
+		if (v != CALL)
+			return v;
+	}
+	if (!a->w->o.dry_run || h->allows_dry_run)
+		return CALL;
+	sp_status s = sp_status_bad_request(sp_arena_printf(
+		&a->w->arena, "admission webhook \"" SP_FMT "\" does not support dry run", SP_ARG(h->name)));
+	return refuse(a, &s);
+}
+
+/* ---- a run ---- */
+
+static void finish(api_hook_run *m)
+{
+	m->set = api_hook_set_unref(m->set);
+	m->a.w->hook_run = NULL;
+}
+
+static void finish_refused(api_hook_run *m, const sp_status *s)
+{
+	api_write *w = m->a.w;
+	finish(m);
+	api_write_refuse(w, s);
+}
+
+static void finish_no_room(api_hook_run *m)
+{
+	api_write *w = m->a.w;
+	finish(m);
+	api_write_fail(w, SP_ETOOLARGE, NULL);
+}
+
+/* False: no room, nothing was started. */
+static bool call(api_hook_run *m, const api_hook *h, bool mutating, void (*done)(api_hook_call *c))
+{
+	api_write *w = m->a.w;
+	api_hook_call *c = sp_try_new(&w->arena, api_hook_call, 1);
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, REVIEW_BYTES_MAX);
+	sp_str uid = sp_meta_uuid(&w->ctx);
+	if (c == NULL || uid.len == 0 || api_review_write(&text, &m->a, uid) != SP_OK)
+		return false;
+	SP_AUTO_BYTES body = sp_bytes_try_dup(sp_buf_view(&text));
+	if (body == NULL)
+		return false;
+	*c = (api_hook_call){.client = w->server->hooks->client,
+			     .hook = h,
+			     .arena = &w->arena,
+			     .uid = uid,
+			     .mutating = mutating,
+			     .done = done,
+			     .arg = m};
+	api_hook_call_start(c, body);
+	return true;
+}
+
+/* What a call says about the write. False: it is refused, *ret says how. */
+static bool judge(api_hook_run *m, const api_hook_call *c, sp_status *ret)
+{
+	api_write *w = m->a.w;
+	if (!c->failed) {
+		for (size_t i = 0; i < c->answer.n_warnings && w->r != NULL; i++)
+			api_warn(w->r, sp_arena_try_dup(w->r->arena, c->answer.warnings[i]));
+		*ret = c->answer.status;
+		return c->answer.allowed;
+	}
+	if (c->hook->ignores_failure) {
+		if (w->server->log != NULL)
+			sp_log(w->server->log, SP_LOG_WARN, "webhook failed and is passed over",
+			       SP_KS("webhook", c->hook->name), SP_KS("err", c->why));
+		return true;
+	}
+	*ret = sp_status_internal(&w->arena,
+				  sp_arena_printf(&w->arena, "failed calling webhook \"" SP_FMT "\": " SP_FMT,
+						  SP_ARG(c->hook->name), SP_ARG(c->why)));
+	return false;
+}
+
+/* NULL: no webhook is concerned, or the write was refused (`*ret_go` tells). */
+static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then)(api_write *w), bool *ret_go)
+{
+	api_write *w = a->w;
+	api_hook_set *set = NULL;
+	sp_err err;
+	sp_code code = api_hook_index_get(&w->server->hooks->index, kind, &set, &err);
+	*ret_go = false;
+	if (code != SP_OK) {
+		api_write_fail(w, code, &err);
+		return NULL;
+	}
+	*ret_go = true;
+	/* What an eviction deletes is no deletion to admission. */
+	bool evicts = a->op == API_OP_DELETE && w->ctx.subresource.len > 0;
+	if (set->n == 0 || evicts || is_exempt(a))
+		return NULL;
+	api_hook_target t = target_of(a);
+	size_t i = 0;
+	while (i < set->n && !api_hook_matches(&set->hooks[i], &t))
+		i++;
+	if (i == set->n)
+		return NULL;
+	api_hook_run *m = sp_try_new(&w->arena, api_hook_run, 1);
+	uint8_t *marks = sp_try_new(&w->arena, uint8_t, set->n);
+	if (m == NULL || marks == NULL) {
+		*ret_go = false;
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return NULL;
+	}
+	*m = (api_hook_run){.a = *a, .set = api_hook_set_ref(set), .then = then, .marks = marks};
+	w->hook_run = m;
+	return m;
+}
+
+/* ---- mutating ---- */
+
+/* What the decoder has against a webhook's result is no fault of the client. */
+static void refused_patch(api_write *w, const sp_status *status)
+{
+	w->refused = w->hook_run->saved_refused;
+	sp_status s = sp_status_internal(&w->arena, status->message);
+	api_write_refuse(w, &s);
+}
+
+static bool decode_patched(api_hook_run *m, sp_str json)
+{
+	api_write *w = m->a.w;
+	api_field_validation fields = w->o.fields;
+	m->saved_refused = w->refused;
+	w->refused = refused_patch;
+	w->o.fields = API_FV_IGNORE;
+	const api_resource *body_res = w->body_res;
+	w->body_res = w->res; /* the object as a whole is what webhooks see */
+	bool ok = api_write_decode_json(w, json);
+	w->body_res = body_res;
+	w->o.fields = fields;
+	w->refused = m->saved_refused;
+	return ok;
+}
+
+/* NULL: no room. */
+static yyjson_mut_val *copy_of(api_write *w, yyjson_mut_val *v)
+{
+	return yyjson_mut_val_mut_copy(w->doc, v);
+}
+
+/* False: the write is answered. */
+static bool apply(api_hook_run *m, const api_hook_call *c)
+{
+	api_write *w = m->a.w;
+	sp_patch_error perr = {0};
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, REVIEW_BYTES_MAX);
+	if (m->a.obj == NULL) {
+		sp_status s = sp_status_internal(
+			&w->arena,
+			sp_arena_printf(&w->arena,
+					"admission webhook \"" SP_FMT
+					"\" attempted to modify the object, which is not supported "
+					"for this operation",
+					SP_ARG(c->hook->name)));
+		api_write_refuse(w, &s);
+		return false;
+	}
+	yyjson_mut_val *before = m->a.obj, *patched = copy_of(w, before);
+	if (patched == NULL) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return false;
+	}
+	if (sp_json_patch_apply(&w->arena, w->doc, patched, c->answer.patch, &patched, &perr) != SP_OK) {
+		sp_status s = sp_status_internal(&w->arena, perr.detail.len > 0 ? perr.detail : perr.message);
+		api_write_refuse(w, &s);
+		return false;
+	}
+	if (sp_encode_any(&text, patched) != SP_OK) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return false;
+	}
+	if (!decode_patched(m, sp_buf_view(&text)) || !api_write_namespace(w))
+		return false;
+	m->a.obj = w->obj;
+	if (sp_kv_equal(before, w->obj))
+		return true;
+	m->changed = true;
+	for (size_t i = 0; i < m->set->n; i++)
+		m->marks[i] = m->marks[i] != 0 ? AGAIN : 0;
+	return true;
+}
+
+static void on_mutated(api_hook_call *c);
+
+/* Built-in steps see the object again, and then those webhooks that ask for it. */
+static bool begin_second_round(api_hook_run *m)
+{
+	api_write *w = m->a.w;
+	m->last = copy_of(w, m->a.obj);
+	if (m->last == NULL) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return false;
+	}
+	if (!api_admit_mutate(&m->a))
+		return false;
+	bool again = !sp_kv_equal(m->last, m->a.obj);
+	for (size_t i = 0; i < m->set->n && again; i++)
+		m->marks[i] = m->marks[i] != 0 ? AGAIN : 0;
+	m->round = 1;
+	m->i = 0;
+	return true;
+}
+
+/* The next webhook of this round that is to be asked, or set->n; false: the write is answered. */
+static bool find_next(api_hook_run *m)
+{
+	api_hook_target t = target_of(&m->a);
+	for (; m->i < m->set->n; m->i++) {
+		if (m->round == 1 && (m->marks[m->i] & AGAIN) == 0)
+			continue;
+		verdict v = should_call(&m->a, &m->set->hooks[m->i], &t);
+		if (v != SKIP)
+			return v == CALL;
+	}
+	return true;
+}
+
+static void mutate_on(api_hook_run *m)
+{
+	api_write *w = m->a.w;
+	bool ok = find_next(m);
+	if (ok && m->i == m->set->n && m->round == 0 && m->changed)
+		ok = begin_second_round(m) && find_next(m);
+	if (!ok) {
+		finish(m);
+		return;
+	}
+	if (m->i == m->set->n) {
+		void (*then)(api_write *) = m->then;
+		finish(m);
+		then(w);
+		return;
+	}
+	if (!call(m, &m->set->hooks[m->i], true, on_mutated))
+		finish_no_room(m);
+	else
+		api_write_hold(w);
+}
+
+static void on_mutated(api_hook_call *c)
+{
+	api_hook_run *m = c->arg;
+	api_hook_set *set = m->set;
+	sp_status s;
+	if (!api_write_release(m->a.w)) {
+		api_hook_set_unref(set);
+		return;
+	}
+	if (!judge(m, c, &s)) {
+		finish_refused(m, &s);
+		return;
+	}
+	m->marks[m->i] = 0;
+	if (c->answer.patch.len > 0 && !apply(m, c)) {
+		finish(m);
+		return;
+	}
+	if (c->hook->is_reinvoked)
+		m->marks[m->i] |= CALLED;
+	m->i++;
+	mutate_on(m);
+}
+
+void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
+{
+	bool go;
+	api_hook_run *m = run_new(a, API_HOOK_MUTATING, then, &go);
+	if (m != NULL)
+		mutate_on(m);
+	else if (go)
+		then(a->w);
+}
+
+/* ---- validating ---- */
+
+static void on_validated(api_hook_call *c)
+{
+	api_hook_run *m = c->arg;
+	api_hook_set *set = m->set;
+	void (*then)(api_write *) = m->then;
+	api_write *w = m->a.w;
+	sp_status s;
+	if (!judge(m, c, &s) && !m->refused) {
+		m->refused = true;
+		m->refusal = s;
+	}
+	if (--m->n_open > 0)
+		return;
+	if (!api_write_release(w)) {
+		api_hook_set_unref(set);
+		return;
+	}
+	if (m->refused) {
+		finish_refused(m, &m->refusal);
+		return;
+	}
+	finish(m);
+	then(w);
+}
+
+/* Marks the webhooks that are to be asked. False: the write is answered. */
+static bool choose(api_hook_run *m, size_t *ret_n)
+{
+	api_hook_target t = target_of(&m->a);
+	*ret_n = 0;
+	for (size_t i = 0; i < m->set->n; i++) {
+		verdict v = should_call(&m->a, &m->set->hooks[i], &t);
+		if (v == REFUSED)
+			return false;
+		m->marks[i] = v == CALL ? CALLED : 0;
+		*ret_n += v == CALL ? 1 : 0;
+	}
+	return true;
+}
+
+void api_hooks_validate(const api_admit *a, void (*then)(api_write *w))
+{
+	bool go;
+	size_t n;
+	api_write *w = a->w;
+	api_hook_run *m = run_new(a, API_HOOK_VALIDATING, then, &go);
+	if (m == NULL) {
+		if (go)
+			then(w);
+		return;
+	}
+	if (!choose(m, &n)) {
+		finish(m);
+		return;
+	}
+	if (n == 0) {
+		finish(m);
+		then(w);
+		return;
+	}
+	for (size_t i = 0; i < m->set->n && !m->refused; i++) {
+		if (m->marks[i] == 0)
+			continue;
+		if (call(m, &m->set->hooks[i], false, on_validated)) {
+			m->n_open++;
+		} else {
+			m->refused = true;
+			m->refusal = api_status_of(w->r, SP_ETOOLARGE, NULL);
+		}
+	}
+	if (m->n_open > 0)
+		api_write_hold(w);
+	else
+		finish_refused(m, &m->refusal);
+}
+
+/* ---- life ---- */
+
+sp_code api_hooks_new(sp_world *w, sp_store *store, api_hooks **ret, sp_err *err)
+{
+	api_hooks *h = SP_NEW(api_hooks);
+	sp_code code = api_hook_client_new(w, store, &h->client, err);
+	if (code != SP_OK) {
+		sp_free(h);
+		return code;
+	}
+	api_hook_index_init(&h->index, store);
+	*ret = h;
+	return SP_OK;
+}
+
+void api_hooks_close(api_hooks *h, void (*done)(void *arg), void *arg)
+{
+	api_hook_client_close(h->client, done, arg);
+}
+
+void api_hooks_free(api_hooks *h)
+{
+	if (h == NULL)
+		return;
+	api_hook_index_done(&h->index);
+	api_hook_client_free(h->client);
+	sp_free(h);
+}
