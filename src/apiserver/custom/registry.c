@@ -547,7 +547,7 @@ sp_code api_customs_openapi(api_customs *c, sp_arena *a, sp_str group, const sp_
 {
 	const sp_kind *const *kinds;
 	const sp_map_entry *e;
-	size_t n = 0, n_max;
+	size_t n = 0, n_max = 0;
 	SP_TRY(api_customs_kinds(c, a, &kinds, &n_max, err));
 	sp_openapi_custom *list = sp_try_new(a, sp_openapi_custom, n_max + 1);
 	if (list == NULL)
