@@ -16,7 +16,9 @@ static void later(informer *f)
 {
 	sp_timer_stop(f->client->world, &f->pause);
 	f->is_stopped = false;
-	sp_timer_start(f->client->world, &f->timer, 10 * MS + below(f->w, 500 * MS), on_go);
+	/* Now and then for longer than the history is kept. */
+	uint64_t most = below(f->w, 20) == 0 ? 20 * SECOND : 500 * MS;
+	sp_timer_start(f->client->world, &f->timer, 10 * MS + below(f->w, most), on_go);
 }
 
 /* What it has is what the truth says of its revision. */
@@ -204,7 +206,7 @@ static void watch_done(informer *f)
 		broken(f->w, "a watch: status %u: " SP_FMT, c->status, SP_ARG(sp_buf_view(&c->body)));
 	if (c->code == SP_OK && c->status == 200 && f->phase == WATCHING && c->body.len > 0)
 		broken(f->w, "a watch ended within an event");
-	if (f->in_initial || below(f->w, 8) == 0)
+	if (f->in_initial || below(f->w, 4) == 0)
 		relist(f);
 	later(f);
 }
@@ -252,7 +254,7 @@ static void go_on(informer *f)
 		(void)snprintf(path, sizeof path,
 			       "/api/v1/namespaces/default/"
 			       "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%u%s%s",
-			       plural, 3 + (unsigned)below(w, 100), more, selector);
+			       plural, 1 + (unsigned)below(w, 15), more, selector);
 	else
 		(void)snprintf(path, sizeof path, "/api/v1/namespaces/default/%s?limit=%u&continue=%s%s",
 			       plural, f->limit, f->cont, selector);

@@ -113,7 +113,7 @@ static void judge(world *w)
 
 static void run(const sp_sim_opts *o)
 {
-	const sp_store_mem_opts store = {.commit_ns = 3 * MS, .keep_ns = 10 * SECOND};
+	const sp_store_mem_opts store = {.commit_ns = 3 * MS, .keep_ns = 5 * SECOND};
 	world *w = sp_new(T_ARENA, world, 1);
 	t_no_faults();
 	sp_arena_init(&w->scratch, (size_t)64 << 20);
