@@ -295,6 +295,71 @@ SP_TEST(apiserver, pages_show_one_revision)
 	T_EQ_C(items(f, &cont, &remaining), "k0,k1,k2,k4");
 }
 
+SP_TEST(apiserver, a_page_that_is_forgotten)
+{
+	static const row deletion = {{.method = "DELETE", .path = MAPS "/k2"}, 200, NULL};
+	sp_str cont;
+	int64_t remaining;
+	yyjson_val *v = NULL;
+	t_no_faults();
+	fixture *f = with_maps(4);
+	T_TRUE(f != NULL);
+	ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
+	T_EQ_C(items(f, &cont, &remaining), "k0,k1");
+	ask(f, &deletion.q, deletion.status, NULL);
+	sp_store_compact(f->api.store, sp_store_revision(f->api.store));
+	sp_str path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
+	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 410,
+	    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{\"continue\":\"*\"},\"status\":"
+	    "\"Failure\",\"message\":\"The provided continue parameter is too old "
+	    "*\",\"reason\":\"Expired\",\"code\":410}\n");
+	/* The token in the refusal goes on in what is there now. */
+	T_OK(sp_json_parse(T_ARENA, sp_buf_view(&f->call.body), &v, T_ERR));
+	cont = sp_json_str(sp_json_last(sp_json_last(v, SP_STR("metadata")), SP_STR("continue")));
+	path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
+	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	T_EQ_C(items(f, &cont, &remaining), "k3");
+}
+
+SP_TEST(apiserver, a_watch_of_one_name)
+{
+	t_no_faults();
+	fixture *f = with_maps(3);
+	T_TRUE(f != NULL);
+	ask(f,
+	    &(t_req){.method = "GET",
+		     .path = MAPS "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dk1"},
+	    200, "{\"type\":\"ADDED\",\"object\":{*\"metadata\":{\"name\":\"k1\",*}}\n");
+	T_TRUE(sp_str_find(sp_buf_view(&f->call.body), SP_STR("\"k2\"")) < 0);
+	ask(f, &(t_req){.method = "GET", .path = MAPS "/k1?watch=1"}, 200, "{\"kind\":\"ConfigMap\",*}\n");
+}
+
+/* Upstream names the kind here, not the resource. U: apiserver pkg/registry/rest/delete.go */
+SP_TEST(apiserver, deletions_have_preconditions)
+{
+	static const row rows[] = {
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 201,
+		 NULL},
+		{{.method = "DELETE",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"preconditions\":{\"uid\":\"x\"}}")},
+		 409,
+		 "*\"reason\":\"Conflict\",\"details\":{\"name\":\"k\",\"kind\":\"ConfigMap\"},\"code\":409}"
+		 "\n"},
+		{{.method = "DELETE",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"preconditions\":{\"resourceVersion\":\"1\"}}")},
+		 409,
+		 "*\"reason\":\"Conflict\",\"details\":{\"name\":\"k\",\"kind\":\"ConfigMap\"},\"code\":409}"
+		 "\n"},
+		{{.method = "DELETE", .path = MAPS "/k?dryRun=All"}, 200, "*\"status\":\"Success\",*"},
+		{{.method = "GET", .path = MAPS "/k"}, 200, NULL},
+	};
+	t_no_faults();
+	ask_rows(rows, SP_LEN(rows));
+}
+
 SP_TEST(apiserver, a_collection_is_deleted_by_label)
 {
 	sp_str cont;
