@@ -401,7 +401,7 @@ SP_TEST(apiserver, a_large_list_is_compressed)
 	T_TRUE(f != NULL);
 	int n = snprintf(body, 100, "{\"metadata\":{\"name\":\"k\"},\"data\":{\"x\":\"");
 	memset(body + n, 'x', 200000);
-	memcpy(body + n + 200000, "\"}}", 3);
+	memcpy(body + n + 200000, "\"}}", 4);
 	ask(f, &(t_req){.method = "POST", .path = MAPS, .body = {body, (size_t)n + 200003}}, 201, NULL);
 	ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
 	T_TRUE(f->call.encoding[0] == '\0');
