@@ -3,54 +3,13 @@
 
 #include "apiserver/request.h"
 #include "base/json.h"
+#include "base/json_out.h"
 #include "base/yaml.h"
 #include "kube/protobuf.h"
 
 #define NS_PER_S INT64_C(1000000000)
 
 /* ---- media ---- */
-
-static sp_code newline(sp_buf *out, size_t depth)
-{
-	(void)sp_buf_char(out, '\n');
-	for (size_t i = 0; i < depth; i++)
-		(void)sp_buf_str(out, SP_STR("  "));
-	return sp_buf_code(out);
-}
-
-/* The end of the string that begins at i. */
-static size_t skip_string(sp_str s, size_t i)
-{
-	for (i++; i < s.len && s.ptr[i] != '"'; i++)
-		i += s.ptr[i] == '\\';
-	return SP_MIN(i + 1, s.len);
-}
-
-sp_code api_json_indent(sp_buf *out, sp_str json)
-{
-	size_t depth = 0;
-	for (size_t i = 0; i < json.len;) {
-		char c = json.ptr[i];
-		bool empty = i + 1 < json.len && (json.ptr[i + 1] == '}' || json.ptr[i + 1] == ']');
-		size_t end = c == '"' ? skip_string(json, i) : i + 1;
-		if ((c == '}' || c == ']') && json.ptr[i - 1] != '{' && json.ptr[i - 1] != '[')
-			(void)newline(out, --depth);
-		else if (c == '}' || c == ']')
-			depth--;
-		(void)sp_buf_str(out, sp_str_sub(json, i, end));
-		if (c == '{' || c == '[') {
-			depth++;
-			if (!empty)
-				(void)newline(out, depth);
-		} else if (c == ',') {
-			(void)newline(out, depth);
-		} else if (c == ':') {
-			(void)sp_buf_char(out, ' ');
-		}
-		i = end;
-	}
-	return sp_buf_code(out);
-}
 
 static sp_code put_yaml(sp_buf *out, sp_arena *a, sp_str json, sp_err *err)
 {
@@ -75,7 +34,7 @@ sp_code api_encode_medium(sp_buf *out, sp_arena *a, const api_output *how, const
 		break;
 	}
 	if (how->pretty)
-		return api_json_indent(out, json);
+		return sp_json_indent(out, json, 2);
 	/* As Go's json.Encoder ends a value. */
 	(void)sp_buf_str(out, json);
 	return sp_buf_char(out, '\n');

@@ -31,6 +31,3 @@ sp_code api_encode_shape(sp_buf *out, const api_output *how, const api_resource 
 
 /* The schema of what api_encode_shape writes. */
 const sp_schema *api_shape_schema(const api_output *how, const api_resource *res);
-
-/* Appends JSON text indented by two blanks, as Go's json.Indent. */
-sp_code api_json_indent(sp_buf *out, sp_str json);

@@ -2,8 +2,8 @@
 #include "apiserver/write.h"
 
 #include "apiserver/admission/admission.h"
-#include "apiserver/custom/custom.h"
 #include "apiserver/admission/hooks.h"
+#include "apiserver/custom/custom.h"
 #include "apiserver/escalate.h"
 #include "apiserver/services/services.h"
 #include "base/alloc.h"

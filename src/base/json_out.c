@@ -94,3 +94,47 @@ void sp_jout_member_strs(sp_jout *j, sp_str key, const sp_str *values, size_t n)
 		sp_jout_str(j, values[i]);
 	sp_jout_close(j, ']');
 }
+
+/* ---- indenting ---- */
+
+static sp_code newline(sp_buf *out, size_t n_blanks)
+{
+	(void)sp_buf_char(out, '\n');
+	for (size_t i = 0; i < n_blanks; i++)
+		(void)sp_buf_char(out, ' ');
+	return sp_buf_code(out);
+}
+
+/* The end of the string that begins at i. */
+static size_t skip_string(sp_str s, size_t i)
+{
+	for (i++; i < s.len && s.ptr[i] != '"'; i++)
+		i += s.ptr[i] == '\\';
+	return SP_MIN(i + 1, s.len);
+}
+
+sp_code sp_json_indent(sp_buf *out, sp_str json, unsigned width)
+{
+	size_t depth = 0;
+	for (size_t i = 0; i < json.len;) {
+		char c = json.ptr[i];
+		bool empty = i + 1 < json.len && (json.ptr[i + 1] == '}' || json.ptr[i + 1] == ']');
+		size_t end = c == '"' ? skip_string(json, i) : i + 1;
+		if ((c == '}' || c == ']') && json.ptr[i - 1] != '{' && json.ptr[i - 1] != '[')
+			(void)newline(out, --depth * width);
+		else if (c == '}' || c == ']')
+			depth--;
+		(void)sp_buf_str(out, sp_str_sub(json, i, end));
+		if (c == '{' || c == '[') {
+			depth++;
+			if (!empty)
+				(void)newline(out, depth * width);
+		} else if (c == ',') {
+			(void)newline(out, depth * width);
+		} else if (c == ':') {
+			(void)sp_buf_char(out, ' ');
+		}
+		i = end;
+	}
+	return sp_buf_code(out);
+}

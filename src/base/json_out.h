@@ -40,3 +40,7 @@ void sp_jout_member_raw(sp_jout *j, sp_str key, sp_str json);
 void sp_jout_member_open(sp_jout *j, sp_str key, char bracket);
 /* A list of texts. */
 void sp_jout_member_strs(sp_jout *j, sp_str key, const sp_str *values, size_t n);
+
+/* Appends compact JSON text with a line per value, indented by `width` blanks a level, as Go's json.Indent.
+ */
+sp_code sp_json_indent(sp_buf *out, sp_str json, unsigned width);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Persistent volumes. */
 #include "kube/kinds/cells.h"
+#include "kube/kinds/diff.h"
 #include "kube/kinds/go_json.h"
 #include "kube/kinds/hooks.h"
 #include "kube/kinds/pod.h"
@@ -248,7 +249,8 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	validate_with(c, obj, bad_values);
 	if (!source_kept(c, spec, was))
 		sp_v_forbidden(c->errors, SP_PATH("spec.persistentvolumesource"),
-			       "spec.persistentvolumesource is immutable after creation\n");
+			       "spec.persistentvolumesource is immutable after creation\n" SP_FMT,
+			       SP_ARG(sp_kind_diff(c, was, spec)));
 	sp_v_immutable(c->errors, SP_PATH("volumeMode"), sp_kv_get(spec, "volumeMode"),
 		       sp_kv_get(was, "volumeMode"));
 	yyjson_mut_val *now = sp_kv_get(spec, "nodeAffinity");

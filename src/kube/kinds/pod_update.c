@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an update of a pod may change. */
+#include "kube/kinds/diff.h"
 #include "kube/kinds/pod_int.h"
 #include "kube/meta.h"
 
@@ -228,7 +229,8 @@ static void rest_kept(sp_kind_ctx *c, const sp_path *path, yyjson_mut_val *now, 
 			       "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
 			       "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 "
 			       "if it was "
-			       "previously negative)\n");
+			       "previously negative)\n" SP_FMT,
+			       SP_ARG(sp_kind_diff(c, was, spec)));
 }
 
 void sp_pod_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
@@ -277,8 +279,9 @@ void sp_pod_validate_ephemeral(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_v
 				       SP_ARG(name));
 		else if (!sp_kv_equal_core("EphemeralContainer", kept, container))
 			sp_v_forbidden(c->errors, path,
-				       "existing ephemeral containers \"" SP_FMT "\" may not be changed\n",
-				       SP_ARG(name));
+				       "existing ephemeral containers \"" SP_FMT
+				       "\" may not be changed\n" SP_FMT,
+				       SP_ARG(name), SP_ARG(sp_kind_diff(c, container, kept)));
 	}
 	sp_map_done(&fresh);
 }

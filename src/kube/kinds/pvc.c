@@ -3,6 +3,7 @@
 #include "kube/kinds/pvc.h"
 
 #include "kube/kinds/cells.h"
+#include "kube/kinds/diff.h"
 #include "kube/kinds/hooks.h"
 #include "kube/kinds/resource_lists.h"
 #include "kube/kinds/resources.h"
@@ -297,7 +298,8 @@ static void spec_kept(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 	if (!sp_kind_same(c, "spec", spec, old_copy))
 		sp_v_forbidden(c->errors, SP_PATH("spec"),
 			       "spec is immutable after creation except resources.requests and "
-			       "volumeAttributesClassName for bound claims\n");
+			       "volumeAttributesClassName for bound claims\n" SP_FMT,
+			       SP_ARG(sp_kind_diff(c, old_copy, spec)));
 }
 
 static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
