@@ -78,11 +78,18 @@ static bool child_ids(const sp_spawn_opts *o)
 	       syscall(SYS_setresuid, o->uid, o->uid, o->uid) == 0;
 }
 
+/*
+ * Raw calls again: the C library refuses to touch its own two signals, and its posix_spawn leaves them
+ * ignored in whatever it starts (make starts its recipes so).
+ */
 static void child_signals(void)
 {
+	/* The kernel's struct sigaction: handler (default), flags, restorer, mask. */
+	static const unsigned long by_default[4];
 	sigset_t none;
 	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL); /* refused for some */
+		(void)syscall(SYS_rt_sigaction, i, by_default, NULL,
+			      (NSIG - 1) / 8); /* not SIGKILL, SIGSTOP */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
