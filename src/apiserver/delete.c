@@ -36,19 +36,19 @@ static void read_query(api_request *r, api_delete_options *o)
 	o->has_dry_run = dry != NULL;
 }
 
-void api_delete_options_of(yyjson_mut_val *obj, api_delete_options *o)
+void api_delete_options_of(yyjson_mut_val *obj, api_delete_options *ret)
 {
-	*o = (api_delete_options){0};
-	o->has_grace = sp_kv_has(obj, "gracePeriodSeconds");
-	o->grace_s = sp_kv_i64(obj, "gracePeriodSeconds", 0);
-	o->policy = sp_kv_str(obj, "propagationPolicy");
-	o->has_orphan = sp_kv_has(obj, "orphanDependents");
-	o->orphan = sp_kv_bool(obj, "orphanDependents");
+	*ret = (api_delete_options){0};
+	ret->has_grace = sp_kv_has(obj, "gracePeriodSeconds");
+	ret->grace_s = sp_kv_i64(obj, "gracePeriodSeconds", 0);
+	ret->policy = sp_kv_str(obj, "propagationPolicy");
+	ret->has_orphan = sp_kv_has(obj, "orphanDependents");
+	ret->orphan = sp_kv_bool(obj, "orphanDependents");
 	yyjson_mut_val *dry = sp_kv_list(obj, "dryRun");
-	o->has_dry_run = dry != NULL;
-	o->dry_run = dry == NULL ? (sp_str){NULL, 0} : sp_jmut_str(yyjson_mut_arr_get_first(dry));
-	o->uid = sp_kv_str(sp_kv_get(obj, "preconditions"), "uid");
-	o->revision = sp_kv_str(sp_kv_get(obj, "preconditions"), "resourceVersion");
+	ret->has_dry_run = dry != NULL;
+	ret->dry_run = dry == NULL ? (sp_str){NULL, 0} : sp_jmut_str(yyjson_mut_arr_get_first(dry));
+	ret->uid = sp_kv_str(sp_kv_get(obj, "preconditions"), "uid");
+	ret->revision = sp_kv_str(sp_kv_get(obj, "preconditions"), "resourceVersion");
 }
 
 static bool read_body(api_request *r, sp_str body, api_delete_options *o)

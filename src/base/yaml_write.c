@@ -213,12 +213,19 @@ static int by_name(const void *x, const void *y)
 	return order_of(a.len, b.len);
 }
 
+/* A plain key << would be a merge; upstream writes it so and does not read it back. */
+static sp_code put_key(writer *w, sp_str s)
+{
+	return sp_str_eq(s, SP_STR("<<")) ? put_scalar(w, s, NULL, YAML_DOUBLE_QUOTED_SCALAR_STYLE)
+					  : put_text(w, s);
+}
+
 static sp_code put_value(writer *w, const yyjson_mut_val *v, size_t depth);
 
 static sp_code put_members(writer *w, const yyjson_mut_val **keys, size_t n, size_t depth)
 {
 	for (size_t i = 0; i < n; i++) {
-		SP_TRY(put_text(w, name_of(keys[i])));
+		SP_TRY(put_key(w, name_of(keys[i])));
 		SP_TRY(put_value(w, keys[i]->next, depth));
 	}
 	return SP_OK;

@@ -107,6 +107,21 @@ SP_TEST(yaml, unicode_breaks_read_back)
 	T_TRUE(sp_jmut_equal(v, back));
 }
 
+SP_TEST(yaml, a_key_that_looks_like_a_merge_reads_back)
+{
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	yyjson_mut_val *v;
+	yyjson_mut_val *back;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 4096);
+	T_TRUE(doc != NULL);
+	T_OK(sp_yaml_parse(T_ARENA, SP_STR("!local <<: x\n"), doc, NULL, &v, T_ERR));
+	T_OK(sp_yaml_write(&out, v, T_ERR));
+	T_EQ_C(sp_buf_view(&out), "\"<<\": x\n");
+	T_OK(sp_yaml_parse(T_ARENA, sp_buf_view(&out), doc, NULL, &back, T_ERR));
+	T_TRUE(sp_jmut_equal(v, back));
+}
+
 SP_TEST(yaml, what_is_no_utf8_is_binary)
 {
 	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);

@@ -68,9 +68,10 @@ sp_code custom_sync(api_customs *c, sp_err *err) SP_MUST_USE;
 sp_code custom_load(api_customs *c, sp_str name, sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val **ret,
 		    sp_store_value *ret_value, sp_err *err) SP_MUST_USE;
 
-/* Compiles a version of a definition. `obj` is the definition. */
-sp_code custom_compile(api_customs *c, const custom_version *v, yyjson_mut_val *obj, api_custom *stored,
-		       api_custom **ret, sp_err *err) SP_MUST_USE;
+/* Compiles a version of a definition. `obj` is the definition, `stored` its storage version unless that is
+ * this one. */
+sp_code custom_compile(const custom_version *from, yyjson_mut_val *obj, api_custom *stored, api_custom **ret,
+		       sp_err *err) SP_MUST_USE;
 /* Fills kind from the definition's names and the version; in the arena. False: no room. */
 bool custom_kind_read(sp_arena *a, yyjson_mut_val *obj, yyjson_mut_val *version, sp_kind *ret);
 bool custom_texts(sp_arena *a, yyjson_mut_val *list, const sp_str **ret, uint16_t *ret_n);

@@ -412,7 +412,7 @@ static sp_code compile_with(api_customs *c, custom_version *v, yyjson_mut_val *o
 		return sp_fail(err, SP_EINTERNAL, "a definition without a storage version");
 	if (storage != v)
 		SP_TRY(compile_with(c, storage, obj, err));
-	SP_TRY(custom_compile(c, v, obj, storage == v ? NULL : storage->compiled, &made, err));
+	SP_TRY(custom_compile(v, obj, storage == v ? NULL : storage->compiled, &made, err));
 	keep_compiled(c, v, made);
 	return SP_OK;
 }

@@ -239,10 +239,9 @@ static sp_code fill(api_custom *v, const custom_version *from, yyjson_mut_val *o
 	return fill_resource(v, from->crd, err);
 }
 
-sp_code custom_compile(api_customs *c, const custom_version *from, yyjson_mut_val *obj, api_custom *stored,
-		       api_custom **ret, sp_err *err)
+sp_code custom_compile(const custom_version *from, yyjson_mut_val *obj, api_custom *stored, api_custom **ret,
+		       sp_err *err)
 {
-	(void)c;
 	api_custom *v = sp_try_alloc(sizeof *v);
 	if (v == NULL)
 		return sp_fail(err, SP_ENOMEM, "no room for the version");

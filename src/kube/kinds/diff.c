@@ -4,7 +4,8 @@
 #include "base/json_out.h"
 
 #define TEXT_BYTES_MAX ((size_t)1 << 20)
-#define CONTEXT 3u
+#define CONTEXT ((size_t)3)
+#define BETWEEN_MAX (2 * CONTEXT) /* equal lines between changes of one hunk */
 
 typedef struct lines {
 	sp_str *at;
@@ -81,7 +82,7 @@ static size_t walk(const lines *x, const lines *y, const uint16_t *t, step *step
 static size_t hunk_end(const step *steps, size_t n, size_t from)
 {
 	size_t end = from + 1;
-	for (size_t i = from; i < n && i <= end + 2 * CONTEXT; i++) {
+	for (size_t i = from; i < n && i <= end + BETWEEN_MAX; i++) {
 		if (steps[i].mark != ' ')
 			end = i + 1;
 	}
