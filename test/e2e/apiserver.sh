@@ -4,7 +4,7 @@
 # when they are there (../shared). Prints what failed; the last line is the sum.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-. test/e2e/lib.sh
+. test/e2e/lib
 p=0 f=0 s=0
 
 # ok NAME COMMAND…: it must succeed.

@@ -15,7 +15,7 @@ if [ ! -x "$replay" ]; then
 	echo '0 passed, 0 failed, 1 skipped'
 	exit 0
 fi
-. test/e2e/lib.sh
+. test/e2e/lib
 start_server
 p=0 f=0 s=0
 for file in "$data"/*.json; do

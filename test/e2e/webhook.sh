@@ -9,7 +9,7 @@ if ! command -v python3 >/dev/null 2>&1 || ! command -v openssl >/dev/null 2>&1;
 	echo '0 passed, 0 failed, 1 skipped'
 	exit 0
 fi
-. test/e2e/lib.sh
+. test/e2e/lib
 p=0 f=0 s=0 hook=
 stop_all() {
 	[ -z "$hook" ] || { kill "$hook" 2>/dev/null; wait "$hook" 2>/dev/null; }
