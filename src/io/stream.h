@@ -35,6 +35,15 @@ typedef struct sp_write {
 	void *impl[3]; /* of the implementation */
 } sp_write;
 
+/* Bytes of all its pieces. */
+static inline size_t sp_write_len(const sp_write *req)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < req->n_iov; i++)
+		n += req->iov[i].len;
+	return n;
+}
+
 typedef struct sp_stream_handler {
 	void (*on_data)(void *arg, const uint8_t *bytes, size_t n);
 	void (*on_end)(void *arg); /* the peer closed its direction */

@@ -84,14 +84,6 @@ static mem_stream *stream_of(sp_stream *s)
 	return SP_CONTAINER_OF(s, mem_stream, base);
 }
 
-static size_t write_len(const sp_write *req)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < req->n_iov; i++)
-		n += req->iov[i].len;
-	return n;
-}
-
 static void stream_read(sp_stream *s, bool on)
 {
 	stream_of(s)->reading = on;
@@ -99,7 +91,7 @@ static void stream_read(sp_stream *s, bool on)
 
 static void stream_write(sp_stream *s, sp_write *req)
 {
-	s->queued_bytes += write_len(req);
+	s->queued_bytes += sp_write_len(req);
 	sp_list_init(&req->node);
 	sp_list_push_back(&stream_of(s)->writes, &req->node);
 }
@@ -149,7 +141,7 @@ static void finish_write(mem_stream *s, sp_code code)
 {
 	sp_write *req = SP_CONTAINER_OF(sp_list_pop_front(&s->writes), sp_write, node);
 	s->write_at = 0;
-	s->base.queued_bytes -= write_len(req);
+	s->base.queued_bytes -= sp_write_len(req);
 	req->done(req, code);
 }
 

@@ -12,18 +12,10 @@ typedef struct http_tunnel {
 	bool shut, shut_done, closing, failed;
 } http_tunnel;
 
-static size_t write_len(const sp_write *req)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < req->n_iov; i++)
-		n += req->iov[i].len;
-	return n;
-}
-
 static void finish_write(http_tunnel *t, sp_write *req, sp_code code)
 {
 	sp_list_remove(&req->node);
-	t->base.queued_bytes -= write_len(req);
+	t->base.queued_bytes -= sp_write_len(req);
 	req->done(req, code);
 }
 
@@ -92,7 +84,7 @@ static void tunnel_read(sp_stream *s, bool on)
 static void tunnel_write(sp_stream *s, sp_write *req)
 {
 	http_tunnel *t = tunnel_of(s);
-	s->queued_bytes += write_len(req);
+	s->queued_bytes += sp_write_len(req);
 	sp_list_init(&req->node);
 	sp_list_push_back(&t->writes, &req->node);
 	schedule(t);

@@ -60,20 +60,12 @@ static void on_writable(sim_event *e)
 
 /* ---- ends ---- */
 
-static size_t write_len(const sp_write *req)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < req->n_iov; i++)
-		n += req->iov[i].len;
-	return n;
-}
-
 static void finish_first(sim_stream *s, sp_code code)
 {
 	sp_write *req = SP_CONTAINER_OF(s->writes.next, sp_write, node);
 	sp_list_remove(&req->node);
 	s->write_at = 0;
-	s->base.queued_bytes -= write_len(req);
+	s->base.queued_bytes -= sp_write_len(req);
 	req->done(req, code);
 }
 
@@ -227,7 +219,7 @@ static void gather(const sim_stream *s, uint8_t *to, size_t n)
 static void advance(sim_stream *s, size_t n)
 {
 	while (!s->closing && !sp_list_is_empty(&s->writes)) {
-		size_t rest = write_len(SP_CONTAINER_OF(s->writes.next, sp_write, node)) - s->write_at;
+		size_t rest = sp_write_len(SP_CONTAINER_OF(s->writes.next, sp_write, node)) - s->write_at;
 		if (n < rest) {
 			s->write_at += n;
 			return;
@@ -317,7 +309,7 @@ static void stream_write(sp_stream *base, sp_write *req)
 {
 	sim_stream *s = of(base);
 	SP_ASSERT(req->n_iov <= SP_WRITE_IOV_MAX);
-	s->base.queued_bytes += write_len(req);
+	s->base.queued_bytes += sp_write_len(req);
 	sp_list_push_back(&s->writes, &req->node);
 	if (s->blocked && s->reset_errno != 0)
 		s->blocked = false;

@@ -26,19 +26,11 @@ static tls_stream *of(sp_stream *s)
 	return SP_CONTAINER_OF(s, tls_stream, base);
 }
 
-static size_t write_len(const sp_write *req)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < req->n_iov; i++)
-		n += req->iov[i].len;
-	return n;
-}
-
 static void finish_first(tls_stream *t, sp_list *list, sp_code code)
 {
 	sp_write *req = SP_CONTAINER_OF(list->next, sp_write, node);
 	sp_list_remove(&req->node);
-	t->base.queued_bytes -= write_len(req);
+	t->base.queued_bytes -= sp_write_len(req);
 	req->done(req, code);
 }
 
@@ -185,7 +177,7 @@ static void advance(tls_stream *t, size_t n)
 {
 	while (!sp_list_is_empty(&t->writes)) {
 		sp_write *req = SP_CONTAINER_OF(t->writes.next, sp_write, node);
-		size_t rest = write_len(req) - t->write_at;
+		size_t rest = sp_write_len(req) - t->write_at;
 		if (n < rest) {
 			t->write_at += n;
 			return;
@@ -290,7 +282,7 @@ static void stream_write(sp_stream *base, sp_write *req)
 {
 	tls_stream *t = of(base);
 	SP_ASSERT(req->n_iov <= SP_WRITE_IOV_MAX);
-	t->base.queued_bytes += write_len(req);
+	t->base.queued_bytes += sp_write_len(req);
 	sp_list_push_back(&t->writes, &req->node);
 	if (!t->closing)
 		sp_defer_call(base->world, &t->turn);

@@ -64,20 +64,12 @@ static void touch(uvw_stream *s)
 
 /* ---- ends ---- */
 
-static size_t write_len(const sp_write *req)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < req->n_iov; i++)
-		n += req->iov[i].len;
-	return n;
-}
-
 static void finish_first(uvw_stream *s, sp_code code)
 {
 	sp_write *req = SP_CONTAINER_OF(s->writes.next, sp_write, node);
 	sp_list_remove(&req->node);
 	s->write_at = 0;
-	s->base.queued_bytes -= write_len(req);
+	s->base.queued_bytes -= sp_write_len(req);
 	req->done(req, code);
 }
 
@@ -204,7 +196,7 @@ static ssize_t send_iov(const uvw_stream *s, struct iovec *iov, size_t n)
 static void advance(uvw_stream *s, size_t n)
 {
 	while (!s->closing && !sp_list_is_empty(&s->writes)) {
-		size_t rest = write_len(SP_CONTAINER_OF(s->writes.next, sp_write, node)) - s->write_at;
+		size_t rest = sp_write_len(SP_CONTAINER_OF(s->writes.next, sp_write, node)) - s->write_at;
 		if (n < rest) {
 			s->write_at += n;
 			return;
@@ -289,7 +281,7 @@ static void stream_write(sp_stream *base, sp_write *req)
 {
 	uvw_stream *s = of(base);
 	SP_ASSERT(req->n_iov <= SP_WRITE_IOV_MAX);
-	s->base.queued_bytes += write_len(req);
+	s->base.queued_bytes += sp_write_len(req);
 	sp_list_push_back(&s->writes, &req->node);
 	if (!s->blocked)
 		touch(s);

@@ -22,14 +22,6 @@ static tunnel *of(sp_stream *s)
 	return SP_CONTAINER_OF(s, tunnel, base);
 }
 
-static size_t write_len(const sp_write *req)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < req->n_iov; i++)
-		n += req->iov[i].len;
-	return n;
-}
-
 static void later(tunnel *t)
 {
 	sp_defer_call(t->base.world, &t->turn);
@@ -74,7 +66,7 @@ static void finish(tunnel *t, sp_list *list, sp_code code)
 	sp_list *node;
 	while ((node = sp_list_pop_front(list)) != NULL) {
 		sp_write *req = SP_CONTAINER_OF(node, sp_write, node);
-		t->base.queued_bytes -= write_len(req);
+		t->base.queued_bytes -= sp_write_len(req);
 		req->done(req, code);
 	}
 }
@@ -121,7 +113,7 @@ static void op_read(sp_stream *s, bool on)
 static void op_write(sp_stream *s, sp_write *req)
 {
 	tunnel *t = of(s);
-	s->queued_bytes += write_len(req);
+	s->queued_bytes += sp_write_len(req);
 	sp_list_init(&req->node);
 	sp_list_push_back(&t->writes, &req->node);
 	later(t);
