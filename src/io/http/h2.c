@@ -533,6 +533,18 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a != 0 && (b == 0 || a < b) ? a : b;
 }
 
+/*
+ * When a stream counts as stalled; 0 = never. One that has failed waits for its RST_STREAM to
+ * leave, which the connection's own write limit watches over.
+ */
+static uint64_t stall_of(const http_ex *ex, const sp_http_limits *l)
+{
+	if (ex->why != SP_OK)
+		return 0;
+	uint64_t due = ex->sending ? ex->out_ns + l->write_ns : 0;
+	return ex->receiving ? earlier(ex->in_ns + l->body_ns, due) : due;
+}
+
 /* When somebody has to be looked at; 0 = never. */
 static uint64_t due_of(const h2_conn *c)
 {
@@ -545,13 +557,8 @@ static uint64_t due_of(const h2_conn *c)
 	if (c->n_open == 0)
 		due = earlier(c->since_ns + (c->greeted ? l->idle_ns : l->header_ns), due);
 	if (c->n_sending + c->n_receiving > 0) {
-		SP_LIST_FOREACH (node, &c->exs) {
-			const http_ex *ex = SP_CONTAINER_OF(node, http_ex, node);
-			if (ex->sending)
-				due = earlier(ex->out_ns + l->write_ns, due);
-			if (ex->receiving)
-				due = earlier(ex->in_ns + l->body_ns, due);
-		}
+		SP_LIST_FOREACH (node, &c->exs)
+			due = earlier(stall_of(SP_CONTAINER_OF(node, http_ex, node), l), due);
 	}
 	if (c->client && c->n_open > 0) {
 		uint64_t every = http_client_opts(c->base.origin)->ping_ns;
@@ -593,9 +600,8 @@ static void reset_stalled(h2_conn *c, uint64_t now)
 	const sp_http_limits *l = &c->base.pool->limits;
 	SP_LIST_FOREACH (node, &c->exs) {
 		http_ex *ex = SP_CONTAINER_OF(node, http_ex, node);
-		bool stalled = (ex->sending && ex->out_ns + l->write_ns <= now) ||
-			       (ex->receiving && ex->in_ns + l->body_ns <= now);
-		if (!stalled || ex->why != SP_OK)
+		uint64_t due = stall_of(ex, l);
+		if (due == 0 || due > now)
 			continue;
 		ex->pub.reset_code = SP_HTTP2_CANCEL;
 		http_ex_fail(ex, SP_ETIMEOUT,

@@ -93,6 +93,7 @@ void sp_sim_calm(sp_sim *s)
 {
 	s->calm = true;
 	sim_event_stop(s, &s->tick);
+	sim_conns_widen(s);
 	SP_LIST_FOREACH (n, &s->changes)
 		change_free(s, SP_CONTAINER_OF(n, change, node));
 	for (uint32_t i = 0; i < s->n_hosts; i++) {

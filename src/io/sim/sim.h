@@ -168,7 +168,8 @@ void sp_sim_swizzle(sp_sim *s, uint64_t span_ns);
 void sp_sim_reset_streams(sp_sim_host *a, sp_sim_host *b);
 /* The next n syncs on the host's disk fail. */
 void sp_sim_fail_syncs(sp_sim_host *h, uint32_t n);
-/* No faults from now on: everything parted heals, what is down starts. A run must then converge. */
+/* No faults from now on: everything parted heals, tiny windows open, what is down starts. A run must then
+ * converge. */
 void sp_sim_calm(sp_sim *s);
 
 /* ---- message links ---- */

@@ -142,6 +142,8 @@ bool sim_streams_flush(sim_world *w);
 bool sim_streams_end(sim_world *w);
 /* The process of these streams is gone: peers see resets. */
 void sim_streams_cut(sim_world *w);
+/* Every connection has the window of the options again, and its writers go on. */
+void sim_conns_widen(sp_sim *s);
 /* Released without a word. */
 void sim_streams_forget(sim_world *w);
 /* One that nobody owns yet. */

@@ -407,6 +407,16 @@ sp_code sim_conn_new(sim_world *a, sim_world *b, sim_stream *ret[2], sp_err *err
 	return SP_OK;
 }
 
+void sim_conns_widen(sp_sim *s)
+{
+	SP_LIST_FOREACH (n, &s->conns) {
+		sim_conn *c = SP_CONTAINER_OF(n, sim_conn, node);
+		c->window = s->opts.window_bytes;
+		sim_room_made(&c->half[0]);
+		sim_room_made(&c->half[1]);
+	}
+}
+
 sp_code sim_stream_pair(sp_world *base, sp_stream *ret[2], sp_err *err)
 {
 	sim_stream *ends[2] = {NULL, NULL};
