@@ -7,7 +7,6 @@
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/front.h"
 #include "apiserver/local_signer.h"
-#include "apiserver/pki.h"
 #include "apiserver/tokens.h"
 #include "base/duration.h"
 #include "base/hash.h"
@@ -17,6 +16,7 @@
 #include "cli/flags.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
+#include "keys/pki.h"
 #include "store/lmdb/lmdb.h"
 
 #define CA_BYTES_MAX ((size_t)1 << 20) /* and of other files named by flags */
@@ -42,7 +42,7 @@ typedef struct process {
 	api_server *server;
 	api_front *front;
 	sp_signal_watch *term, *interrupt, *hangup;
-	api_pki pki;
+	keys_pki pki;
 	api_authorization authorization;
 	sp_signer *signer;
 	api_tokens *tokens;
@@ -212,15 +212,15 @@ static sp_str advertised(process *p)
 static sp_code listen_tls(process *p, sp_err *err)
 {
 	sp_tls_config *config = NULL;
-	const api_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
+	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
 	sp_str port = sp_arena_printf(&p->arena, "%u", (unsigned)p->f.port);
-	SP_TRY(api_pki_ensure(p->world, &p->arena, &pki, &p->pki, err));
+	SP_TRY(keys_pki_ensure(p->world, &p->arena, &pki, &p->pki, err));
 	SP_TRY(load_tls(p, &config, err));
 	p->tls = sp_tls_source_new(config);
 	sp_tls_config_unref(config);
 	SP_TRY(api_front_open(p->world, p->server, host_port(p, p->f.bind_address, port), p->tls, &p->front,
 			      err));
-	return api_pki_kubeconfig(p->world, &p->arena, &pki, advertised(p), err);
+	return keys_pki_kubeconfig(p->world, &p->arena, &pki, advertised(p), &keys_pki_admin, err);
 }
 
 static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
@@ -232,8 +232,10 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 		return;
 	}
 	if (code == SP_OK) {
+		sp_str kubeconfig =
+			sp_arena_printf(&p->arena, SP_FMT "/%s", SP_ARG(p->f.data_dir), keys_pki_admin.file);
 		sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
-		       SP_KS("kubeconfig", p->pki.kubeconfig));
+		       SP_KS("kubeconfig", kubeconfig));
 		return;
 	}
 	sp_log(p->log, SP_LOG_ERROR, "the first objects can't be made", SP_KE(err));

@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apiserver/pki.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "io/file.h"
 #include "io/tls.h"
 #include "io/uv/uv.h"
+#include "keys/pki.h"
 #include "lib/api_rig.h"
 
 #define START_S 60
@@ -39,7 +39,7 @@ typedef struct server {
 sp_world *rig_world;
 static sp_arena arena;
 static server target;
-static api_pki pki;
+static keys_pki pki;
 static char root[4096];
 static sp_tls_config *admin_tls, *user_tls;
 static sp_http_client *clients[RIG_CONNECTIONS];
@@ -440,7 +440,7 @@ static sp_tls_config *client_config(sp_str ca_pem, const sp_x509_ca *ca, const c
 /* The keys of both servers and of the generator. */
 static sp_code make_keys(sp_err *err)
 {
-	const api_pki_opts o = {.dir = sp_str_c(text("%s/pki", root))};
+	const keys_pki_opts o = {.dir = sp_str_c(text("%s/pki", root))};
 	sp_str ca_pem, key_pem;
 	sp_x509_ca *ca = NULL;
 	SP_AUTO_KEY key = NULL;
@@ -448,7 +448,7 @@ static sp_code make_keys(sp_err *err)
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, (size_t)1 << 20);
 	SP_TRY(sp_dir_make(rig_world, o.dir, 0700, err));
-	SP_TRY(api_pki_ensure(rig_world, &arena, &o, &pki, err));
+	SP_TRY(keys_pki_ensure(rig_world, &arena, &o, &pki, err));
 	SP_TRY(sp_file_read_arena(rig_world, pki.ca_crt, &arena, (size_t)1 << 20, &ca_pem, err));
 	SP_TRY(sp_file_read_arena(rig_world, sp_str_c(text("%s/pki/ca.key", root)), &arena, (size_t)1 << 20,
 				  &key_pem, err));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apiserver/pki.h"
+#include "keys/pki.h"
 
 #include "base/base64.h"
 #include "io/file.h"
@@ -16,7 +16,7 @@
 typedef struct pki_run {
 	sp_world *world;
 	sp_arena *arena;
-	const api_pki_opts *o;
+	const keys_pki_opts *o;
 	int64_t now_s;
 	sp_x509_ca *ca;
 	sp_str ca_pem;
@@ -146,6 +146,9 @@ static sp_code ensure_serving(pki_run *p, sp_err *err)
 
 /* ---- kubeconfig ---- */
 
+const keys_pki_client keys_pki_admin = {"admin.kubeconfig", SP_STR_INIT("admin"),
+					SP_STR_INIT("system:masters")};
+
 static sp_code add_base64(sp_buf *out, const char *name, sp_str pem)
 {
 	(void)sp_buf_printf(out, "    %s: ", name);
@@ -153,8 +156,8 @@ static sp_code add_base64(sp_buf *out, const char *name, sp_str pem)
 	return sp_buf_char(out, '\n');
 }
 
-static sp_code print_kubeconfig(pki_run *p, sp_str address, const sp_key *key, sp_str crt, sp_buf *out,
-				sp_err *err)
+static sp_code print_kubeconfig(pki_run *p, sp_str address, sp_str user, const sp_key *key, sp_str crt,
+				sp_buf *out, sp_err *err)
 {
 	SP_AUTO_BUF key_pem;
 	sp_buf_init(&key_pem, FILE_BYTES_MAX);
@@ -165,39 +168,40 @@ static sp_code print_kubeconfig(pki_run *p, sp_str address, const sp_key *key, s
 			    "    server: https://" SP_FMT "\n",
 			    SP_ARG(address));
 	(void)add_base64(out, "certificate-authority-data", p->ca_pem);
-	(void)sp_buf_str(out, SP_STR("users:\n- name: admin\n  user:\n"));
+	(void)sp_buf_printf(out, "users:\n- name: " SP_FMT "\n  user:\n", SP_ARG(user));
 	(void)add_base64(out, "client-certificate-data", crt);
 	(void)add_base64(out, "client-key-data", sp_buf_view(&key_pem));
-	(void)sp_buf_str(out, SP_STR("contexts:\n- name: sampan\n  context:\n    cluster: sampan\n"
-				     "    user: admin\ncurrent-context: sampan\n"));
+	(void)sp_buf_printf(out,
+			    "contexts:\n- name: sampan\n  context:\n    cluster: sampan\n"
+			    "    user: " SP_FMT "\ncurrent-context: sampan\n",
+			    SP_ARG(user));
 	sp_buf_cleanse(&key_pem);
 	if (sp_buf_code(out) != SP_OK)
 		return sp_fail(err, sp_buf_code(out), "kubeconfig");
 	return SP_OK;
 }
 
-static sp_code write_kubeconfig(pki_run *p, sp_str address, sp_err *err)
+static sp_code write_kubeconfig(pki_run *p, sp_str address, const keys_pki_client *client, sp_err *err)
 {
-	static const sp_str masters = SP_STR_INIT("system:masters");
 	SP_AUTO_KEY key = NULL;
 	SP_AUTO_BUF crt, out;
 	sp_buf_init(&crt, FILE_BYTES_MAX);
 	sp_buf_init(&out, FILE_BYTES_MAX);
 	(void)sp_buf_reserve(&out, 16384);
-	sp_x509_template t = template_of(p, "admin", LEAF_DAYS, SP_X509_CLIENT);
-	t.organizations = &masters;
+	const char *user = sp_arena_printf(p->arena, SP_FMT, SP_ARG(client->user)).ptr;
+	sp_x509_template t = template_of(p, user, LEAF_DAYS, SP_X509_CLIENT);
+	t.organizations = &client->group;
 	t.n_organizations = 1;
 	SP_TRY(sp_key_new(&key, err));
 	SP_TRY(sp_x509_issue(&t, key, p->ca, &crt, err));
-	sp_code code = print_kubeconfig(p, address, key, sp_buf_view(&crt), &out, err);
+	sp_code code = print_kubeconfig(p, address, client->user, key, sp_buf_view(&crt), &out, err);
 	if (code == SP_OK)
-		code = sp_file_replace(p->world, path_of(p, "admin.kubeconfig"), sp_buf_view(&out), 0600,
-				       err);
+		code = sp_file_replace(p->world, path_of(p, client->file), sp_buf_view(&out), 0600, err);
 	sp_buf_cleanse(&out);
 	return code;
 }
 
-static pki_run run_of(sp_world *w, sp_arena *a, const api_pki_opts *o)
+static pki_run run_of(sp_world *w, sp_arena *a, const keys_pki_opts *o)
 {
 	return (pki_run){.world = w, .arena = a, .o = o, .now_s = sp_wall_ns(w) / NS_PER_S};
 }
@@ -208,23 +212,23 @@ static sp_code finish(pki_run *p, sp_code code, sp_err *err)
 	return code == SP_OK ? SP_OK : sp_wrap(err, "certificates in '" SP_FMT "'", SP_ARG(p->o->dir));
 }
 
-sp_code api_pki_ensure(sp_world *w, sp_arena *a, const api_pki_opts *o, api_pki *ret, sp_err *err)
+sp_code keys_pki_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, keys_pki *ret, sp_err *err)
 {
 	pki_run p = run_of(w, a, o);
 	sp_code code = load_ca(&p, err);
 	if (code == SP_OK)
 		code = ensure_serving(&p, err);
 	SP_TRY(finish(&p, code, err));
-	*ret = (api_pki){path_of(&p, "ca.crt"), path_of(&p, "apiserver.crt"), path_of(&p, "apiserver.key"),
-			 path_of(&p, "admin.kubeconfig")};
+	*ret = (keys_pki){path_of(&p, "ca.crt"), path_of(&p, "apiserver.crt"), path_of(&p, "apiserver.key")};
 	return SP_OK;
 }
 
-sp_code api_pki_kubeconfig(sp_world *w, sp_arena *a, const api_pki_opts *o, sp_str address, sp_err *err)
+sp_code keys_pki_kubeconfig(sp_world *w, sp_arena *a, const keys_pki_opts *o, sp_str address,
+			    const keys_pki_client *client, sp_err *err)
 {
 	pki_run p = run_of(w, a, o);
 	sp_code code = load_ca(&p, err);
 	if (code == SP_OK)
-		code = write_kubeconfig(&p, address, err);
+		code = write_kubeconfig(&p, address, client, err);
 	return finish(&p, code, err);
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a server without any flags needs to be talked to: a certificate authority of its own and a serving
+ * certificate, made once in the data directory and kept, and the kubeconfigs of its clients.
+ *
+ *   ca.crt ca.key                  signs the others; clients' certificates are trusted when it signed them
+ *   apiserver.crt apiserver.key    for localhost, the names inside a cluster and the service address
+ *   NAME.kubeconfig                one for each client, made anew at each start
+ *
+ * Keys are readable by the owner only. A serving certificate that ends within 30 days, or that lacks a name
+ * wanted, is made anew at start.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "io/world.h"
+
+typedef struct keys_pki {
+	sp_str ca_crt, tls_crt, tls_key; /* paths, in the arena */
+} keys_pki;
+
+typedef struct keys_pki_opts {
+	sp_str dir; /* absolute; must exist */
+	const sp_str *ips;
+	size_t n_ips; /* further addresses of the serving certificate */
+} keys_pki_opts;
+
+/* The authority and the serving certificate. Both functions block on the disk: at start-up only. */
+sp_code keys_pki_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, keys_pki *ret,
+			sp_err *err) SP_MUST_USE;
+
+/* A client of the API server: who it is to the server, and the kubeconfig that says so. */
+typedef struct keys_pki_client {
+	const char *file; /* in the directory */
+	sp_str user, group;
+} keys_pki_client;
+
+extern const keys_pki_client keys_pki_admin; /* admin.kubeconfig: user admin, group system:masters */
+
+/* The kubeconfig of a client with a new key and certificate; `address` is host:port of the server. */
+sp_code keys_pki_kubeconfig(sp_world *w, sp_arena *a, const keys_pki_opts *o, sp_str address,
+			    const keys_pki_client *client, sp_err *err) SP_MUST_USE;
