@@ -5,7 +5,7 @@ V ?= 0
 VARIANT ?= release
 WERROR ?= 1
 ROOMS := base io contracts kube store client apiserver keys controllers scheduler node host runtime network procview proxy \
-	mesh serving eventing identity secrets cli
+	mesh serving eventing identity secrets supervisor cli
 
 # -- what each variant is ---------------------------------------------------------------------------------------------
 CC_release := gcc
