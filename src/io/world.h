@@ -166,6 +166,7 @@ typedef struct sp_spawn_opts {
 	size_t n_fds;
 	uint32_t uid, gid; /* used when set_ids */
 	bool set_ids, new_session;
+	int death_signal; /* the child gets it when we end, however we end; 0 = none */
 } sp_spawn_opts;
 typedef struct sp_exit {
 	int code;   /* exit status, or 128 + signal */

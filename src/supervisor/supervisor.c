@@ -105,7 +105,8 @@ static void start(child *c)
 			   .n_fds = SP_LEN(fds),
 			   .set_ids = c->role->set_ids,
 			   .uid = c->role->uid,
-			   .gid = c->role->gid};
+			   .gid = c->role->gid,
+			   .death_signal = SIGTERM};
 	sp_err err = {0};
 	c->n_restarts += c->state.now == WAITING && c->last[0] != '\0';
 	if (sp_spawn(c->of->world, &o, on_exit_, c, &c->process, &err) != SP_OK) {

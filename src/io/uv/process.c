@@ -9,6 +9,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,17 +32,8 @@ typedef struct process {
 /* What the child tells the parent when it could not become the program. */
 typedef struct child_failure {
 	int errnum;
-	int step; /* of step_names */
+	int step; /* of the table */
 } child_failure;
-
-enum { STEP_FDS, STEP_SESSION, STEP_IDS, STEP_CWD, STEP_EXEC };
-static const char *const step_names[] = {
-	[STEP_FDS] = "descriptors of",
-	[STEP_SESSION] = "new session for",
-	[STEP_IDS] = "user and group of",
-	[STEP_CWD] = "working directory of",
-	[STEP_EXEC] = "start",
-};
 
 /* ---- in the child: only calls that are safe after fork in a program with threads ---- */
 
@@ -94,28 +86,75 @@ static void child_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-SP_NORETURN static void child_main(const sp_spawn_opts *o, int *moved, size_t n_fds, int report)
+typedef struct child_plan {
+	const sp_spawn_opts *o;
+	int *moved; /* room for n_fds numbers */
+	size_t n_fds;
+	pid_t parent;
+} child_plan;
+
+static bool do_fds(const child_plan *c)
+{
+	return child_fds(c->o, c->moved, c->n_fds);
+}
+
+static bool do_session(const child_plan *c)
+{
+	return !c->o->new_session || setsid() >= 0;
+}
+
+static bool do_cwd(const child_plan *c)
+{
+	return chdir(c->o->cwd == NULL ? "/" : c->o->cwd) == 0;
+}
+
+static bool do_ids(const child_plan *c)
+{
+	return !c->o->set_ids || child_ids(c->o);
+}
+
+/* After the ids, whose change takes the wish back. A parent that died before is seen by its number. */
+static bool do_death(const child_plan *c)
+{
+	if (c->o->death_signal == 0)
+		return true;
+	if (prctl(PR_SET_PDEATHSIG, c->o->death_signal) != 0)
+		return false;
+	if (getppid() != c->parent)
+		(void)raise(SIGKILL);
+	return true;
+}
+
+static bool do_exec(const child_plan *c)
 {
 	static char *const empty[] = {NULL};
-	child_failure f = {0, STEP_FDS};
+	const sp_spawn_opts *o = c->o;
+	(void)execve(o->argv[0], (char *const *)(uintptr_t)o->argv,
+		     o->env == NULL ? empty : (char *const *)(uintptr_t)o->env);
+	return false;
+}
+
+/* In this order; the directory before the rights go: as the parent sees it. */
+static const struct {
+	bool (*run)(const child_plan *c);
+	const char *name;
+} steps[] = {
+	{do_fds, "descriptors of"},
+	{do_session, "new session for"},
+	{do_cwd, "working directory of"},
+	{do_ids, "user and group of"},
+	{do_death, "signal at the end of the parent for"},
+	{do_exec, "start"},
+};
+
+SP_NORETURN static void child_main(const child_plan *c, int report)
+{
+	child_failure f = {0, 0};
 	child_signals();
 	/* Out of the way of the child's own numbers, too. */
-	report = fcntl(report, F_DUPFD_CLOEXEC, (int)n_fds);
-	if (report >= 0 && child_fds(o, moved, n_fds)) {
-		f.step = STEP_SESSION;
-		if (!o->new_session || setsid() >= 0) {
-			f.step = STEP_CWD; /* before the rights go: as the parent sees it */
-			if (chdir(o->cwd == NULL ? "/" : o->cwd) == 0) {
-				f.step = STEP_IDS;
-				if (!o->set_ids || child_ids(o)) {
-					f.step = STEP_EXEC;
-					(void)execve(o->argv[0], (char *const *)(uintptr_t)o->argv,
-						     o->env == NULL ? empty
-								    : (char *const *)(uintptr_t)o->env);
-				}
-			}
-		}
-	}
+	report = fcntl(report, F_DUPFD_CLOEXEC, (int)c->n_fds);
+	while (report >= 0 && steps[f.step].run(c)) /* the last one never comes back with a yes */
+		f.step++;
 	f.errnum = errno;
 	(void)!write(report, &f, sizeof f); /* the parent sees an end of file instead */
 	_exit(127);
@@ -135,12 +174,13 @@ static sp_code fork_exec(const sp_spawn_opts *o, pid_t *ret_pid, int *ret_pidfd,
 		sp_free(moved);
 		return sp_fail_sys(err, errno, "start '%s'", o->argv[0]);
 	}
+	const child_plan plan = {o, moved, n_fds, getpid()};
 	sigset_t all, old;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old); /* no handler of ours may run in the child */
 	pid_t pid = fork();
 	if (pid == 0)
-		child_main(o, moved, n_fds, report[1]);
+		child_main(&plan, report[1]);
 	int errnum = errno;
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	(void)close(report[1]); /* the child has its own */
@@ -158,7 +198,7 @@ static sp_code fork_exec(const sp_spawn_opts *o, pid_t *ret_pid, int *ret_pidfd,
 	if (n == (ssize_t)sizeof f) {
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		return sp_fail_sys(err, f.errnum, "%s '%s'", step_names[f.step], o->argv[0]);
+		return sp_fail_sys(err, f.errnum, "%s '%s'", steps[f.step].name, o->argv[0]);
 	}
 	*ret_pid = pid;
 	*ret_pidfd = pidfd_open(pid, 0); /* close-on-exec by itself; not reaped yet, so it is our child */
