@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -440,6 +441,29 @@ SP_TEST(process_uv, ids)
 	T_OK(shell(&c, "id -u; id -g; id -G", (sp_spawn_opts){.set_ids = true, .uid = 65534, .gid = 65533},
 		   &got));
 	T_EQ_C(got, "65534\n65533\n65533\n");
+}
+
+/* The child holds the write end of the pipe: its end is read as the pipe's. */
+SP_TEST(process_uv, dies_with_its_parent)
+{
+	int held[2];
+	char c = 0;
+	T_EQ_I64(pipe2(held, O_CLOEXEC), 0);
+	pid_t middle = fork();
+	if (middle == 0) {
+		sp_process *p = NULL;
+		const char *argv[] = {"/bin/sleep", "1000", NULL};
+		const int fds[] = {-1, held[1], -1};
+		const sp_spawn_opts o = {.argv = argv, .fds = fds, .n_fds = 3, .death_signal = SIGTERM};
+		_exit(sp_spawn(t_world_uv(), &o, on_exit_of, NULL, &p, NULL) == SP_OK ? 0 : 1);
+	}
+	(void)close(held[1]);
+	int status = -1;
+	T_EQ_I64(waitpid(middle, &status, 0), middle);
+	ssize_t n = read(held[0], &c, 1);
+	(void)close(held[0]);
+	T_EQ_I64(status, 0);
+	T_EQ_I64(n, 0);
 }
 
 SP_TEST(process_uv, cannot_start)
