@@ -47,7 +47,7 @@ typedef struct process {
 	sp_signer *signer;
 	api_tokens *tokens;
 	sp_str client_ca_pem;
-	bool bootstrapping, stopping, drained;
+	bool own_keys, bootstrapping, stopping, drained;
 	sp_code failed;
 } process;
 
@@ -214,12 +214,16 @@ static sp_code listen_tls(process *p, sp_err *err)
 	sp_tls_config *config = NULL;
 	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
 	sp_str port = sp_arena_printf(&p->arena, "%u", (unsigned)p->f.port);
-	SP_TRY(keys_pki_ensure(p->world, &p->arena, &pki, &p->pki, err));
+	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
+	if (p->own_keys)
+		SP_TRY(keys_pki_ensure(p->world, &p->arena, &pki, &p->pki, err));
 	SP_TRY(load_tls(p, &config, err));
 	p->tls = sp_tls_source_new(config);
 	sp_tls_config_unref(config);
 	SP_TRY(api_front_open(p->world, p->server, host_port(p, p->f.bind_address, port), p->tls, &p->front,
 			      err));
+	if (!p->own_keys)
+		return SP_OK;
 	return keys_pki_kubeconfig(p->world, &p->arena, &pki, advertised(p), &keys_pki_admin, err);
 }
 
@@ -232,10 +236,9 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 		return;
 	}
 	if (code == SP_OK) {
-		sp_str kubeconfig =
-			sp_arena_printf(&p->arena, SP_FMT "/%s", SP_ARG(p->f.data_dir), keys_pki_admin.file);
+		sp_str file = sp_str_c(p->own_keys ? keys_pki_admin.file : "");
 		sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
-		       SP_KS("kubeconfig", kubeconfig));
+		       SP_KS("kubeconfig", file));
 		return;
 	}
 	sp_log(p->log, SP_LOG_ERROR, "the first objects can't be made", SP_KE(err));

@@ -5,6 +5,9 @@
 
 static const cli_verb verbs[] = {
 	{"apiserver", "serve the Kubernetes API", cli_apiserver},
+	{"down", "stop every role of this machine", cli_down},
+	{"server", "run every role of this machine", cli_server},
+	{"status", "show the roles of this machine", cli_status},
 	{"version", "print the version of sampan and of the Kubernetes API it serves", cli_version},
 };
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sampan server`: every finished role of one machine, under a supervisor. */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/flags.h"
+#include "io/file.h"
+#include "io/uv/uv.h"
+#include "keys/pki.h"
+#include "supervisor/supervisor.h"
+
+#define ARGS_MAX 16u
+
+typedef struct flags {
+	sp_str data_dir, run_dir, bind_address, advertise, node_name, log_level;
+	int64_t port;
+} flags;
+
+typedef struct process {
+	flags f;
+	sp_arena arena;
+	sp_world *world;
+	sp_log *log;
+	keys_pki pki;
+	const char *self; /* this program */
+	sup_role roles[SUP_ROLES_MAX];
+	size_t n_roles;
+	supervisor *supervisor;
+	sp_signal_watch *term, *interrupt;
+	bool stopping;
+} process;
+
+static int64_t wall_ns(void *arg)
+{
+	return sp_wall_ns(((process *)arg)->world);
+}
+
+/* ---- roles ---- */
+
+typedef struct args {
+	process *p;
+	const char **at;
+	size_t n;
+} args;
+
+static void add(args *a, const char *flag, sp_str value)
+{
+	SP_ASSERT(a->n + 1 < ARGS_MAX);
+	a->at[a->n++] = sp_arena_printf(&a->p->arena, "--%s=" SP_FMT, flag, SP_ARG(value)).ptr;
+}
+
+static sp_str below(args *a, sp_str dir, const char *name)
+{
+	return sp_arena_printf(&a->p->arena, SP_FMT "/%s", SP_ARG(dir), name);
+}
+
+static void api_args(args *a)
+{
+	const process *p = a->p;
+	add(a, "data-dir", below(a, p->f.data_dir, "api"));
+	add(a, "bind-address", p->f.bind_address);
+	add(a, "advertise-address", p->f.advertise);
+	add(a, "secure-port", sp_arena_printf(&a->p->arena, "%u", (unsigned)p->f.port));
+	add(a, "tls-cert-file", p->pki.tls_crt);
+	add(a, "tls-private-key-file", p->pki.tls_key);
+	add(a, "client-ca-file", p->pki.ca_crt);
+}
+
+typedef struct role_plan {
+	const char *name, *verb;
+	void (*args)(args *a);
+	keys_pki_client client; /* whom the API server sees; without a file: none */
+} role_plan;
+
+static const role_plan plans[] = {
+	{"api", "apiserver", api_args, {0}},
+};
+
+static void add_role(process *p, const role_plan *plan)
+{
+	args a = {p, sp_new(&p->arena, const char *, ARGS_MAX), 0};
+	a.at[a.n++] = p->self;
+	a.at[a.n++] = plan->verb;
+	plan->args(&a);
+	add(&a, "log-level", p->f.log_level);
+	a.at[a.n] = NULL;
+	p->roles[p->n_roles++] = (sup_role){.name = plan->name, .argv = a.at};
+}
+
+/* ---- the beginning ---- */
+
+static sp_code check_flags(const flags *f, sp_err *err)
+{
+	if (f->port < 1 || f->port > 65535)
+		return sp_fail(err, SP_EINVAL, "--secure-port is 1 to 65535");
+	if (!sp_str_starts(f->data_dir, SP_STR("/")) || !sp_str_starts(f->run_dir, SP_STR("/")))
+		return sp_fail(err, SP_EINVAL, "--data-dir and --run-dir are absolute paths");
+	return SP_OK;
+}
+
+static sp_code find_self(process *p, sp_err *err)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+	if (n <= 0 || (size_t)n >= sizeof path)
+		return sp_fail(err, SP_EINTERNAL, "/proc/self/exe can't be read: is /proc mounted?");
+	p->self = sp_arena_try_dup(&p->arena, (sp_str){path, (size_t)n}).ptr;
+	return p->self == NULL ? sp_fail(err, SP_ENOMEM, "no memory") : SP_OK;
+}
+
+static sp_code make_keys(process *p, sp_err *err)
+{
+	sp_str dir = sp_arena_printf(&p->arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
+	const keys_pki_opts o = {.dir = dir, .ips = &p->f.advertise, .n_ips = 1};
+	sp_str address =
+		sp_arena_printf(&p->arena, SP_FMT ":%u", SP_ARG(p->f.advertise), (unsigned)p->f.port);
+	SP_TRY(sp_dir_make(p->world, p->f.data_dir, 0755, err));
+	SP_TRY(sp_dir_make(p->world, p->f.run_dir, 0755, err));
+	SP_TRY(sp_dir_make(p->world, dir, 0700, err));
+	SP_TRY(keys_pki_ensure(p->world, &p->arena, &o, &p->pki, err));
+	SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, &keys_pki_admin, err));
+	for (size_t i = 0; i < SP_LEN(plans); i++) {
+		if (plans[i].client.file != NULL)
+			SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, &plans[i].client, err));
+	}
+	return SP_OK;
+}
+
+static void on_stopped(void *arg)
+{
+	sp_world_stop(((process *)arg)->world);
+}
+
+static void on_stop(void *arg, int signal)
+{
+	process *p = arg;
+	(void)signal;
+	if (p->stopping)
+		return;
+	p->stopping = true;
+	sp_log(p->log, SP_LOG_INFO, "stopping");
+	sup_stop(p->supervisor, on_stopped, p);
+}
+
+static sp_code start(process *p, sp_err *err)
+{
+	static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+					  NULL};
+	sp_log_level level;
+	SP_TRY(check_flags(&p->f, err));
+	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
+	SP_TRY(sp_world_uv_new(&p->world, err));
+	p->log = sp_log_new(&(sp_log_opts){.level = level,
+					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
+					   .component = "supervisor",
+					   .wall_ns = wall_ns,
+					   .write = sp_log_to_stderr,
+					   .arg = p});
+	(void)umask(022);
+	SP_TRY(find_self(p, err));
+	SP_TRY(make_keys(p, err));
+	for (size_t i = 0; i < SP_LEN(plans); i++)
+		add_role(p, &plans[i]);
+	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	const sup_opts o = {
+		.roles = p->roles,
+		.n_roles = p->n_roles,
+		.env = env,
+		.socket = sp_arena_printf(&p->arena, "unix:" SP_FMT "/supervisor.sock", SP_ARG(p->f.run_dir)),
+		.log = p->log};
+	return sup_new(p->world, &o, &p->supervisor, err);
+}
+
+int cli_server(int argc, char **argv)
+{
+	process p = {.f = {.data_dir = SP_STR("/var/lib/sampan"),
+			   .run_dir = SP_STR("/run/sampan"),
+			   .bind_address = SP_STR("0.0.0.0"),
+			   .advertise = SP_STR("127.0.0.1"),
+			   .log_level = SP_STR("info"),
+			   .port = 6443}};
+	const cli_flag table[] = {
+		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
+		{"bind-address", CLI_STR, &p.f.bind_address, "address of the API to listen at"},
+		{"data-dir", CLI_STR, &p.f.data_dir, "what is kept: database, keys, images"},
+		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"run-dir", CLI_STR, &p.f.run_dir, "what is gone after a reboot: sockets, mounts"},
+		{"secure-port", CLI_I64, &p.f.port, "port of the API"},
+	};
+	sp_err err = {0};
+	bool help;
+	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
+		(void)fprintf(stderr, "sampan server: %s\n", err.msg);
+		return CLI_EXIT_USAGE;
+	}
+	if (help) {
+		cli_flags_help("sampan server [FLAGS]", table, SP_LEN(table));
+		return 0;
+	}
+	sp_arena_init(&p.arena, (size_t)1 << 20);
+	sp_code code = start(&p, &err);
+	if (code == SP_OK)
+		sp_world_run(p.world);
+	else
+		(void)fprintf(stderr, "sampan server: %s\n", err.msg);
+	sup_free(p.supervisor);
+	sp_signal_watch_free(p.term);
+	sp_signal_watch_free(p.interrupt);
+	sp_log_free(p.log);
+	sp_world_uv_free(p.world);
+	sp_arena_done(&p.arena);
+	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+}
