@@ -82,7 +82,7 @@ Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-6s %s\n' $(1) $(2))
 
 .PHONY: all
-all: $(if $(HAVE_MAIN),$(B)/sampan) $(if $(HAVE_SHIM),$(B)/containerd-shim-sampan-v1) $(B)/libsampan.a compile_commands.json
+all: $(if $(HAVE_MAIN),$(B)/sampan) $(B)/sampan-sample $(if $(HAVE_SHIM),$(B)/containerd-shim-sampan-v1) $(B)/libsampan.a compile_commands.json
 
 # A change of flags rebuilds: the stamp's content is the command line.
 $(B)/flags: FORCE
@@ -113,6 +113,12 @@ $(B)/libsampan.a: $(LIB_OBJ)
 $(B)/sampan: $(B)/src/main.o $(B)/libsampan.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# Goes into an image of its own (cli/up.c): needs no file beside it, so neither libraries nor the variant's instruments.
+$(B)/sampan-sample: src/sample/main.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)gcc -std=gnu17 -Os -static -s $(WARN) -o $@ $<
 
 # -- generated tables -------------------------------------------------------------------------------------------------
 build/host/schemac: $(SCHEMAC_SRC) $(wildcard tools/schemac/*.h)
