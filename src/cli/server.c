@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `sampan server`: every finished role of one machine, under a supervisor. */
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -17,7 +18,7 @@
 #define ARGS_MAX 16u
 
 typedef struct flags {
-	sp_str data_dir, run_dir, bind_address, advertise, node_name, log_level;
+	sp_str data_dir, run_dir, bind_address, advertise, user, log_level;
 	int64_t port;
 } flags;
 
@@ -32,6 +33,8 @@ typedef struct process {
 	size_t n_roles;
 	supervisor *supervisor;
 	sp_signal_watch *term, *interrupt;
+	bool has_user; /* roles without need for root run as these */
+	uint32_t uid, gid;
 	bool stopping;
 } process;
 
@@ -74,11 +77,12 @@ static void api_args(args *a)
 typedef struct role_plan {
 	const char *name, *verb;
 	void (*args)(args *a);
+	bool is_root;           /* else it runs as the user */
 	keys_pki_client client; /* whom the API server sees; without a file: none */
 } role_plan;
 
 static const role_plan plans[] = {
-	{"api", "apiserver", api_args, {0}},
+	{"api", "apiserver", api_args, false, {0}},
 };
 
 static void add_role(process *p, const role_plan *plan)
@@ -89,7 +93,11 @@ static void add_role(process *p, const role_plan *plan)
 	plan->args(&a);
 	add(&a, "log-level", p->f.log_level);
 	a.at[a.n] = NULL;
-	p->roles[p->n_roles++] = (sup_role){.name = plan->name, .argv = a.at};
+	p->roles[p->n_roles++] = (sup_role){.name = plan->name,
+					    .argv = a.at,
+					    .set_ids = !plan->is_root && p->has_user,
+					    .uid = p->uid,
+					    .gid = p->gid};
 }
 
 /* ---- the beginning ---- */
@@ -113,6 +121,28 @@ static sp_code find_self(process *p, sp_err *err)
 	return p->self == NULL ? sp_fail(err, SP_ENOMEM, "no memory") : SP_OK;
 }
 
+/* Without --user: as the invoking user. */
+static sp_code find_user(process *p, sp_err *err)
+{
+	if (p->f.user.len == 0)
+		return SP_OK;
+	const struct passwd *user = getpwnam(sp_arena_try_dup(&p->arena, p->f.user).ptr);
+	if (user == NULL)
+		return sp_fail(err, SP_ENOTFOUND, "--user: there is no user '" SP_FMT "'", SP_ARG(p->f.user));
+	if (geteuid() != 0)
+		return sp_fail(err, SP_EFORBIDDEN, "--user needs root");
+	p->has_user = true;
+	p->uid = user->pw_uid;
+	p->gid = user->pw_gid;
+	return SP_OK;
+}
+
+/* What a role without root has to read or to write. */
+static sp_code give(process *p, sp_str path, uint32_t mode, sp_err *err)
+{
+	return p->has_user ? sp_path_own(p->world, path, p->uid, p->gid, mode, err) : SP_OK;
+}
+
 static sp_code make_keys(process *p, sp_err *err)
 {
 	sp_str dir = sp_arena_printf(&p->arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
@@ -121,12 +151,21 @@ static sp_code make_keys(process *p, sp_err *err)
 		sp_arena_printf(&p->arena, SP_FMT ":%u", SP_ARG(p->f.advertise), (unsigned)p->f.port);
 	SP_TRY(sp_dir_make(p->world, p->f.data_dir, 0755, err));
 	SP_TRY(sp_dir_make(p->world, p->f.run_dir, 0755, err));
-	SP_TRY(sp_dir_make(p->world, dir, 0700, err));
+	sp_str api = sp_arena_printf(&p->arena, SP_FMT "/api", SP_ARG(p->f.data_dir));
+	SP_TRY(sp_dir_make(p->world, dir, 0711, err));
+	SP_TRY(sp_dir_make(p->world, api, 0700, err));
+	SP_TRY(give(p, api, 0700, err));
 	SP_TRY(keys_pki_ensure(p->world, &p->arena, &o, &p->pki, err));
 	SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, &keys_pki_admin, err));
+	SP_TRY(give(p, p->pki.tls_key, 0600, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++) {
-		if (plans[i].client.file != NULL)
-			SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, &plans[i].client, err));
+		const keys_pki_client *c = &plans[i].client;
+		if (c->file == NULL)
+			continue;
+		SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, c, err));
+		sp_str path = sp_arena_printf(&p->arena, SP_FMT "/%s", SP_ARG(dir), c->file);
+		if (!plans[i].is_root)
+			SP_TRY(give(p, path, 0600, err));
 	}
 	return SP_OK;
 }
@@ -163,6 +202,7 @@ static sp_code start(process *p, sp_err *err)
 					   .arg = p});
 	(void)umask(022);
 	SP_TRY(find_self(p, err));
+	SP_TRY(find_user(p, err));
 	SP_TRY(make_keys(p, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++)
 		add_role(p, &plans[i]);
@@ -192,6 +232,7 @@ int cli_server(int argc, char **argv)
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"run-dir", CLI_STR, &p.f.run_dir, "what is gone after a reboot: sockets, mounts"},
 		{"secure-port", CLI_I64, &p.f.port, "port of the API"},
+		{"user", CLI_STR, &p.f.user, "who runs what needs no root; default: the invoking user"},
 	};
 	sp_err err = {0};
 	bool help;

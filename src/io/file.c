@@ -105,6 +105,13 @@ sp_code sp_path_unlink(sp_world *w, sp_str path, sp_err *err)
 	return w->files->unlink(w, p.str, err);
 }
 
+sp_code sp_path_own(sp_world *w, sp_str path, uint32_t uid, uint32_t gid, uint32_t mode, sp_err *err)
+{
+	path_text p;
+	SP_TRY(path_check(path, &p, err));
+	return w->files->own(w, p.str, uid, gid, mode, err);
+}
+
 sp_code sp_dir_remove(sp_world *w, sp_str path, sp_err *err)
 {
 	path_text p;

@@ -65,6 +65,10 @@ sp_code sp_path_stat(sp_world *w, sp_str path, sp_stat *ret, sp_err *err) SP_MUS
 /* Replaces `to` when it is there. */
 sp_code sp_path_rename(sp_world *w, sp_str from, sp_str to, sp_err *err) SP_MUST_USE;
 sp_code sp_path_unlink(sp_world *w, sp_str path, sp_err *err) SP_MUST_USE;
+/* Gives a file or directory to a user and a group, with these permission bits; a symbolic link is refused.
+ * Production only. */
+sp_code sp_path_own(sp_world *w, sp_str path, uint32_t uid, uint32_t gid, uint32_t mode,
+		    sp_err *err) SP_MUST_USE;
 
 /* With all parents that are missing; fine when the directory is there already. */
 sp_code sp_dir_make(sp_world *w, sp_str path, uint32_t mode, sp_err *err) SP_MUST_USE;

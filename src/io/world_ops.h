@@ -59,6 +59,7 @@ typedef struct sp_file_ops {
 	sp_code (*path_stat)(sp_world *w, sp_str path, sp_stat *ret, sp_err *err);
 	sp_code (*rename)(sp_world *w, sp_str from, sp_str to, sp_err *err);
 	sp_code (*unlink)(sp_world *w, sp_str path, sp_err *err);
+	sp_code (*own)(sp_world *w, sp_str path, uint32_t uid, uint32_t gid, uint32_t mode, sp_err *err);
 	sp_code (*rmdir)(sp_world *w, sp_str path, sp_err *err);
 	sp_code (*mkdir)(sp_world *w, sp_str path, uint32_t mode, sp_err *err); /* one level */
 	sp_code (*dir_sync)(sp_world *w, sp_str path, sp_err *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/file.h"
 
+#include <unistd.h>
+
 #include "io/world_ops.h"
 #include "lib/t.h"
 
@@ -99,6 +101,25 @@ SP_TEST(file, directories)
 	T_CODE(sp_path_unlink(w, at("a/b/c/y"), T_ERR), SP_ENOTFOUND);
 	T_OK(sp_dir_remove(w, at("a/b/c"), T_ERR));
 	T_CODE(sp_dir_list(w, at("none"), T_ARENA, &list, &n, T_ERR), SP_ENOTFOUND);
+}
+
+SP_TEST(file, owner_and_mode)
+{
+	sp_world *w = disk();
+	sp_stat s;
+	sp_str path = at("owned");
+	T_OK(sp_file_replace(w, path, SP_STR("x"), 0644, T_ERR));
+	T_OK(sp_path_own(w, path, getuid(), getgid(), 0400, T_ERR));
+	T_OK(sp_path_stat(w, path, &s, T_ERR));
+	T_EQ_U64(s.mode, 0400);
+	sp_str link = at("link");
+	T_EQ_I64(symlink("owned", link.ptr), 0);
+	T_TRUE(sp_path_own(w, link, getuid(), getgid(), 0600, T_ERR) != SP_OK);
+	if (geteuid() != 0)
+		return;
+	T_OK(sp_path_own(w, path, 65534, 65533, 0600, T_ERR));
+	T_OK(sp_path_stat(w, path, &s, T_ERR));
+	T_TRUE(s.uid == 65534 && s.gid == 65533);
 }
 
 SP_TEST(file, long_lists_are_sorted)

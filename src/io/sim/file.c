@@ -266,6 +266,12 @@ static sp_code path_unlink(sp_world *w, sp_str path, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code path_own(sp_world *w, sp_str path, uint32_t uid, uint32_t gid, uint32_t mode, sp_err *err)
+{
+	(void)w, (void)uid, (void)gid, (void)mode;
+	return sp_fail(err, SP_EUNSUPPORTED, "the simulator has no owners of '" SP_FMT "'", SP_ARG(path));
+}
+
 static sp_code dir_remove(sp_world *w, sp_str path, sp_err *err)
 {
 	path = trimmed(path);
@@ -348,6 +354,7 @@ const sp_file_ops sim_file_ops = {
 	.path_stat = path_stat,
 	.rename = path_rename,
 	.unlink = path_unlink,
+	.own = path_own,
 	.rmdir = dir_remove,
 	.mkdir = dir_make,
 	.dir_sync = dir_sync,

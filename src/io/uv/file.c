@@ -180,6 +180,19 @@ static sp_code sys_unlink(sp_world *w, sp_str path, sp_err *err)
 	return SP_OK;
 }
 
+/* By one descriptor, so that nobody changes what the name means in between. */
+static sp_code sys_own(sp_world *w, sp_str path, uint32_t uid, uint32_t gid, uint32_t mode, sp_err *err)
+{
+	(void)w;
+	int fd = open(path.ptr, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return sp_fail_sys(err, errno, "open '%s'", path.ptr);
+	bool done = fchown(fd, uid, gid) == 0 && fchmod(fd, mode) == 0;
+	int errnum = errno;
+	(void)close(fd);
+	return done ? SP_OK : sp_fail_sys(err, errnum, "owner and mode of '%s'", path.ptr);
+}
+
 static sp_code sys_rmdir(sp_world *w, sp_str path, sp_err *err)
 {
 	(void)w;
@@ -258,6 +271,7 @@ const sp_file_ops sp_sys_file_ops = {
 	.path_stat = sys_path_stat,
 	.rename = sys_rename,
 	.unlink = sys_unlink,
+	.own = sys_own,
 	.rmdir = sys_rmdir,
 	.mkdir = sys_mkdir,
 	.dir_sync = sys_dir_sync,
