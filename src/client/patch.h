@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bodies of writes. Caches keep only a part of an object, so nobody who reads from one may PUT: changes are
+ * merge patches that name the revision they were made from (the server answers 409 Conflict when there is a
+ * newer one), or server-side apply.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "client/object.h"
+
+/* An editable copy of a cached object. SP_EINVAL, SP_ETOOLARGE. */
+sp_code sp_object_edit(sp_arena *a, const sp_object *o, yyjson_mut_doc **ret_doc, yyjson_mut_val **ret,
+		       sp_err *err) SP_MUST_USE;
+
+/*
+ * Appends the RFC 7386 merge patch that makes `now` of `old` (objects; either may be NULL: empty): changed
+ * members, null for those that are gone, lists whole when they differ. *ret_changed tells whether there is
+ * any difference; nothing is appended without. With `base` the patch carries its uid and resourceVersion, so
+ * that it changes that very object at that revision or nothing.
+ */
+sp_code sp_patch_merge(sp_buf *out, sp_arena *a, yyjson_mut_val *old, yyjson_mut_val *now,
+		       const sp_object *base, bool *ret_changed, sp_err *err) SP_MUST_USE;
+/* The same of one top-level member only ("status"), as it is in the cache and as it should be. */
+sp_code sp_patch_member(sp_buf *out, sp_arena *a, const char *member, yyjson_mut_val *old,
+			yyjson_mut_val *now, const sp_object *base, bool *ret_changed,
+			sp_err *err) SP_MUST_USE;
+
+/* DeleteOptions. Empty texts and a negative grace are left out. */
+typedef struct sp_delete_opts {
+	sp_str uid, revision; /* preconditions */
+	sp_str propagation;   /* "Background", "Foreground", "Orphan" */
+	int64_t grace_s;      /* -1: the object's own */
+} sp_delete_opts;
+sp_code sp_patch_delete_opts(sp_buf *out, const sp_delete_opts *o);
+
+/* An owner reference with controller and blockOwnerDeletion true, as a JSON object. */
+typedef struct sp_owner {
+	sp_str api_version, kind, name, uid;
+} sp_owner;
+sp_code sp_patch_owner(sp_buf *out, const sp_owner *o);
