@@ -96,3 +96,24 @@ sp_str sp_url_query_get(const sp_url_query *q, sp_str key)
 	const sp_url_pair *pair = sp_url_query_find(q, key);
 	return pair == NULL ? (sp_str){NULL, 0} : pair->value;
 }
+
+static bool is_unreserved(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+	       c == '.' || c == '_' || c == '~';
+}
+
+sp_code sp_url_escape(sp_buf *out, sp_str text)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		if (is_unreserved(text.ptr[i])) {
+			(void)sp_buf_char(out, text.ptr[i]);
+			continue;
+		}
+		const char escaped[] = {'%', hex[c >> 4], hex[c & 15]};
+		(void)sp_buf_append(out, escaped, sizeof escaped);
+	}
+	return sp_buf_code(out);
+}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 /* Percent-decoding of a path; '+' stays. SP_EINVAL: `invalid URL escape "%zz"`; SP_ETOOLARGE: no room. */
@@ -32,3 +33,7 @@ sp_code sp_url_query_parse(sp_arena *a, sp_str text, sp_url_query *ret, sp_err *
 const sp_url_pair *sp_url_query_find(const sp_url_query *q, sp_str key);
 /* The value of the first pair of that key, or the empty string. */
 sp_str sp_url_query_get(const sp_url_query *q, sp_str key);
+
+/* Appends the text so that it can stand in a query as a key or value, or as one segment of a path: all but
+ * letters, digits and "-._~" as %XX. Errors are those of the buffer. */
+sp_code sp_url_escape(sp_buf *out, sp_str text);

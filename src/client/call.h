@@ -90,7 +90,7 @@ typedef struct sp_ask {
 	sp_str ns, name, subresource;
 	sp_str path;     /* instead of all of these: "/version", for GET, POST (CREATE) and PUT */
 	sp_str query;    /* more parameters, encoded: "limit=5&fieldSelector=…" (sp_query_add) */
-	sp_str accept;   /* empty: application/json */
+	sp_str accept;   /* empty: application/json; a constant: it is not copied */
 	sp_str body;     /* JSON; for deletes DeleteOptions */
 	sp_bytes *bytes; /* the body by reference instead */
 	sp_str manager;  /* field manager; empty: from the user agent. APPLY needs one or the other */

@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "client/object.h"
 #include "client/reflector.h"
+#include "io/world.h"
 #include "kube/view.h"
 
 typedef struct sp_informers sp_informers; /* one set per process and client */
@@ -106,7 +107,9 @@ typedef struct sp_informer_watch {
 	void *arg;
 	/* of informer.c */
 	sp_list node;
-	bool is_live;
+	sp_informer *informer; /* NULL: in none */
+	bool is_live;          /* it has seen what was there before it */
+	sp_defer replay;
 } sp_informer_watch;
 
 void sp_informer_watch_add(sp_informer *i, sp_informer_watch *w);

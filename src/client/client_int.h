@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share about a client: requests with its address and credentials. */
+#pragma once
+
+#include "base/json.h"
+#include "base/list.h"
+#include "client/call.h"
+#include "io/http.h"
+#include "io/tls.h"
+
+#define CLIENT_HEADERS_MAX 16u
+
+struct sp_client {
+	sp_world *world;
+	sp_arena arena; /* of the configuration's texts */
+	sp_client_config config;
+	sp_str user_agent, manager;
+	sp_http_client *http;
+	sp_tls_config *tls;
+	sp_list runs; /* calls under way */
+	void (*on_closed)(void *arg);
+	void *closed_arg;
+	bool closing, http_closed;
+	sp_defer closed;
+
+	/* credentials: the value of `authorization`, or empty */
+	sp_buf authorization;
+	uint64_t token_ns; /* when it was read */
+	sp_work token_job;
+	sp_buf token_next;
+	sp_code token_code; /* of the last reading */
+	bool token_reading;
+};
+
+typedef struct client_req {
+	sp_str method, path; /* complete but for the prefix */
+	sp_str accept, type; /* type: of the body */
+	sp_bytes *body;      /* may be NULL */
+	uint64_t deadline_ns;
+} client_req;
+
+/* Sends a request with the client's credentials. On error there is no exchange. */
+sp_code client_request(sp_client *c, const client_req *q, const sp_http_events *events, void *arg,
+		       sp_http_exchange **ret, sp_err *err) SP_MUST_USE;
+
+/* Reads the token's file again, soon. False: there is none. */
+bool client_refresh_token(sp_client *c);
+
+/* Calls that wait to be tried again end now (the client closes). */
+void client_end_waiting(sp_client *c);
+
+/* Tells on_closed when nothing is left; after a call ended. */
+void client_check_closed(sp_client *c);
+
+/* Appends "/api/v1/namespaces/NS/RESOURCE/NAME/SUBRESOURCE"; empty parts are left out. */
+sp_code client_path(sp_buf *out, const sp_gvr *gvr, sp_str ns, sp_str name, sp_str subresource);
+
+/* What a body that should be a Status says; texts of the tree. Empty for anything else. */
+typedef struct client_status {
+	sp_str reason, message, continue_token;
+	uint32_t retry_after_s;
+	uint16_t code;
+} client_status;
+client_status client_read_status(yyjson_val *root);
