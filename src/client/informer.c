@@ -158,7 +158,7 @@ static sp_code on_remove(void *arg, yyjson_val *tree, sp_err *err)
 	yyjson_val *meta = sp_json_last(tree, SP_STR("metadata"));
 	sp_str ns = sp_json_str(sp_json_last(meta, SP_STR("namespace")));
 	sp_str name = sp_json_str(sp_json_last(meta, SP_STR("name")));
-	char key[SP_KEY_BYTES];
+	char key[SP_OBJECT_KEY_BYTES];
 	(void)err;
 	size_t n = sp_object_key(key, ns, name);
 	informer_item *item = n == 0 ? NULL : sp_map_get(&i->items, (sp_str){key, n});
@@ -240,7 +240,7 @@ const sp_object *sp_informer_get(const sp_informer *i, sp_str key)
 
 const sp_object *sp_informer_get_in(const sp_informer *i, sp_str ns, sp_str name)
 {
-	char key[SP_KEY_BYTES];
+	char key[SP_OBJECT_KEY_BYTES];
 	size_t n = sp_object_key(key, ns, name);
 	return n == 0 ? NULL : sp_informer_get(i, (sp_str){key, n});
 }

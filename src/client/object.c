@@ -256,7 +256,7 @@ void sp_object_key_split(sp_str key, sp_str *ret_ns, sp_str *ret_name)
 	(void)sp_str_cut(ret_name, '/', ret_ns);
 }
 
-size_t sp_object_key(char out[SP_KEY_BYTES], sp_str ns, sp_str name)
+size_t sp_object_key(char out[SP_OBJECT_KEY_BYTES], sp_str ns, sp_str name)
 {
 	sp_str part;
 	if (ns.len > SP_LIMIT_NAME_BYTES || name.len > SP_LIMIT_NAME_BYTES)

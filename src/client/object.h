@@ -46,7 +46,7 @@ sp_code sp_object_parse(sp_arena *a, sp_str json, const sp_projection *p, const 
 /* "ns/name", or "name" without a namespace, cut into its parts; views of `key`. */
 void sp_object_key_split(sp_str key, sp_str *ret_ns, sp_str *ret_name);
 /* Writes the key of an object (no NUL) and returns its length; 0: longer than names may be. */
-#define SP_KEY_BYTES 512u
-size_t sp_object_key(char out[SP_KEY_BYTES], sp_str ns, sp_str name);
+#define SP_OBJECT_KEY_BYTES 512u
+size_t sp_object_key(char out[SP_OBJECT_KEY_BYTES], sp_str ns, sp_str name);
 /* The same in an arena; {NULL, 0} when there is no room. */
 sp_str sp_object_key_join(sp_arena *a, sp_str ns, sp_str name);

@@ -29,7 +29,7 @@ typedef struct sp_queue_opts {
 	void (*work)(void *arg, sp_job *job);
 	void *arg;
 	uint32_t n_workers;            /* 0: 5 */
-	uint64_t base_ns, most_ns;     /* back-off of a key: 0: 5 ms, doubled up to 1000 s */
+	uint64_t base_ns, most_ns;     /* back-off of a key; 0: 5 ms, doubled up to 1000 s */
 	uint32_t retries_per_s, burst; /* of all keys together; 0: 10 and 100 */
 } sp_queue_opts;
 
@@ -40,13 +40,13 @@ sp_queue *sp_queue_new(sp_world *w, const sp_queue_opts *o);
 void sp_queue_close(sp_queue *q, void (*done)(void *arg), void *arg);
 void sp_queue_free(sp_queue *q);
 
-/* Copies the key. A key that can't be kept for want of memory is lost with SP_ENOMEM; adding never fails
- * otherwise. */
-sp_code sp_queue_add(sp_queue *q, sp_str key);
+/* Copies the key. Without memory for it the process ends as by sp_alloc: a lost key would be an object nobody
+ * looks at again. */
+void sp_queue_add(sp_queue *q, sp_str key);
 /* When it waits already for a later time, the earlier one counts. */
-sp_code sp_queue_add_after(sp_queue *q, sp_str key, uint64_t delay_ns);
+void sp_queue_add_after(sp_queue *q, sp_str key, uint64_t delay_ns);
 /* After the back-off of one more failure. */
-sp_code sp_queue_add_failed(sp_queue *q, sp_str key);
+void sp_queue_add_failed(sp_queue *q, sp_str key);
 /* The key has no failures any more. */
 void sp_queue_forget(sp_queue *q, sp_str key);
 

@@ -203,6 +203,8 @@ static void watch(sp_reflector *r)
 	static const sp_http_events events = {
 		.on_response = on_response, .on_body = on_body, .on_close = on_close};
 	uint64_t now = sp_now_ns(r->world), seconds = WATCH_S + sp_random_u64(r->world) % WATCH_S;
+	if (sp_buggify(r->world, 500000))
+		seconds = 1 + seconds % 15;
 	sp_err err = {0};
 	SP_AUTO_BUF path;
 	sp_buf_init(&path, (size_t)64 << 10);
@@ -287,7 +289,8 @@ static void list(sp_reflector *r)
 	char text[SP_NUM_TEXT_BYTES];
 	SP_AUTO_BUF query;
 	sp_buf_init(&query, (size_t)64 << 10);
-	(void)sp_query_add(&query, "limit", (sp_str){text, sp_print_u64(text, r->page)});
+	uint32_t page = sp_buggify(r->world, 500000) ? 2 : r->page;
+	(void)sp_query_add(&query, "limit", (sp_str){text, sp_print_u64(text, page)});
 	if (r->cont.len > 0)
 		(void)sp_query_add(&query, "continue", sp_buf_view(&r->cont));
 	add_selectors(r, &query);
@@ -318,7 +321,7 @@ static void go_on(sp_reflector *r)
 		return;
 	}
 	r->o.sink->begin(r->o.arg);
-	if (r->no_stream) {
+	if (r->no_stream || sp_buggify(r->world, 300000)) {
 		r->phase = REFLECTOR_LIST;
 		r->stats.n_lists++;
 		sp_buf_clear(&r->cont);

@@ -115,6 +115,34 @@ static bool make_basics(t_api *t)
 	return ok;
 }
 
+static bool start_server(t_api *t)
+{
+	const api_server_opts o = {.store = t->store,
+				   .log = t->log,
+				   .authorization = {.modes = {API_AUTHORIZER_ALWAYS_ALLOW}, .n = 1},
+				   .service_cidrs = SP_STR("10.96.0.0/16"),
+				   .node_ports = SP_STR("30000-32767")};
+	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
+	if (code == SP_OK)
+		code = sp_listen(t->world, SP_STR("0.0.0.0:80"), NULL, on_accept, t, &t->listener, t_err());
+	if (code != SP_OK)
+		(void)t_fail(__FILE__, __LINE__, "the server does not start: %s", t_err()->msg);
+	return code == SP_OK;
+}
+
+bool t_api_restart(t_api *t, uint64_t grace_ns)
+{
+	if (!t_api_drain(t, grace_ns, sp_sim_now_ns(t->sim) + grace_ns + 10 * SECOND)) {
+		(void)t_fail(__FILE__, __LINE__, "the server does not drain");
+		return false;
+	}
+	api_server_free(t->server);
+	t->server = NULL;
+	t->listener = NULL;
+	t->draining = t->drained = false;
+	return start_server(t);
+}
+
 bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *store)
 {
 	static const sp_store_mem_opts plain = {.commit_ns = 1000000};
@@ -124,19 +152,12 @@ bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *stor
 	t->world = sp_sim_world(t->host);
 	t->log = sp_log_new(&(sp_log_opts){.wall_ns = wall_ns, .write = write_nothing});
 	sp_code code = sp_store_mem_open(t->world, store == NULL ? &plain : store, &t->store, t_err());
-	api_server_opts o = {.store = t->store,
-			     .log = t->log,
-			     .authorization = {.modes = {API_AUTHORIZER_ALWAYS_ALLOW}, .n = 1},
-			     .service_cidrs = SP_STR("10.96.0.0/16"),
-			     .node_ports = SP_STR("30000-32767")};
-	if (code == SP_OK)
-		code = api_server_new(t->world, &o, &t->server, t_err());
-	if (code == SP_OK)
-		code = sp_listen(t->world, SP_STR("0.0.0.0:80"), NULL, on_accept, t, &t->listener, t_err());
 	if (code != SP_OK) {
-		(void)t_fail(__FILE__, __LINE__, "the server does not start: %s", t_err()->msg);
+		(void)t_fail(__FILE__, __LINE__, "the store does not open: %s", t_err()->msg);
 		return false;
 	}
+	if (!start_server(t))
+		return false;
 	if (make_basics(t))
 		return true;
 	(void)t_fail(__FILE__, __LINE__, "the namespace can't be made");

@@ -40,6 +40,10 @@ bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *stor
  * drained at `until_ns`. */
 bool t_api_drain(t_api *t, uint64_t grace_ns, uint64_t until_ns);
 
+/* The server ends within that time, cutting what is under way, and another one serves the same store at the
+ * same address. Not from inside a callback. False: the test has failed. */
+bool t_api_restart(t_api *t, uint64_t grace_ns);
+
 /* On a machine of its own of that name. Closed at the end of the test. */
 bool t_client_open(t_client *c, t_api *t, const char *name, bool h2);
 
