@@ -53,22 +53,30 @@ sp_code sp_code_of_status(sp_str reason, uint16_t http_status)
 		const char *reason;
 		sp_code code;
 	} reasons[] = {
-		{"NotFound", SP_ENOTFOUND},      {"AlreadyExists", SP_EEXISTS},
-		{"Conflict", SP_ECONFLICT},      {"Expired", SP_EGONE},
-		{"Gone", SP_EGONE},              {"Forbidden", SP_EFORBIDDEN},
-		{"Unauthorized", SP_EUNAUTH},    {"RequestEntityTooLarge", SP_ETOOLARGE},
-		{"TooManyRequests", SP_ETOOMANY}, {"Timeout", SP_ETIMEOUT},
-		{"ServerTimeout", SP_ETIMEOUT},  {"ServiceUnavailable", SP_EUNAVAILABLE},
-		{"Invalid", SP_EINVAL},          {"BadRequest", SP_EINVAL},
-		{"InternalError", SP_EINTERNAL}, {"MethodNotAllowed", SP_EUNSUPPORTED},
+		{"NotFound", SP_ENOTFOUND},
+		{"AlreadyExists", SP_EEXISTS},
+		{"Conflict", SP_ECONFLICT},
+		{"Expired", SP_EGONE},
+		{"Gone", SP_EGONE},
+		{"Forbidden", SP_EFORBIDDEN},
+		{"Unauthorized", SP_EUNAUTH},
+		{"RequestEntityTooLarge", SP_ETOOLARGE},
+		{"TooManyRequests", SP_ETOOMANY},
+		{"Timeout", SP_ETIMEOUT},
+		{"ServerTimeout", SP_ETIMEOUT},
+		{"ServiceUnavailable", SP_EUNAVAILABLE},
+		{"Invalid", SP_EINVAL},
+		{"BadRequest", SP_EINVAL},
+		{"InternalError", SP_EINTERNAL},
+		{"MethodNotAllowed", SP_EUNSUPPORTED},
 	};
 	static const struct {
 		uint16_t status;
 		sp_code code;
 	} statuses[] = {
-		{400, SP_EINVAL},      {401, SP_EUNAUTH},     {403, SP_EFORBIDDEN}, {404, SP_ENOTFOUND},
-		{405, SP_EUNSUPPORTED}, {406, SP_EUNSUPPORTED}, {409, SP_ECONFLICT}, {410, SP_EGONE},
-		{413, SP_ETOOLARGE},   {415, SP_EUNSUPPORTED}, {422, SP_EINVAL},    {429, SP_ETOOMANY},
+		{400, SP_EINVAL},       {401, SP_EUNAUTH},      {403, SP_EFORBIDDEN}, {404, SP_ENOTFOUND},
+		{405, SP_EUNSUPPORTED}, {406, SP_EUNSUPPORTED}, {409, SP_ECONFLICT},  {410, SP_EGONE},
+		{413, SP_ETOOLARGE},    {415, SP_EUNSUPPORTED}, {422, SP_EINVAL},     {429, SP_ETOOMANY},
 		{502, SP_EUNAVAILABLE}, {503, SP_EUNAVAILABLE}, {504, SP_ETIMEOUT},
 	};
 	for (size_t i = 0; i < SP_LEN(reasons); i++) {
@@ -89,8 +97,8 @@ client_status client_read_status(yyjson_val *root)
 		return s;
 	s.reason = sp_json_str(sp_json_last(root, SP_STR("reason")));
 	s.message = sp_json_str(sp_json_last(root, SP_STR("message")));
-	s.continue_token = sp_json_str(
-		sp_json_last(sp_json_last(root, SP_STR("metadata")), SP_STR("continue")));
+	s.continue_token =
+		sp_json_str(sp_json_last(sp_json_last(root, SP_STR("metadata")), SP_STR("continue")));
 	int64_t code = yyjson_get_sint(sp_json_last(root, SP_STR("code")));
 	s.code = code > 0 && code < 1000 ? (uint16_t)code : 0;
 	int64_t after = yyjson_get_sint(
@@ -223,7 +231,8 @@ static void on_response(sp_http_exchange *ex)
 	for (size_t i = 0; i < n; i++)
 		r->content_type[i] = type.ptr[i];
 	r->content_type[n] = '\0';
-	if (sp_parse_u64(sp_http_get(&ex->headers, SP_HTTP_RETRY_AFTER), 0, UINT32_MAX, &after, NULL) == SP_OK)
+	if (sp_parse_u64(sp_http_get(&ex->headers, SP_HTTP_RETRY_AFTER), 0, UINT32_MAX, &after, NULL) ==
+	    SP_OK)
 		r->retry_after_s = (uint32_t)after;
 }
 

@@ -83,9 +83,9 @@ static sp_code copy_config(sp_client *c, const sp_client_config *from, sp_err *e
 {
 	sp_client_config *to = &c->config;
 	*to = *from;
-	sp_str *texts[] = {&to->scheme,     &to->address,  &to->prefix,     &to->server_name, &to->ca_pem,
-			   &to->cert_pem,   &to->key_pem,  &to->token,      &to->token_file,  &to->username,
-			   &to->password,   &to->as,       &to->as_uid,     &to->namespace_,  &c->user_agent};
+	sp_str *texts[] = {&to->scheme,   &to->address, &to->prefix, &to->server_name, &to->ca_pem,
+			   &to->cert_pem, &to->key_pem, &to->token,  &to->token_file,  &to->username,
+			   &to->password, &to->as,      &to->as_uid, &to->namespace_,  &c->user_agent};
 	bool ok = true;
 	for (size_t i = 0; i < SP_LEN(texts) && ok; i++)
 		ok = copy_str(&c->arena, texts[i]);
@@ -118,8 +118,8 @@ static sp_code open_tls(sp_client *c, sp_err *err)
 
 static sp_code open_parts(sp_client *c, const sp_client_opts *o, sp_err *err)
 {
-	const sp_http_client_opts http = {
-		.connector = o->connector != NULL ? o->connector : &sp_http_connector_tls};
+	const sp_http_client_opts http = {.connector = o->connector != NULL ? o->connector
+									    : &sp_http_connector_tls};
 	SP_TRY(copy_config(c, o->config, err));
 	SP_TRY(open_tls(c, err));
 	ptrdiff_t slash = sp_str_index(c->user_agent, '/');
@@ -271,8 +271,8 @@ sp_code client_request(sp_client *c, const client_req *q, const sp_http_events *
 sp_code client_path(sp_buf *out, const sp_gvr *gvr, sp_str ns, sp_str name, sp_str subresource)
 {
 	(void)sp_buf_str(out, gvr->group.len == 0 ? SP_STR("/api") : SP_STR("/apis"));
-	const sp_str parts[] = {gvr->group,    gvr->version, ns.len > 0 ? SP_STR("namespaces") : SP_STR(""),
-				ns,            gvr->resource, name,
+	const sp_str parts[] = {gvr->group, gvr->version,  ns.len > 0 ? SP_STR("namespaces") : SP_STR(""),
+				ns,         gvr->resource, name,
 				subresource};
 	for (size_t i = 0; i < SP_LEN(parts); i++) {
 		if (parts[i].len == 0)

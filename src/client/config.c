@@ -58,8 +58,8 @@ static sp_code read_file(reader *r, const char *what, sp_str path, sp_str *ret, 
 }
 
 /* NAME-data in base64 goes before the file that NAME names. */
-static sp_code read_pem(reader *r, yyjson_mut_val *object, const char *name, const char *data_name, sp_str *ret,
-			sp_err *err)
+static sp_code read_pem(reader *r, yyjson_mut_val *object, const char *name, const char *data_name,
+			sp_str *ret, sp_err *err)
 {
 	sp_str data = sp_kv_str(object, data_name), path = sp_kv_str(object, name);
 	if (data.len == 0)
@@ -155,8 +155,8 @@ static sp_code read_user(reader *r, yyjson_mut_val *user, sp_client_config *c, s
 	static const char *const plugins[] = {"exec", "auth-provider"};
 	for (size_t i = 0; i < SP_LEN(plugins); i++) {
 		if (sp_kv_has(user, plugins[i]))
-			return sp_fail(err, SP_EUNSUPPORTED, "kubeconfig: credentials by %s are not supported",
-				       plugins[i]);
+			return sp_fail(err, SP_EUNSUPPORTED,
+				       "kubeconfig: credentials by %s are not supported", plugins[i]);
 	}
 	SP_TRY(read_pem(r, user, "client-certificate", "client-certificate-data", &c->cert_pem, err));
 	SP_TRY(read_pem(r, user, "client-key", "client-key-data", &c->key_pem, err));
@@ -231,9 +231,10 @@ sp_code sp_client_config_in_cluster(sp_world *w, sp_arena *a, sp_str host, sp_st
 	reader r = {w, a, dir};
 	sp_client_config c = {.scheme = SP_STR("https"), .namespace_ = SP_STR("default")};
 	if (host.len == 0 || port.len == 0)
-		return sp_fail(err, SP_EINVAL,
-			       "not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not "
-			       "set");
+		return sp_fail(
+			err, SP_EINVAL,
+			"not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not "
+			"set");
 	SP_TRY(join(&r, v6 ? SP_STR("[") : SP_STR(""), host, &c.address, err));
 	SP_TRY(join(&r, c.address, v6 ? SP_STR("]:") : SP_STR(":"), &c.address, err));
 	SP_TRY(join(&r, c.address, port, &c.address, err));

@@ -19,17 +19,17 @@ typedef struct lease_view {
 	int64_t transitions, duration_s;
 } lease_view;
 SP_VIEW(lease_view_desc, lease_view, "coordination.k8s.io/v1/Lease",
-	SP_V(lease_view, revision, "metadata.resourceVersion"), SP_V(lease_view, holder, "spec.holderIdentity"),
-	SP_V(lease_view, acquired, "spec.acquireTime"), SP_V(lease_view, renewed, "spec.renewTime"),
-	SP_V(lease_view, transitions, "spec.leaseTransitions"),
+	SP_V(lease_view, revision, "metadata.resourceVersion"),
+	SP_V(lease_view, holder, "spec.holderIdentity"), SP_V(lease_view, acquired, "spec.acquireTime"),
+	SP_V(lease_view, renewed, "spec.renewTime"), SP_V(lease_view, transitions, "spec.leaseTransitions"),
 	SP_V(lease_view, duration_s, "spec.leaseDurationSeconds"));
 
 struct sp_election {
 	sp_election_opts o; /* texts in the arena */
 	sp_world *world;
 	sp_arena arena;
-	sp_arena scratch;   /* of the lease as it was read last */
-	lease_view seen;    /* in `scratch`; what everybody knows */
+	sp_arena scratch; /* of the lease as it was read last */
+	lease_view seen;  /* in `scratch`; what everybody knows */
 	bool has_seen;
 	uint64_t seen_ns;   /* when it last changed, by our clock */
 	uint64_t write_ns;  /* when the last write began */
@@ -66,7 +66,8 @@ static void lose(sp_election *e, const char *why)
 	e->leading = false;
 	sp_timer_stop(e->world, &e->deadline);
 	if (e->o.log != NULL)
-		sp_log(e->o.log, SP_LOG_WARN, "leadership lost", SP_KS("lease", e->o.name), SP_KC("why", why));
+		sp_log(e->o.log, SP_LOG_WARN, "leadership lost", SP_KS("lease", e->o.name),
+		       SP_KC("why", why));
 	e->o.on_lost(e->o.arg);
 }
 
@@ -134,8 +135,7 @@ static bool is_ours(const sp_election *e)
 
 static bool is_held_by_another(const sp_election *e)
 {
-	return e->seen.holder.len > 0 && !is_ours(e) &&
-	       sp_now_ns(e->world) - e->seen_ns < e->o.lease_ns;
+	return e->seen.holder.len > 0 && !is_ours(e) && sp_now_ns(e->world) - e->seen_ns < e->o.lease_ns;
 }
 
 static void write_time(sp_jout *j, const char *name, sp_world *w)

@@ -105,7 +105,6 @@ bool sp_projection_add(sp_projection *p, sp_str path)
 
 /* ---- writing what is kept ---- */
 
-
 static void write_value(sp_jout *j, yyjson_val *key, yyjson_val *v)
 {
 	sp_jout_key(j, sp_json_str(key));

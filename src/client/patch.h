@@ -26,11 +26,12 @@ sp_code sp_patch_member(sp_buf *out, sp_arena *a, const char *member, yyjson_mut
 			yyjson_mut_val *now, const sp_object *base, bool *ret_changed,
 			sp_err *err) SP_MUST_USE;
 
-/* DeleteOptions. Empty texts and a negative grace are left out. */
+/* DeleteOptions. Empty texts are left out. */
 typedef struct sp_delete_opts {
 	sp_str uid, revision; /* preconditions */
 	sp_str propagation;   /* "Background", "Foreground", "Orphan" */
-	int64_t grace_s;      /* -1: the object's own */
+	bool has_grace;       /* else the object's own */
+	int64_t grace_s;
 } sp_delete_opts;
 sp_code sp_patch_delete_opts(sp_buf *out, const sp_delete_opts *o);
 

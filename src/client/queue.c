@@ -17,8 +17,8 @@
 
 /* A key as long as it waits, runs or has failures. */
 typedef struct entry {
-	sp_list node;       /* waiting */
-	sp_heap_node delay; /* of a later add */
+	sp_list node;        /* waiting */
+	sp_heap_node delay;  /* of a later add */
 	bool running, again; /* again: added while it ran */
 	uint32_t n_failures;
 	size_t key_len;

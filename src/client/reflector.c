@@ -9,7 +9,7 @@
 #define NS_PER_S UINT64_C(1000000000)
 #define BACKOFF_NS (800 * UINT64_C(1000000))
 #define BACKOFF_MOST_NS (30 * NS_PER_S)
-#define WATCH_S 300u           /* to twice of it, drawn, so that clients don't come back together */
+#define WATCH_S 300u                   /* to twice of it, drawn, so that clients don't come back together */
 #define WATCH_GRACE_NS (30 * NS_PER_S) /* a watch that does not end by itself is broken off */
 #define LIST_NS (60 * NS_PER_S)
 #define QUIET_NS (10 * NS_PER_S) /* without a word of a state: the server may not know how to stream it */
@@ -107,8 +107,8 @@ static void watch_ended(sp_reflector *r)
 		sp_timer_start(r->world, &r->timer, 0, on_timer);
 		return;
 	}
-	(void)sp_fail(&err, SP_EUNAVAILABLE, was_stream ? "it ended before the state was whole"
-							: "it ended at once");
+	(void)sp_fail(&err, SP_EUNAVAILABLE,
+		      was_stream ? "it ended before the state was whole" : "it ended at once");
 	pause_then_go_on(r, was_stream ? "state" : "watch", &err);
 }
 

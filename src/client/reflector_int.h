@@ -21,8 +21,8 @@ struct sp_reflector {
 	sp_world *world;
 	sp_arena arena, scratch; /* scratch: of one event or page */
 	reflector_phase phase;
-	bool has_state;  /* `revision` is one to go on from */
-	bool no_stream;  /* this time: the server does not know sendInitialEvents, or seems not to */
+	bool has_state; /* `revision` is one to go on from */
+	bool no_stream; /* this time: the server does not know sendInitialEvents, or seems not to */
 	uint32_t page;
 	uint32_t n_failures; /* in a row */
 	char revision[REVISION_BYTES];
@@ -32,7 +32,7 @@ struct sp_reflector {
 
 	/* a watch */
 	sp_http_exchange *ex;
-	sp_buf line; /* the part of a line that has come */
+	sp_buf line;       /* the part of a line that has come */
 	uint64_t watch_ns; /* when it began */
 	uint16_t status;
 	uint32_t retry_after_s;

@@ -37,7 +37,7 @@ static void on_lost(void *arg)
 
 static void on_leader(void *arg, sp_str identity)
 {
-	(void)snprintf(((candidate *)arg)->leader, sizeof ((candidate *)arg)->leader, SP_FMT,
+	(void)snprintf(((candidate *)arg)->leader, sizeof((candidate *)arg)->leader, SP_FMT,
 		       SP_ARG(identity));
 }
 
@@ -137,8 +137,8 @@ SP_TEST(sim_election, one_leads_and_gives_back)
 	sp_election_close(first->election, on_closed, first);
 	T_TRUE(run(r, is_led, 6 * SECOND)); /* without waiting for the lease to run out */
 	T_EQ_U64(r->n_most, 1);
-	T_TRUE(t_ask_ok(&r->all[0].user, &(sp_ask){.gvr = SP_LEASES, .ns = SP_STR("default"), .name = SP_STR("boss")},
-			SP_OK));
+	T_TRUE(t_ask_ok(&r->all[0].user,
+			&(sp_ask){.gvr = SP_LEASES, .ns = SP_STR("default"), .name = SP_STR("boss")}, SP_OK));
 	T_TRUE(sp_str_find(sp_buf_view(&r->all[0].user.body), SP_STR("\"leaseTransitions\":1")) > 0 ||
 	       sp_str_find(sp_buf_view(&r->all[0].user.body), SP_STR("\"leaseTransitions\":2")) > 0);
 }

@@ -114,10 +114,10 @@ static void look(follower *f)
 		const sp_object *o = sp_informer_get_in(f->informer, SP_STR("default"), sp_str_c(name));
 		uint64_t has = o == NULL ? 0 : o->revision;
 		if (has != want[k] || has != f->have[k])
-			broken(w, "%s%s at %llu: %s is %llu and told as %llu, not %llu",
-			       kind_plural[f->kind], selector_text(f->selector),
-			       (unsigned long long)f->informer->revision, name, (unsigned long long)has,
-			       (unsigned long long)f->have[k], (unsigned long long)want[k]);
+			broken(w, "%s%s at %llu: %s is %llu and told as %llu, not %llu", kind_plural[f->kind],
+			       selector_text(f->selector), (unsigned long long)f->informer->revision, name,
+			       (unsigned long long)has, (unsigned long long)f->have[k],
+			       (unsigned long long)want[k]);
 	}
 	check_index(f);
 }

@@ -10,13 +10,14 @@
 
 #define CLUSTER "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"%s\"%s}}],"
 #define CONTEXT                                                                                              \
-	"\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\",\"user\":\"u\",\"namespace\":\"n1\"}}]," \
+	"\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\",\"user\":\"u\",\"namespace\":\"n1\"}}" \
+	"],"                                                                                                 \
 	"\"current-context\":\"x\","
 
 static sp_str config_text(const char *server, const char *cluster, const char *user)
 {
-	return sp_arena_printf(T_ARENA, "{" CONTEXT CLUSTER "\"users\":[{\"name\":\"u\",\"user\":{%s}}]}", server,
-			       cluster, user);
+	return sp_arena_printf(T_ARENA, "{" CONTEXT CLUSTER "\"users\":[{\"name\":\"u\",\"user\":{%s}}]}",
+			       server, cluster, user);
 }
 
 static sp_code parse(sp_str text, sp_client_config *c, sp_err *err)
@@ -71,7 +72,8 @@ SP_TEST(client, refused_configurations)
 		 SP_EUNSUPPORTED},
 		{"", "\"auth-provider\":{\"name\":\"gcp\"}",
 		 "kubeconfig: credentials by auth-provider are not supported", SP_EUNSUPPORTED},
-		{",\"proxy-url\":\"http://p\"", "", "kubeconfig: proxy-url is not supported", SP_EUNSUPPORTED},
+		{",\"proxy-url\":\"http://p\"", "", "kubeconfig: proxy-url is not supported",
+		 SP_EUNSUPPORTED},
 		{",\"certificate-authority-data\":\"!\"", "",
 		 "kubeconfig: certificate-authority-data: illegal base64 data at input byte 0", SP_EINVAL},
 		{",\"certificate-authority\":\"ca.crt\"", "", "kubeconfig: certificate-authority is a file",
@@ -137,9 +139,11 @@ SP_TEST(client, files)
 	T_DEFER(sp_world_uv_free, w);
 	write_file(w, "ca", "PEM");
 	write_file(w, "tok", " secret\n");
-	write_file(w, "k", "apiVersion: v1\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: k, user: u}}]\n"
-			   "clusters: [{name: k, cluster: {server: 'https://h:1', certificate-authority: ca}}]\n"
-			   "users: [{name: u, user: {tokenFile: tok}}]\n");
+	write_file(
+		w, "k",
+		"apiVersion: v1\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: k, user: u}}]\n"
+		"clusters: [{name: k, cluster: {server: 'https://h:1', certificate-authority: ca}}]\n"
+		"users: [{name: u, user: {tokenFile: tok}}]\n");
 	T_OK(sp_client_config_load(w, T_ARENA, sp_arena_printf(T_ARENA, "%s/k", t_tmpdir()), SP_STR(""), &c,
 				   T_ERR));
 	T_EQ_C(c.ca_pem, "PEM");
@@ -198,10 +202,12 @@ SP_TEST(client, codes_of_statuses)
 /* ---- objects ---- */
 
 static const char pod[] =
-	"{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u\","
+	"{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":"
+	"\"u\","
 	"\"resourceVersion\":\"12\",\"managedFields\":[{\"manager\":\"m\"}],\"annotations\":{\"a\":\"1\","
 	"\"kubectl.kubernetes.io/last-applied-configuration\":\"{}\"}},\"spec\":{\"nodeName\":\"x\","
-	"\"containers\":[{\"name\":\"c\"}],\"affinity\":{\"podAffinity\":{\"q\":1},\"nodeAffinity\":{\"r\":2}}},"
+	"\"containers\":[{\"name\":\"c\"}],\"affinity\":{\"podAffinity\":{\"q\":1},\"nodeAffinity\":{\"r\":2}"
+	"}},"
 	"\"status\":{\"phase\":\"Running\"}}";
 
 static void object_drop(void *o)
@@ -230,7 +236,7 @@ static void check_object(const char *paths, const char *want)
 	T_EQ_C(o->json, want);
 }
 
-#define META                                                                                           \
+#define META                                                                                          \
 	"{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"12\"," \
 	"\"annotations\":{\"a\":\"1\"}}"
 
