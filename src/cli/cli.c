@@ -7,6 +7,7 @@ static const cli_verb verbs[] = {
 	{"apiserver", "serve the Kubernetes API", cli_apiserver},
 	{"down", "stop every role of this machine", cli_down},
 	{"server", "run every role of this machine", cli_server},
+	{"service-proxy", "send traffic for services to their pods, on this node", cli_service_proxy},
 	{"status", "show the roles of this machine", cli_status},
 	{"version", "print the version of sampan and of the Kubernetes API it serves", cli_version},
 };

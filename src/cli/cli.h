@@ -28,5 +28,6 @@ bool cli_is_help(const char *arg);
 int cli_apiserver(int argc, char **argv);
 int cli_down(int argc, char **argv);
 int cli_server(int argc, char **argv);
+int cli_service_proxy(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_version(int argc, char **argv);

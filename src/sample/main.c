@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The program in the image that `sampan up` deploys: a web server that greets with the name of its pod. One
- * static executable, which needs nothing of its root filesystem. Argument: the port (8080).
+ * static executable, which needs nothing of its root filesystem. Arguments: the port (8080) and the address
+ * to listen at (any).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -54,11 +55,11 @@ static void greet(int fd)
 	(void)!write(fd, answer, (size_t)n); /* whoever left does not need it */
 }
 
-static int serve(uint16_t port)
+static int serve(uint16_t port, struct in_addr address)
 {
 	const int on = 1;
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
-	const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+	const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = address};
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
 	    bind(listener, (const struct sockaddr *)&any, sizeof any) != 0 || listen(listener, 64) != 0) {
@@ -86,12 +87,17 @@ int main(int argc, char **argv)
 {
 	unsigned port = 8080;
 	char rest;
-	if (argc > 2 ||
-	    (argc == 2 && (sscanf(argv[1], "%5u%c", &port, &rest) != 1 || port == 0 || port > 65535))) {
-		(void)fprintf(stderr, "usage: sampan-sample [PORT]\n");
+	struct in_addr address = {.s_addr = INADDR_ANY};
+	bool good = argc <= 3;
+	if (argc > 1)
+		good = good && sscanf(argv[1], "%5u%c", &port, &rest) == 1 && port > 0 && port <= UINT16_MAX;
+	if (argc > 2)
+		good = good && inet_pton(AF_INET, argv[2], &address) == 1;
+	if (!good) {
+		(void)fprintf(stderr, "usage: sampan-sample [PORT [ADDRESS]]\n");
 		return 2;
 	}
 	(void)signal(SIGTERM, on_term);
 	(void)signal(SIGPIPE, SIG_IGN);
-	return serve((uint16_t)port);
+	return serve((uint16_t)port, address);
 }

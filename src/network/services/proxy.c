@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "network/services/proxy.h"
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "network/services/rules.h"
+
+#define COMMANDS_BYTES_MAX ((size_t)64 << 20)
+#define SERVICE_BYTES_MAX ((size_t)64 << 20)
+#define SLICES_MAX 1000u
+#define RETRY_MIN_NS UINT64_C(100000000)
+#define RETRY_MAX_NS UINT64_C(30000000000)
+#define SERVICE_LABEL "kubernetes.io/service-name"
+
+/* What the kernel has of a service, and what it is to have after the transaction under way. */
+typedef struct entry {
+	sp_arena arena, next_arena;
+	net_rules rules[NET_FAMILIES], next[NET_FAMILIES];
+	sp_str key; /* "namespace/name" */
+	char text[SP_OBJECT_KEY_BYTES];
+	bool is_dirty, is_changing;
+} entry;
+
+struct net_proxy {
+	sp_world *world;
+	net_proxy_opts opts;
+	sp_informer *services, *slices;
+	unsigned by_service; /* index of slices */
+	sp_informer_watch services_watch, slices_watch;
+	sp_map entries; /* by key */
+	sp_defer flush;
+	sp_timer retry;
+	uint64_t retry_ns;
+	sp_buf commands;
+	bool is_set_up, is_running, is_stopping;
+	void (*stopped)(void *arg);
+	void *arg;
+	net_proxy_stats stats;
+};
+
+/* ---- what changed ---- */
+
+static void mark(net_proxy *p, sp_str key)
+{
+	entry *e = sp_map_get(&p->entries, key);
+	if (e == NULL) {
+		e = SP_NEW(entry);
+		SP_ASSERT(key.len <= sizeof e->text);
+		memcpy(e->text, key.ptr, key.len);
+		e->key = (sp_str){e->text, key.len};
+		sp_arena_init(&e->arena, SERVICE_BYTES_MAX);
+		sp_arena_init(&e->next_arena, SERVICE_BYTES_MAX);
+		/* Ends the process without memory: nobody would look at the service again. */
+		SP_ASSERT(sp_map_put(&p->entries, e->key, e, NULL) == SP_OK);
+	}
+	e->is_dirty = true;
+	sp_defer_call(p->world, &p->flush);
+}
+
+static void on_service(void *arg, const sp_object *old, const sp_object *now)
+{
+	mark(arg, now != NULL ? now->key : old->key);
+}
+
+static sp_str service_of(yyjson_val *slice)
+{
+	yyjson_val *labels = yyjson_obj_get(yyjson_obj_get(slice, "metadata"), "labels");
+	return sp_json_str(yyjson_obj_get(labels, SERVICE_LABEL));
+}
+
+static void index_slice(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
+{
+	char key[SP_OBJECT_KEY_BYTES];
+	sp_str service = service_of(object);
+	(void)arg;
+	size_t n = service.len == 0 ? 0 : sp_object_key(key, o->ns, service);
+	sp_index_emit(keys, (sp_str){key, n});
+}
+
+static void mark_service_of(net_proxy *p, const sp_object *slice)
+{
+	SP_CLEANUP(sp_arena_done) sp_arena a;
+	char key[SP_OBJECT_KEY_BYTES];
+	yyjson_val *root = NULL;
+	sp_arena_init(&a, SERVICE_BYTES_MAX);
+	if (slice == NULL || sp_json_parse(&a, slice->json, &root, NULL) != SP_OK)
+		return;
+	sp_str service = service_of(root);
+	size_t n = service.len == 0 ? 0 : sp_object_key(key, slice->ns, service);
+	if (n > 0)
+		mark(p, (sp_str){key, n});
+}
+
+static void on_slice(void *arg, const sp_object *old, const sp_object *now)
+{
+	mark_service_of(arg, old);
+	mark_service_of(arg, now);
+}
+
+/* ---- a transaction ---- */
+
+static sp_code draw(net_proxy *p, entry *e, sp_err *err)
+{
+	sp_str texts[SLICES_MAX];
+	size_t n = 0;
+	const sp_object *o = sp_informer_get(p->services, e->key);
+	sp_arena_reset(&e->next_arena);
+	memset(e->next, 0, sizeof e->next);
+	if (o == NULL)
+		return SP_OK;
+	sp_index_at at = sp_informer_find(p->slices, p->by_service, e->key);
+	for (const sp_object *s; n < SLICES_MAX && (s = sp_index_next(&at)) != NULL;)
+		texts[n++] = s->json;
+	for (net_family f = 0; f < NET_FAMILIES; f++) {
+		net_service s;
+		SP_TRY(net_service_read(&e->next_arena, o->json, texts, n, f, p->opts.node, &s, err));
+		SP_TRY(net_rules_of(&e->next_arena, &s, f, &e->next[f], err));
+	}
+	return SP_OK;
+}
+
+/* One service that can't be drawn keeps its rules and is said; others go on. */
+static void add_changes(net_proxy *p, entry *e)
+{
+	sp_err err = {0};
+	if (!e->is_dirty && p->is_set_up)
+		return;
+	e->is_dirty = false;
+	if (draw(p, e, &err) != SP_OK) {
+		sp_log(p->opts.log, SP_LOG_ERROR, "a service has no rules", SP_KS("service", e->key),
+		       SP_KE(&err));
+		return;
+	}
+	static const net_rules nothing;
+	for (net_family f = 0; f < NET_FAMILIES; f++)
+		(void)net_rules_diff(p->is_set_up ? &e->rules[f] : &nothing, &e->next[f], f, &p->commands);
+	e->is_changing = true;
+}
+
+static void entry_free(entry *e)
+{
+	sp_arena_done(&e->arena);
+	sp_arena_done(&e->next_arena);
+	sp_free(e);
+}
+
+static void settle(net_proxy *p, entry *e, bool done)
+{
+	if (!e->is_changing)
+		return;
+	e->is_changing = false;
+	e->is_dirty |= !done;
+	if (!done)
+		return;
+	sp_arena old = e->arena;
+	e->arena = e->next_arena;
+	memcpy(e->rules, e->next, sizeof e->rules);
+	e->next_arena = old;
+	sp_arena_reset(&e->next_arena);
+	if (e->rules[NET_V4].n + e->rules[NET_V6].n == 0 && !e->is_dirty) {
+		(void)sp_map_remove(&p->entries, e->key);
+		entry_free(e);
+	}
+}
+
+static void settle_all(net_proxy *p, bool done)
+{
+	const sp_map_entry *m;
+	size_t n = 0;
+	entry **all = sp_alloc((sp_map_count(&p->entries) + 1) * sizeof *all);
+	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
+		all[n++] = m->value;
+	for (size_t i = 0; i < n; i++)
+		settle(p, all[i], done);
+	sp_free(all);
+}
+
+static void on_retry(sp_timer *t)
+{
+	sp_defer_call(((net_proxy *)t->arg)->world, &((net_proxy *)t->arg)->flush);
+}
+
+static void on_run(void *arg, const sp_err *err)
+{
+	net_proxy *p = arg;
+	p->is_running = false;
+	settle_all(p, err == NULL);
+	if (err == NULL) {
+		p->stats.n_transactions++;
+		p->is_set_up = true;
+		p->retry_ns = RETRY_MIN_NS;
+	} else {
+		/* The kernel may have another table than we think: begin anew. */
+		p->stats.n_failures++;
+		p->is_set_up = false;
+		sp_log(p->opts.log, SP_LOG_ERROR, "nftables refused the rules of services", SP_KE(err));
+	}
+	if (p->is_stopping) {
+		p->stopped(p->arg);
+		return;
+	}
+	if (err != NULL) {
+		sp_timer_start(p->world, &p->retry, p->retry_ns, on_retry);
+		p->retry_ns = SP_MIN(2 * p->retry_ns, RETRY_MAX_NS);
+	} else {
+		sp_defer_call(p->world, &p->flush); /* what became dirty meanwhile */
+	}
+}
+
+static void on_flush(sp_defer *d)
+{
+	net_proxy *p = d->arg;
+	const sp_map_entry *m;
+	if (p->is_running || p->is_stopping || sp_timer_is_running(&p->retry) ||
+	    !sp_informer_is_synced(p->services) || !sp_informer_is_synced(p->slices))
+		return;
+	sp_buf_clear(&p->commands);
+	if (!p->is_set_up)
+		(void)net_rules_setup(&p->commands);
+	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
+		add_changes(p, m->value);
+	if (sp_buf_code(&p->commands) == SP_OK && p->commands.len == 0) {
+		settle_all(p, true);
+		return;
+	}
+	if (sp_buf_char(&p->commands, '\0') != SP_OK) {
+		sp_log(p->opts.log, SP_LOG_ERROR, "the rules of services are too many");
+		settle_all(p, false);
+		return;
+	}
+	p->is_running = true;
+	p->opts.runner->run(p->opts.runner, (sp_str){(char *)p->commands.ptr, p->commands.len - 1}, on_run,
+			    p);
+}
+
+static void on_synced(void *arg)
+{
+	sp_defer_call(((net_proxy *)arg)->world, &((net_proxy *)arg)->flush);
+}
+
+/* ---- life ---- */
+
+static sp_code follow(net_proxy *p, sp_err *err)
+{
+	const sp_informer_opts services = {.gvr = SP_SERVICES}, slices = {.gvr = SP_ENDPOINTSLICES};
+	SP_TRY(sp_informers_get(p->opts.informers, &services, &p->services, err));
+	SP_TRY(sp_informers_get(p->opts.informers, &slices, &p->slices, err));
+	SP_TRY(sp_informer_index(p->slices, index_slice, NULL, &p->by_service, err));
+	p->services_watch = (sp_informer_watch){.on_change = on_service, .arg = p};
+	p->slices_watch = (sp_informer_watch){.on_change = on_slice, .arg = p};
+	sp_informer_watch_add(p->services, &p->services_watch);
+	sp_informer_watch_add(p->slices, &p->slices_watch);
+	sp_informers_on_synced(p->opts.informers, on_synced, p);
+	return SP_OK;
+}
+
+sp_code net_proxy_new(sp_world *w, const net_proxy_opts *o, net_proxy **ret, sp_err *err)
+{
+	net_proxy *p = SP_NEW(net_proxy);
+	*p = (net_proxy){.world = w, .opts = *o, .retry = {.arg = p}, .retry_ns = RETRY_MIN_NS};
+	sp_map_init(&p->entries);
+	sp_buf_init(&p->commands, COMMANDS_BYTES_MAX);
+	sp_defer_init(&p->flush, on_flush, p);
+	sp_code code = follow(p, err);
+	if (code != SP_OK) {
+		net_proxy_free(p);
+		return code;
+	}
+	*ret = p;
+	return SP_OK;
+}
+
+void net_proxy_stop(net_proxy *p, void (*done)(void *arg), void *arg)
+{
+	SP_ASSERT(!p->is_stopping);
+	p->is_stopping = true;
+	p->stopped = done;
+	p->arg = arg;
+	sp_timer_stop(p->world, &p->retry);
+	if (!p->is_running)
+		done(arg);
+}
+
+void net_proxy_free(net_proxy *p)
+{
+	const sp_map_entry *m;
+	if (p == NULL)
+		return;
+	SP_ASSERT(!p->is_running);
+	sp_timer_stop(p->world, &p->retry);
+	sp_defer_cancel(&p->flush);
+	sp_informer_watch_remove(&p->services_watch);
+	sp_informer_watch_remove(&p->slices_watch);
+	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
+		entry_free(m->value);
+	sp_map_done(&p->entries);
+	sp_buf_done(&p->commands);
+	sp_free(p);
+}
+
+net_proxy_stats net_proxy_counts(const net_proxy *p)
+{
+	net_proxy_stats s = p->stats;
+	s.n_services = sp_map_count(&p->entries);
+	return s;
+}

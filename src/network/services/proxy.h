@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The service proxy of a node: follows Services and EndpointSlices and keeps the kernel's rules as they ask
+ * for. Changes that come together are one transaction. U: kubernetes pkg/proxy.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "client/informer.h"
+
+/* Who runs nftables commands. */
+typedef struct net_runner {
+	/* In one transaction; done comes once, from the loop. `commands` is good until then, and a
+	 * NUL follows it. */
+	void (*run)(struct net_runner *r, sp_str commands, void (*done)(void *arg, const sp_err *err),
+		    void *arg);
+} net_runner;
+
+typedef struct net_proxy_opts {
+	sp_informers *informers; /* not started yet; outlives the proxy */
+	net_runner *runner;
+	sp_log *log;
+	sp_str node; /* our own name */
+} net_proxy_opts;
+
+typedef struct net_proxy net_proxy;
+
+sp_code net_proxy_new(sp_world *w, const net_proxy_opts *o, net_proxy **ret, sp_err *err) SP_MUST_USE;
+/* The rules stay as they are. Not while a transaction is under way: see net_proxy_stop. */
+void net_proxy_free(net_proxy *p);
+/* Begins no transaction any more; done comes once, from the loop, when none is under way. */
+void net_proxy_stop(net_proxy *p, void (*done)(void *arg), void *arg);
+
+/* Transactions that took effect, and services that have rules. */
+typedef struct net_proxy_stats {
+	uint64_t n_transactions, n_failures;
+	size_t n_services;
+} net_proxy_stats;
+net_proxy_stats net_proxy_counts(const net_proxy *p);

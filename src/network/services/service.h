@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A Service and its endpoints as the service proxy needs them: one entry per port, with the backends that
+ * traffic of each policy may reach. Read from the objects' text; everything lives in the caller's arena.
+ * U: kubernetes pkg/proxy/serviceport.go, endpointslicecache.go, topology.go.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+typedef enum net_family { NET_V4, NET_V6, NET_FAMILIES } net_family;
+
+typedef struct net_backend {
+	sp_str ip;
+	uint16_t port;
+	bool local; /* on this node */
+} net_backend;
+
+typedef struct net_backends {
+	net_backend *at;
+	size_t n;
+} net_backends;
+
+typedef struct net_port {
+	sp_str name;     /* may be empty */
+	sp_str protocol; /* "tcp", "udp", "sctp" */
+	uint16_t port, node_port;
+	net_backends all, local; /* ready ones; when there is none, those that serve until they end */
+} net_port;
+
+typedef struct net_strs {
+	sp_str *at;
+	size_t n;
+} net_strs;
+
+typedef struct net_service {
+	sp_str ns, name;
+	net_strs cluster_ips; /* of the family; none: headless, ExternalName or another family */
+	net_strs outside_ips; /* externalIPs and addresses of load balancers */
+	net_strs sources;     /* loadBalancerSourceRanges; empty: everybody */
+	net_port *ports;
+	size_t n_ports;
+	uint32_t affinity_s;                 /* of client addresses; 0: none */
+	bool internal_local, external_local; /* traffic policies */
+} net_service;
+
+/*
+ * `service` is a Service's JSON, `slices` its EndpointSlices' (label kubernetes.io/service-name); `node` is
+ * our own name. A service without any address of that family comes back with n_ports = 0. SP_EINVAL: text
+ * that no API server stores.
+ */
+sp_code net_service_read(sp_arena *a, sp_str service, const sp_str *slices, size_t n_slices,
+			 net_family family, sp_str node, net_service *ret, sp_err *err) SP_MUST_USE;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The service proxy's rules: from objects to nftables commands. */
+#include "lib/t.h"
+#include "network/services/rules.h"
+
+#define NODE "n1"
+
+static const char *const plain = "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\"},\"spec\":{\"type\":"
+				 "\"ClusterIP\",\"clusterIPs\":"
+				 "[\"10.96.0.10\"],\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\","
+				 "\"port\":80,\"targetPort\":8080}]}}";
+
+static sp_str slice(const char *endpoints)
+{
+	return sp_arena_printf(T_ARENA,
+			       "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web-1\"},\"addressType\":"
+			       "\"IPv4\",\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":8080}],"
+			       "\"endpoints\":[%s]}",
+			       endpoints);
+}
+
+static const char ready_here[] =
+	"{\"addresses\":[\"10.88.0.5\"],\"conditions\":{\"ready\":true},\"nodeName\":\"" NODE "\"}";
+static const char ready_there[] =
+	"{\"addresses\":[\"10.88.1.6\"],\"conditions\":{\"ready\":true},\"nodeName\":\"n2\"}";
+static const char ending_here[] =
+	"{\"addresses\":[\"10.88.0.7\"],\"conditions\":{\"ready\":false,\"serving\":"
+	"true,\"terminating\":true},\"nodeName\":\"" NODE "\"}";
+static const char broken_here[] = "{\"addresses\":[\"10.88.0.8\"],\"conditions\":{\"ready\":false},"
+				  "\"nodeName\":\"" NODE "\"}";
+
+static net_service read_one(const char *service, const char *endpoints)
+{
+	net_service s = {0};
+	sp_str text = slice(endpoints);
+	SP_ASSERT(net_service_read(T_ARENA, sp_str_c(service), &text, 1, NET_V4, SP_STR(NODE), &s, NULL) ==
+		  SP_OK);
+	return s;
+}
+
+static net_rules rules_of(const char *service, const char *endpoints)
+{
+	net_rules r = {0};
+	net_service s = read_one(service, endpoints);
+	SP_ASSERT(net_rules_of(T_ARENA, &s, NET_V4, &r, NULL) == SP_OK);
+	return r;
+}
+
+static sp_str diff(net_rules old, net_rules now)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	SP_ASSERT(net_rules_diff(&old, &now, NET_V4, &out) == SP_OK);
+	return sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
+}
+
+static bool has(sp_str text, const char *part)
+{
+	return sp_str_find(text, sp_str_c(part)) >= 0;
+}
+
+static const char *joined(const char *a, const char *b)
+{
+	return sp_arena_printf(T_ARENA, "%s,%s", a, b).ptr;
+}
+
+SP_TEST(services, backends_of_each_policy)
+{
+	const struct {
+		const char *endpoints;
+		size_t n_all, n_local;
+		const char *first;
+	} rows[] = {
+		{"", 0, 0, NULL},
+		{ready_here, 1, 1, "10.88.0.5"},
+		{joined(ready_here, ready_there), 2, 1, "10.88.0.5"},
+		{joined(ending_here, ready_there), 1, 1, "10.88.1.6"},
+		{joined(broken_here, ending_here), 1, 1, "10.88.0.7"},
+		{broken_here, 0, 0, NULL},
+		{joined(ready_here, ready_here), 1, 1, "10.88.0.5"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("row %zu", i);
+		net_service s = read_one(plain, rows[i].endpoints);
+		T_EQ_U64(s.n_ports, 1);
+		T_EQ_U64(s.ports[0].all.n, rows[i].n_all);
+		T_EQ_U64(s.ports[0].local.n, rows[i].n_local);
+		if (rows[i].first != NULL)
+			T_EQ_C(s.ports[0].all.at[0].ip, rows[i].first);
+	}
+}
+
+SP_TEST(services, nothing_of_headless_external_and_other_families)
+{
+	static const char *const specs[] = {
+		"{\"type\":\"ExternalName\",\"externalName\":\"x.y\",\"ports\":[{\"port\":80}]}",
+		"{\"clusterIPs\":[\"None\"],\"ports\":[{\"port\":80}]}",
+		"{\"clusterIPs\":[\"fd00::1\"],\"ports\":[{\"port\":80}]}",
+	};
+	for (size_t i = 0; i < SP_LEN(specs); i++) {
+		t_row("row %zu", i);
+		sp_str text =
+			sp_arena_printf(T_ARENA, "{\"metadata\":{\"name\":\"a\"},\"spec\":%s}", specs[i]);
+		net_rules r = rules_of(text.ptr, ready_here);
+		T_EQ_U64(r.n, 0);
+	}
+}
+
+SP_TEST(services, from_nothing_to_two_endpoints_and_back)
+{
+	net_rules none = {0}, empty = rules_of(plain, ""), one = rules_of(plain, ready_here);
+	net_rules two = rules_of(plain, joined(ready_here, ready_there));
+	T_EQ_C(diff(none, empty),
+	       "add element ip sampan-services no-endpoint-services { 10.96.0.10 . tcp . 80 : "
+	       "goto reject-chain }\n");
+	sp_str text = diff(empty, one);
+	T_TRUE(sp_str_starts(text,
+			     SP_STR("delete element ip sampan-services no-endpoint-services { 10.96.0.10 . "
+				    "tcp . 80 }\nadd chain ip sampan-services endpoint-")));
+	T_TRUE(has(text, "ip saddr 10.88.0.5 jump mark-for-masquerade\n"));
+	T_TRUE(has(text, "meta l4proto tcp dnat to 10.88.0.5:8080\n"));
+	T_TRUE(has(text, "numgen random mod 1 vmap { 0 : goto endpoint-"));
+	T_TRUE(has(text,
+		   "add element ip sampan-services service-ips { 10.96.0.10 . tcp . 80 : goto service-"));
+	/* One more endpoint: its chain, and the choice; no element changes. */
+	text = diff(one, two);
+	T_TRUE(has(text, "flush chain ip sampan-services service-"));
+	T_TRUE(has(text, "numgen random mod 2 vmap { 0 : goto endpoint-"));
+	T_TRUE(has(text, "dnat to 10.88.1.6:8080"));
+	T_TRUE(!has(text, "element") && !has(text, "10.88.0.5"));
+	T_EQ_C(diff(two, two), "");
+	/* And away: elements first, then the chains, emptied before they go. */
+	text = diff(two, none);
+	T_TRUE(sp_str_starts(text, SP_STR("delete element ip sampan-services service-ips ")));
+	T_TRUE(sp_str_find(text, SP_STR("flush chain")) < sp_str_find(text, SP_STR("delete chain")));
+	T_TRUE(!has(text, "add "));
+}
+
+SP_TEST(services, policies_affinity_and_sources)
+{
+	static const char full[] =
+		"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\"},\"spec\":{\"type\":\"LoadBalancer\","
+		"\"clusterIPs\":[\"10.96.0.10\"],\"externalIPs\":[\"192.0.2.7\"],\"sessionAffinity\":"
+		"\"ClientIP\","
+		"\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":60}},\"externalTrafficPolicy\":"
+		"\"Local\","
+		"\"internalTrafficPolicy\":\"Local\",\"loadBalancerSourceRanges\":[\"198.51.100.0/"
+		"24\"],\"ports\":["
+		"{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":80,\"nodePort\":30080}]},\"status\":{"
+		"\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.9\"}]}}}";
+	sp_str text = diff((net_rules){0}, rules_of(full, joined(ready_here, ready_there)));
+	T_TRUE(has(text, "{ type ipv4_addr ; flags dynamic,timeout ; timeout 60s ; }"));
+	T_TRUE(has(text, " update @affinity-"));
+	T_TRUE(has(text, "ip saddr != { 198.51.100.0/24 } drop\n"));
+	T_TRUE(has(text, "service-ips { 10.96.0.10 . tcp . 80 : goto local-"));
+	T_TRUE(has(text, "service-ips { 192.0.2.7 . tcp . 80 : goto firewall-"));
+	T_TRUE(has(text, "service-ips { 203.0.113.9 . tcp . 80 : goto firewall-"));
+	T_TRUE(has(text, "service-nodeports { tcp . 30080 : goto external-"));
+	T_TRUE(has(text, "fib saddr type local jump mark-for-masquerade\n"));
+	/* Nothing local: dropped, not sent elsewhere. */
+	text = diff((net_rules){0}, rules_of(full, ready_there));
+	T_TRUE(has(text, " drop\n"));
+}
+
+SP_TEST(services, set_up_is_repeatable)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	T_OK(net_rules_setup(&out));
+	T_TRUE(sp_str_starts(sp_buf_view(&out), SP_STR("add table ip sampan-services\ndelete table ip "
+						       "sampan-services\nadd table ip sampan-services\n")));
+	T_TRUE(has(sp_buf_view(&out),
+		   "add map ip6 sampan-services service-ips { type ipv6_addr . inet_proto"));
+	T_TRUE(!has(sp_buf_view(&out), "$"));
+}
