@@ -5,6 +5,7 @@
 
 static const cli_verb verbs[] = {
 	{"apiserver", "serve the Kubernetes API", cli_apiserver},
+	{"doctor", "say whether this machine can run everything", cli_doctor},
 	{"down", "stop every role of this machine", cli_down},
 	{"server", "run every role of this machine", cli_server},
 	{"service-proxy", "send traffic for services to their pods, on this node", cli_service_proxy},

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/checks.h"
+
+#include <dlfcn.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "io/file.h"
+#include "io/stream.h"
+#include "io/world.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define DISK_BAD (256 * MIB)
+#define DISK_LOW (2048 * MIB)
+#define TEXT_BYTES_MAX ((size_t)1 << 20)
+#define BUILT_S INT64_C(1780000000) /* no clock is right that is before this program */
+
+typedef struct checking {
+	sp_world *world;
+	sp_arena *arena;
+	const cli_check_opts *o;
+} checking;
+
+static cli_finding good(sp_str found)
+{
+	return (cli_finding){.grade = CLI_GOOD, .found = found};
+}
+
+static cli_finding fault(cli_grade grade, sp_str found, sp_str fix)
+{
+	return (cli_finding){.grade = grade, .found = found, .fix = fix};
+}
+
+static sp_str text_of(checking *c, const char *path)
+{
+	sp_str text = {NULL, 0};
+	(void)!sp_file_read_arena(c->world, sp_str_c(path), c->arena, TEXT_BYTES_MAX, &text, NULL);
+	return text;
+}
+
+static bool is_there(checking *c, const char *path)
+{
+	sp_stat st;
+	return sp_path_stat(c->world, sp_str_c(path), &st, NULL) == SP_OK;
+}
+
+static cli_finding check_root(checking *c)
+{
+	if (geteuid() == 0)
+		return good(SP_STR("root"));
+	return fault(CLI_BAD, sp_arena_printf(c->arena, "user %u", (unsigned)geteuid()),
+		     SP_STR("containers need root: run it with sudo"));
+}
+
+static cli_finding check_kernel(checking *c)
+{
+	struct utsname u;
+	sp_str major, rest, minor;
+	uint64_t major_n, minor_n;
+	if (uname(&u) != 0)
+		return fault(CLI_BAD, SP_STR("unknown"), SP_STR("this is no Linux"));
+	rest = sp_arena_try_dup(c->arena, sp_str_c(u.release));
+	sp_str release = rest;
+	bool known = sp_str_cut(&rest, '.', &major) && sp_str_cut(&rest, '.', &minor) &&
+		     sp_parse_u64(major, 0, 1000, &major_n, NULL) == SP_OK &&
+		     sp_parse_u64(minor, 0, 1000, &minor_n, NULL) == SP_OK;
+	if (known && (major_n < 5 || (major_n == 5 && minor_n < 10)))
+		return fault(CLI_BAD, release, SP_STR("Linux 5.10 or later is needed"));
+	return good(release);
+}
+
+static cli_finding check_overlay(checking *c)
+{
+	if (sp_str_find(text_of(c, "/proc/filesystems"), SP_STR("\toverlay\n")) >= 0)
+		return good(SP_STR("available"));
+	return fault(CLI_BAD, SP_STR("missing"), SP_STR("load it: modprobe overlay"));
+}
+
+static cli_finding check_cgroups(checking *c)
+{
+	static const char *const wanted[] = {"cpu", "memory", "pids"};
+	bool v2 = is_there(c, "/sys/fs/cgroup/cgroup.controllers");
+	for (size_t i = 0; i < SP_LEN(wanted); i++) {
+		sp_str v1 = sp_arena_printf(c->arena, "/sys/fs/cgroup/%s", wanted[i]);
+		bool has = v2 ? sp_str_find(text_of(c, "/sys/fs/cgroup/cgroup.controllers"),
+					    sp_str_c(wanted[i])) >= 0
+			      : is_there(c, v1.ptr);
+		if (!has)
+			return fault(CLI_BAD, sp_arena_printf(c->arena, "no controller '%s'", wanted[i]),
+				     SP_STR("mount cgroups with cpu, memory and pids (kernel option "
+					    "cgroup_enable=memory)"));
+	}
+	return good(v2 ? SP_STR("version 2") : SP_STR("version 1"));
+}
+
+static cli_finding check_namespaces(checking *c)
+{
+	static const char *const wanted[] = {"net", "mnt", "pid", "uts", "ipc"};
+	for (size_t i = 0; i < SP_LEN(wanted); i++) {
+		sp_str path = sp_arena_printf(c->arena, "/proc/self/ns/%s", wanted[i]);
+		if (access(path.ptr, F_OK) != 0)
+			return fault(CLI_BAD, sp_arena_printf(c->arena, "no %s namespaces", wanted[i]),
+				     SP_STR("this kernel cannot run containers"));
+	}
+	return good(SP_STR("available"));
+}
+
+static cli_finding check_runtime(checking *c)
+{
+	static const char *const dirs[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					   "/usr/bin",        "/sbin",          "/bin"};
+	static const char *const names[] = {"crun", "runc"};
+	for (size_t n = 0; n < SP_LEN(names); n++) {
+		for (size_t d = 0; d < SP_LEN(dirs); d++) {
+			sp_str path = sp_arena_printf(c->arena, "%s/%s", dirs[d], names[n]);
+			if (access(path.ptr, X_OK) == 0)
+				return good(path);
+		}
+	}
+	return fault(CLI_BAD, SP_STR("neither crun nor runc"), SP_STR("install one: apt-get install runc"));
+}
+
+static cli_finding check_nftables(checking *c)
+{
+	(void)c;
+	void *lib = dlopen("libnftables.so.1", RTLD_LAZY | RTLD_LOCAL);
+	if (lib == NULL)
+		return fault(CLI_BAD, SP_STR("no libnftables"),
+			     SP_STR("services need it: apt-get install libnftables1"));
+	(void)dlclose(lib);
+	return good(SP_STR("available"));
+}
+
+static cli_finding check_bridge(checking *c)
+{
+	if (is_there(c, "/proc/sys/net/bridge/bridge-nf-call-iptables"))
+		return good(SP_STR("filtered"));
+	return fault(CLI_WARNING, SP_STR("not filtered"),
+		     SP_STR("a pod may not reach a service that runs beside it: modprobe br_netfilter"));
+}
+
+static void on_probe(void *arg, sp_stream *s)
+{
+	(void)arg;
+	sp_stream_close(s);
+}
+
+static cli_finding check_port(checking *c)
+{
+	sp_listener *l = NULL;
+	sp_err err = {0};
+	if (c->o->port == 0)
+		return good(SP_STR("ours"));
+	sp_str address = sp_arena_printf(c->arena, "0.0.0.0:%u", (unsigned)c->o->port);
+	if (sp_listen(c->world, address, NULL, on_probe, NULL, &l, &err) != SP_OK)
+		return fault(CLI_BAD, sp_arena_printf(c->arena, "%u is taken", (unsigned)c->o->port),
+			     SP_STR("stop what listens there, or choose another with --secure-port"));
+	sp_listener_close(l);
+	return good(sp_arena_printf(c->arena, "%u is free", (unsigned)c->o->port));
+}
+
+/* Of the nearest directory above that exists. */
+static cli_finding check_disk(checking *c)
+{
+	struct statvfs st;
+	sp_str dir = c->o->data_dir;
+	sp_str path = sp_arena_try_dup(c->arena, dir);
+	while (statvfs(path.ptr, &st) != 0) {
+		ptrdiff_t slash = sp_str_rindex(dir, '/');
+		if (slash < 0)
+			return fault(CLI_WARNING, SP_STR("unknown"),
+				     SP_STR("--data-dir is an absolute path"));
+		dir = sp_str_sub(dir, 0, (size_t)slash);
+		path = slash == 0 ? SP_STR("/") : sp_arena_try_dup(c->arena, dir);
+	}
+	uint64_t free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	sp_str found = sp_arena_printf(c->arena, "%llu MiB free", (unsigned long long)(free_bytes / MIB));
+	if (free_bytes >= DISK_LOW)
+		return good(found);
+	return fault(free_bytes < DISK_BAD ? CLI_BAD : CLI_WARNING, found,
+		     SP_STR("make room, or choose another place with --data-dir"));
+}
+
+static cli_finding check_clock(checking *c)
+{
+	if (sp_wall_ns(c->world) / 1000000000 > BUILT_S)
+		return good(SP_STR("plausible"));
+	return fault(CLI_BAD, SP_STR("in the past"), SP_STR("certificates need the time: set the clock"));
+}
+
+static const struct {
+	const char *what;
+	cli_finding (*run)(checking *c);
+} checks[] = {
+	{"user", check_root},         {"kernel", check_kernel},         {"overlayfs", check_overlay},
+	{"cgroups", check_cgroups},   {"namespaces", check_namespaces}, {"OCI runtime", check_runtime},
+	{"nftables", check_nftables}, {"bridge", check_bridge},         {"API port", check_port},
+	{"disk", check_disk},         {"clock", check_clock},
+};
+
+sp_code cli_check_host(sp_world *w, sp_arena *a, const cli_check_opts *o, cli_finding **ret, size_t *ret_n,
+		       sp_err *err)
+{
+	checking c = {w, a, o};
+	cli_finding *all = sp_try_new(a, cli_finding, SP_LEN(checks));
+	if (all == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory");
+	for (size_t i = 0; i < SP_LEN(checks); i++) {
+		all[i] = checks[i].run(&c);
+		all[i].what = checks[i].what;
+	}
+	*ret = all;
+	*ret_n = SP_LEN(checks);
+	return SP_OK;
+}
