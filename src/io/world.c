@@ -132,6 +132,38 @@ void sp_listener_close(sp_listener *l)
 		l->world->ops->listener_close(l);
 }
 
+sp_code sp_udp_open(sp_world *w, sp_str address,
+		    void (*on_packet)(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes), void *arg,
+		    sp_udp **ret, sp_err *err)
+{
+	if (w->ops->udp_open == NULL)
+		return unsupported(err, "datagrams");
+	return w->ops->udp_open(w, address, on_packet, arg, ret, err);
+}
+
+void sp_udp_send(sp_udp *u, const sp_udp_peer *to, sp_str bytes)
+{
+	u->world->ops->udp_send(u, to, bytes);
+}
+
+sp_str sp_udp_address(const sp_udp *u)
+{
+	return sp_str_c(u->address);
+}
+
+sp_code sp_udp_peer_of(sp_world *w, sp_str address, sp_udp_peer *ret, sp_err *err)
+{
+	if (w->ops->udp_peer == NULL)
+		return unsupported(err, "datagrams");
+	return w->ops->udp_peer(w, address, ret, err);
+}
+
+void sp_udp_close(sp_udp *u)
+{
+	if (u != NULL)
+		u->world->ops->udp_close(u);
+}
+
 sp_code sp_connect(sp_world *w, sp_connect_req *r, sp_str address, uint64_t timeout_ns, sp_err *err)
 {
 	if (w->ops->connect == NULL)

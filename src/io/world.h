@@ -147,6 +147,27 @@ sp_code sp_stream_pair(sp_world *w, sp_stream *ret[2], sp_err *err) SP_MUST_USE;
 /* Takes over a connected descriptor (socket or pipe); on error the caller still owns it. Production only. */
 sp_code sp_stream_from_fd(sp_world *w, int fd, sp_stream **ret, sp_err *err) SP_MUST_USE;
 
+/* ---- datagrams ---- */
+
+typedef struct sp_udp sp_udp;
+/* Whom a datagram came from or goes to; compared byte by byte over `len`. */
+typedef struct sp_udp_peer {
+	uint32_t len;
+	_Alignas(8) uint8_t room[32]; /* of the world */
+} sp_udp_peer;
+
+/* Receives at "IP:port". Datagrams above 64 KiB are cut; `bytes` is good during the call. */
+sp_code sp_udp_open(sp_world *w, sp_str address,
+		    void (*on_packet)(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes), void *arg,
+		    sp_udp **ret, sp_err *err) SP_MUST_USE;
+/* Sent or lost: never waits. */
+void sp_udp_send(sp_udp *u, const sp_udp_peer *to, sp_str bytes);
+/* The bound address, the port filled in. Good until close. */
+sp_str sp_udp_address(const sp_udp *u);
+sp_code sp_udp_peer_of(sp_world *w, sp_str address, sp_udp_peer *ret, sp_err *err) SP_MUST_USE;
+/* No on_packet after this returns. NULL is a no-op. */
+void sp_udp_close(sp_udp *u);
+
 /* ---- files ---- */
 
 /*

@@ -39,6 +39,12 @@ typedef struct sp_world_ops {
 	void (*connect_cancel)(sp_world *w, sp_connect_req *r);
 	sp_code (*stream_pair)(sp_world *w, sp_stream *ret[2], sp_err *err);
 	sp_code (*stream_from_fd)(sp_world *w, int fd, sp_stream **ret, sp_err *err);
+	sp_code (*udp_open)(sp_world *w, sp_str address,
+			    void (*on_packet)(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes),
+			    void *arg, sp_udp **ret, sp_err *err);
+	void (*udp_send)(sp_udp *u, const sp_udp_peer *to, sp_str bytes);
+	sp_code (*udp_peer)(sp_world *w, sp_str address, sp_udp_peer *ret, sp_err *err);
+	void (*udp_close)(sp_udp *u);
 	sp_code (*spawn)(sp_world *w, const sp_spawn_opts *opts, void (*on_exit)(void *arg, sp_exit exit),
 			 void *arg, sp_process **ret, sp_err *err);
 	sp_code (*process_kill)(sp_process *p, int signal, sp_err *err);
@@ -85,6 +91,10 @@ struct sp_signal_watch {
 struct sp_listener {
 	sp_world *world;
 	char address[160];
+};
+struct sp_udp {
+	sp_world *world;
+	char address[64];
 };
 struct sp_process {
 	sp_world *world;

@@ -297,6 +297,56 @@ SP_TEST(socket_uv, accepting_pauses_without_descriptors)
 
 /* ---- pipes ---- */
 
+/* ---- datagrams ---- */
+
+typedef struct post {
+	sp_world *world;
+	sp_udp *a, *b;
+	char got[16];
+	size_t n_got, n_packets;
+} post;
+
+/* b answers everything in capitals; a takes the answer. */
+static void on_post(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes)
+{
+	post *p = arg;
+	char text[16];
+	p->n_packets++;
+	if (u == p->b) {
+		size_t n = SP_MIN(bytes.len, sizeof text);
+		for (size_t i = 0; i < n; i++)
+			text[i] = (char)(bytes.ptr[i] & ~0x20);
+		sp_udp_send(u, from, (sp_str){text, n});
+		return;
+	}
+	p->n_got = SP_MIN(bytes.len, sizeof p->got);
+	memcpy(p->got, bytes.ptr, p->n_got);
+	sp_world_stop(p->world);
+}
+
+SP_TEST(socket_uv, datagrams)
+{
+	post p = {.world = t_world_uv()};
+	sp_udp_peer to;
+	T_OK(sp_udp_open(p.world, SP_STR("127.0.0.1:0"), on_post, &p, &p.a, T_ERR));
+	T_OK(sp_udp_open(p.world, SP_STR("127.0.0.1:0"), on_post, &p, &p.b, T_ERR));
+	T_TRUE(sp_str_starts(sp_udp_address(p.b), SP_STR("127.0.0.1:")));
+	T_OK(sp_udp_peer_of(p.world, sp_udp_address(p.b), &to, T_ERR));
+	sp_udp_send(p.a, &to, SP_STR("hello"));
+	sp_world_run(p.world);
+	T_EQ_STR(((sp_str){p.got, p.n_got}), SP_STR("HELLO"));
+	T_EQ_U64(p.n_packets, 2);
+	/* An empty one is one, too. */
+	sp_udp_send(p.a, &to, SP_STR(""));
+	sp_world_run(p.world);
+	T_EQ_U64(p.n_got, 0);
+	sp_udp *none = NULL;
+	T_CODE(sp_udp_open(p.world, sp_udp_address(p.b), on_post, &p, &none, T_ERR), SP_EUNAVAILABLE);
+	T_CODE(sp_udp_open(p.world, SP_STR("unix:/tmp/x"), on_post, &p, &none, T_ERR), SP_EINVAL);
+	T_CODE(sp_udp_peer_of(p.world, SP_STR("host:53"), &to, T_ERR), SP_EINVAL);
+	sp_udp_close(p.b); /* a stays: the world closes it */
+}
+
 SP_TEST(socket_uv, pipes)
 {
 	sp_world *w = t_world_uv();

@@ -220,6 +220,10 @@ static const sp_world_ops ops = {
 	.signal_watch_free = uvw_signal_watch_free,
 	.listen = uvw_listen,
 	.listener_close = uvw_listener_close,
+	.udp_open = uvw_udp_open,
+	.udp_send = uvw_udp_send,
+	.udp_peer = uvw_udp_peer,
+	.udp_close = uvw_udp_close,
 	.connect = uvw_connect,
 	.connect_cancel = uvw_connect_cancel,
 	.stream_pair = uvw_stream_pair,
@@ -259,8 +263,8 @@ sp_code sp_world_uv_new(sp_world **ret, sp_err *err)
 	(void)signal(SIGPIPE, SIG_IGN); /* writing to a pipe nobody reads is an error of that write */
 	init_handles(w);
 	sp_heap_init(&w->timers);
-	sp_list *const lists[] = {&w->defers,   &w->dirty,   &w->closing, &w->streams,  &w->listeners,
-				  &w->connects, &w->wakeups, &w->signals, &w->processes};
+	sp_list *const lists[] = {&w->defers, &w->dirty,    &w->closing, &w->streams, &w->listeners,
+				  &w->udps,   &w->connects, &w->wakeups, &w->signals, &w->processes};
 	for (size_t i = 0; i < SP_LEN(lists); i++)
 		sp_list_init(lists[i]);
 	w->armed_ns = NOT_ARMED;
@@ -275,6 +279,7 @@ static void close_all(uvw_world *w)
 {
 	uvw_connects_cancel_all(w);
 	uvw_listeners_close_all(w);
+	uvw_udps_close_all(w);
 	uvw_processes_free_all(w);
 	uvw_signals_free_all(w);
 	uvw_pool_done(w);

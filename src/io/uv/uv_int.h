@@ -37,7 +37,7 @@ typedef struct uvw_world {
 	sp_list defers;
 	sp_list dirty;   /* streams with something to write */
 	sp_list closing; /* streams to be ended */
-	sp_list streams, listeners, connects, wakeups, signals, processes;
+	sp_list streams, listeners, udps, connects, wakeups, signals, processes;
 	size_t n_paused; /* listeners that wait for descriptors */
 	atomic_bool job_finished, wakeup_called;
 	bool signal_came;
@@ -131,6 +131,16 @@ void uvw_listener_close(sp_listener *base);
 void uvw_listeners_close_all(uvw_world *w);
 /* A descriptor became free: paused listeners go on. */
 void uvw_listeners_resume(uvw_world *w);
+
+/* ---- udp.c ---- */
+
+sp_code uvw_udp_open(sp_world *base, sp_str address,
+		     void (*on_packet)(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes),
+		     void *arg, sp_udp **ret, sp_err *err);
+void uvw_udp_send(sp_udp *base, const sp_udp_peer *to, sp_str bytes);
+sp_code uvw_udp_peer(sp_world *base, sp_str address, sp_udp_peer *ret, sp_err *err);
+void uvw_udp_close(sp_udp *base);
+void uvw_udps_close_all(uvw_world *w);
 
 sp_code uvw_connect(sp_world *base, sp_connect_req *r, sp_str address, uint64_t timeout_ns, sp_err *err);
 void uvw_connect_cancel(sp_world *base, sp_connect_req *r);
