@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "network/objects.h"
 #include "network/services/rules.h"
 
 #define COMMANDS_BYTES_MAX ((size_t)64 << 20)
@@ -10,7 +11,6 @@
 #define SLICES_MAX 1000u
 #define RETRY_MIN_NS UINT64_C(100000000)
 #define RETRY_MAX_NS UINT64_C(30000000000)
-#define SERVICE_LABEL "kubernetes.io/service-name"
 
 /* What the kernel has of a service, and what it is to have after the transaction under way. */
 typedef struct entry {
@@ -62,16 +62,10 @@ static void on_service(void *arg, const sp_object *old, const sp_object *now)
 	mark(arg, now != NULL ? now->key : old->key);
 }
 
-static sp_str service_of(yyjson_val *slice)
-{
-	yyjson_val *labels = yyjson_obj_get(yyjson_obj_get(slice, "metadata"), "labels");
-	return sp_json_str(yyjson_obj_get(labels, SERVICE_LABEL));
-}
-
 static void index_slice(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
 {
 	char key[SP_OBJECT_KEY_BYTES];
-	sp_str service = service_of(object);
+	sp_str service = net_slice_service(object);
 	(void)arg;
 	size_t n = service.len == 0 ? 0 : sp_object_key(key, o->ns, service);
 	sp_index_emit(keys, (sp_str){key, n});
@@ -85,7 +79,7 @@ static void mark_service_of(net_proxy *p, const sp_object *slice)
 	sp_arena_init(&a, SERVICE_BYTES_MAX);
 	if (slice == NULL || sp_json_parse(&a, slice->json, &root, NULL) != SP_OK)
 		return;
-	sp_str service = service_of(root);
+	sp_str service = net_slice_service(root);
 	size_t n = service.len == 0 ? 0 : sp_object_key(key, slice->ns, service);
 	if (n > 0)
 		mark(p, (sp_str){key, n});

@@ -2,65 +2,15 @@
 #include "network/services/service.h"
 
 #include "base/ip.h"
-#include "kube/view.h"
+#include "network/objects.h"
 
 #define BACKENDS_MAX 10000u /* of one port; more are left out */
-
-typedef struct service_view {
-	sp_str ns, name, type, affinity, internal_policy, external_policy;
-	sp_vlist cluster_ips, external_ips, ports, ingress, sources;
-	int32_t affinity_s;
-} service_view;
-SP_VIEW(service_view_desc, service_view, "v1/Service", SP_V(service_view, ns, "metadata.namespace"),
-	SP_V(service_view, name, "metadata.name"), SP_V(service_view, ports, "spec.ports"),
-	SP_V(service_view, cluster_ips, "spec.clusterIPs"), SP_V(service_view, type, "spec.type"),
-	SP_V(service_view, external_ips, "spec.externalIPs"),
-	SP_V(service_view, affinity, "spec.sessionAffinity"),
-	SP_V(service_view, affinity_s, "spec.sessionAffinityConfig.clientIP.timeoutSeconds"),
-	SP_V(service_view, sources, "spec.loadBalancerSourceRanges"),
-	SP_V(service_view, external_policy, "spec.externalTrafficPolicy"),
-	SP_V(service_view, internal_policy, "spec.internalTrafficPolicy"),
-	SP_V(service_view, ingress, "status.loadBalancer.ingress"));
-
-typedef struct port_view {
-	sp_str name, protocol;
-	int32_t port, node_port;
-} port_view;
-SP_VIEW(port_view_desc, port_view, "io.k8s.api.core.v1.ServicePort", SP_V(port_view, name, "name"),
-	SP_V(port_view, protocol, "protocol"), SP_V(port_view, port, "port"),
-	SP_V(port_view, node_port, "nodePort"));
-
-typedef struct slice_view {
-	sp_str type;
-	sp_vlist endpoints, ports;
-} slice_view;
-SP_VIEW(slice_view_desc, slice_view, "discovery.k8s.io/v1/EndpointSlice",
-	SP_V(slice_view, type, "addressType"), SP_V(slice_view, endpoints, "endpoints"),
-	SP_V(slice_view, ports, "ports"));
-
-typedef struct endpoint_view {
-	sp_vlist addresses;
-	bool ready, serving, terminating, has_ready, has_serving;
-	sp_str node;
-} endpoint_view;
-SP_VIEW(endpoint_view_desc, endpoint_view, "io.k8s.api.discovery.v1.Endpoint",
-	SP_V(endpoint_view, addresses, "addresses"), SP_VH(endpoint_view, ready, "conditions.ready"),
-	SP_VH(endpoint_view, serving, "conditions.serving"),
-	SP_V(endpoint_view, terminating, "conditions.terminating"), SP_V(endpoint_view, node, "nodeName"));
-
-typedef struct slice_port_view {
-	sp_str name, protocol;
-	int32_t port;
-} slice_port_view;
-SP_VIEW(slice_port_view_desc, slice_port_view, "io.k8s.api.discovery.v1.EndpointPort",
-	SP_V(slice_port_view, name, "name"), SP_V(slice_port_view, protocol, "protocol"),
-	SP_V(slice_port_view, port, "port"));
 
 typedef struct reading {
 	sp_arena *arena;
 	net_family family;
 	sp_str node;
-	slice_view *slices;
+	net_slice_view *slices;
 	size_t n_slices;
 	sp_err *err;
 } reading;
@@ -120,19 +70,18 @@ static sp_str lower(reading *r, sp_str protocol)
 /* Which endpoints are asked for: those that are ready, or those that serve while they end. */
 typedef enum which { READY, ENDING } which;
 
-static bool is_wanted(const endpoint_view *e, which w)
+static bool is_wanted(const net_endpoint_view *e, which w)
 {
-	bool ready = !e->has_ready || e->ready;
+	bool ready = net_endpoint_is_ready(e);
 	bool serving = e->has_serving ? e->serving : ready;
 	return w == READY ? ready : serving && e->terminating;
 }
 
-static uint16_t port_in(const slice_view *s, const net_port *p, sp_str protocol)
+static uint16_t port_in(const net_slice_view *s, const net_port *p, sp_str protocol)
 {
 	SP_VLIST_FOREACH(item, s->ports)
 	{
-		slice_port_view v;
-		sp_view_fill(item, &slice_port_view_desc, &v);
+		net_slice_port_view v = net_view_slice_port(item);
 		if (sp_str_eq(v.name, p->name) && sp_str_eq(v.protocol, protocol) && v.port > 0 &&
 		    v.port <= UINT16_MAX)
 			return (uint16_t)v.port;
@@ -168,8 +117,7 @@ static sp_code collect(reading *r, const net_port *p, sp_str protocol, which w, 
 			continue;
 		SP_VLIST_FOREACH(item, r->slices[i].endpoints)
 		{
-			endpoint_view e;
-			sp_view_fill(item, &endpoint_view_desc, &e);
+			net_endpoint_view e = net_view_endpoint(item);
 			bool here = sp_str_eq(e.node, r->node);
 			if (!is_wanted(&e, w) || e.addresses.n == 0 || (local && !here))
 				continue;
@@ -182,8 +130,7 @@ static sp_code collect(reading *r, const net_port *p, sp_str protocol, which w, 
 
 static sp_code read_port(reading *r, yyjson_val *item, net_port *ret)
 {
-	port_view v;
-	sp_view_fill(item, &port_view_desc, &v);
+	net_port_view v = net_view_port(item);
 	*ret = (net_port){.name = v.name,
 			  .protocol = lower(r, v.protocol),
 			  .port = (uint16_t)v.port,
@@ -202,19 +149,19 @@ static sp_code read_port(reading *r, yyjson_val *item, net_port *ret)
 static sp_code read_slices(reading *r, const sp_str *texts, size_t n)
 {
 	sp_str type = r->family == NET_V4 ? SP_STR("IPv4") : SP_STR("IPv6");
-	r->slices = sp_try_new(r->arena, slice_view, n);
+	r->slices = sp_try_new(r->arena, net_slice_view, n);
 	if (r->slices == NULL && n > 0)
 		return no_memory(r);
 	for (size_t i = 0; i < n; i++) {
-		slice_view v;
-		SP_TRY(sp_view(r->arena, texts[i], &slice_view_desc, &v, r->err));
+		net_slice_view v;
+		SP_TRY(net_view_slice(r->arena, texts[i], &v, r->err));
 		if (sp_str_eq(v.type, type))
 			r->slices[r->n_slices++] = v;
 	}
 	return SP_OK;
 }
 
-static sp_code read_outside(reading *r, const service_view *v, net_service *s)
+static sp_code read_outside(reading *r, const net_service_view *v, net_service *s)
 {
 	SP_TRY(add_ips(r, v->external_ips, NULL, &s->outside_ips));
 	if (!sp_str_eq(v->type, SP_STR("LoadBalancer")))
@@ -227,8 +174,8 @@ sp_code net_service_read(sp_arena *a, sp_str service, const sp_str *slices, size
 			 net_family family, sp_str node, net_service *ret, sp_err *err)
 {
 	reading r = {.arena = a, .family = family, .node = node, .err = err};
-	service_view v;
-	SP_TRY(sp_view(a, service, &service_view_desc, &v, err));
+	net_service_view v;
+	SP_TRY(net_view_service(a, service, &v, err));
 	net_service s = {.ns = v.ns,
 			 .name = v.name,
 			 .internal_local = sp_str_eq(v.internal_policy, SP_STR("Local")),
