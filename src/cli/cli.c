@@ -5,6 +5,7 @@
 
 static const cli_verb verbs[] = {
 	{"apiserver", "serve the Kubernetes API", cli_apiserver},
+	{"dns", "serve the cluster's names", cli_dns},
 	{"doctor", "say whether this machine can run everything", cli_doctor},
 	{"down", "stop every role of this machine", cli_down},
 	{"server", "run every role of this machine", cli_server},

@@ -26,6 +26,7 @@ size_t cli_distance(sp_str a, sp_str b);
 bool cli_is_help(const char *arg);
 
 int cli_apiserver(int argc, char **argv);
+int cli_dns(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_down(int argc, char **argv);
 int cli_server(int argc, char **argv);

@@ -104,7 +104,9 @@ sp_code uvw_udp_open(sp_world *base, sp_str address,
 void uvw_udp_send(sp_udp *base, const sp_udp_peer *to, sp_str bytes)
 {
 	udp *u = SP_CONTAINER_OF(base, udp, base);
-	(void)!sendto(u->fd, bytes.ptr, bytes.len, 0, (const struct sockaddr *)to->room, (socklen_t)to->len);
+	uvw_sockaddr address = {.len = (socklen_t)to->len};
+	memcpy(&address.room, to->room, to->len);
+	(void)!sendto(u->fd, bytes.ptr, bytes.len, 0, &address.any, address.len);
 }
 
 void uvw_udp_close(sp_udp *base)

@@ -36,8 +36,8 @@ static const char *const setup[] = {
 	"add rule $T reject-chain reject",
 	"add chain $T services",
 	"add rule $T services $A daddr . meta l4proto . th dport vmap @service-ips",
-	"add rule $T services $A daddr != $L fib daddr type local meta l4proto . th dport vmap "
-	"@service-nodeports",
+	("add rule $T services $A daddr != $L fib daddr type local meta l4proto . th dport vmap "
+	 "@service-nodeports"),
 	"add chain $T nat-prerouting { type nat hook prerouting priority -100 ; }",
 	"add rule $T nat-prerouting jump services",
 	"add chain $T nat-output { type nat hook output priority -100 ; }",

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DNS messages. Packets were written by hand from RFC 1035. */
+#include "lib/t.h"
+#include "network/dns/forward.h"
+#include "network/dns/message.h"
+
+#define BYTES(lit) ((sp_str){"" lit, sizeof(lit) - 1})
+
+static const char query[] =
+	"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x03WeB\x04shop\x00\x00\x01\x00\x01"
+	"\x00\x00\x29\x02\x58\x00\x00\x00\x00\x00\x00";
+
+static sp_str whole(void)
+{
+	return (sp_str){query, sizeof query - 1};
+}
+
+SP_TEST(dns, a_question)
+{
+	dns_question q;
+	unsigned rcode;
+	T_TRUE(dns_read_question(whole(), &q, &rcode));
+	T_EQ_U64(rcode, DNS_NOERROR);
+	T_EQ_STR(((sp_str){q.name.text, q.name.len}), SP_STR("web.shop"));
+	T_TRUE(q.id == 0x1234 && q.type == DNS_A && q.class_ == DNS_IN && q.recursion_desired && q.edns);
+	T_EQ_U64(q.udp_bytes, 600);
+	T_EQ_U64(q.wire.len, 14);
+}
+
+SP_TEST(dns, what_is_no_question)
+{
+	const struct {
+		sp_str packet;
+		bool answered;
+		unsigned rcode;
+	} rows[] = {
+		{BYTES(""), false, 0},
+		{BYTES("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00"), false, 0},
+		{BYTES("\x12\x34\x81\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01"), false,
+		 0}, /* an answer */
+		{BYTES("\x12\x34\x29\x00\x00\x01\x00\x00\x00\x00\x00\x00"), true, DNS_NOTIMP},
+		{BYTES("\x12\x34\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"), true, DNS_FORMERR},
+		{BYTES("\x12\x34\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01"), true,
+		 DNS_FORMERR},
+		{BYTES("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03we"), true, DNS_FORMERR},
+		{BYTES("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\xc0\x04\x00\x01\x00\x01"), true,
+		 DNS_FORMERR},
+		{BYTES("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x40zz\x00\x00\x01\x00\x01"), true,
+		 DNS_FORMERR},
+		{BYTES("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01\x00\x00"), true,
+		 DNS_FORMERR},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		dns_question q;
+		unsigned rcode = 99;
+		t_row("row %zu", i);
+		T_TRUE(dns_read_question(rows[i].packet, &q, &rcode) == rows[i].answered);
+		if (rows[i].answered)
+			T_EQ_U64(rcode, rows[i].rcode);
+	}
+}
+
+static sp_ip address(const char *text)
+{
+	sp_ip ip;
+	SP_ASSERT(sp_ip_parse(sp_str_c(text), &ip));
+	return ip;
+}
+
+SP_TEST(dns, an_answer_has_its_bytes)
+{
+	dns_question q;
+	unsigned rcode;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 4096);
+	SP_ASSERT(dns_read_question(whole(), &q, &rcode));
+	sp_ip ip = address("10.96.0.10");
+	dns_answer a = dns_begin(&out, &q);
+	dns_put_ip(&a, DNS_ANSWER, SP_STR("web.shop"), 5, &ip);
+	T_OK(dns_end(&a, DNS_NOERROR, true, 512));
+	sp_str want =
+		BYTES("\x12\x34\x85\x80\x00\x01\x00\x01\x00\x00\x00\x01\x03WeB\x04shop\x00\x00\x01\x00\x01"
+		      "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04\x0a\x60\x00\x0a"
+		      "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00");
+	T_TRUE(sp_str_eq(sp_buf_view(&out), want));
+}
+
+SP_TEST(dns, too_long_is_cut_and_said)
+{
+	dns_question q;
+	dns_reply reply;
+	unsigned rcode;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 16);
+	SP_ASSERT(dns_read_question(whole(), &q, &rcode));
+	dns_answer a = dns_begin(&out, &q);
+	for (int i = 0; i < 40; i++)
+		dns_put_srv(&a, DNS_ANSWER, SP_STR("_http._tcp.web.shop"), 5, 0, 100, 80,
+			    SP_STR("x.web.shop"));
+	T_OK(dns_end(&a, DNS_NOERROR, true, 512));
+	T_TRUE(out.len <= 512);
+	T_TRUE(dns_read_reply(sp_buf_view(&out), &reply, NULL, NULL));
+	T_TRUE(reply.truncated && reply.id == 0x1234);
+}
+
+static void on_ip(void *arg, const sp_ip *ip, uint32_t ttl_s)
+{
+	uint32_t *sum = arg;
+	*sum += ip->bytes[15] + ttl_s * 1000;
+}
+
+SP_TEST(dns, replies_of_others)
+{
+	dns_reply r;
+	uint32_t sum = 0;
+	/* CNAME, then two addresses by a pointer. */
+	sp_str packet = BYTES("\x00\x07\x81\x80\x00\x01\x00\x03\x00\x00\x00\x00\x01"
+			      "a\x00\x00\x01\x00\x01"
+			      "\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x03\x01"
+			      "b\x00"
+			      "\x01"
+			      "b\x00\x00\x01\x00\x01\x00\x00\x00\x09\x00\x04\x0a\x00\x00\x01"
+			      "\x01"
+			      "b\x00\x00\x01\x00\x01\x00\x00\x00\x09\x00\x04\x0a\x00\x00\x02");
+	T_TRUE(dns_read_reply(packet, &r, on_ip, &sum));
+	T_EQ_U64(r.ttl_s, 9);
+	T_EQ_U64(sum, 18003);
+	T_TRUE(!dns_read_reply(sp_str_sub(packet, 0, packet.len - 1), &r, on_ip, &sum));
+	/* A name that points at itself. */
+	packet = BYTES(
+		"\x00\x07\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x01\x00\x01\xc0\x11\x00\x01\x00\x01"
+		"\x00\x00\x00\x3c\x00\x00");
+	T_TRUE(!dns_read_reply(packet, &r, on_ip, &sum));
+}
+
+SP_TEST(dns, reverse_names)
+{
+	const struct {
+		const char *name, *ip;
+	} rows[] = {
+		{"10.0.96.10.in-addr.arpa", "10.96.0.10"},
+		{"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa", "fd00::1"},
+		{"0.96.10.in-addr.arpa", NULL},
+		{"1.10.0.96.10.in-addr.arpa", NULL},
+		{"256.0.96.10.in-addr.arpa", NULL},
+		{"x.ip6.arpa", NULL},
+		{"web.shop", NULL},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_ip ip;
+		t_row("%s", rows[i].name);
+		T_TRUE(dns_reverse_parse(sp_str_c(rows[i].name), &ip) == (rows[i].ip != NULL));
+		sp_ip want = rows[i].ip == NULL ? ip : address(rows[i].ip);
+		T_TRUE(rows[i].ip == NULL || sp_ip_eq(&ip, &want));
+	}
+}
+
+SP_TEST(dns, resolv_conf)
+{
+	sp_str got[DNS_SERVERS_MAX];
+	sp_str text = SP_STR(
+		"# x\nsearch a b\nnameserver 192.0.2.1\n nameserver\tfd00::53 \nnameserver bad\nnameserver "
+		"192.0.2.2\nnameserver 192.0.2.3");
+	T_EQ_U64(dns_resolv_conf(T_ARENA, text, got), 3);
+	T_EQ_C(got[0], "192.0.2.1:53");
+	T_EQ_C(got[1], "[fd00::53]:53");
+	T_EQ_C(got[2], "192.0.2.2:53");
+}
