@@ -15,6 +15,12 @@ typedef struct sp_str {
 	size_t len;
 } sp_str;
 
+/* A list of them, owned by somebody else too. */
+typedef struct sp_strs {
+	const sp_str *items;
+	size_t n;
+} sp_strs;
+
 /* A view of a string literal; a pointer is refused at compile time. */
 #define SP_STR(lit) ((sp_str){"" lit, sizeof(lit) - 1})
 /* The same as an initialiser of static tables. */

@@ -38,11 +38,6 @@ void sp_buf_cleanse(sp_buf *b);
 
 /* ---- looking into certificates ---- */
 
-typedef struct sp_strs {
-	const sp_str *items;
-	size_t n;
-} sp_strs;
-
 /* All views are of the arena it was read into. Text is UTF-8 and may hold any byte, NUL too. */
 typedef struct sp_x509_info {
 	sp_str der;
