@@ -60,13 +60,17 @@ CFLAGS_ALL := $(CODEGEN) $(OPT_$(VARIANT)) $(WARN) $(WARN_$(CC)) $(WARN_$(VARIAN
 LDFLAGS_ALL := $(LD_$(VARIANT)) $(LDFLAGS)
 # The main executable links these and nothing else (ARCHITECTURE.md, "Dependencies"); test/e2e checks it.
 LIBS := -luv -lssl -lcrypto -lnghttp2 -lllhttp -lwslay -llmdb -lyyjson -lz -lm
+# Helpers have programs of their own; tests link what any of them does.
+UNPACK_LIBS := -lcrypto -lz -lzstd
+TEST_LIBS := $(LIBS) -lzstd
 
 # -- files ------------------------------------------------------------------------------------------------------------
 B := build/$(VARIANT)
 SCHEMAS := $(sort $(wildcard schema/*.sch))
 SCHEMAC_SRC := $(sort $(wildcard tools/schemac/*.c))
 GEN_C := $(if $(SCHEMAS),$(B)/gen/kube_tables.c)
-LIB_SRC := $(sort $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c src/$(r)/*/*.c src/$(r)/*/*/*.c)))
+UNPACK_MAIN := $(wildcard src/runtime/unpack/main.c)
+LIB_SRC := $(filter-out $(UNPACK_MAIN),$(sort $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c src/$(r)/*/*.c src/$(r)/*/*/*.c))))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_C:$(B)/gen/%.c=$(B)/gen/%.o)
 TEST_LIB_SRC := $(sort $(wildcard test/lib/*.c))
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(B)/%.o)
@@ -82,7 +86,7 @@ Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-6s %s\n' $(1) $(2))
 
 .PHONY: all
-all: $(if $(HAVE_MAIN),$(B)/sampan) $(B)/sampan-sample $(if $(HAVE_SHIM),$(B)/containerd-shim-sampan-v1) $(B)/libsampan.a compile_commands.json
+all: $(if $(HAVE_MAIN),$(B)/sampan) $(B)/sampan-sample $(if $(UNPACK_MAIN),$(B)/sampan-unpack) $(if $(HAVE_SHIM),$(B)/containerd-shim-sampan-v1) $(B)/libsampan.a compile_commands.json
 
 # A change of flags rebuilds: the stamp's content is the command line.
 $(B)/flags: FORCE
@@ -120,6 +124,10 @@ $(B)/sampan-sample: src/sample/main.c
 	$(call say,LD,$@)
 	$(Q)gcc -std=gnu17 -Os -static -s $(WARN) -o $@ $<
 
+$(B)/sampan-unpack: $(UNPACK_MAIN:%.c=$(B)/%.o) $(B)/libsampan.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(UNPACK_LIBS)
+
 # -- generated tables -------------------------------------------------------------------------------------------------
 build/host/schemac: $(SCHEMAC_SRC) $(wildcard tools/schemac/*.h)
 	@mkdir -p $(@D)
@@ -144,7 +152,7 @@ endif
 define suite_rule
 $(B)/test-$(1): $$(patsubst %.c,$(B)/%.o,$$(sort $$(wildcard test/$(1)/*.c))) $(TEST_LIB_OBJ) $(B)/libsampan.a
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(TEST_LIBS)
 .PHONY: $(1)
 $(1): $(B)/test-$(1)
 	@$(B)/test-$(1) $$(ARGS)
@@ -154,11 +162,11 @@ $(foreach s,unit prop sim,$(eval $(call suite_rule,$(s))))
 FUZZ_LINK := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer)
 $(B)/fuzz-%: $(B)/test/fuzz/fuzz_%.o $(TEST_HELPER_OBJ) $(B)/libsampan.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) -o $@ $^ $(TEST_LIBS)
 
 $(B)/bench-%: $(B)/test/bench/bench_%.o $(TEST_HELPER_OBJ) $(B)/libsampan.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 
 .PHONY: tests fuzz-build bench-build
 tests: $(foreach s,$(SUITES),$(B)/test-$(s))
@@ -206,9 +214,9 @@ help:
 
 # One entry per source file, for clang-tidy and editors.
 compile_commands.json: Makefile $(LIB_SRC)
-	@{ echo '['; sep=; for f in $(LIB_SRC) $(HAVE_MAIN); do \
+	@{ echo '['; sep=; for f in $(LIB_SRC) $(UNPACK_MAIN) $(HAVE_MAIN); do \
 		printf '%s{"directory":"%s","file":"%s","command":"clang-14 %s %s -include base/banned.h -DSP_ALLOW_SYSCALLS -c %s"}\n' \
 		"$$sep" "$(CURDIR)" "$$f" '$(subst ",\",$(CODEGEN))' '-Isrc -Ibuild/debug/gen' "$$f"; sep=,; done; echo ']'; } >$@
 
--include $(LIB_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(patsubst %.c,$(B)/%.d,$(wildcard test/unit/*.c test/prop/*.c test/sim/*.c test/fuzz/*.c test/bench/*.c src/main.c))
+-include $(LIB_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(patsubst %.c,$(B)/%.d,$(UNPACK_MAIN) $(wildcard test/unit/*.c test/prop/*.c test/sim/*.c test/fuzz/*.c test/bench/*.c src/main.c))
 .SECONDARY:
