@@ -3,8 +3,9 @@
 
 #include "base/num.h"
 
-#define ARENA_BYTES ((size_t)16 << 20) /* of one entry: its extended headers, and the list of a sparse file \
-					*/
+#define ARENA_BYTES                                                                             \
+	((size_t)16 << 20) /* of one entry: its extended headers, and the list of a sparse file \
+			    */
 
 /* ---- the head: where the fields stand ---- */
 
