@@ -10,8 +10,8 @@
 #define COLLECT_BYTES ((size_t)256 << 20)
 
 typedef struct collector {
-	sp_list node; /* of the store while it waits */
 	image_op op;
+	image_turn turn;
 	image_store *store;
 	bool prune;
 	sp_arena arena;
@@ -29,7 +29,6 @@ typedef struct collector {
 	sp_arena job_arena;
 	image_collected *done;
 	void *arg;
-	sp_defer later;
 	sp_code code;
 	sp_err err;
 } collector;
@@ -225,7 +224,7 @@ static void work(sp_work *job)
 static void finish(collector *c)
 {
 	image_store *s = c->store;
-	s->collecting = false;
+	image_turn_end(s, &c->turn);
 	c->done(c->arg, c->code, c->freed, c->code == SP_OK ? NULL : &c->err);
 	sp_map_done(&c->marks);
 	sp_map_done(&c->written);
@@ -234,7 +233,6 @@ static void finish(collector *c)
 	sp_arena_done(&c->job_arena);
 	image_op_end(s, &c->op);
 	sp_free(c);
-	image_collect_next(s);
 }
 
 static void remove_next(collector *c);
@@ -312,7 +310,7 @@ static sp_code begin(collector *c)
 	return SP_OK;
 }
 
-static void on_later(sp_defer *d)
+static void on_turn(sp_defer *d)
 {
 	collector *c = d->arg;
 	c->code = begin(c);
@@ -320,24 +318,6 @@ static void on_later(sp_defer *d)
 		image_commit_start(c->store, &c->commit);
 	else
 		finish(c);
-}
-
-void image_collect_next(image_store *s)
-{
-	if (s->collecting || (s->n_imports > 0 && !s->closing))
-		return;
-	sp_list *node = sp_list_pop_front(&s->collectors);
-	if (node == NULL)
-		return;
-	collector *c = SP_CONTAINER_OF(node, collector, node);
-	s->collecting = true;
-	sp_defer_call(s->world, &c->later);
-}
-
-/* It does not wait for imports any more; begin ends it. */
-static void cancel(image_op *op)
-{
-	image_collect_next(SP_CONTAINER_OF(op, collector, op)->store);
 }
 
 static void start(image_store *s, bool prune, image_collected *done, void *arg)
@@ -353,10 +333,10 @@ static void start(image_store *s, bool prune, image_collected *done, void *arg)
 	sp_map_init(&c->known);
 	sp_arena_init(&c->arena, COLLECT_BYTES);
 	sp_arena_init(&c->job_arena, 16 << 10);
-	sp_defer_init(&c->later, on_later, c);
-	image_op_begin(s, &c->op, cancel);
-	sp_list_push_back(&s->collectors, &c->node);
-	image_collect_next(s);
+	c->turn.alone = true;
+	sp_defer_init(&c->turn.go, on_turn, c);
+	image_op_begin(s, &c->op, NULL);
+	image_turn_wait(s, &c->turn);
 }
 
 void image_collect(image_store *s, image_collected *done, void *arg)

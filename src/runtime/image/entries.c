@@ -83,6 +83,7 @@ static sp_code fill(image_entry *e, sp_str digest, sp_str manifest, sp_str confi
 			       e->pub.config.diff_ids.n, m.n_layers);
 	SP_TRY(fill_parts(e, &m, manifest.len, err));
 	SP_TRY(image_chain_ids(&e->arena, &e->pub.config.diff_ids, &e->chain_ids, err));
+	e->media_type = m.media_type;
 	e->pub.id = m.config.digest;
 	e->pub.manifest_digest = sp_arena_try_dup(&e->arena, digest);
 	return e->pub.manifest_digest.ptr != NULL ? SP_OK : sp_fail(err, SP_ENOMEM, "no memory for an image");

@@ -17,11 +17,11 @@
 #define ARGS_BYTES ((size_t)4 << 20)
 
 typedef struct running {
-	image_job *job; /* NULL: cancelled */
+	image_job *job;
 	sp_process *process;
 	sp_stream *out;
 	sp_buf answer;
-	bool exited, ended, closed;
+	bool exited, ended, closed, cancelled;
 	sp_exit exit;
 } running;
 
@@ -87,12 +87,11 @@ static void check_end(running *r)
 	if (r->out != NULL)
 		return;
 	image_job *j = r->job;
-	sp_code code = j == NULL ? SP_OK : judge(r, j, &err);
+	sp_code code = r->cancelled ? sp_fail(&err, SP_ECANCELED, "canceled") : judge(r, j, &err);
 	sp_process_free(r->process);
 	sp_buf_done(&r->answer);
 	sp_free(r);
-	if (j != NULL)
-		j->done(j, code, code == SP_OK ? NULL : &err);
+	j->done(j, code, code == SP_OK ? NULL : &err);
 }
 
 static void on_data(void *arg, const uint8_t *bytes, size_t n)
@@ -248,7 +247,7 @@ static void cancel(void *arg, image_job *j)
 {
 	running *r = j->impl[0];
 	(void)arg;
-	r->job = NULL;
+	r->cancelled = true;
 	(void)!sp_process_kill(r->process, SIGKILL, NULL); /* it may have ended */
 }
 

@@ -124,6 +124,11 @@ static void on_unpacked(image_job *j, sp_code code, const sp_err *err)
 	layer_run *r = j->arg;
 	image_store *s = r->store;
 	r->unpacking = false;
+	if (r->cancelled) {
+		give_up_layer(r);
+		run_free(r);
+		return;
+	}
 	if (code != SP_OK) {
 		r->err = *err;
 		(void)sp_wrap(&r->err, "layer " SP_FMT, SP_ARG(r->layers[r->i].digest));
@@ -280,16 +285,12 @@ void image_layers_cancel(layer_run *r)
 {
 	if (r == NULL)
 		return;
+	const image_unpacker *u = r->store->opts.unpacker;
 	r->cancelled = true;
-	if (r->making)
-		return; /* on_made releases it */
-	if (r->unpacking) {
-		const image_unpacker *u = r->store->opts.unpacker;
+	if (r->unpacking)
 		u->cancel(u->arg, &r->job);
-	}
-	if (r->layer != NULL)
-		give_up_layer(r);
-	run_free(r);
+	if (!r->unpacking && !r->making) /* else what comes back releases it */
+		run_free(r);
 }
 
 bool image_layers_use(const image_store *s, sp_str chain_id)

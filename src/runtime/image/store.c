@@ -151,8 +151,8 @@ sp_code image_store_open(sp_world *w, const image_store_opts *opts, image_store 
 	s->opts.layer_bytes_max = opts->layer_bytes_max == 0 ? LAYER_BYTES_MAX : opts->layer_bytes_max;
 	s->opts.layer_inodes_max = opts->layer_inodes_max == 0 ? LAYER_INODES_MAX : opts->layer_inodes_max;
 	s->opts.reserve_bytes = opts->reserve_bytes == 0 ? RESERVE_BYTES : opts->reserve_bytes;
-	sp_list *const lists[] = {&s->entries, &s->broken,     &s->waiting, &s->writing,        &s->ops,
-				  &s->runs,    &s->collectors, &s->leases,  &s->content.writers};
+	sp_list *const lists[] = {&s->entries, &s->broken, &s->waiting, &s->writing,        &s->ops,
+				  &s->runs,    &s->turns,  &s->leases,  &s->content.writers};
 	for (size_t i = 0; i < SP_LEN(lists); i++)
 		sp_list_init(lists[i]);
 	sp_map_init(&s->layers);
@@ -192,6 +192,36 @@ sp_str image_snapshot_path(const image_store *s, uint64_t number, const char *na
 	sp_str text = {digits, sp_print_u64(digits, number)};
 	return name == NULL ? SP_CONCAT(a, s->snapshots, SP_STR("/"), text)
 			    : SP_CONCAT(a, s->snapshots, SP_STR("/"), text, SP_STR("/"), sp_str_c(name));
+}
+
+/* ---- turns ---- */
+
+static void next_turns(image_store *s)
+{
+	while (!sp_list_is_empty(&s->turns)) {
+		image_turn *t = SP_CONTAINER_OF(s->turns.next, image_turn, node);
+		if (s->alone || (t->alone && s->n_shared > 0))
+			return;
+		sp_list_remove(&t->node);
+		s->alone = t->alone;
+		s->n_shared += !t->alone;
+		sp_defer_call(s->world, &t->go);
+	}
+}
+
+void image_turn_wait(image_store *s, image_turn *t)
+{
+	sp_list_push_back(&s->turns, &t->node);
+	next_turns(s);
+}
+
+void image_turn_end(image_store *s, image_turn *t)
+{
+	if (t->alone)
+		s->alone = false;
+	else
+		s->n_shared--;
+	next_turns(s);
 }
 
 /* ---- answers ---- */

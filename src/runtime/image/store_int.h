@@ -28,9 +28,10 @@ typedef struct image_part {
 
 typedef struct image_entry {
 	image pub;
-	sp_list node;   /* of the store, in the order they came */
-	sp_list names;  /* of image_name; none: only containers still use it */
-	sp_arena arena; /* everything that does not change */
+	sp_list node;      /* of the store, in the order they came */
+	sp_list names;     /* of image_name; none: only containers still use it */
+	sp_arena arena;    /* everything that does not change */
+	sp_str media_type; /* of the manifest */
 	image_part config;
 	const image_part *layers; /* lowest first, as config.diff_ids */
 	sp_strs chain_ids;
@@ -96,13 +97,13 @@ struct image_store {
 	sp_err commit_err;
 
 	/* life */
-	uint32_t n_ops;     /* operations whose callback has not come */
-	sp_list ops;        /* of image_op */
-	sp_list runs;       /* of layer_run: those that may wait for one another */
-	sp_list leases;     /* of image_lease */
-	uint32_t n_imports; /* no collection begins meanwhile */
-	sp_list collectors; /* collections that wait for imports or one another */
-	bool collecting;
+	uint32_t n_ops;    /* operations whose callback has not come */
+	sp_list ops;       /* of image_op */
+	sp_list runs;      /* of layer_run: those that may wait for one another */
+	sp_list leases;    /* of image_lease */
+	sp_list turns;     /* of image_turn, those that wait */
+	uint32_t n_shared; /* turns under way */
+	bool alone;        /* … or one that wants no other beside it */
 	bool closing;
 	sp_defer close_later;
 	void (*closed)(void *arg);
@@ -124,8 +125,17 @@ typedef struct image_lease {
 	bool (*mark)(struct image_lease *l, sp_map *marks);
 } image_lease;
 
-/* Collections that waited may begin. */
-void image_collect_next(image_store *s);
+/*
+ * Whoever puts files of the store in place by a worker, and whoever takes them away, does so in turns: any
+ * number of the first, or one of the second. First come, first served.
+ */
+typedef struct image_turn {
+	sp_list node;
+	bool alone;
+	sp_defer go; /* from the loop, when it is its turn: fn and arg are its owner's */
+} image_turn;
+void image_turn_wait(image_store *s, image_turn *t);
+void image_turn_end(image_store *s, image_turn *t);
 
 /* Calls `done` from the loop, later, with an error (or SP_OK). */
 void image_answer_later(image_store *s, image_done *done, void *arg, sp_code code, const sp_err *err);

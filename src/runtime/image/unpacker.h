@@ -13,7 +13,7 @@ typedef enum image_job_kind {
 	IMAGE_JOB_USAGE,  /* bytes and inodes of everything below `dir` */
 } image_job_kind;
 
-/* Embedded in the owner; in place until done came or the job was cancelled. All paths are absolute. */
+/* Embedded in the owner; in place until done came. All paths are absolute. */
 typedef struct image_job {
 	image_job_kind kind;
 	sp_str dir;
@@ -37,7 +37,7 @@ typedef struct image_job {
 
 typedef struct image_unpacker {
 	sp_code (*start)(void *arg, image_job *j, sp_err *err);
-	/* No done afterwards; what was written stays. */
+	/* done comes soon, with SP_ECANCELED or what it came to; what was written stays. */
 	void (*cancel)(void *arg, image_job *j);
 	void *arg;
 	bool user_xattr; /* opaque directories are marked for mounts with "userxattr" */
