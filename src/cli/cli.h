@@ -32,4 +32,5 @@ int cli_down(int argc, char **argv);
 int cli_server(int argc, char **argv);
 int cli_service_proxy(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_image(int argc, char **argv);
 int cli_version(int argc, char **argv);
