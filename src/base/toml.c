@@ -161,9 +161,9 @@ static sp_code string_body(parser *p, char quote, bool multi, sp_buf *out)
 			SP_TRY(escape(p, multi, out));
 			continue;
 		}
+		if (!multi && *p->at == '\n')
+			return bad(p, "a string does not end on its line");
 		if (newline(p)) {
-			if (!multi)
-				return bad(p, "a string does not end on its line");
 			(void)sp_buf_char(out, '\n');
 			continue;
 		}
@@ -235,7 +235,7 @@ static bool radix(const char *text, size_t n, int64_t *ret)
 static sp_code number(parser *p, yyjson_mut_val **ret)
 {
 	char text[64];
-	size_t n;
+	size_t n = 0;
 	int64_t v;
 	double d;
 	SP_TRY(number_text(p, text, sizeof text, &n));

@@ -6,7 +6,7 @@
 #include "runtime/image/pull_int.h"
 
 #define FAILURES_MAX 5u /* in a row without a byte, over all hosts that were tried */
-#define PAUSE_NS UINT64_C(500000000)
+#define PAUSE_NS UINT64_C(50000000)
 #define PROGRESS_BYTES ((uint64_t)1 << 20)
 
 static void fetch_now(pull_part *p);
@@ -40,6 +40,13 @@ static bool is_passing(sp_code code)
 	return code == SP_EUNAVAILABLE || code == SP_ETIMEOUT || code == SP_ETOOMANY;
 }
 
+uint64_t pull_pause_ns(sp_world *w, unsigned n_failures, uint64_t retry_after_s)
+{
+	uint64_t pause = retry_after_s > 0 ? retry_after_s * UINT64_C(1000000000)
+					   : PAUSE_NS << 2 * SP_MIN(n_failures - 1, 4u);
+	return pause + sp_random_u64(w) % (pause / 2);
+}
+
 /* The next host that may be asked for contents; false: this was the last. */
 static bool next_host(pull_part *p)
 {
@@ -58,9 +65,8 @@ static void failed(pull_part *p, sp_code code, uint64_t retry_after_s, const sp_
 	p->err = *err;
 	p->n_failures++;
 	if (is_passing(code) && p->n_failures < FAILURES_MAX) {
-		uint64_t pause = retry_after_s > 0 ? retry_after_s * UINT64_C(1000000000)
-						   : PAUSE_NS << SP_MIN(p->n_failures - 1, 6u);
-		sp_timer_start(s->world, &p->retry, pause + sp_random_u64(s->world) % (pause / 2), on_retry);
+		sp_timer_start(s->world, &p->retry, pull_pause_ns(s->world, p->n_failures, retry_after_s),
+			       on_retry);
 	} else if (next_host(p)) {
 		p->n_failures = 0;
 		fetch_now(p);

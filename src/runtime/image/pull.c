@@ -10,6 +10,7 @@
 
 #define PULL_BYTES ((size_t)64 << 20)
 #define DEPTH_MAX 4u
+#define RESOLVE_AGAIN_MAX 4u
 
 static void take_document(image_pull *p, sp_str digest, sp_str text, sp_str media_type);
 
@@ -55,6 +56,7 @@ static void pull_end(image_pull *p, sp_code code, const sp_err *err)
 	p->code = code;
 	if (err != NULL)
 		p->err = *err;
+	sp_timer_stop(p->store->world, &p->retry);
 	image_fetch_cancel(p->fetch);
 	p->fetch = NULL;
 	image_writer_free(p->saver);
@@ -405,12 +407,31 @@ static void on_resolve_body(void *arg, const uint8_t *bytes, size_t n)
 		p->too_large = true;
 }
 
+static void on_resolve_retry(sp_timer *t)
+{
+	resolve_next(t->arg);
+}
+
+/* The last host is asked again when it was there and only too busy; others have somebody behind them. */
+static bool resolve_again(image_pull *p, sp_code code, uint64_t retry_after_s, const sp_err *err)
+{
+	bool busy = err->sys_errno == 0 && (code == SP_EUNAVAILABLE || code == SP_ETOOMANY);
+	if (!busy || p->i_host < p->n_endpoints || ++p->n_failures > RESOLVE_AGAIN_MAX)
+		return false;
+	p->i_host--;
+	p->retry.arg = p;
+	sp_timer_start(p->store->world, &p->retry,
+		       pull_pause_ns(p->store->world, p->n_failures, retry_after_s), on_resolve_retry);
+	return true;
+}
+
 static void on_resolved(void *arg, sp_code code, uint64_t retry_after_s, const sp_err *err)
 {
 	static const image_writer_events events = {on_saver_ready, on_saver_room, on_saved};
 	image_pull *p = arg;
-	(void)retry_after_s;
 	p->fetch = NULL;
+	if (code != SP_OK && resolve_again(p, code, retry_after_s, err))
+		return;
 	if (code != SP_OK)
 		p->err = *err;
 	else if (p->too_large)

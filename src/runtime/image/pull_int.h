@@ -50,6 +50,8 @@ struct image_pull {
 
 	/* resolving */
 	size_t i_host;
+	unsigned n_failures; /* of the last host in a row */
+	sp_timer retry;
 	image_fetch *fetch;
 	sp_buf body;
 	char content_type[128];
@@ -89,6 +91,9 @@ struct image_pull {
 void pull_part_start(pull_part *p);
 /* No event afterwards. */
 void pull_part_stop(pull_part *p);
+
+/* How long to wait after so many failures in a row, at least one; longer when the server says so. */
+uint64_t pull_pause_ns(sp_world *w, unsigned n_failures, uint64_t retry_after_s);
 
 /* ---- pull.c ---- */
 
