@@ -114,18 +114,6 @@ sp_code sp_url_escape(sp_buf *out, sp_str text)
 		}
 		const char escaped[] = {'%', hex[c >> 4], hex[c & 15]};
 		(void)sp_buf_append(out, escaped, sizeof escaped);
-sp_code sp_url_append_escaped(sp_buf *out, sp_str text)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			     c == '-' || c == '.' || c == '_' || c == '~';
-		const char escaped[3] = {'%', digits[c >> 4], digits[c & 15]};
-		if (plain)
-			(void)sp_buf_char(out, (char)c);
-		else
-			(void)sp_buf_append(out, escaped, sizeof escaped);
 	}
 	return sp_buf_code(out);
 }

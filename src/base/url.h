@@ -37,5 +37,3 @@ sp_str sp_url_query_get(const sp_url_query *q, sp_str key);
 /* Appends the text so that it can stand in a query as a key or value, or as one segment of a path: all but
  * letters, digits and "-._~" as %XX. Errors are those of the buffer. */
 sp_code sp_url_escape(sp_buf *out, sp_str text);
-/* Appends text as a value of a query: everything but letters, digits and -._~ becomes %XX. */
-sp_code sp_url_append_escaped(sp_buf *out, sp_str text);

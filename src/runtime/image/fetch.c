@@ -177,7 +177,7 @@ static void add_param(sp_buf *out, const char *name, sp_str value)
 	if (out->len > 0)
 		(void)sp_buf_char(out, '&');
 	(void)sp_buf_printf(out, "%s=", name);
-	(void)sp_url_append_escaped(out, value);
+	(void)sp_url_escape(out, value);
 }
 
 /* A GET with the user's name and password, or a form with the token that stands for them. */
