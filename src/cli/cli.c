@@ -7,6 +7,7 @@ static const cli_verb verbs[] = {
 	{"apiserver", "serve the Kubernetes API", cli_apiserver},
 	{"dns", "serve the cluster's names", cli_dns},
 	{"doctor", "say whether this machine can run everything", cli_doctor},
+	{"controllers", "run the controllers", cli_controllers},
 	{"down", "stop every role of this machine", cli_down},
 	{"server", "run every role of this machine", cli_server},
 	{"service-proxy", "send traffic for services to their pods, on this node", cli_service_proxy},

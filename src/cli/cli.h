@@ -28,6 +28,7 @@ bool cli_is_help(const char *arg);
 int cli_apiserver(int argc, char **argv);
 int cli_dns(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_controllers(int argc, char **argv);
 int cli_down(int argc, char **argv);
 int cli_server(int argc, char **argv);
 int cli_service_proxy(int argc, char **argv);

@@ -41,7 +41,7 @@ struct sp_queue {
 	sp_timer timer;
 	sp_defer dispatch;
 	int64_t retry_at_ns; /* the bucket of all keys' retries: when the next one is due */
-	bool closing;
+	bool closing, paused;
 	void (*on_closed)(void *arg);
 	void *closed_arg;
 	sp_queue_stats stats;
@@ -119,6 +119,8 @@ static void on_dispatch(sp_defer *d)
 			SP_TAKE(q->on_closed)(q->closed_arg);
 		return;
 	}
+	if (q->paused)
+		return;
 	/* Those that are added meanwhile wait for the next turn of the loop. */
 	for (size_t n = q->n_waiting; n > 0 && q->n_running < q->o.n_workers && q->n_waiting > 0; n--) {
 		entry *e = SP_CONTAINER_OF(sp_list_pop_front(&q->waiting), entry, node);
@@ -307,6 +309,12 @@ sp_queue *sp_queue_new(sp_world *w, const sp_queue_opts *o)
 	for (uint32_t i = 0; i < n; i++)
 		sp_arena_init(&q->slots[i].arena, JOB_BYTES_MAX);
 	return q;
+}
+
+void sp_queue_pause(sp_queue *q, bool on)
+{
+	q->paused = on;
+	sp_defer_call(q->world, &q->dispatch);
 }
 
 void sp_queue_close(sp_queue *q, void (*done)(void *arg), void *arg)

@@ -40,6 +40,9 @@ sp_queue *sp_queue_new(sp_world *w, const sp_queue_opts *o);
 void sp_queue_close(sp_queue *q, void (*done)(void *arg), void *arg);
 void sp_queue_free(sp_queue *q);
 
+/* While it is paused no job is begun; keys gather. A new queue is not paused. */
+void sp_queue_pause(sp_queue *q, bool on);
+
 /* Copies the key. Without memory for it the process ends as by sp_alloc: a lost key would be an object nobody
  * looks at again. */
 void sp_queue_add(sp_queue *q, sp_str key);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Controllers: one process holds many, each in a file of its own, all over one client and one set of
+ * informers. A controller is a struct that begins with `controller` and a row of the table (table.c):
+ *
+ *   open    gets informers, declares views and indexes, adds watches that enqueue keys
+ *   sync    looks at one key: reads the caches, decides one step, makes the calls, ends the job
+ *   start   once, when every cache is filled and this process leads; before the first sync
+ *   done    releases what open took
+ *
+ * Syncs are level-triggered: what a key's event was does not matter, only what is and what should be. A sync
+ * never waits for its own writes to show up; expectations (client/expect.h) or revisions keep it from acting
+ * twice. Everything of one sync lives in the job's arena. U: kubernetes cmd/kube-controller-manager/app.
+ */
+#pragma once
+
+#include "client/events.h"
+#include "client/informer.h"
+#include "client/queue.h"
+
+typedef struct controllers controllers;
+typedef struct controller controller;
+
+/* What the command line says; zero members are upstream's defaults. */
+typedef struct controllers_config {
+	sp_str root_ca_pem;   /* published to every namespace; empty: the publisher is not started */
+	sp_str cluster_cidrs; /* "10.244.0.0/16[,fd00::/48]"; empty: nodes get no ranges of pods */
+	uint32_t node_mask, node_mask_v6; /* 0: 24, 64 */
+	uint64_t node_monitor_grace_ns;   /* 0: 50 s */
+	uint32_t terminated_pods_most;    /* 0: 12,500 */
+	uint32_t n_workers;               /* of each controller; 0: its own */
+} controllers_config;
+
+typedef struct controller_type {
+	const char *name;      /* as in --controllers: "replicaset-controller" */
+	const char *component; /* source of its events; NULL: name */
+	size_t size_bytes;     /* of its struct */
+	uint32_t n_workers;    /* 0: 5 */
+	bool off_by_default;
+	/* SP_EUNSUPPORTED: it does not apply here; it is left out, with a line in the log. */
+	sp_code (*open)(controller *c, sp_err *err);
+	void (*start)(controller *c);             /* may be NULL */
+	void (*sync)(controller *c, sp_job *job); /* ends by sp_job_done or sp_job_again */
+	void (*done)(controller *c);              /* may be NULL; also after an open that failed */
+} controller_type;
+
+struct controller {
+	const controller_type *type;
+	const controllers_config *config;
+	sp_world *world;
+	sp_log *log;
+	sp_client *client;
+	sp_informers *informers;
+	sp_queue *queue; /* of sync */
+	sp_events *events;
+};
+
+/* ---- the table ---- */
+
+extern const controller_type *const controller_types[];
+extern const size_t n_controller_types;
+
+/* `list` is "*", "*,-foo", "foo,bar": whether a controller runs. SP_EINVAL: a name that is none. */
+sp_code controllers_check_list(sp_str list, sp_err *err) SP_MUST_USE;
+bool controllers_is_enabled(sp_str list, const controller_type *t);
+
+/* ---- all of them ---- */
+
+typedef struct controllers_opts {
+	sp_client *client;
+	sp_log *log;
+	const controllers_config *config; /* stays */
+	sp_str list;                      /* which run; empty: "*" */
+} controllers_opts;
+
+/* Opens those that are enabled and begins to follow what they want; they work as soon as the caches are
+ * filled. */
+sp_code controllers_new(const controllers_opts *o, controllers **ret, sp_err *err) SP_MUST_USE;
+/* Every cache is filled and the work has begun. */
+bool controllers_are_started(const controllers *s);
+/* No job is begun any more; `done` comes once when the last one has ended. Close the client at the same time,
+ * so that no job waits for an answer; then free. */
+void controllers_close(controllers *s, void (*done)(void *arg), void *arg);
+void controllers_free(controllers *s);
+
+/* ---- for controllers ---- */
+
+/* The shared informer of all objects of a resource; keeps the view's fields (NULL: everything). */
+sp_code controller_follow(controller *c, sp_gvr gvr, const sp_view_desc *view, sp_informer **ret,
+			  sp_err *err) SP_MUST_USE;
+/* Adds a watch in place. */
+void controller_watch(sp_informer *i, sp_informer_watch *w,
+		      void (*on_change)(void *arg, const sp_object *old, const sp_object *now), void *arg);
+/* An on_change (arg: the controller): the object's own key is enqueued. */
+void controller_enqueue(void *arg, const sp_object *old, const sp_object *now);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controllers/table.h"
+
+/* In the order they are opened: who makes more for the others stands first. */
+const controller_type *const controller_types[] = {
+	&controller_replica_set,
+	&controller_replication,
+};
+const size_t n_controller_types = SP_LEN(controller_types);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every controller of this process, by its file. */
+#pragma once
+
+#include "controllers/controller.h"
+
+extern const controller_type controller_replica_set, controller_replication; /* replica_set.c */
