@@ -209,3 +209,25 @@ sp_event_ref ctl_event_ref(const sp_object *o, const char *api_version, const ch
 			      .name = o->name,
 			      .uid = o->uid};
 }
+
+int64_t ctl_int_or_percent(yyjson_val *v, int64_t total, bool up)
+{
+	int64_t n;
+	if (yyjson_is_int(v))
+		return yyjson_get_sint(v);
+	sp_str s = sp_json_str(v);
+	if (!sp_str_ends(s, SP_STR("%")) ||
+	    sp_parse_i64(sp_str_sub(s, 0, s.len - 1), 0, INT32_MAX, &n, NULL) != SP_OK)
+		return 0;
+	return (n * total + (up ? 99 : 0)) / 100;
+}
+
+size_t ctl_hash_text(char out[CTL_HASH_BYTES], uint32_t hash)
+{
+	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+	char digits[SP_NUM_TEXT_BYTES];
+	size_t n = sp_print_u64(digits, hash);
+	for (size_t i = 0; i < n; i++)
+		out[i] = letters[(unsigned char)digits[i] % (sizeof letters - 1)];
+	return n;
+}

@@ -69,3 +69,10 @@ void ctl_status_open(sp_jout *j, const sp_object *base);
 
 /* The object as an event's subject. */
 sp_event_ref ctl_event_ref(const sp_object *o, const char *api_version, const char *kind);
+
+/* An IntOrString: a number, or a percentage of `total`, rounded up or down; 0 for anything else. */
+int64_t ctl_int_or_percent(yyjson_val *v, int64_t total, bool up);
+
+/* The letters of a 32-bit hash, as upstream's SafeEncodeString writes its decimal digits: fit for names. */
+#define CTL_HASH_BYTES 10u
+size_t ctl_hash_text(char out[CTL_HASH_BYTES], uint32_t hash);

@@ -3,6 +3,7 @@
 
 /* In the order they are opened: who makes more for the others stands first. */
 const controller_type *const controller_types[] = {
+	&controller_deployment,
 	&controller_replica_set,
 	&controller_replication,
 };

@@ -4,4 +4,5 @@
 
 #include "controllers/controller.h"
 
+extern const controller_type controller_deployment;                          /* deployment.c */
 extern const controller_type controller_replica_set, controller_replication; /* replica_set.c */
