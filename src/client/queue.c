@@ -13,7 +13,7 @@
 #define BASE_NS (5 * UINT64_C(1000000))
 #define MOST_NS (1000 * NS_PER_S)
 #define WORKERS 5u
-#define JOB_BYTES_MAX ((size_t)16 << 20)
+#define JOB_BYTES_MAX ((size_t)256 << 20)
 
 /* A key as long as it waits, runs or has failures. */
 typedef struct entry {

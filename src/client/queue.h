@@ -20,7 +20,7 @@ typedef struct sp_job {
 	sp_queue *queue;
 	sp_str key;
 	uint32_t n_failures; /* in a row, before this try */
-	sp_arena *arena;     /* of this job, reset when it is done; 16 MiB */
+	sp_arena *arena;     /* of this job, reset when it is done; 256 MiB */
 	void *state;         /* the worker's, NULL at first */
 } sp_job;
 

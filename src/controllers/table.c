@@ -3,8 +3,7 @@
 
 /* In the order they are opened: who makes more for the others stands first. */
 const controller_type *const controller_types[] = {
-	&controller_deployment,
-	&controller_replica_set,
-	&controller_replication,
+	&controller_namespace,  &controller_service_account, &controller_root_ca,
+	&controller_deployment, &controller_replica_set,     &controller_replication,
 };
 const size_t n_controller_types = SP_LEN(controller_types);
