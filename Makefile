@@ -30,7 +30,7 @@ ifeq ($(WERROR),1)
 WARN += -Werror
 endif
 
-CODEGEN := -std=gnu17 -D_GNU_SOURCE -fno-common -fvisibility=hidden -fno-strict-aliasing -ffunction-sections -fdata-sections
+CODEGEN := -std=gnu17 -D_GNU_SOURCE -ffp-contract=off -fno-common -fvisibility=hidden -fno-strict-aliasing -ffunction-sections -fdata-sections
 HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
 	-ftrivial-auto-var-init=zero -fPIE
 OPT_release := -O2 -g $(HARDEN)

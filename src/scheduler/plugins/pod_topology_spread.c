@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * U: plugins/podtopologyspread (common.go, filtering.go, scoring.go). Counts come from the groups that are
+ * kept up to date; where the pod's node affinity or tolerations leave out nodes, they are summed over the
+ * nodes that stay.
+ */
+#include <math.h>
+
+#include "scheduler/arm.h"
+#include "scheduler/columns.h"
+#include "scheduler/plugins/need.h"
+#include "scheduler/plugins/plugins.h"
+
+/* -- nodes that count ----------------------------------------------------------------------------------- */
+
+/* Nodes of the constraint's topology that its policies let count, among `base`. */
+static void eligible(const sched_cycle *c, const sched_spread *k, const uint64_t *base, uint64_t *out)
+{
+	for (size_t w = 0; w < c->n_words; w++)
+		out[w] = base[w] & (k->honor_affinity && c->need != NULL ? c->need->bits[w] : UINT64_MAX);
+	if (!k->honor_taints || c->taint_blocked == NULL)
+		return;
+	SCHED_BITS_EACH (slot, out, c->n_words) {
+		if (c->taint_blocked[c->st->t.taint_class[slot]] != 0)
+			sched_bit_clear(out, slot);
+	}
+}
+
+static bool same_bits(const uint64_t *a, const uint64_t *b, size_t n_words)
+{
+	return memcmp(a, b, n_words * sizeof *a) == 0;
+}
+
+/* Matching pods of each domain that has an eligible node. */
+static void count_domains(sched_cycle *c, sched_spread_one *one, const uint64_t *nodes)
+{
+	const sched_topology *t = one->topology;
+	const sched_topo_count *all = one->group == NULL ? NULL : sched_group_count(one->group, t);
+	if (same_bits(nodes, t->placed, c->n_words)) {
+		for (uint32_t d = 0; d < t->n_domains; d++)
+			one->count[d] = t->n_nodes[d] == 0 ? -1 : all == NULL ? 0 : (int32_t)all->count[d];
+		one->n_existing = t->n_live;
+		return;
+	}
+	memset(one->count, 0xff, t->n_domains * sizeof *one->count);
+	SCHED_BITS_EACH (slot, nodes, c->n_words) {
+		uint32_t d = t->domain[slot];
+		if (d == SCHED_NO_DOMAIN)
+			continue;
+		if (one->count[d] < 0) {
+			one->count[d] = 0;
+			one->n_existing++;
+		}
+		one->count[d] += one->group == NULL ? 0 : (int32_t)one->group->node_count[slot];
+	}
+}
+
+static void find_min(sched_spread_one *one)
+{
+	one->min = one->second = INT32_MAX;
+	one->min_domain = SCHED_NO_DOMAIN;
+	for (uint32_t d = 0; d < one->topology->n_domains; d++) {
+		int32_t n = one->count[d];
+		if (n < 0)
+			continue;
+		if (n < one->min) {
+			one->second = one->min;
+			one->min = n;
+			one->min_domain = d;
+		} else if (n < one->second) {
+			one->second = n;
+		}
+	}
+}
+
+static sp_code prepare(sched_cycle *c, sched_spread_state *s, const sched_spread *list,
+		       const sched_armed_one *armed, size_t n, bool hard)
+{
+	s->items = sp_try_new(&c->arena, sched_spread_one, n + 1);
+	s->has_keys = sp_try_new(&c->arena, uint64_t, c->n_words + 1);
+	if (s->items == NULL || s->has_keys == NULL)
+		return SP_ENOMEM;
+	memcpy(s->has_keys, c->st->t.present, c->n_words * sizeof *s->has_keys);
+	s->n = n;
+	for (size_t i = 0; i < n; i++) {
+		sched_spread_one *one = &s->items[i];
+		one->c = &list[i];
+		one->group = armed[i].group;
+		one->topology = armed[i].topology;
+		one->self = sp_labels_match(&list[i].labels, c->spec->pc->labels, c->spec->pc->n_labels);
+		one->count = sp_try_new(&c->arena, int32_t, one->topology->n_domains + 1);
+		if (one->count == NULL)
+			return SP_ENOMEM;
+		if (list[i].honor_affinity)
+			SP_TRY(sched_need_column(c));
+		for (size_t w = 0; w < c->n_words && (hard || s->require_all); w++)
+			s->has_keys[w] &= one->topology->placed[w];
+	}
+	return SP_OK;
+}
+
+/* -- filter --------------------------------------------------------------------------------------------- */
+
+static sched_verdict prefilter(sched_cycle *c, sched_status *why)
+{
+	sched_spec *s = c->spec;
+	const sched_spread *list = s->hard;
+	const sched_armed_one *armed;
+	size_t n = s->n_hard;
+	(void)why;
+	if (n == 0 && (s->has_spread || c->profile->n_default_spread_hard == 0))
+		return SCHED_SKIP;
+	c->code = sched_arm(c->st, s);
+	if (c->code == SP_OK && n == 0) {
+		c->code = sched_arm_defaults(c->st, s, c->profile);
+		/* The profile lists the hard ones first. */
+		n = c->code == SP_OK && s->armed->n_defaults > 0 ? c->profile->n_default_spread_hard : 0;
+		list = c->code == SP_OK ? s->armed->default_constraints : NULL;
+	}
+	if (c->code != SP_OK)
+		return SCHED_FAILED;
+	if (n == 0)
+		return SCHED_SKIP;
+	armed = s->n_hard > 0 ? s->armed->hard : s->armed->defaults;
+	c->code = prepare(c, &c->hard, list, armed, n, true);
+	if (c->code != SP_OK)
+		return SCHED_FAILED;
+	for (size_t i = 0; i < n; i++) {
+		eligible(c, c->hard.items[i].c, c->hard.has_keys, c->scratch_bits);
+		count_domains(c, &c->hard.items[i], c->scratch_bits);
+		find_min(&c->hard.items[i]);
+	}
+	return SCHED_OK;
+}
+
+static bool too_skewed(const sched_spread_one *one, uint32_t d, int64_t change)
+{
+	int64_t here = (one->count[d] < 0 ? 0 : one->count[d]) + change, min = one->min;
+	if (change != 0)
+		min = SP_MIN(d == one->min_domain ? one->second : one->min, here);
+	if ((int64_t)one->n_existing < one->c->min_domains)
+		min = 0;
+	return here + one->self - min > one->c->max_skew;
+}
+
+static void filter(sched_cycle *c, uint64_t *nodes)
+{
+	SCHED_BITS_EACH (slot, nodes, c->n_words) {
+		for (size_t i = 0; i < c->hard.n; i++) {
+			const sched_spread_one *one = &c->hard.items[i];
+			uint32_t d = one->topology->domain[slot];
+			if (d == SCHED_NO_DOMAIN || too_skewed(one, d, 0)) {
+				sched_bit_clear(nodes, slot);
+				break;
+			}
+		}
+	}
+}
+
+static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_overlay *o, sched_status *why)
+{
+	for (size_t i = 0; i < c->hard.n; i++) {
+		const sched_spread_one *one = &c->hard.items[i];
+		uint32_t d = one->topology->domain[slot];
+		if (d == SCHED_NO_DOMAIN) {
+			sched_reason(why, SCHED_UNRESOLVABLE, SCHED_P_POD_TOPOLOGY_SPREAD,
+				     SP_STR("node(s) didn't match pod topology spread constraints (missing "
+					    "required label)"));
+			return SCHED_UNRESOLVABLE;
+		}
+		if (too_skewed(one, d, o == NULL ? 0 : o->spread[i])) {
+			sched_reason(why, SCHED_UNSCHEDULABLE, SCHED_P_POD_TOPOLOGY_SPREAD,
+				     SP_STR("node(s) didn't match pod topology spread constraints"));
+			return SCHED_UNSCHEDULABLE;
+		}
+	}
+	return SCHED_OK;
+}
+
+/*
+ * Upstream's dry run counts terminating pods here, and pods under a selector that selects everything, though
+ * the counts it starts from do not; decisions have to agree with it.
+ */
+static void overlay(sched_cycle *c, sched_overlay *o, const sched_pod *pod, int sign)
+{
+	if (!sp_str_eq(pod->spec->pc->ns->name, c->spec->pc->ns->name) ||
+	    !sched_bit(c->hard.has_keys, o->slot))
+		return;
+	for (size_t i = 0; i < c->hard.n; i++) {
+		const sched_spread *k = c->hard.items[i].c;
+		if (!sp_labels_match(&k->labels, pod->spec->pc->labels, pod->spec->pc->n_labels) ||
+		    (k->honor_affinity && c->need != NULL && !sched_bit(c->need->bits, o->slot)) ||
+		    (k->honor_taints && c->taint_blocked != NULL &&
+		     c->taint_blocked[c->st->t.taint_class[o->slot]] != 0))
+			continue;
+		o->spread[i] += sign;
+	}
+}
+
+/* -- score ---------------------------------------------------------------------------------------------- */
+
+static bool prescore(sched_cycle *c)
+{
+	sched_spec *s = c->spec;
+	const sched_profile *p = c->profile;
+	const sched_spread *list = s->weak;
+	const sched_armed_one *armed;
+	size_t n = s->n_weak;
+	c->weak.require_all = s->has_spread || !p->system_spread;
+	if (s->has_spread ? n == 0 : p->n_default_spread == p->n_default_spread_hard)
+		return false;
+	c->code = sched_arm(c->st, s);
+	if (c->code == SP_OK && !s->has_spread)
+		c->code = sched_arm_defaults(c->st, s, p);
+	if (c->code != SP_OK)
+		return false;
+	armed = s->armed->weak;
+	if (!s->has_spread) {
+		if (s->armed->n_defaults == 0)
+			return false;
+		n = s->armed->n_defaults - p->n_default_spread_hard;
+		list = s->armed->default_constraints + p->n_default_spread_hard;
+		armed = s->armed->defaults + p->n_default_spread_hard;
+	}
+	c->code = prepare(c, &c->weak, list, armed, n, false);
+	return c->code == SP_OK;
+}
+
+/* ln(domains + 2): what keeps few large domains from weighing less than many small ones. The domains are
+ * those of feasible nodes; the lack of the label is one, too. */
+static double weight_of(const sched_cycle *c, const sched_spread_one *one, const uint64_t *nodes,
+			uint8_t *seen)
+{
+	size_t size = 0;
+	if (one->topology->hostname)
+		return log((double)(sched_bits_count(nodes, c->n_words) + 2));
+	bool lacking = false;
+	SCHED_BITS_EACH (slot, nodes, c->n_words) {
+		uint32_t d = one->topology->domain[slot];
+		if (d == SCHED_NO_DOMAIN) {
+			lacking = true;
+		} else if (seen[d] == 0) {
+			seen[d] = 1;
+			size++;
+		}
+	}
+	return log((double)(size + lacking + 2));
+}
+
+/* What a node in each domain gets for one constraint; for host names of each node, whatever the policies say.
+ */
+static double *parts_of(sched_cycle *c, sched_spread_one *one, double weight)
+{
+	uint32_t n = one->topology->n_domains;
+	double *part = sp_try_new(&c->arena, double, n + 1);
+	if (part == NULL)
+		return NULL;
+	double base = (double)(one->c->max_skew - 1);
+	for (uint32_t d = 0; d < n; d++) {
+		double weighted = (double)(one->count[d] < 0 ? 0 : one->count[d]) * weight;
+		part[d] = weighted + base;
+	}
+	return part;
+}
+
+/* Half away from zero; x is not negative. */
+static int32_t rounded(double x)
+{
+	int64_t whole = (int64_t)x;
+	return (int32_t)(whole + (x - (double)whole >= 0.5));
+}
+
+typedef struct part_list {
+	const uint32_t **domain;
+	double **part, *host_weight;
+	size_t n;
+} part_list;
+
+static bool make_parts(sched_cycle *c, const uint64_t *scored, part_list *l)
+{
+	l->n = c->weak.n;
+	l->domain = sp_try_new(&c->arena, const uint32_t *, l->n);
+	l->part = sp_try_new(&c->arena, double *, l->n);
+	l->host_weight = sp_try_new(&c->arena, double, l->n);
+	if (l->domain == NULL || l->part == NULL || l->host_weight == NULL)
+		return false;
+	for (size_t i = 0; i < l->n; i++) {
+		sched_spread_one *one = &c->weak.items[i];
+		uint8_t *seen = sp_try_new(&c->arena, uint8_t, one->topology->n_domains + 1);
+		uint64_t *nodes = sp_try_new(&c->arena, uint64_t, c->n_words + 1);
+		if (seen == NULL || nodes == NULL)
+			return false;
+		double weight = weight_of(c, one, scored, seen);
+		l->domain[i] = one->topology->domain;
+		l->host_weight[i] = weight;
+		if (one->topology->hostname)
+			continue;
+		eligible(c, one->c, c->weak.require_all ? c->weak.has_keys : c->st->t.present, nodes);
+		if (!c->weak.require_all) {
+			for (size_t w = 0; w < c->n_words; w++)
+				nodes[w] &= one->topology->placed[w];
+		}
+		count_domains(c, one, nodes);
+		l->part[i] = parts_of(c, one, weight);
+		if (l->part[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static int32_t score_node(const sched_cycle *c, const part_list *l, uint32_t slot)
+{
+	double sum = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		const sched_spread_one *one = &c->weak.items[i];
+		uint32_t d = l->domain[i][slot];
+		if (d == SCHED_NO_DOMAIN)
+			continue;
+		if (l->part[i] != NULL) {
+			sum += l->part[i][d];
+		} else {
+			double n = one->group == NULL ? 0 : (double)one->group->node_count[slot];
+			double weighted = n * l->host_weight[i];
+			sum += weighted + (double)(one->c->max_skew - 1);
+		}
+	}
+	return rounded(sum);
+}
+
+static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+{
+	part_list l;
+	int32_t max = 0, min = INT32_MAX;
+	(void)uniform;
+	uint64_t *scored = sp_try_new(&c->arena, uint64_t, c->n_words + 1);
+	for (size_t w = 0; w < c->n_words && scored != NULL; w++)
+		scored[w] = c->feasible[w] & (c->weak.require_all ? c->weak.has_keys[w] : UINT64_MAX);
+	if (scored == NULL || !make_parts(c, scored, &l)) {
+		c->code = SP_ENOMEM;
+		return false;
+	}
+	SCHED_BITS_EACH (slot, scored, c->n_words) {
+		out[slot] = score_node(c, &l, slot);
+		max = SP_MAX(max, out[slot]);
+		min = SP_MIN(min, out[slot]);
+	}
+	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
+		bool counted = sched_bit(scored, slot);
+		if (raw != NULL)
+			raw[slot] = counted ? out[slot] : 0;
+		if (!counted)
+			out[slot] = 0;
+		else if (max == 0)
+			out[slot] = SCHED_SCORE_MAX;
+		else
+			out[slot] =
+				(int32_t)((int64_t)SCHED_SCORE_MAX * ((int64_t)max + min - out[slot]) / max);
+	}
+	return true;
+}
+
+const sched_plugin sched_pod_topology_spread = {.name = "PodTopologySpread",
+						.prefilter = prefilter,
+						.filter = filter,
+						.filter_node = filter_node,
+						.overlay = overlay,
+						.prescore = prescore,
+						.score = score};
