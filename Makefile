@@ -105,6 +105,9 @@ $(B)/test/%.o: test/%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(if $(filter gcc,$(CC)),$(WARN_test)) $(INCLUDE) -Itest -MMD -MP -c -o $@ $<
 
+# Loops over all nodes, for the vectoriser.
+$(B)/src/scheduler/kernels.o: CFLAGS_ALL += $(if $(filter release,$(VARIANT)),-O3)
+
 $(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(INCLUDE) -MMD -MP -c -o $@ $<

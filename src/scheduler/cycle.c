@@ -17,7 +17,7 @@ void sched_cycle_init(sched_cycle *c, sched_state *st, const sched_profile *prof
 
 void sched_cycle_done(sched_cycle *c)
 {
-	void *const arrays[] = {c->feasible, c->scratch_bits, c->total, c->one, c->sums};
+	void *const arrays[] = {c->feasible, c->scratch_bits, c->total, c->one, c->mask, c->sums, c->reals};
 	for (size_t i = 0; i < SP_LEN(arrays); i++)
 		sp_free(arrays[i]);
 	sp_arena_done(&c->arena);
@@ -31,7 +31,8 @@ static sp_code widen(sched_cycle *c)
 	if (!sched_grow_array(&c->feasible, SCHED_WORDS(c->cap), SCHED_WORDS(cap)) ||
 	    !sched_grow_array(&c->scratch_bits, SCHED_WORDS(c->cap), SCHED_WORDS(cap)) ||
 	    !sched_grow_array(&c->total, c->cap, cap) || !sched_grow_array(&c->one, c->cap, cap) ||
-	    !sched_grow_array(&c->sums, c->cap, cap))
+	    !sched_grow_array(&c->mask, c->cap, cap) || !sched_grow_array(&c->sums, c->cap, cap) ||
+	    !sched_grow_array(&c->reals, c->cap, cap))
 		return SP_ENOMEM;
 	c->cap = cap;
 	return SP_OK;
@@ -224,24 +225,23 @@ static bool try_nominated(sched_cycle *c)
 
 /* -- scores --------------------------------------------------------------------------------------------- */
 
-bool sched_normalise(const sched_cycle *c, const int32_t *raw, bool reverse, int32_t *out, int32_t *uniform)
+const int32_t *sched_normalise(const sched_cycle *c, const int32_t *raw, bool reverse, int32_t *out,
+			       int32_t *uniform)
 {
-	int32_t max = 0;
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words)
-		max = SP_MAX(max, raw[slot]);
-	if (max == 0) {
+	int32_t max = sched_k_max(raw, c->mask, c->st->t.n);
+	if (max <= 0) {
 		*uniform = reverse ? SCHED_SCORE_MAX : 0;
-		return false;
+		return NULL;
 	}
 	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
 		int32_t s = (int32_t)((int64_t)SCHED_SCORE_MAX * raw[slot] / max);
 		out[slot] = reverse ? SCHED_SCORE_MAX - s : s;
 	}
-	return true;
+	return out;
 }
 
 /* For those who want to see: each plugin's part. */
-static void keep_detail(sched_cycle *c, size_t plugin, bool differs, int32_t uniform, int64_t weight)
+static void keep_detail(sched_cycle *c, size_t plugin, const int32_t *scores, int32_t uniform, int64_t weight)
 {
 	int32_t *kept = sp_try_new(&c->arena, int32_t, c->st->t.n + 1);
 	if (kept == NULL) {
@@ -249,7 +249,7 @@ static void keep_detail(sched_cycle *c, size_t plugin, bool differs, int32_t uni
 		return;
 	}
 	SCHED_BITS_EACH (slot, c->feasible, c->n_words)
-		kept[slot] = (int32_t)((differs ? c->one[slot] : uniform) * weight);
+		kept[slot] = (int32_t)((scores != NULL ? scores[slot] : uniform) * weight);
 	c->score[plugin] = kept;
 }
 
@@ -262,23 +262,22 @@ static void score_plugin(sched_cycle *c, size_t p)
 		c->code = SP_ENOMEM;
 	if (c->code != SP_OK)
 		return;
-	bool differs = sched_plugins[p]->score(c, c->one, &uniform, raw);
+	const int32_t *scores = sched_plugins[p]->score(c, c->one, &uniform, raw);
 	if (c->code != SP_OK)
 		return;
 	c->raw[p] = raw;
 	if (c->detail)
-		keep_detail(c, p, differs, uniform, weight);
-	if (!differs) {
+		keep_detail(c, p, scores, uniform, weight);
+	if (scores != NULL)
+		sched_k_add(c->total, scores, (int32_t)weight, c->st->t.n);
+	else
 		c->uniform += uniform * weight;
-		return;
-	}
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words)
-		c->total[slot] += (int32_t)(c->one[slot] * weight);
 }
 
 static void score_all(sched_cycle *c)
 {
 	memset(c->total, 0, c->st->t.n * sizeof *c->total);
+	sched_k_mask(c->mask, c->feasible, c->st->t.n);
 	for (size_t p = 0; p < SCHED_PLUGINS_ && c->code == SP_OK; p++) {
 		if (!c->profile->scores[p] || sched_plugins[p]->score == NULL)
 			continue;
@@ -335,24 +334,23 @@ void sched_cycle_status(sched_cycle *c, uint32_t slot, sched_status *ret)
 	sched_cycle_filter_nominated(c, slot, NULL, ret);
 }
 
+static uint32_t first_feasible(const sched_cycle *c)
+{
+	SCHED_BITS_EACH (slot, c->feasible, c->n_words)
+		return slot;
+	SP_UNREACHABLE();
+}
+
 uint32_t sched_cycle_pick(const sched_cycle *c, uint64_t chance)
 {
-	int32_t best = INT32_MIN;
-	uint64_t n = 0;
 	if (c->nominated_slot != SCHED_NO_DOMAIN)
 		return c->nominated_slot;
 	if (c->n_feasible == 0)
 		return SCHED_NO_DOMAIN;
-	bool scored = c->n_feasible > 1;
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-		int32_t total = scored ? c->total[slot] : 0;
-		n = total > best ? 1 : n + (total == best);
-		best = SP_MAX(best, total);
-	}
-	uint64_t skip = chance % n;
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-		if ((scored ? c->total[slot] : 0) == best && skip-- == 0)
-			return slot;
-	}
-	SP_UNREACHABLE();
+	if (c->n_feasible == 1)
+		return first_feasible(c);
+	size_t n = c->st->t.n;
+	int32_t best = sched_k_max(c->total, c->mask, n);
+	size_t ties = sched_k_count(c->total, c->mask, best, n);
+	return (uint32_t)sched_k_find(c->total, c->mask, best, n, (size_t)(chance % ties));
 }

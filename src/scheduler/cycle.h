@@ -105,8 +105,9 @@ typedef struct sched_cycle {
 	/* Of each slot; kept from decision to decision and grown with the table. */
 	uint32_t cap;
 	uint64_t *feasible, *scratch_bits;
-	int32_t *total, *one;
+	int32_t *total, *one, *mask;
 	int64_t *sums;
+	double *reals;
 	int64_t uniform;                /* what every feasible node got beside `total` */
 	int32_t *score[SCHED_PLUGINS_]; /* detail: weighted, in the arena */
 	int64_t *raw[SCHED_PLUGINS_];   /* detail, in the arena */

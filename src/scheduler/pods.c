@@ -327,6 +327,7 @@ sched_state *sched_state_new(void)
 	sp_map_init(&st->columns);
 	for (size_t k = 0; k < SCHED_SOURCE_KINDS_; k++)
 		sp_map_init(&st->sources[k]);
+	sp_buf_init(&st->key, SCHED_SPEC_BYTES_MAX);
 	st->sources_revision = 1;
 	return st;
 }
@@ -385,5 +386,6 @@ void sched_state_free(sched_state *st)
 	for (size_t i = 0; i < SP_LEN(room); i++)
 		sp_map_done(maps[i]);
 	sp_map_done(&st->resources);
+	sp_buf_done(&st->key);
 	sp_free(st);
 }

@@ -200,7 +200,7 @@ static sp_code read_spec(sched_state *st, sched_spec *s, yyjson_val *pod, sp_err
 }
 
 /* What a spec is found by: the members that read_spec looks at, as text. */
-static sp_str spec_key(sp_arena *a, yyjson_val *pod)
+static void spec_key(sp_buf *b, yyjson_val *pod)
 {
 	static const char *const of_meta[] = {"namespace", "labels"};
 	static const char *const of_spec[] = {"priority",        "preemptionPolicy",
@@ -214,30 +214,28 @@ static sp_str spec_key(sp_arena *a, yyjson_val *pod)
 	static const char *const of_container[] = {"image", "ports", "resources", "restartPolicy",
 						   "restartPolicyRules"};
 	yyjson_val *meta = yyjson_obj_get(pod, "metadata"), *spec = yyjson_obj_get(pod, "spec");
-	SP_AUTO_BUF b;
-	sp_buf_init(&b, SPEC_ARENA_BYTES / 2);
+	sp_buf_clear(b);
 	for (size_t i = 0; i < SP_LEN(of_meta); i++)
-		sched_key_member(&b, meta, of_meta[i]);
+		sched_key_member(b, meta, of_meta[i]);
 	yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(meta, "ownerReferences"));
 	for (yyjson_val *v; (v = yyjson_arr_iter_next(&it)) != NULL;) {
 		if (!yyjson_get_bool(yyjson_obj_get(v, "controller")))
 			continue;
-		sched_key_member(&b, v, "apiVersion");
-		sched_key_member(&b, v, "kind");
-		sched_key_member(&b, v, "name");
+		sched_key_member(b, v, "apiVersion");
+		sched_key_member(b, v, "kind");
+		sched_key_member(b, v, "name");
 	}
-	(void)sp_buf_char(&b, '\x1d');
+	(void)sp_buf_char(b, '\x1d');
 	for (size_t i = 0; i < SP_LEN(of_spec); i++)
-		sched_key_member(&b, spec, of_spec[i]);
+		sched_key_member(b, spec, of_spec[i]);
 	for (size_t i = 0; i < SP_LEN(lists); i++) {
 		it = yyjson_arr_iter_with(yyjson_obj_get(spec, lists[i]));
-		(void)sp_buf_char(&b, '\x1d');
+		(void)sp_buf_char(b, '\x1d');
 		for (yyjson_val *c; (c = yyjson_arr_iter_next(&it)) != NULL;) {
 			for (size_t k = 0; k < SP_LEN(of_container); k++)
-				sched_key_member(&b, c, of_container[k]);
+				sched_key_member(b, c, of_container[k]);
 		}
 	}
-	return sp_buf_code(&b) == SP_OK ? sp_arena_try_dup(a, sp_buf_view(&b)) : (sp_str){0};
 }
 
 static void free_terms(sched_state *st, sched_term *terms, size_t n)
@@ -265,35 +263,39 @@ void sched_spec_unref(sched_state *st, sched_spec *s)
 		spec_free(st, s);
 }
 
+static sp_code spec_make(sched_state *st, yyjson_val *pod, sched_spec *s, sp_err *err)
+{
+	sp_str key = sp_arena_try_dup(&s->arena, sp_buf_view(&st->key));
+	if (key.ptr == NULL)
+		return SP_ENOMEM;
+	SP_TRY(read_spec(st, s, pod, err));
+	SP_TRY(sp_map_put(&st->specs, key, s, NULL));
+	s->key = key;
+	s->refs = 1;
+	return SP_OK;
+}
+
 sp_code sched_spec_get(sched_state *st, yyjson_val *pod, sched_spec **ret, sp_err *err)
 {
-	sched_spec *s = sp_try_alloc(sizeof *s);
+	spec_key(&st->key, pod);
+	if (sp_buf_code(&st->key) != SP_OK)
+		return sp_fail(err, sp_buf_code(&st->key), "no room for a pod's spec");
+	sched_spec *s = sp_map_get(&st->specs, sp_buf_view(&st->key));
+	if (s != NULL) {
+		*ret = sched_spec_ref(s);
+		return SP_OK;
+	}
+	s = sp_try_alloc(sizeof *s);
 	if (s == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod");
 	sp_arena_init(&s->arena, SPEC_ARENA_BYTES);
-	sp_str key = spec_key(&s->arena, pod);
-	sched_spec *known = key.ptr == NULL ? NULL : sp_map_get(&st->specs, key);
-	if (known != NULL || key.ptr == NULL) {
-		spec_free(st, s);
-		if (known == NULL)
-			return sp_fail(err, SP_ENOMEM, "no room for a pod's spec");
-		*ret = sched_spec_ref(known);
-		return SP_OK;
-	}
 	sp_err why = {0};
-	sp_code code = read_spec(st, s, pod, &why);
-	if (code == SP_OK) {
-		s->key = key;
-		code = sp_map_put(&st->specs, s->key, s, NULL);
-		if (code != SP_OK)
-			s->key = (sp_str){0};
-	}
+	sp_code code = spec_make(st, pod, s, &why);
 	if (code != SP_OK) {
 		spec_free(st, s);
 		return why.code != SP_OK ? sp_fail(err, code, "%s", why.msg)
 					 : sp_fail(err, code, "no memory for a pod's spec");
 	}
-	s->refs = 1;
 	*ret = s;
 	return SP_OK;
 }

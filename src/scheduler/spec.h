@@ -136,6 +136,9 @@ typedef struct sched_spec {
 	struct sched_armed *armed; /* what is counted for it (arm.h), once such a pod was to be placed */
 } sched_spec;
 
+/* The text of what the plugins read; a pod that says more is refused. */
+#define SCHED_SPEC_BYTES_MAX ((size_t)2 << 20)
+
 /*
  * The spec of a pod, from the table or made; one reference is the caller's. SP_EINVAL: something in it cannot
  * be read (the message names the pod).

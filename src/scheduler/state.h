@@ -141,6 +141,7 @@ struct sched_state {
 	struct sched_column *columns_oldest, *columns_newest;
 	uint32_t n_columns;
 	struct sched_volumes *volumes; /* plugins/volumes.h */
+	sp_buf key;                    /* scratch: what a spec is looked up by */
 };
 
 sched_state *sched_state_new(void) SP_MUST_USE; /* NULL: no memory */

@@ -12,7 +12,7 @@ static int64_t priority(int64_t sum, size_t n_containers)
 	return SCHED_SCORE_MAX * (sum - MIN_BYTES) / (max - MIN_BYTES);
 }
 
-static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 {
 	const sched_spec *s = c->spec;
 	int64_t *sum = NULL;
@@ -22,7 +22,7 @@ static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 			continue;
 		if (sum == NULL && (sum = sp_try_new(&c->arena, int64_t, c->st->t.n)) == NULL) {
 			c->code = SP_ENOMEM;
-			return false;
+			return NULL;
 		}
 		/* What many nodes have draws less: else pods would pile up where an image came first. */
 		double spread = (double)image->n / (double)c->st->t.n_present;
@@ -32,13 +32,13 @@ static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 	}
 	*uniform = 0;
 	if (sum == NULL)
-		return false;
+		return NULL;
 	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
 		out[slot] = (int32_t)priority(sum[slot], s->n_containers);
 		if (raw != NULL)
 			raw[slot] = out[slot];
 	}
-	return true;
+	return out;
 }
 
 const sched_plugin sched_image_locality = {.name = "ImageLocality", .score = score};

@@ -102,39 +102,57 @@ static bool placed_anti_holds(const sched_cycle *c, uint32_t slot, const sched_o
 	return true;
 }
 
-/* Clears the nodes of domains that count something. */
-static void clear_domains(const sched_cycle *c, uint64_t *nodes, const sched_topo_count *t)
+/* Marks of each domain, and of the lack of one; scratch of one call of filter. */
+static uint8_t *marks(sched_cycle *c, const sched_topology *t, uint8_t none)
 {
-	if (t->total == 0)
-		return;
-	SCHED_BITS_EACH (slot, nodes, c->n_words) {
-		uint32_t d = t->topology->domain[slot];
-		if (d != SCHED_NO_DOMAIN && t->count[d] > 0)
-			sched_bit_clear(nodes, slot);
+	uint8_t *bad = sp_try_new(&c->arena, uint8_t, t->n_domains + 1);
+	if (bad == NULL)
+		c->code = SP_ENOMEM;
+	else
+		bad[t->n_domains] = none;
+	return bad;
+}
+
+/* Every term needs its label; and a pod to be with, unless this one may be the first. */
+static void filter_affinity(sched_cycle *c, uint64_t *nodes)
+{
+	bool first = may_be_first(c, 0, NULL);
+	for (size_t i = 0; i < c->spec->n_affinity; i++) {
+		const sched_topo_count *t = c->affinity.affinity[i];
+		uint8_t *bad = marks(c, t->topology, 1);
+		for (uint32_t d = 0; bad != NULL && d < t->topology->n_domains; d++)
+			bad[d] = !first && t->count[d] == 0;
+		if (bad != NULL)
+			sched_k_clear(nodes, t->topology->domain, bad, t->topology->n_domains, c->st->t.n);
 	}
+}
+
+static void filter_anti(sched_cycle *c, uint64_t *nodes, const sched_topo_count *t)
+{
+	uint8_t *bad = t->total == 0 ? NULL : marks(c, t->topology, 0);
+	for (uint32_t d = 0; bad != NULL && d < t->topology->n_domains; d++)
+		bad[d] = t->count[d] > 0;
+	if (bad != NULL)
+		sched_k_clear(nodes, t->topology->domain, bad, t->topology->n_domains, c->st->t.n);
+}
+
+static void filter_placed(sched_cycle *c, uint64_t *nodes, const sched_carried *k)
+{
+	uint8_t *bad = k->n_anti == 0 ? NULL : marks(c, k->topology, 0);
+	for (uint32_t d = 0; bad != NULL && d < k->topology->n_domains; d++)
+		bad[d] = k->anti[d] > 0;
+	if (bad != NULL)
+		sched_k_clear(nodes, k->topology->domain, bad, k->topology->n_domains, c->st->t.n);
 }
 
 static void filter(sched_cycle *c, uint64_t *nodes)
 {
 	const sched_pod_class *pc = c->spec->pc;
-	if (c->spec->n_affinity > 0) {
-		SCHED_BITS_EACH (slot, nodes, c->n_words) {
-			if (!affinity_holds(c, slot, NULL))
-				sched_bit_clear(nodes, slot);
-		}
-	}
+	filter_affinity(c, nodes);
 	for (size_t i = 0; i < c->spec->n_anti; i++)
-		clear_domains(c, nodes, c->affinity.anti[i]);
-	for (uint32_t i = 0; i < pc->n_carried; i++) {
-		const sched_carried *k = pc->carried[i];
-		if (k->n_anti == 0)
-			continue;
-		SCHED_BITS_EACH (slot, nodes, c->n_words) {
-			uint32_t d = k->topology->domain[slot];
-			if (d != SCHED_NO_DOMAIN && k->anti[d] > 0)
-				sched_bit_clear(nodes, slot);
-		}
-	}
+		filter_anti(c, nodes, c->affinity.anti[i]);
+	for (uint32_t i = 0; i < pc->n_carried; i++)
+		filter_placed(c, nodes, pc->carried[i]);
 }
 
 static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_overlay *o, sched_status *why)
@@ -214,57 +232,87 @@ static bool prescore(sched_cycle *c)
 	return any;
 }
 
-static void sum_soft(const sched_cycle *c, int64_t *sum)
+/* What each domain of one topology is worth, over all terms that speak of it. */
+static bool add_topology(sched_cycle *c, const sched_topology *t)
 {
-	for (size_t i = 0; i < c->spec->n_soft; i++) {
-		const sched_topo_count *t = c->affinity.soft[i];
-		int64_t weight = c->spec->soft[i].weight;
-		if (t->total == 0)
-			continue;
-		SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-			uint32_t d = t->topology->domain[slot];
-			if (d != SCHED_NO_DOMAIN)
-				sum[slot] += weight * t->count[d];
-		}
-	}
-}
-
-static void sum_carried(const sched_cycle *c, int64_t *sum)
-{
-	const sched_pod_class *pc = c->spec->pc;
-	for (uint32_t i = 0; i < pc->n_carried; i++) {
-		const sched_carried *k = pc->carried[i];
-		if (!attracts(c->profile, k))
-			continue;
-		SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-			uint32_t d = k->topology->domain[slot];
-			if (d != SCHED_NO_DOMAIN)
-				sum[slot] += k->soft[d] + c->profile->hard_affinity_weight * k->affinity[d];
-		}
-	}
-}
-
-static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
-{
-	int64_t *sum = c->sums, min = INT64_MAX, max = INT64_MIN;
-	memset(sum, 0, c->st->t.n * sizeof *sum);
-	sum_soft(c, sum);
-	sum_carried(c, sum);
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-		min = SP_MIN(min, sum[slot]);
-		max = SP_MAX(max, sum[slot]);
-	}
-	if (raw != NULL)
-		memcpy(raw, sum, c->st->t.n * sizeof *raw);
-	*uniform = 0;
-	if (max <= min)
+	const sched_spec *s = c->spec;
+	int64_t *value = sp_try_new(&c->arena, int64_t, t->n_domains + 1),
+		hard = c->profile->hard_affinity_weight;
+	if (value == NULL)
 		return false;
-	double range = (double)(max - min);
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-		double part = (double)(sum[slot] - min) / range;
-		out[slot] = (int32_t)(SCHED_SCORE_MAX * part);
+	for (size_t i = 0; i < s->n_soft; i++) {
+		const sched_topo_count *k = c->affinity.soft[i];
+		for (uint32_t d = 0; k->topology == t && k->total > 0 && d < t->n_domains; d++)
+			value[d] += (int64_t)s->soft[i].weight * k->count[d];
+	}
+	for (uint32_t i = 0; i < s->pc->n_carried; i++) {
+		const sched_carried *k = s->pc->carried[i];
+		for (uint32_t d = 0; k->topology == t && attracts(c->profile, k) && d < t->n_domains; d++)
+			value[d] += k->soft[d] + hard * k->affinity[d];
+	}
+	sched_k_gather(c->sums, t->domain, value, t->n_domains, c->st->t.n);
+	return true;
+}
+
+static const sched_topology *nth_topology(const sched_cycle *c, size_t i)
+{
+	return i < c->spec->n_soft ? c->affinity.soft[i]->topology
+				   : c->spec->pc->carried[i - c->spec->n_soft]->topology;
+}
+
+static bool add_all(sched_cycle *c)
+{
+	size_t n = c->spec->n_soft + c->spec->pc->n_carried;
+	for (size_t i = 0; i < n; i++) {
+		bool seen = false;
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = nth_topology(c, k) == nth_topology(c, i);
+		if (!seen && !add_topology(c, nth_topology(c, i)))
+			return false;
 	}
 	return true;
+}
+
+#define TABLE_MAX 8192
+
+static int32_t share(int64_t above, double range)
+{
+	double part = (double)above / range;
+	return (int32_t)(SCHED_SCORE_MAX * part);
+}
+
+/* Sums to 0..100. There are few different ones as a rule: each is worked out once. */
+static void normalise(const sched_cycle *c, int32_t *table, int64_t min, int64_t max, int32_t *out)
+{
+	double range = (double)(max - min);
+	for (int64_t i = 0; table != NULL && i <= max - min; i++)
+		table[i] = share(i, range);
+	for (uint32_t slot = 0; slot < c->st->t.n; slot++) {
+		int64_t above = c->sums[slot] - min;
+		if (c->mask[slot] != 0)
+			out[slot] = table != NULL ? table[above] : share(above, range);
+	}
+}
+
+static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+{
+	int64_t min, max;
+	int32_t *table = NULL;
+	memset(c->sums, 0, c->st->t.n * sizeof *c->sums);
+	if (!add_all(c)) {
+		c->code = SP_ENOMEM;
+		return NULL;
+	}
+	sched_k_range64(c->sums, c->mask, c->st->t.n, &min, &max);
+	if (raw != NULL)
+		memcpy(raw, c->sums, c->st->t.n * sizeof *raw);
+	*uniform = 0;
+	if (max <= min)
+		return NULL;
+	if (max - min < TABLE_MAX)
+		table = sp_try_new(&c->arena, int32_t, (size_t)(max - min) + 1);
+	normalise(c, table, min, max, out);
+	return out;
 }
 
 const sched_plugin sched_inter_pod_affinity = {.name = "InterPodAffinity",

@@ -112,7 +112,7 @@ static bool prescore(sched_cycle *c)
 	return c->spec->preferred_key.len > 0 || c->profile->n_added_preferred > 0;
 }
 
-static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 {
 	const sched_profile *p = c->profile;
 	const sched_column *col = NULL;
@@ -123,17 +123,18 @@ static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 					       c->spec);
 		if (col == NULL) {
 			c->code = SP_ENOMEM;
-			return false;
+			return NULL;
 		}
 	}
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
+	for (uint32_t slot = 0; slot < c->st->t.n; slot++)
 		out[slot] = col == NULL ? 0 : col->a[slot];
-		if (p->n_added_preferred > 0)
+	if (p->n_added_preferred > 0) {
+		SCHED_BITS_EACH (slot, c->feasible, c->n_words)
 			out[slot] +=
 				sum_terms(p->added_preferred, p->n_added_preferred, c->st->t.nodes[slot]);
-		if (raw != NULL)
-			raw[slot] = out[slot];
 	}
+	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
+		raw[slot] = out[slot];
 	return sched_normalise(c, out, false, out, uniform);
 }
 

@@ -241,18 +241,16 @@ static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_over
 	return why->verdict;
 }
 
-static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 {
+	(void)out;
 	(void)uniform;
 	c->code = sched_fit_column(c);
 	if (c->code != SP_OK)
-		return false;
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-		out[slot] = c->fit.column->a[slot];
-		if (raw != NULL)
-			raw[slot] = out[slot];
-	}
-	return true;
+		return NULL;
+	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
+		raw[slot] = c->fit.column->a[slot];
+	return c->fit.column->a;
 }
 
 const sched_plugin sched_node_resources_fit = {

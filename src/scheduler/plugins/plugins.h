@@ -6,6 +6,7 @@
 #pragma once
 
 #include "scheduler/cycle.h"
+#include "scheduler/kernels.h"
 
 typedef struct sched_plugin {
 	const char *name;
@@ -21,10 +22,11 @@ typedef struct sched_plugin {
 	/* False: nothing to score for this pod. */
 	bool (*prescore)(sched_cycle *c);
 	/*
-	 * Scores normalised to 0..100 for the feasible nodes; true when they differ from node to node, else
-	 * *uniform is what each gets. `raw` (may be NULL) gets what they were made of.
+	 * Scores of each slot, normalised to 0..100 over the feasible nodes: `out`, or a column of its own.
+	 * NULL: they do not differ, *uniform is what each node gets. `raw` (may be NULL) gets what they were
+	 * made of.
 	 */
-	bool (*score)(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw);
+	const int32_t *(*score)(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw);
 } sched_plugin;
 
 /* By sched_plugin_id. */
@@ -38,9 +40,10 @@ extern const sched_plugin sched_node_unschedulable, sched_node_name, sched_taint
 
 #define SCHED_SCORE_MAX 100
 
-/* out = 100 * raw / max over the feasible nodes (reversed: 100 - that); all 0 (100) when max is 0. The result
- * is as of `score`. U: plugins/helper/normalize_score.go. */
-bool sched_normalise(const sched_cycle *c, const int32_t *raw, bool reverse, int32_t *out, int32_t *uniform);
+/* out = 100 * raw / max over the feasible nodes (reversed: 100 - that); all 0 (100) when max is 0. Returns as
+ * score does. U: plugins/helper/normalize_score.go. */
+const int32_t *sched_normalise(const sched_cycle *c, const int32_t *raw, bool reverse, int32_t *out,
+			       int32_t *uniform);
 
 /* The domain of a label key among a node's labels, without a topology. */
 static inline const sp_str *sched_node_label(const sched_node *n, sp_str key)

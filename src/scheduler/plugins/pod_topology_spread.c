@@ -145,15 +145,18 @@ static bool too_skewed(const sched_spread_one *one, uint32_t d, int64_t change)
 
 static void filter(sched_cycle *c, uint64_t *nodes)
 {
-	SCHED_BITS_EACH (slot, nodes, c->n_words) {
-		for (size_t i = 0; i < c->hard.n; i++) {
-			const sched_spread_one *one = &c->hard.items[i];
-			uint32_t d = one->topology->domain[slot];
-			if (d == SCHED_NO_DOMAIN || too_skewed(one, d, 0)) {
-				sched_bit_clear(nodes, slot);
-				break;
-			}
+	for (size_t i = 0; i < c->hard.n; i++) {
+		const sched_spread_one *one = &c->hard.items[i];
+		const sched_topology *t = one->topology;
+		uint8_t *bad = sp_try_new(&c->arena, uint8_t, t->n_domains + 1);
+		if (bad == NULL) {
+			c->code = SP_ENOMEM;
+			return;
 		}
+		for (uint32_t d = 0; d < t->n_domains; d++)
+			bad[d] = too_skewed(one, d, 0);
+		bad[t->n_domains] = 1;
+		sched_k_clear(nodes, t->domain, bad, t->n_domains, c->st->t.n);
 	}
 }
 
@@ -228,39 +231,38 @@ static bool prescore(sched_cycle *c)
 
 /* ln(domains + 2): what keeps few large domains from weighing less than many small ones. The domains are
  * those of feasible nodes; the lack of the label is one, too. */
-static double weight_of(const sched_cycle *c, const sched_spread_one *one, const uint64_t *nodes,
-			uint8_t *seen)
+static double weight_of(const sched_cycle *c, const sched_topology *t, const uint64_t *nodes, uint8_t *seen)
 {
 	size_t size = 0;
-	if (one->topology->hostname)
+	uint64_t lacking = 0;
+	if (t->hostname)
 		return log((double)(sched_bits_count(nodes, c->n_words) + 2));
-	bool lacking = false;
-	SCHED_BITS_EACH (slot, nodes, c->n_words) {
-		uint32_t d = one->topology->domain[slot];
-		if (d == SCHED_NO_DOMAIN) {
-			lacking = true;
-		} else if (seen[d] == 0) {
+	for (size_t w = 0; w < c->n_words; w++)
+		lacking |= nodes[w] & ~t->placed[w];
+	for (size_t w = 0; w < c->n_words && size < t->n_live; w++) {
+		for (uint64_t left = nodes[w] & t->placed[w]; left != 0; left &= left - 1) {
+			uint32_t d = t->domain[w * 64 + (size_t)__builtin_ctzll(left)];
+			size += seen[d] == 0;
 			seen[d] = 1;
-			size++;
 		}
 	}
-	return log((double)(size + lacking + 2));
+	return log((double)(size + (lacking != 0) + 2));
 }
 
-/* What a node in each domain gets for one constraint; for host names of each node, whatever the policies say.
- */
+static double part(uint32_t count, double weight, int32_t max_skew)
+{
+	double weighted = (double)count * weight;
+	return weighted + (double)(max_skew - 1);
+}
+
+/* What a node in each domain gets for one constraint; the last element is for nodes without the label. */
 static double *parts_of(sched_cycle *c, sched_spread_one *one, double weight)
 {
 	uint32_t n = one->topology->n_domains;
-	double *part = sp_try_new(&c->arena, double, n + 1);
-	if (part == NULL)
-		return NULL;
-	double base = (double)(one->c->max_skew - 1);
-	for (uint32_t d = 0; d < n; d++) {
-		double weighted = (double)(one->count[d] < 0 ? 0 : one->count[d]) * weight;
-		part[d] = weighted + base;
-	}
-	return part;
+	double *parts = sp_try_new(&c->arena, double, n + 1);
+	for (uint32_t d = 0; parts != NULL && d < n; d++)
+		parts[d] = part(one->count[d] < 0 ? 0 : (uint32_t)one->count[d], weight, one->c->max_skew);
+	return parts;
 }
 
 /* Half away from zero; x is not negative. */
@@ -270,93 +272,65 @@ static int32_t rounded(double x)
 	return (int32_t)(whole + (x - (double)whole >= 0.5));
 }
 
-typedef struct part_list {
-	const uint32_t **domain;
-	double **part, *host_weight;
-	size_t n;
-} part_list;
-
-static bool make_parts(sched_cycle *c, const uint64_t *scored, part_list *l)
+/* By host name: the pods of each node itself, whatever the policies say. */
+static void add_hosts(sched_cycle *c, const sched_spread_one *one, double weight)
 {
-	l->n = c->weak.n;
-	l->domain = sp_try_new(&c->arena, const uint32_t *, l->n);
-	l->part = sp_try_new(&c->arena, double *, l->n);
-	l->host_weight = sp_try_new(&c->arena, double, l->n);
-	if (l->domain == NULL || l->part == NULL || l->host_weight == NULL)
+	for (uint32_t slot = 0; slot < c->st->t.n; slot++) {
+		if (one->topology->domain[slot] != SCHED_NO_DOMAIN)
+			c->reals[slot] += part(one->group == NULL ? 0 : one->group->node_count[slot], weight,
+					       one->c->max_skew);
+	}
+}
+
+static bool add_constraint(sched_cycle *c, sched_spread_one *one, const uint64_t *scored)
+{
+	const sched_topology *t = one->topology;
+	uint8_t *seen = sp_try_new(&c->arena, uint8_t, t->n_domains + 1);
+	if (seen == NULL)
 		return false;
-	for (size_t i = 0; i < l->n; i++) {
-		sched_spread_one *one = &c->weak.items[i];
-		uint8_t *seen = sp_try_new(&c->arena, uint8_t, one->topology->n_domains + 1);
-		uint64_t *nodes = sp_try_new(&c->arena, uint64_t, c->n_words + 1);
-		if (seen == NULL || nodes == NULL)
-			return false;
-		double weight = weight_of(c, one, scored, seen);
-		l->domain[i] = one->topology->domain;
-		l->host_weight[i] = weight;
-		if (one->topology->hostname)
-			continue;
-		eligible(c, one->c, c->weak.require_all ? c->weak.has_keys : c->st->t.present, nodes);
-		if (!c->weak.require_all) {
-			for (size_t w = 0; w < c->n_words; w++)
-				nodes[w] &= one->topology->placed[w];
-		}
-		count_domains(c, one, nodes);
-		l->part[i] = parts_of(c, one, weight);
-		if (l->part[i] == NULL)
-			return false;
+	double weight = weight_of(c, t, scored, seen);
+	if (t->hostname) {
+		add_hosts(c, one, weight);
+		return true;
 	}
-	return true;
+	uint64_t *nodes = c->scratch_bits;
+	eligible(c, one->c, c->weak.require_all ? c->weak.has_keys : t->placed, nodes);
+	count_domains(c, one, nodes);
+	double *parts = parts_of(c, one, weight);
+	if (parts != NULL)
+		sched_k_gather_f64(c->reals, t->domain, parts, t->n_domains, c->st->t.n);
+	return parts != NULL;
 }
 
-static int32_t score_node(const sched_cycle *c, const part_list *l, uint32_t slot)
+static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 {
-	double sum = 0;
-	for (size_t i = 0; i < l->n; i++) {
-		const sched_spread_one *one = &c->weak.items[i];
-		uint32_t d = l->domain[i][slot];
-		if (d == SCHED_NO_DOMAIN)
-			continue;
-		if (l->part[i] != NULL) {
-			sum += l->part[i][d];
-		} else {
-			double n = one->group == NULL ? 0 : (double)one->group->node_count[slot];
-			double weighted = n * l->host_weight[i];
-			sum += weighted + (double)(one->c->max_skew - 1);
-		}
-	}
-	return rounded(sum);
-}
-
-static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
-{
-	part_list l;
-	int32_t max = 0, min = INT32_MAX;
-	(void)uniform;
 	uint64_t *scored = sp_try_new(&c->arena, uint64_t, c->n_words + 1);
-	for (size_t w = 0; w < c->n_words && scored != NULL; w++)
+	int32_t *mask = sp_try_new(&c->arena, int32_t, c->st->t.n + 1);
+	bool ok = scored != NULL && mask != NULL;
+	(void)uniform;
+	for (size_t w = 0; w < c->n_words && ok; w++)
 		scored[w] = c->feasible[w] & (c->weak.require_all ? c->weak.has_keys[w] : UINT64_MAX);
-	if (scored == NULL || !make_parts(c, scored, &l)) {
+	memset(c->reals, 0, c->st->t.n * sizeof *c->reals);
+	for (size_t i = 0; i < c->weak.n && ok; i++)
+		ok = add_constraint(c, &c->weak.items[i], scored);
+	if (!ok) {
 		c->code = SP_ENOMEM;
-		return false;
+		return NULL;
 	}
-	SCHED_BITS_EACH (slot, scored, c->n_words) {
-		out[slot] = score_node(c, &l, slot);
-		max = SP_MAX(max, out[slot]);
-		min = SP_MIN(min, out[slot]);
-	}
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-		bool counted = sched_bit(scored, slot);
-		if (raw != NULL)
-			raw[slot] = counted ? out[slot] : 0;
-		if (!counted)
+	sched_k_mask(mask, scored, c->st->t.n);
+	for (uint32_t slot = 0; slot < c->st->t.n; slot++)
+		out[slot] = rounded(c->reals[slot]);
+	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
+		raw[slot] = out[slot] & mask[slot];
+	int64_t max = SP_MAX(0, sched_k_max(out, mask, c->st->t.n)), min = sched_k_min(out, mask, c->st->t.n);
+	for (uint32_t slot = 0; slot < c->st->t.n; slot++) {
+		if (mask[slot] == 0)
 			out[slot] = 0;
-		else if (max == 0)
-			out[slot] = SCHED_SCORE_MAX;
 		else
-			out[slot] =
-				(int32_t)((int64_t)SCHED_SCORE_MAX * ((int64_t)max + min - out[slot]) / max);
+			out[slot] = max == 0 ? SCHED_SCORE_MAX
+					     : (int32_t)(SCHED_SCORE_MAX * (max + min - out[slot]) / max);
 	}
-	return true;
+	return out;
 }
 
 const sched_plugin sched_pod_topology_spread = {.name = "PodTopologySpread",

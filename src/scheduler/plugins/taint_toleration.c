@@ -69,17 +69,16 @@ static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_over
 	return SCHED_UNRESOLVABLE;
 }
 
-static bool score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
 {
 	if (c->st->n_soft_taints == 0 || c->taint_soft == NULL) {
 		*uniform = SCHED_SCORE_MAX;
-		return false;
+		return NULL;
 	}
-	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
+	for (uint32_t slot = 0; slot < c->st->t.n; slot++)
 		out[slot] = c->taint_soft[c->st->t.taint_class[slot]];
-		if (raw != NULL)
-			raw[slot] = out[slot];
-	}
+	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
+		raw[slot] = out[slot];
 	return sched_normalise(c, out, true, out, uniform);
 }
 
