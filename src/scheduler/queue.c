@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/queue.h"
+
+#include "base/alloc.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define AGE_SHIFT 24u /* ages are compared in units of 17 ms; ties by who came first */
+
+void sched_queue_init(sched_queue *q, const sched_state *st)
+{
+	*q = (sched_queue){.st = st, .initial_backoff_ns = SECOND_NS, .max_backoff_ns = 10 * SECOND_NS};
+	sp_map_init(&q->by_key);
+	sp_heap_init(&q->active);
+	sp_heap_init(&q->backoff);
+	sp_list_init(&q->waiting);
+	sp_list_init(&q->gated);
+}
+
+/* Takes it out of whichever place it is in. */
+static void leave(sched_queue *q, sched_queued *p)
+{
+	sp_heap_remove(p->place == SCHED_BACKOFF ? &q->backoff : &q->active, &p->heap);
+	q->n_waiting -= p->place == SCHED_WAITING;
+	q->n_gated -= p->place == SCHED_GATED;
+	sp_list_remove(&p->list);
+	p->place = SCHED_NOWHERE;
+}
+
+static void drop(sched_queue *q, sched_queued *p)
+{
+	leave(q, p);
+	(void)sp_map_remove(&q->by_key, p->key);
+	sp_free(p);
+}
+
+void sched_queue_done(sched_queue *q)
+{
+	const sp_map_entry *e;
+	for (size_t i = 0; (e = sp_map_next(&q->by_key, &i)) != NULL;) {
+		leave(q, e->value);
+		sp_free(e->value);
+	}
+	sp_map_done(&q->by_key);
+	sp_heap_done(&q->active);
+	sp_heap_done(&q->backoff);
+}
+
+/* Higher priority first, then older. */
+static uint64_t active_key(const sched_queued *p)
+{
+	uint64_t order = (uint64_t)((int64_t)INT32_MAX - p->pod->spec->priority);
+	return order << 32 | ((p->since_ns >> AGE_SHIFT) & UINT32_MAX);
+}
+
+static void wait(sched_queue *q, sched_queued *p, sched_place place)
+{
+	p->place = (uint8_t)place;
+	sp_list_push_back(place == SCHED_GATED ? &q->gated : &q->waiting, &p->list);
+	q->n_gated += place == SCHED_GATED;
+	q->n_waiting += place == SCHED_WAITING;
+}
+
+/* Without memory for a heap it waits for the flush of long waits: late, but not lost. */
+static void push(sched_queue *q, sched_queued *p, sched_place place)
+{
+	bool active = place == SCHED_ACTIVE;
+	p->place = (uint8_t)place;
+	if (sp_heap_push(active ? &q->active : &q->backoff, &p->heap, active ? active_key(p) : p->until_ns) !=
+	    SP_OK)
+		wait(q, p, SCHED_WAITING);
+}
+
+/* Back-off ends on whole seconds, so that pods that failed together go on together. */
+static uint64_t backoff_end(const sched_queue *q, const sched_queued *p)
+{
+	uint32_t n = p->n_errors > 0 ? p->n_errors : p->n_rejected;
+	uint64_t ns = q->initial_backoff_ns;
+	for (uint32_t i = 1; i < n && ns < q->max_backoff_ns; i++)
+		ns *= 2;
+	ns = SP_MIN(ns, q->max_backoff_ns);
+	return (p->since_ns + ns) / SECOND_NS * SECOND_NS + (ns == 0 ? 0 : SECOND_NS);
+}
+
+static bool backing_off(const sched_queued *p, uint64_t now_ns)
+{
+	return p->until_ns > now_ns;
+}
+
+/* On its way to be decided. */
+static void advance(sched_queue *q, sched_queued *p, uint64_t now_ns)
+{
+	leave(q, p);
+	if (p->pod->spec->n_gates > 0)
+		wait(q, p, SCHED_GATED);
+	else
+		push(q, p, backing_off(p, now_ns) ? SCHED_BACKOFF : SCHED_ACTIVE);
+}
+
+sched_queued *sched_queue_find(const sched_queue *q, sp_str key)
+{
+	return sp_map_get(&q->by_key, key);
+}
+
+static sched_queued *entry_new(sched_queue *q, sp_str key, uint64_t now_ns)
+{
+	sched_queued *p = sp_try_alloc(sizeof *p + key.len);
+	if (p == NULL)
+		return NULL;
+	char *text = (char *)(p + 1);
+	memcpy(text, key.ptr, key.len);
+	p->key = (sp_str){text, key.len};
+	sp_list_init(&p->list);
+	p->added_ns = p->since_ns = now_ns;
+	if (sp_map_put(&q->by_key, p->key, p, NULL) == SP_OK)
+		return p;
+	sp_free(p);
+	return NULL;
+}
+
+sp_code sched_queue_put(sched_queue *q, const sched_pod *pod, sched_own_change change, uint64_t now_ns)
+{
+	sched_queued *p = sched_queue_find(q, pod->key);
+	if (p == NULL) {
+		p = entry_new(q, pod->key, now_ns);
+		if (p == NULL)
+			return SP_ENOMEM;
+		change = SCHED_OWN_SPEC;
+	}
+	p->pod = pod;
+	bool moves = p->place == SCHED_NOWHERE || p->place == SCHED_ACTIVE || change == SCHED_OWN_SPEC;
+	if (p->place != SCHED_BEING_DECIDED && moves)
+		advance(q, p, now_ns);
+	return SP_OK;
+}
+
+void sched_queue_remove(sched_queue *q, sp_str key)
+{
+	sched_queued *p = sched_queue_find(q, key);
+	if (p != NULL)
+		drop(q, p);
+}
+
+sched_queued *sched_queue_pop(sched_queue *q, uint64_t now_ns)
+{
+	(void)sched_queue_flush(q, now_ns);
+	sp_heap_node *node = sp_heap_pop(&q->active);
+	if (node == NULL) {
+		/* Errors are not worth an early try. */
+		node = sp_heap_peek(&q->backoff);
+		if (node == NULL || SP_CONTAINER_OF(node, sched_queued, heap)->n_errors > 0)
+			return NULL;
+		sp_heap_remove(&q->backoff, node);
+	}
+	sched_queued *p = SP_CONTAINER_OF(node, sched_queued, heap);
+	p->place = SCHED_BEING_DECIDED;
+	p->attempts++;
+	p->until_ns = 0;
+	return p;
+}
+
+void sched_queue_failed(sched_queue *q, sched_queued *p, uint32_t rejectors, uint64_t now_ns)
+{
+	leave(q, p);
+	p->since_ns = now_ns;
+	p->rejectors = rejectors;
+	if (rejectors != 0) {
+		p->n_rejected++;
+		p->n_errors = 0;
+	} else {
+		p->n_errors++;
+	}
+	p->until_ns = backoff_end(q, p);
+	if (rejectors != 0)
+		wait(q, p, SCHED_WAITING);
+	else
+		push(q, p, SCHED_BACKOFF);
+}
+
+static bool helps(const sched_queue *q, const sched_queued *p, const sched_change *change)
+{
+	for (uint32_t left = p->rejectors; left != 0; left &= left - 1) {
+		if (sched_hint(q->st, p->pod->spec, (sched_plugin_id)__builtin_ctz(left), change))
+			return true;
+	}
+	return p->rejectors == 0;
+}
+
+void sched_queue_event(sched_queue *q, const sched_change *change, uint64_t now_ns)
+{
+	SP_LIST_FOREACH (node, &q->waiting) {
+		sched_queued *p = SP_CONTAINER_OF(node, sched_queued, list);
+		if (helps(q, p, change))
+			advance(q, p, now_ns);
+	}
+}
+
+uint64_t sched_queue_flush(sched_queue *q, uint64_t now_ns)
+{
+	for (sp_heap_node *node; (node = sp_heap_peek(&q->backoff)) != NULL && node->key <= now_ns;)
+		advance(q, SP_CONTAINER_OF(node, sched_queued, heap), now_ns);
+	/* The list is in the order of failing. */
+	SP_LIST_FOREACH (node, &q->waiting) {
+		sched_queued *p = SP_CONTAINER_OF(node, sched_queued, list);
+		if (p->since_ns + SCHED_UNSCHEDULABLE_MAX_NS > now_ns)
+			break;
+		advance(q, p, now_ns);
+	}
+	sp_heap_node *first = sp_heap_peek(&q->backoff);
+	uint64_t next = first == NULL ? UINT64_MAX : first->key;
+	if (!sp_list_is_empty(&q->waiting)) {
+		const sched_queued *p = SP_CONTAINER_OF(q->waiting.next, sched_queued, list);
+		next = SP_MIN(next, p->since_ns + SCHED_UNSCHEDULABLE_MAX_NS);
+	}
+	return next;
+}

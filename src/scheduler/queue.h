@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pods that wait for a node. Active ones are popped by priority, then by age; those that failed wait in
+ * back-off; those that no node suits wait until something changes that the plugins which turned them down
+ * care about (hints.h). U: pkg/scheduler/backend/queue.
+ *
+ * A pure library: the time comes with each call, in nanoseconds of any monotonic clock. Upstream replays the
+ * events that came while a pod was being decided; here a decision and its outcome happen in one turn of the
+ * loop, so none can come in between, and a pod whose binding fails later waits in back-off whatever happened.
+ */
+#pragma once
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "scheduler/hints.h"
+
+#define SCHED_UNSCHEDULABLE_MAX_NS UINT64_C(300000000000) /* then they are tried again whatever happened */
+
+typedef enum sched_place {
+	SCHED_NOWHERE,
+	SCHED_ACTIVE,
+	SCHED_BACKOFF,       /* was turned down, or an error came up */
+	SCHED_WAITING,       /* for an event */
+	SCHED_GATED,         /* for its gates */
+	SCHED_BEING_DECIDED, /* popped, not done */
+} sched_place;
+
+/* One pod, in place while the queue knows it. */
+typedef struct sched_queued {
+	sp_str key; /* its own copy: the pod is replaced by newer ones */
+	const sched_pod *pod;
+	uint64_t added_ns, since_ns; /* first seen; last time it failed or was added */
+	uint64_t until_ns;           /* of back-off */
+	uint32_t attempts, n_rejected, n_errors;
+	uint32_t rejectors; /* bits of sched_plugin_id */
+	uint8_t place;      /* sched_place */
+	sp_heap_node heap;
+	sp_list list; /* waiting, gated */
+} sched_queued;
+
+typedef struct sched_queue {
+	const sched_state *st;
+	sp_map by_key;
+	sp_heap active, backoff;
+	sp_list waiting, gated;
+	size_t n_waiting, n_gated;
+	uint64_t initial_backoff_ns, max_backoff_ns;
+} sched_queue;
+
+void sched_queue_init(sched_queue *q, const sched_state *st);
+/* Forgets all pods. */
+void sched_queue_done(sched_queue *q);
+
+/* A pending pod of the state that is new or replaces the one of its key (whose memory may be gone); what it
+ * changed decides whether it is tried again. SP_ENOMEM. */
+sp_code sched_queue_put(sched_queue *q, const sched_pod *pod, sched_own_change change,
+			uint64_t now_ns) SP_MUST_USE;
+/* Bound, deleted, or of another scheduler now. Harmless when unknown. */
+void sched_queue_remove(sched_queue *q, sp_str key);
+sched_queued *sched_queue_find(const sched_queue *q, sp_str key);
+
+/* The next one to decide, or NULL; its caller says what came of it. Pods in back-off after a rejection are
+ * taken early when nobody else waits. */
+sched_queued *sched_queue_pop(sched_queue *q, uint64_t now_ns);
+/* No node suits; `rejectors` are the plugins that said so. None: an error. */
+void sched_queue_failed(sched_queue *q, sched_queued *p, uint32_t rejectors, uint64_t now_ns);
+
+/* Something happened: pods that it may help go on. */
+void sched_queue_event(sched_queue *q, const sched_change *change, uint64_t now_ns);
+
+/* Ends back-offs and long waits that are over. Returns when to call again; UINT64_MAX: nothing waits for
+ * time. */
+uint64_t sched_queue_flush(sched_queue *q, uint64_t now_ns);
