@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `sampan scheduler simulate`: decisions about a snapshot on standard input. */
+/* `sampan scheduler`: the scheduler alone, against any Kubernetes API server; or about a snapshot on standard
+ * input. */
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/version.h"
 #include "cli/cli.h"
+#include "cli/flags.h"
+#include "client/election.h"
+#include "io/uv/uv.h"
+#include "scheduler/scheduler.h"
 #include "scheduler/simulate.h"
 
 #define CHUNK_BYTES ((size_t)256 << 10)
@@ -40,24 +52,206 @@ static int simulate(void)
 	return sp_code_lookup(code)->exit_code;
 }
 
-static int help(void)
+/* ---- live ---- */
+
+typedef struct flags {
+	sp_str kubeconfig, context, config, log_level, lease_ns, lease_name;
+	bool leader_elect;
+	int64_t seed;
+} flags;
+
+typedef struct process {
+	flags f;
+	sp_arena arena;
+	sp_world *world;
+	sp_log *log;
+	sp_client *client;
+	sp_election *election;
+	scheduler *scheduler;
+	sched_config config;
+	sp_signal_watch *term, *interrupt;
+	unsigned n_open; /* parts that are still to close */
+	bool stopping;
+	sp_code failed;
+} process;
+
+static int64_t wall_ns(void *arg)
 {
-	printf("Usage: sampan scheduler simulate <SNAPSHOT >DECISIONS\n\n"
-	       "Reads one cluster snapshot (JSON) and prints, for each pod to decide, which nodes are "
-	       "feasible, why the\n"
-	       "others are not, every plugin's score and what preemption would do.\n");
-	return 0;
+	return sp_wall_ns(((process *)arg)->world);
+}
+
+static void on_closed(void *arg)
+{
+	process *p = arg;
+	if (--p->n_open == 0)
+		sp_world_stop(p->world);
+}
+
+static void on_given_back(void *arg)
+{
+	process *p = arg;
+	sp_client_close(p->client, on_closed, p);
+}
+
+static void stop(process *p)
+{
+	p->stopping = true;
+	p->n_open = 1;
+	if (p->scheduler != NULL) {
+		p->n_open++;
+		scheduler_close(p->scheduler, on_closed, p);
+	}
+	if (p->election != NULL)
+		sp_election_close(p->election, on_given_back, p); /* the client is needed for that */
+	else
+		sp_client_close(p->client, on_closed, p);
+}
+
+static void on_stop(void *arg, int signal)
+{
+	process *p = arg;
+	if (p->stopping)
+		_exit(128 + signal); /* asked twice */
+	stop(p);
+}
+
+static void lead(void *arg)
+{
+	process *p = arg;
+	sp_err err = {0};
+	const scheduler_opts o = {.client = p->client,
+				  .log = p->log,
+				  .config = &p->config,
+				  .seed = p->f.seed != 0 ? (uint64_t)p->f.seed : sp_random_u64(p->world)};
+	if (scheduler_new(&o, &p->scheduler, &err) == SP_OK)
+		return;
+	sp_log(p->log, SP_LOG_ERROR, "the scheduler does not start", SP_KE(&err));
+	p->failed = err.code;
+	if (!p->stopping)
+		stop(p);
+}
+
+/* Whoever leads now must not be disturbed by us: whatever is under way ends with this process. */
+static void on_lost(void *arg)
+{
+	process *p = arg;
+	p->election = NULL;
+	sp_log(p->log, SP_LOG_ERROR, "leadership lost: this process ends");
+	_exit(1);
+}
+
+static sp_code open_client(process *p, sp_err *err)
+{
+	sp_client_config config;
+	if (p->f.kubeconfig.len > 0) {
+		SP_TRY(sp_client_config_load(p->world, &p->arena, p->f.kubeconfig, p->f.context, &config,
+					     err));
+	} else {
+		SP_TRY(sp_client_config_in_cluster(
+			p->world, &p->arena, sp_str_c(secure_getenv("KUBERNETES_SERVICE_HOST")),
+			sp_str_c(secure_getenv("KUBERNETES_SERVICE_PORT")), SP_STR(""), &config, err));
+	}
+	return sp_client_new(
+		p->world,
+		&(sp_client_opts){.config = &config, .user_agent = SP_STR("sampan-scheduler/" SP_VERSION)},
+		&p->client, err);
+}
+
+/* "host_4f1d…": unique for each process. */
+static sp_code elect(process *p, sp_err *err)
+{
+	char host[256] = "";
+	if (gethostname(host, sizeof host - 1) != 0)
+		host[0] = '\0';
+	sp_str identity =
+		sp_arena_printf(&p->arena, "%s_%016llx", host, (unsigned long long)sp_random_u64(p->world));
+	const sp_election_opts o = {.client = p->client,
+				    .log = p->log,
+				    .ns = p->f.lease_ns,
+				    .name = p->f.lease_name,
+				    .identity = identity,
+				    .on_leading = lead,
+				    .on_lost = on_lost,
+				    .arg = p};
+	return sp_election_new(&o, &p->election, err);
+}
+
+static sp_code start(process *p, sp_err *err)
+{
+	sp_log_level level;
+	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
+	SP_TRY(sp_world_uv_new(&p->world, err));
+	sp_hash_key seed;
+	sp_random(p->world, &seed, sizeof seed);
+	sp_hash_seed_set(seed);
+	p->log = sp_log_new(&(sp_log_opts){.level = level,
+					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
+					   .component = "scheduler",
+					   .wall_ns = wall_ns,
+					   .write = sp_log_to_stderr,
+					   .arg = p});
+	sp_log_dump_on_crash(p->log);
+	sched_config_default(&p->config);
+	if (p->f.config.len > 0)
+		SP_TRY(sched_config_load(p->world, &p->arena, p->f.config, &p->config, err));
+	SP_TRY(open_client(p, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	if (p->f.leader_elect)
+		return elect(p, err);
+	lead(p);
+	return SP_OK;
+}
+
+static void finish(process *p)
+{
+	sp_signal_watch_free(p->term);
+	sp_signal_watch_free(p->interrupt);
+	scheduler_free(p->scheduler);
+	sp_election_free(p->election);
+	sp_client_free(p->client);
+	sp_log_free(p->log);
+	sp_world_uv_free(p->world);
+	sp_arena_done(&p->arena);
 }
 
 int cli_scheduler(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
-		if (cli_is_help(argv[i]))
-			return help();
-	}
+	process p = {.f = {.log_level = SP_STR("info"),
+			   .lease_ns = SP_STR("kube-system"),
+			   .lease_name = SP_STR("kube-scheduler"),
+			   .leader_elect = true}};
+	const cli_flag table[] = {
+		{"config", CLI_STR, &p.f.config, "file with a KubeSchedulerConfiguration"},
+		{"context", CLI_STR, &p.f.context, "of the kubeconfig; default: its current one"},
+		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "where the API server is; default: the pod's own"},
+		{"leader-elect", CLI_BOOL, &p.f.leader_elect, "work only while holding the lease"},
+		{"leader-elect-resource-name", CLI_STR, &p.f.lease_name, "name of the lease"},
+		{"leader-elect-resource-namespace", CLI_STR, &p.f.lease_ns, "its namespace"},
+		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"seed", CLI_I64, &p.f.seed, "of the choice among equally good nodes; 0: a random one"},
+	};
+	sp_err err = {0};
+	bool help;
 	if (argc == 2 && strcmp(argv[1], "simulate") == 0)
 		return simulate();
-	(void)fprintf(stderr, "sampan scheduler: %s; 'sampan scheduler --help' says what there is\n",
-		      argc < 2 ? "what to do is missing" : "unknown arguments");
-	return CLI_EXIT_USAGE;
+	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
+		(void)fprintf(stderr, "sampan scheduler: %s\n", err.msg);
+		return CLI_EXIT_USAGE;
+	}
+	if (help) {
+		cli_flags_help(
+			"sampan scheduler [FLAGS]\n       sampan scheduler simulate <SNAPSHOT >DECISIONS",
+			table, SP_LEN(table));
+		return 0;
+	}
+	sp_arena_init(&p.arena, (size_t)16 << 20);
+	sp_code code = start(&p, &err);
+	if (code == SP_OK)
+		sp_world_run(p.world);
+	else
+		(void)fprintf(stderr, "sampan scheduler: %s\n", err.msg);
+	finish(&p);
+	code = code == SP_OK ? p.failed : code;
+	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
 }

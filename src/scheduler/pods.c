@@ -288,6 +288,8 @@ void sched_forget(sched_state *st, sched_pod *pod)
 {
 	detach(st, pod);
 	pod->node_name = (sp_str){0};
+	sp_free(pod->node_name_text);
+	pod->node_name_text = NULL;
 }
 
 sp_code sched_nominate(sched_state *st, sched_pod *pod, sp_str node)

@@ -173,6 +173,11 @@ sched_pod *sched_find_pod(const sched_state *st, sp_str key);
  * forget. */
 sp_code sched_assume(sched_state *st, sched_pod *pod, sp_str node) SP_MUST_USE;
 void sched_forget(sched_state *st, sched_pod *pod);
+/* It is on its node by our word only. */
+static inline bool sched_is_assumed(const sched_pod *pod)
+{
+	return pod->node_name_text != NULL;
+}
 /* The node a pending pod of the state holds room on; "" for none. */
 sp_code sched_nominate(sched_state *st, sched_pod *pod, sp_str node) SP_MUST_USE;
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of the live scheduler. */
+#pragma once
+
+#include "base/list.h"
+#include "client/events.h"
+#include "client/informer.h"
+#include "scheduler/cycle.h"
+#include "scheduler/preempt.h"
+#include "scheduler/queue.h"
+#include "scheduler/scheduler.h"
+
+#define LIVE_BINDINGS 256u  /* under way at once, unless told otherwise */
+#define LIVE_WRITES 4096u   /* of all kinds; more conditions are left to the next failure */
+#define LIVE_PODS_A_TURN 64 /* decided before the loop goes on */
+
+typedef enum live_kind {
+	LIVE_PODS,
+	LIVE_NODES,
+	LIVE_NAMESPACES,
+	LIVE_SERVICES,
+	LIVE_REPLICA_SETS,
+	LIVE_STATEFUL_SETS,
+	LIVE_REPLICATION_CONTROLLERS,
+	LIVE_BUDGETS,
+	LIVE_KINDS_
+} live_kind;
+
+typedef struct live_watch {
+	sp_informer_watch watch;
+	scheduler *s;
+	live_kind kind;
+} live_watch;
+
+typedef struct live_profile {
+	sched_cycle cycle;
+	sp_events *events;
+} live_profile;
+
+struct scheduler {
+	sp_client *client;
+	sp_world *world;
+	sp_log *log;
+	const sched_config *config;
+	uint64_t seed;
+	uint32_t in_flight;
+	sched_state *st;
+	sched_queue queue;
+	live_profile profiles[SCHED_PROFILES_MAX];
+	sp_informers *informers;
+	sp_informer *informer[LIVE_KINDS_];
+	live_watch watches[LIVE_KINDS_];
+	sp_arena scratch; /* of one object or one write */
+	sp_defer turn;    /* decide some pods */
+	sp_timer flush;
+	sp_list writes; /* under way */
+	size_t n_writes, n_binding;
+	bool ready, closing;
+	void (*on_closed)(void *arg);
+	void *closed_arg;
+	sp_defer closed;
+	scheduler_stats stats;
+};
+
+/* ---- following (follow.c) ---- */
+
+sp_code live_follow(scheduler *s, sp_err *err) SP_MUST_USE;
+/* The profile of a pod; NULL: it belongs to another scheduler. */
+live_profile *live_profile_of(scheduler *s, const sched_pod *pod);
+/* A pod as the cache has it now. */
+void live_refresh(scheduler *s, sp_str key);
+/* A pod left its node, or was never there after all: others may go on. */
+void live_pod_gone(scheduler *s, const sched_pod *pod);
+
+/* ---- deciding (live.c) ---- */
+
+/* There may be something to decide. */
+void live_wake(scheduler *s);
+/* The state is broken: nothing can be decided any more. */
+void live_broken(scheduler *s);
+
+/* ---- writing (write.c) ---- */
+
+/* Binds a pod that is assumed on its node. */
+void live_bind(scheduler *s, const sched_pod *pod);
+/* The condition of a pod that was not placed, and the node it is nominated to (empty: none). */
+void live_tell(scheduler *s, const sched_pod *pod, sp_str reason, sp_str message, sp_str nominated);
+/* Evicts a victim for a pod. */
+void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod);
+void live_event(scheduler *s, const sched_pod *pod, bool is_warning, const char *reason, const char *action,
+		sp_str text);
+void live_cancel_writes(scheduler *s);
