@@ -668,7 +668,7 @@ static void put_octal(uint8_t *head, field f, uint64_t v)
 		head[f.at + i] = (uint8_t)('0' + (v & 7));
 }
 
-sp_code sp_tar_head(uint8_t out[SP_TAR_BLOCK], sp_str name, uint64_t size_bytes, sp_err *err)
+sp_code sp_tar_head(uint8_t out[SP_TAR_BLOCK], sp_str name, uint32_t mode, uint64_t size_bytes, sp_err *err)
 {
 	bool dir = sp_str_ends(name, SP_STR("/"));
 	uint32_t sum = 0;
@@ -677,7 +677,7 @@ sp_code sp_tar_head(uint8_t out[SP_TAR_BLOCK], sp_str name, uint64_t size_bytes,
 			       SP_ARG(name), f_name.n);
 	memset(out, 0, SP_TAR_BLOCK);
 	memcpy(out + f_name.at, name.ptr, name.len);
-	put_octal(out, f_mode, dir ? 0755 : 0644);
+	put_octal(out, f_mode, mode);
 	put_octal(out, f_uid, 0);
 	put_octal(out, f_gid, 0);
 	put_octal(out, f_mtime, 0);

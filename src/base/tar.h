@@ -78,6 +78,7 @@ sp_code sp_tar_data(sp_tar *t, const uint8_t **ret, size_t *ret_n, uint64_t *ret
 /* Reads the source to its end (what stands after the archive). */
 sp_code sp_tar_drain(sp_tar *t, sp_err *err) SP_MUST_USE;
 
-/* The head of a plain file (mode 0644, no owner, no date) or of a directory (name ends with '/', 0755).
- * SP_ETOOLARGE: a name over 100 bytes. */
-sp_code sp_tar_head(uint8_t out[SP_TAR_BLOCK], sp_str name, uint64_t size_bytes, sp_err *err) SP_MUST_USE;
+/* The head of a plain file or of a directory (name ends with '/'), without owner and date. SP_ETOOLARGE: a
+ * name over 100 bytes. */
+sp_code sp_tar_head(uint8_t out[SP_TAR_BLOCK], sp_str name, uint32_t mode, uint64_t size_bytes,
+		    sp_err *err) SP_MUST_USE;

@@ -14,6 +14,7 @@ static const cli_verb verbs[] = {
 	{"service-proxy", "send traffic for services to their pods, on this node", cli_service_proxy},
 	{"status", "show the roles of this machine", cli_status},
 	{"image", "images of this node: pull, import, export, list, remove, prune", cli_image},
+	{"up", "start everything, with a sample to look at", cli_up},
 	{"version", "print the version of sampan and of the Kubernetes API it serves", cli_version},
 };
 

@@ -9,16 +9,19 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/cluster.h"
 #include "cli/flags.h"
+#include "cli/host_names.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
 #include "keys/pki.h"
 #include "supervisor/supervisor.h"
 
-#define ARGS_MAX 16u
+#define ARGS_MAX 24u
 
 typedef struct flags {
-	sp_str data_dir, run_dir, bind_address, advertise, user, log_level;
+	sp_str data_dir, run_dir, bind_address, advertise, user, log_level, node_name;
+	sp_str service_cidr, pod_cidr, cluster_dns, cluster_domain;
 	int64_t port;
 } flags;
 
@@ -57,7 +60,7 @@ static void add(args *a, const char *flag, sp_str value)
 	a->at[a->n++] = sp_arena_printf(&a->p->arena, "--%s=" SP_FMT, flag, SP_ARG(value)).ptr;
 }
 
-static sp_str below(args *a, sp_str dir, const char *name)
+static sp_str in_dir(args *a, sp_str dir, const char *name)
 {
 	return sp_arena_printf(&a->p->arena, SP_FMT "/%s", SP_ARG(dir), name);
 }
@@ -65,25 +68,94 @@ static sp_str below(args *a, sp_str dir, const char *name)
 static void api_args(args *a)
 {
 	const process *p = a->p;
-	add(a, "data-dir", below(a, p->f.data_dir, "api"));
+	add(a, "data-dir", in_dir(a, p->f.data_dir, "api"));
 	add(a, "bind-address", p->f.bind_address);
 	add(a, "advertise-address", p->f.advertise);
 	add(a, "secure-port", sp_arena_printf(&a->p->arena, "%u", (unsigned)p->f.port));
+	add(a, "service-cluster-ip-range", p->f.service_cidr);
 	add(a, "tls-cert-file", p->pki.tls_crt);
 	add(a, "tls-private-key-file", p->pki.tls_key);
 	add(a, "client-ca-file", p->pki.ca_crt);
 }
 
+static void controllers_args(args *a)
+{
+	add(a, "root-ca-file", a->p->pki.ca_crt);
+}
+
+static void no_args(args *a)
+{
+	(void)a;
+}
+
+/* Programs that stand beside this one. */
+static sp_str beside(args *a, const char *name)
+{
+	sp_str self = sp_str_c(a->p->self);
+	return in_dir(a, sp_str_sub(self, 0, (size_t)sp_str_rindex(self, '/')), name);
+}
+
+static sp_str cri_socket(args *a)
+{
+	return SP_CONCAT(&a->p->arena, SP_STR("unix://"), in_dir(a, a->p->f.run_dir, "cri.sock"));
+}
+
+static void cri_args(args *a)
+{
+	const process *p = a->p;
+	add(a, "listen", cri_socket(a));
+	add(a, "root", p->f.data_dir);
+	add(a, "run-dir", in_dir(a, p->f.run_dir, "runtime"));
+	add(a, "pod-cidr", p->f.pod_cidr);
+	add(a, "shim", beside(a, "containerd-shim-sampan-v1"));
+	add(a, "unpack", beside(a, "sampan-unpack"));
+}
+
+static void node_args(args *a)
+{
+	const process *p = a->p;
+	add(a, "container-runtime-endpoint", cri_socket(a));
+	add(a, "node-name", p->f.node_name);
+	add(a, "node-ip", p->f.advertise);
+	add(a, "root-dir", in_dir(a, p->f.data_dir, "node"));
+	add(a, "cluster-dns", p->f.cluster_dns);
+	add(a, "cluster-domain", p->f.cluster_domain);
+}
+
+static void service_proxy_args(args *a)
+{
+	add(a, "hostname-override", a->p->f.node_name);
+}
+
+static void dns_args(args *a)
+{
+	add(a, "address", SP_STR("0.0.0.0:" CLI_DNS_PORT));
+	add(a, "cluster-domain", a->p->f.cluster_domain);
+}
+
 typedef struct role_plan {
 	const char *name, *verb;
 	void (*args)(args *a);
-	bool is_root;           /* else it runs as the user */
-	keys_pki_client client; /* whom the API server sees; without a file: none */
+	bool is_root;     /* else it runs as the user */
+	const char *user; /* whom the API server sees: "%" is the node's name; NULL: it is no client */
+	const char *group;
 } role_plan;
 
+/* Those that others are clients of come first. */
 static const role_plan plans[] = {
-	{"api", "apiserver", api_args, false, {0}},
+	{"api", "apiserver", api_args, false, NULL, NULL},
+	{"controllers", "controllers", controllers_args, false, "system:kube-controller-manager", NULL},
+	{"scheduler", "scheduler", no_args, false, "system:kube-scheduler", NULL},
+	{"dns", "dns", dns_args, false, "system:sampan-dns", NULL},
+	{"service-proxy", "service-proxy", service_proxy_args, true, "system:kube-proxy", NULL},
+	{"cri", "cri", cri_args, true, NULL, NULL},
+	{"node", "node", node_args, true, "system:node:%", "system:nodes"},
 };
+
+static sp_str kubeconfig_of(process *p, const role_plan *plan)
+{
+	return sp_arena_printf(&p->arena, SP_FMT "/pki/%s.kubeconfig", SP_ARG(p->f.data_dir), plan->name);
+}
 
 static void add_role(process *p, const role_plan *plan)
 {
@@ -91,6 +163,8 @@ static void add_role(process *p, const role_plan *plan)
 	a.at[a.n++] = p->self;
 	a.at[a.n++] = plan->verb;
 	plan->args(&a);
+	if (plan->user != NULL)
+		add(&a, "kubeconfig", kubeconfig_of(p, plan));
 	add(&a, "log-level", p->f.log_level);
 	a.at[a.n] = NULL;
 	p->roles[p->n_roles++] = (sup_role){.name = plan->name,
@@ -108,6 +182,17 @@ static sp_code check_flags(const flags *f, sp_err *err)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 1 to 65535");
 	if (!sp_str_starts(f->data_dir, SP_STR("/")) || !sp_str_starts(f->run_dir, SP_STR("/")))
 		return sp_fail(err, SP_EINVAL, "--data-dir and --run-dir are absolute paths");
+	return SP_OK;
+}
+
+static sp_code find_names(process *p, sp_err *err)
+{
+	if (p->f.advertise.len == 0)
+		p->f.advertise = cli_host_address(&p->arena);
+	if (p->f.node_name.len == 0)
+		p->f.node_name = cli_host_name(&p->arena);
+	if (p->f.node_name.len == 0)
+		return sp_fail(err, SP_EINVAL, "this machine has no name: give --node-name");
 	return SP_OK;
 }
 
@@ -143,6 +228,17 @@ static sp_code give(process *p, sp_str path, uint32_t mode, sp_err *err)
 	return p->has_user ? sp_path_own(p->world, path, p->uid, p->gid, mode, err) : SP_OK;
 }
 
+static sp_code make_client(process *p, const role_plan *plan, const keys_pki_opts *o, sp_str address,
+			   sp_err *err)
+{
+	sp_str file = sp_arena_printf(&p->arena, "%s.kubeconfig", plan->name), user = sp_str_c(plan->user);
+	if (sp_str_ends(user, SP_STR("%")))
+		user = SP_CONCAT(&p->arena, sp_str_sub(user, 0, user.len - 1), p->f.node_name);
+	const keys_pki_client c = {file.ptr, user, sp_str_c(plan->group)};
+	SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, o, address, &c, err));
+	return plan->is_root ? SP_OK : give(p, kubeconfig_of(p, plan), 0600, err);
+}
+
 static sp_code make_keys(process *p, sp_err *err)
 {
 	sp_str dir = sp_arena_printf(&p->arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
@@ -159,13 +255,8 @@ static sp_code make_keys(process *p, sp_err *err)
 	SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, &keys_pki_admin, err));
 	SP_TRY(give(p, p->pki.tls_key, 0600, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++) {
-		const keys_pki_client *c = &plans[i].client;
-		if (c->file == NULL)
-			continue;
-		SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, c, err));
-		sp_str path = sp_arena_printf(&p->arena, SP_FMT "/%s", SP_ARG(dir), c->file);
-		if (!plans[i].is_root)
-			SP_TRY(give(p, path, 0600, err));
+		if (plans[i].user != NULL)
+			SP_TRY(make_client(p, &plans[i], &o, address, err));
 	}
 	return SP_OK;
 }
@@ -201,6 +292,7 @@ static sp_code start(process *p, sp_err *err)
 					   .write = sp_log_to_stderr,
 					   .arg = p});
 	(void)umask(022);
+	SP_TRY(find_names(p, err));
 	SP_TRY(find_self(p, err));
 	SP_TRY(find_user(p, err));
 	SP_TRY(make_keys(p, err));
@@ -222,15 +314,24 @@ int cli_server(int argc, char **argv)
 	process p = {.f = {.data_dir = SP_STR("/var/lib/sampan"),
 			   .run_dir = SP_STR("/run/sampan"),
 			   .bind_address = SP_STR("0.0.0.0"),
-			   .advertise = SP_STR("127.0.0.1"),
+			   .service_cidr = SP_STR("10.96.0.0/16"),
+			   .pod_cidr = SP_STR("10.88.0.0/16"),
+			   .cluster_dns = SP_STR(CLI_DNS_ADDRESS),
+			   .cluster_domain = SP_STR("cluster.local"),
 			   .log_level = SP_STR("info"),
 			   .port = 6443}};
 	const cli_flag table[] = {
-		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
+		{"advertise-address", CLI_STR, &p.f.advertise,
+		 "address clients are told to use; default: of the first interface"},
 		{"bind-address", CLI_STR, &p.f.bind_address, "address of the API to listen at"},
+		{"cluster-dns", CLI_STR, &p.f.cluster_dns, "address of the service of the cluster's DNS"},
+		{"cluster-domain", CLI_STR, &p.f.cluster_domain, "zone of services and pods"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "what is kept: database, keys, images"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"node-name", CLI_STR, &p.f.node_name, "name of this node; default: of the machine"},
+		{"pod-cidr", CLI_STR, &p.f.pod_cidr, "prefix of pods' addresses"},
 		{"run-dir", CLI_STR, &p.f.run_dir, "what is gone after a reboot: sockets, mounts"},
+		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidr, "prefix of services' addresses"},
 		{"secure-port", CLI_I64, &p.f.port, "port of the API"},
 		{"user", CLI_STR, &p.f.user, "who runs what needs no root; default: the invoking user"},
 	};
@@ -246,9 +347,12 @@ int cli_server(int argc, char **argv)
 	}
 	sp_arena_init(&p.arena, (size_t)1 << 20);
 	sp_code code = start(&p, &err);
-	if (code == SP_OK)
+	if (code == SP_OK) {
+		/* For who waits: a line, and no more of it. */
+		printf("kubeconfig " SP_FMT "/pki/%s\n", SP_ARG(p.f.data_dir), keys_pki_admin.file);
+		(void)fflush(stdout);
 		sp_world_run(p.world);
-	else
+	} else
 		(void)fprintf(stderr, "sampan server: %s\n", err.msg);
 	sup_free(p.supervisor);
 	sp_signal_watch_free(p.term);

@@ -2,7 +2,6 @@
 /* `sampan service-proxy`: what sends traffic for Services to their pods on this node. */
 #include <signal.h>
 #include <stdio.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -10,6 +9,7 @@
 #include "base/version.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/host_names.h"
 #include "client/call.h"
 #include "host/nft.h"
 #include "io/uv/uv.h"
@@ -97,12 +97,10 @@ static void on_stop(void *arg, int signal)
 
 static sp_code find_node(process *p, sp_err *err)
 {
-	struct utsname names;
-	if (p->f.node.len > 0)
-		return SP_OK;
-	if (uname(&names) != 0)
-		return sp_fail(err, SP_EINTERNAL, "this machine has no name: give --hostname-override");
-	p->f.node = sp_arena_try_dup(&p->arena, sp_str_c(names.nodename));
+	if (p->f.node.len == 0)
+		p->f.node = cli_host_name(&p->arena);
+	if (p->f.node.len == 0)
+		return sp_fail(err, SP_EINVAL, "this machine has no name: give --hostname-override");
 	return SP_OK;
 }
 

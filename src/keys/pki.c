@@ -191,7 +191,7 @@ static sp_code write_kubeconfig(pki_run *p, sp_str address, const keys_pki_clien
 	const char *user = sp_arena_printf(p->arena, SP_FMT, SP_ARG(client->user)).ptr;
 	sp_x509_template t = template_of(p, user, LEAF_DAYS, SP_X509_CLIENT);
 	t.organizations = &client->group;
-	t.n_organizations = 1;
+	t.n_organizations = client->group.len > 0 ? 1 : 0;
 	SP_TRY(sp_key_new(&key, err));
 	SP_TRY(sp_x509_issue(&t, key, p->ca, &crt, err));
 	sp_code code = print_kubeconfig(p, address, client->user, key, sp_buf_view(&crt), &out, err);

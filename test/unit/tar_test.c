@@ -22,7 +22,7 @@ static void head(uint8_t *out, char type, const char *name, const char *link, ui
 {
 	uint32_t sum = 0;
 	sp_err err;
-	SP_ASSERT(sp_tar_head(out, sp_str_c(name), size, &err) == SP_OK);
+	SP_ASSERT(sp_tar_head(out, sp_str_c(name), 0644, size, &err) == SP_OK);
 	out[156] = (uint8_t)type;
 	memcpy(out + 157, link, strlen(link));
 	memset(out + 148, ' ', 8);
@@ -43,8 +43,8 @@ SP_TEST(tar, reads_what_it_writes)
 		source s = {bytes, sizeof bytes, 0, step};
 		sp_tar_init(&t, fill, &s);
 		memset(bytes, 0, sizeof bytes);
-		T_OK(sp_tar_head(bytes, SP_STR("dir/"), 0, T_ERR));
-		T_OK(sp_tar_head(bytes + 512, SP_STR("dir/file"), 600, T_ERR));
+		T_OK(sp_tar_head(bytes, SP_STR("dir/"), 0755, 0, T_ERR));
+		T_OK(sp_tar_head(bytes + 512, SP_STR("dir/file"), 0644, 600, T_ERR));
 		memset(bytes + 1024, 'x', 600);
 		t_row("step %zu", step);
 		T_OK(sp_tar_next(&t, &e, T_ERR));

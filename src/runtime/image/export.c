@@ -55,7 +55,7 @@ static sp_code put(sp_file *f, uint64_t *at, const void *bytes, size_t n, sp_err
 static sp_code put_head(sp_file *f, uint64_t *at, sp_str name, uint64_t size, sp_err *err)
 {
 	uint8_t head[SP_TAR_BLOCK];
-	SP_TRY(sp_tar_head(head, name, size, err));
+	SP_TRY(sp_tar_head(head, name, sp_str_ends(name, SP_STR("/")) ? 0755 : 0644, size, err));
 	return put(f, at, head, sizeof head, err);
 }
 

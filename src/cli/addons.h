@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects that `sampan up` puts into a cluster: what its DNS needs, and the sample. */
+#pragma once
+
+#include "base/arena.h"
+#include "client/call.h"
+
+#define CLI_SAMPLE_NAME "hello"
+#define CLI_SAMPLE_IMAGE "localhost/sampan-sample:latest"
+
+typedef struct cli_addon {
+	sp_gvr gvr;
+	sp_str ns, name, json;
+} cli_addon;
+
+/* In the order in which they are applied, in the arena. `node_ip` is where DNS is served. */
+const cli_addon *cli_addons(sp_arena *a, sp_str node_ip, size_t *ret_n);

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the roles of one cluster agree about. */
+#pragma once
+
+#define CLI_DNS_ADDRESS "10.96.0.10" /* of the service kube-dns, as upstream's installers choose it */
+#define CLI_DNS_PORT "10053" /* where it is served on a node: the well-known port may be somebody else's */
