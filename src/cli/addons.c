@@ -4,6 +4,27 @@
 #include "cli/cluster.h"
 
 static const cli_addon fixed[] = {
+	/* All controllers are one client, so it has what they need together. It may not grant, sign or act as
+	   others. */
+	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
+	 {NULL, 0},
+	 SP_STR_INIT("sampan:controllers"),
+	 SP_STR_INIT("{\"apiVersion\":\"rbac.authorization.k8s.io/"
+		     "v1\",\"kind\":\"ClusterRole\",\"metadata\":{\"name\":"
+		     "\"sampan:controllers\"},\"rules\":[{\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"
+		     "\"verbs\":[\"get\","
+		     "\"list\",\"watch\",\"create\",\"update\",\"patch\",\"delete\",\"deletecollection\"]},{"
+		     "\"nonResourceURLs\":[\"*\"],\"verbs\":[\"get\"]}]}")},
+	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterrolebindings")},
+	 {NULL, 0},
+	 SP_STR_INIT("sampan:controllers"),
+	 SP_STR_INIT("{\"apiVersion\":\"rbac.authorization.k8s.io/"
+		     "v1\",\"kind\":\"ClusterRoleBinding\",\"metadata\":{"
+		     "\"name\":\"sampan:controllers\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s."
+		     "io\",\"kind\":"
+		     "\"ClusterRole\",\"name\":\"sampan:controllers\"},\"subjects\":[{\"kind\":\"User\","
+		     "\"apiGroup\":"
+		     "\"rbac.authorization.k8s.io\",\"name\":\"system:kube-controller-manager\"}]}")},
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
 	 {NULL, 0},
 	 SP_STR_INIT("sampan:dns"),

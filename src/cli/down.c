@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `sampan down`: stops every role of this machine and waits until they are gone. */
+/* `sampan down`: stops every role of this machine, then its pods; nothing of either is left but the data. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/leftovers.h"
 #include "cli/running.h"
+#include "io/uv/uv.h"
 
 /* The pidfd is opened before the signal, so the number cannot mean another process in between. */
 static sp_code stop(int64_t pid, sp_err *err)
@@ -26,10 +31,51 @@ static sp_code stop(int64_t pid, sp_err *err)
 	return code;
 }
 
+/* Runs a verb of this program and waits for it. */
+static sp_code run(const char *const *args, sp_err *err)
+{
+	char self[4096];
+	const char *argv[8] = {self};
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	int status = 0;
+	pid_t pid;
+	if (n <= 0)
+		return sp_fail(err, SP_EINTERNAL, "/proc/self/exe can't be read: is /proc mounted?");
+	self[n] = '\0';
+	for (size_t i = 0; args[i] != NULL; i++)
+		argv[i + 1] = args[i];
+	int errnum = posix_spawn(&pid, self, NULL, NULL, (char *const *)(uintptr_t)argv, environ);
+	if (errnum != 0)
+		return sp_fail_sys(err, errnum, "start '%s'", self);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0)
+		return sp_fail(err, SP_EINTERNAL, "sampan %s failed", args[0]);
+	return SP_OK;
+}
+
+/* Pods outlive the roles; they and what the kernel was told go last. */
+static sp_code clean_up(sp_world *w, sp_arena *a, sp_str data_dir, sp_str run_dir, sp_err *err)
+{
+	const char *cri[] = {"cri",
+			     "--cleanup",
+			     SP_CONCAT(a, SP_STR("--root="), data_dir).ptr,
+			     SP_CONCAT(a, SP_STR("--run-dir="), run_dir, SP_STR("/runtime")).ptr,
+			     SP_CONCAT(a, SP_STR("--listen=unix://"), run_dir, SP_STR("/cri.sock")).ptr,
+			     "--log-level=warn",
+			     NULL};
+	static const char *const proxy[] = {"service-proxy", "--cleanup", NULL};
+	SP_TRY(run(cri, err));
+	SP_TRY(run(proxy, err));
+	SP_TRY(cli_unmount_below(w, a, SP_CONCAT(a, data_dir, SP_STR("/node")), err));
+	return cli_remove_cgroups(w, a, SP_STR("kubepods"), err);
+}
+
 int cli_down(int argc, char **argv)
 {
-	sp_str run_dir = SP_STR("/run/sampan");
-	const cli_flag table[] = {{"run-dir", CLI_STR, &run_dir, "as given to sampan server"}};
+	sp_str data_dir = SP_STR("/var/lib/sampan"), run_dir = SP_STR("/run/sampan");
+	const cli_flag table[] = {{"data-dir", CLI_STR, &data_dir, "as given to sampan server"},
+				  {"run-dir", CLI_STR, &run_dir, "as given to sampan server"}};
 	sp_err err = {0};
 	bool help;
 	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
@@ -41,15 +87,21 @@ int cli_down(int argc, char **argv)
 		return 0;
 	}
 	SP_CLEANUP(sp_arena_done) sp_arena a;
-	sp_arena_init(&a, (size_t)1 << 20);
+	sp_arena_init(&a, (size_t)64 << 20);
 	cli_running r;
 	sp_code code = cli_running_find(&a, run_dir, &r, &err);
-	if (code == SP_ENOTFOUND) {
-		printf("%s\n", err.msg);
-		return 0;
-	}
-	if (code == SP_OK)
+	if (code == SP_OK) {
 		code = stop(r.pid, &err);
+	} else if (code == SP_ENOTFOUND) {
+		printf("%s\n", err.msg);
+		code = SP_OK; /* but pods of one that was killed may be left */
+	}
+	sp_world *w = NULL;
+	if (code == SP_OK)
+		code = sp_world_uv_new(&w, &err);
+	if (code == SP_OK)
+		code = clean_up(w, &a, data_dir, run_dir, &err);
+	sp_world_uv_free(w);
 	if (code == SP_OK)
 		return 0;
 	(void)fprintf(stderr, "sampan down: %s\n", err.msg);

@@ -457,9 +457,12 @@ static void make_image(up *u)
 		start_server(u);
 		return;
 	}
-	const char *argv[] = {u->self,  "image",
-			      "import", SP_CONCAT(&u->arena, SP_STR("--data-dir="), u->f.data_dir).ptr,
-			      tar.ptr,  NULL};
+	const char *argv[] = {u->self,
+			      "image",
+			      "import",
+			      tar.ptr,
+			      SP_CONCAT(&u->arena, SP_STR("--data-dir="), u->f.data_dir).ptr,
+			      NULL};
 	u->waiting_for = "the sample's image";
 	run_then(u, argv, on_imported);
 }

@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What a newcomer does: sampan up, look, scale, down; then nothing may be left in mounts, interfaces, cgroups, rules, processes.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+skip() {
+	echo "skip up ($1)"
+	echo '0 passed, 0 failed, 1 skipped'
+	exit 0
+}
+command -v curl >/dev/null 2>&1 || skip 'curl is not on PATH'
+make -s VARIANT=release all >/dev/null || exit 1
+bin=$PWD/build/release
+tmp=$(mktemp -d)
+chmod 755 "$tmp"
+p=0 f=0
+dirs="--data-dir=$tmp/data --run-dir=$tmp/run"
+# shellcheck disable=SC2086
+trap '"$bin/sampan" down $dirs >/dev/null 2>&1; rm -rf "$tmp"' EXIT
+# shellcheck disable=SC2086
+"$bin/sampan" doctor --data-dir="$tmp/data" --run-dir="$tmp/run" >"$tmp/doctor" || skip "this machine can not: $(grep ^fail "$tmp/doctor" | tr '\n' ' ')"
+
+left() {
+	{
+		grep -F "$tmp" /proc/self/mountinfo | cut -d' ' -f5
+		ip -o link 2>/dev/null | grep -oE ': (sampan0|sp[0-9a-f]{6,})' | sort
+		find /sys/fs/cgroup -maxdepth 2 -name 'kubepods*' 2>/dev/null | sort
+		pgrep -f "$tmp/run" | grep -v "^$$\$"
+		[ ! -d /proc/sys/net/netfilter ] || command -v nft >/dev/null && nft list tables 2>/dev/null | grep sampan-
+	} >"$1"
+}
+# says NAME TEXT COMMAND…: its output holds the text.
+says() {
+	name=$1 text=$2
+	shift 2
+	"$@" >"$tmp/out" 2>&1
+	if grep -qF -- "$text" "$tmp/out"; then
+		p=$((p + 1))
+	else
+		f=$((f + 1))
+		echo "FAIL $name: no '$text' from $*"
+		sed 's/^/  /' "$tmp/out" | head -n 30
+		grep -v '"level":"info"' "$tmp/data/server.log" 2>/dev/null | tail -n 10 | cut -c1-300
+	fi
+}
+left "$tmp/before"
+# shellcheck disable=SC2086
+{
+	says up 'the sample answers at its Service' "$bin/sampan" up $dirs --timeout=100
+	says again 'sampan is up already' "$bin/sampan" up $dirs
+}
+says status 'node         running' "$bin/sampan" status --run-dir="$tmp/run"
+for what in certificate-authority-data:ca.pem client-certificate-data:crt.pem client-key-data:key.pem; do
+	sed -n "s/^ *${what%%:*}: //p" "$tmp/data/pki/admin.kubeconfig" | base64 -d >"$tmp/${what#*:}"
+done
+url=$(sed -n 's/^    server: //p' "$tmp/data/pki/admin.kubeconfig")
+api() {
+	method=$1 path=$2
+	shift 2
+	curl -sS -A test --max-time 60 --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" -X "$method" "$@" "$url$path"
+}
+deployments=/apis/apps/v1/namespaces/default/deployments
+says node '"type":"Ready"' api GET /api/v1/nodes
+address=$(api GET /api/v1/namespaces/default/services/hello | sed -n 's/.*"clusterIP":"\([^"]*\)".*/\1/p')
+says service 'hello from hello-' curl -s --max-time 5 "http://$address/"
+if command -v python3 >/dev/null 2>&1; then
+	says dns "hello.default.svc.cluster.local A $address" python3 test/e2e/dns_client.py udp 10.96.0.10 53 hello.default.svc.cluster.local A
+fi
+# Up to three, by the event that says so.
+says scale '"replicas":3' api PATCH "$deployments/hello/scale" -H 'content-type: application/merge-patch+json' -d '{"spec":{"replicas":3}}'
+mkfifo "$tmp/events"
+api GET "$deployments?watch=true&fieldSelector=metadata.name%3Dhello" -N >"$tmp/events" 2>/dev/null &
+watch=$!
+grep -m 1 -F '"availableReplicas":3' <"$tmp/events" >"$tmp/scaled"
+kill "$watch" 2>/dev/null
+wait "$watch" 2>/dev/null
+says scaled '"availableReplicas":3' cat "$tmp/scaled"
+says kill-node 'restarted' sh -c "kill -9 \$('$bin/sampan' status --run-dir='$tmp/run' | awk '\$1 == \"node\" { print \$3 }') && echo restarted"
+says still 'hello from hello-' curl -s --max-time 5 "http://$address/"
+# shellcheck disable=SC2086
+says down 'it ended well' sh -c "'$bin/sampan' down $dirs && echo it ended well"
+left "$tmp/after"
+if cmp -s "$tmp/before" "$tmp/after"; then
+	p=$((p + 1))
+else
+	f=$((f + 1))
+	echo 'FAIL something is left:'
+	diff "$tmp/before" "$tmp/after" | head -n 20
+fi
+echo "$p passed, $f failed"
+[ "$f" -eq 0 ]
