@@ -76,3 +76,15 @@ sp_code sp_json_span(sp_str object, sp_str key, sp_str *ret)
 			return sp_str_starts(rest, SP_STR("}")) ? SP_ENOTFOUND : SP_EINVAL;
 	}
 }
+
+bool sp_json_span_next(sp_str *in, sp_str *ret)
+{
+	sp_str rest = *in;
+	skip_blanks(&rest);
+	if (!sp_str_take(&rest, SP_STR("[")) && !sp_str_take(&rest, SP_STR(",")))
+		return false;
+	if (!take_value(&rest, ret))
+		return false;
+	*in = rest;
+	return true;
+}

@@ -2,7 +2,7 @@
 /* Members of a JSON object found in its text, without making a tree of it. */
 #pragma once
 
-#include "base/err.h"
+#include "base/buf.h"
 
 /*
  * The text of a member's value, blanks around it taken off; the first one of that name. Names are compared
@@ -11,3 +11,11 @@
  * accepted before. O(bytes up to the member).
  */
 sp_code sp_json_span(sp_str object, sp_str key, sp_str *ret) SP_MUST_USE;
+
+/* Appends the characters of a string value ("…", as sp_json_span gives it), its escapes resolved. SP_EINVAL:
+ * not a string, or a bad escape; else the errors of the buffer. */
+sp_code sp_json_span_text(sp_str value, sp_buf *out) SP_MUST_USE;
+
+/* Walks an array's elements: *in starts as the array's text and is advanced. False: the end, or not an array.
+ */
+bool sp_json_span_next(sp_str *in, sp_str *ret);
