@@ -4,7 +4,7 @@
 V ?= 0
 VARIANT ?= release
 WERROR ?= 1
-ROOMS := base io contracts kube store client apiserver keys controllers scheduler node host runtime network procview proxy \
+ROOMS := base io contracts kube store client apiserver keys controllers scheduler node host runtime shim network procview proxy \
 	mesh serving eventing identity secrets supervisor cli
 
 # -- what each variant is ---------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ SCHEMAS := $(sort $(wildcard schema/*.sch))
 SCHEMAC_SRC := $(sort $(wildcard tools/schemac/*.c))
 GEN_C := $(if $(SCHEMAS),$(B)/gen/kube_tables.c)
 UNPACK_MAIN := $(wildcard src/runtime/unpack/main.c)
-LIB_SRC := $(filter-out $(UNPACK_MAIN),$(sort $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c src/$(r)/*/*.c src/$(r)/*/*/*.c))))
+LIB_SRC := $(filter-out $(UNPACK_MAIN) src/shim/main.c,$(sort $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c src/$(r)/*/*.c src/$(r)/*/*/*.c))))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_C:$(B)/gen/%.c=$(B)/gen/%.o)
 TEST_LIB_SRC := $(sort $(wildcard test/lib/*.c))
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(B)/%.o)
@@ -98,7 +98,7 @@ FORCE:
 $(B)/src/%.o: src/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(INCLUDE) $(if $(findstring src/io/,$<),-DSP_ALLOW_SYSCALLS) -include base/banned.h -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(INCLUDE) $(if $(filter src/io/% src/shim/loop.c,$<),-DSP_ALLOW_SYSCALLS) -include base/banned.h -MMD -MP -c -o $@ $<
 
 $(B)/test/%.o: test/%.c $(B)/flags
 	@mkdir -p $(@D)
@@ -130,6 +130,11 @@ $(B)/sampan-sample: src/sample/main.c
 $(B)/sampan-unpack: $(UNPACK_MAIN:%.c=$(B)/%.o) $(B)/libsampan.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(UNPACK_LIBS)
+
+# The shim is paid for once per pod: it links the C library alone (tools/needed).
+$(B)/containerd-shim-sampan-v1: $(B)/src/shim/main.o $(B)/libsampan.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 # -- generated tables -------------------------------------------------------------------------------------------------
 build/host/schemac: $(SCHEMAC_SRC) $(wildcard tools/schemac/*.h)
@@ -217,9 +222,9 @@ help:
 
 # One entry per source file, for clang-tidy and editors.
 compile_commands.json: Makefile $(LIB_SRC)
-	@{ echo '['; sep=; for f in $(LIB_SRC) $(UNPACK_MAIN) $(HAVE_MAIN); do \
+	@{ echo '['; sep=; for f in $(LIB_SRC) $(UNPACK_MAIN) $(HAVE_MAIN) $(HAVE_SHIM); do \
 		printf '%s{"directory":"%s","file":"%s","command":"clang-14 %s %s -include base/banned.h -DSP_ALLOW_SYSCALLS -c %s"}\n' \
 		"$$sep" "$(CURDIR)" "$$f" '$(subst ",\",$(CODEGEN))' '-Isrc -Ibuild/debug/gen' "$$f"; sep=,; done; echo ']'; } >$@
 
--include $(LIB_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(patsubst %.c,$(B)/%.d,$(UNPACK_MAIN) $(wildcard test/unit/*.c test/prop/*.c test/sim/*.c test/fuzz/*.c test/bench/*.c src/main.c))
+-include $(LIB_OBJ:.o=.d) $(TEST_LIB_OBJ:.o=.d) $(patsubst %.c,$(B)/%.d,$(UNPACK_MAIN) $(wildcard test/unit/*.c test/prop/*.c test/sim/*.c test/fuzz/*.c test/bench/*.c src/main.c src/shim/main.c))
 .SECONDARY:

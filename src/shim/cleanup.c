@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that work without a server: delete, -info; and what all commands share. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/version.h"
+#include "shim/commands.h"
+#include "shim/files.h"
+#include "shim/oci.h"
+#include "shim/rootfs.h"
+#include "shim/unix.h"
+
+#define ARENA_BYTES ((size_t)8 << 20)
+#define KILLED 137u
+
+/* ---- shared ---- */
+
+const char *shim_bundle(const shim_args *args, char *room, size_t n)
+{
+	if (*args->bundle != 0)
+		return args->bundle;
+	return getcwd(room, n) == NULL ? "." : room;
+}
+
+sp_code shim_read_stdin(sp_buf *out, sp_err *err)
+{
+	ssize_t n;
+	if (isatty(STDIN_FILENO))
+		return SP_OK;
+	for (;;) {
+		char bytes[4096];
+		n = read(STDIN_FILENO, bytes, sizeof bytes);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 || errno == EBADF ? SP_OK : sp_fail_sys(err, errno, "standard input");
+		if (sp_buf_append(out, bytes, (size_t)n) != SP_OK)
+			return sp_fail(err, sp_buf_code(out), "standard input is too large");
+	}
+}
+
+int shim_print_message(const sp_pb_message *m, const void *from)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, (size_t)1 << 20);
+	sp_pb_encode(m, from, &out);
+	return sp_buf_code(&out) == SP_OK && write(STDOUT_FILENO, out.ptr, out.len) == (ssize_t)out.len ? 0
+													: 1;
+}
+
+int shim_complain(const sp_err *err)
+{
+	(void)dprintf(STDERR_FILENO, "%s\n", err->msg);
+	return 1;
+}
+
+/* ---- delete ---- */
+
+typedef struct cleanup {
+	shim_loop loop;
+	shim_reaper reaper;
+	bool failed;
+	char why[1024];
+} cleanup;
+
+static void runtime_done(void *arg, bool ok, sp_str why)
+{
+	cleanup *c = arg;
+	c->failed = !ok && sp_str_find(why, SP_STR("does not exist")) < 0;
+	(void)snprintf(c->why, sizeof c->why, SP_FMT, SP_ARG(why));
+	shim_loop_stop(&c->loop);
+}
+
+static void no_signal(void *arg, int signal)
+{
+	(void)arg;
+	(void)signal; /* containerd kills us when it has waited enough */
+}
+
+/* The options and the program that Create chose. */
+static sp_code read_choice(const char *bundle, const shim_args *args, sp_arena *a, shim_oci *ret, sp_err *err)
+{
+	SP_AUTO_BUF text, path;
+	shim_options o = {0};
+	sp_str note;
+	const shim_config config = {0};
+	sp_buf_init(&text, (size_t)1 << 20);
+	sp_buf_init(&path, 4096);
+	int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return sp_fail_sys(err, errno, "open %s", bundle);
+	/* Killed before Create: the defaults, and the runtime knows no such container. */
+	if (shim_read_file(dir, "shim.options", &text, NULL) == SP_OK)
+		(void)!sp_pb_decode(&shim_options_message, sp_arena_try_dup(a, sp_buf_view(&text)), a, &o,
+				    NULL);
+	if (shim_read_file(dir, "runtime", &path, NULL) == SP_OK && path.len > 0)
+		o.binary_name = sp_arena_try_dup(a, sp_buf_view(&path));
+	(void)close(dir);
+	shim_cgroup_fs fs = shim_cgroup_detect("/sys/fs/cgroup");
+	return shim_oci_choose(&o, &config, &fs, sp_str_c(args->ns), sp_str_c(secure_getenv("PATH")), a, ret,
+			       &note, err);
+}
+
+static sp_code delete_force(const char *bundle, const shim_args *args, sp_arena *a, sp_err *err)
+{
+	static cleanup c;
+	shim_oci oci;
+	SP_TRY(read_choice(bundle, args, a, &oci, err));
+	SP_TRY(shim_loop_init(&c.loop, err));
+	SP_TRY(shim_reaper_init(&c.reaper, &c.loop, no_signal, NULL, err));
+	const char *const argv[] = {"delete", "--force", args->id, NULL};
+	const shim_run_opts o = {.reaper = &c.reaper,
+				 .oci = &oci,
+				 .bundle = bundle,
+				 .args = argv,
+				 .std_in = -1,
+				 .done = runtime_done,
+				 .arg = &c};
+	SP_TRY(shim_oci_run(&o, err));
+	shim_loop_run(&c.loop);
+	shim_reaper_done(&c.reaper);
+	shim_loop_done(&c.loop);
+	return c.failed ? sp_fail(err, SP_EINTERNAL, "OCI runtime delete failed: %s", c.why) : SP_OK;
+}
+
+static bool take_number(sp_str *in, int64_t *ret)
+{
+	sp_str word;
+	if (!sp_str_cut(in, ' ', &word) && !sp_str_cut(in, '\n', &word))
+		return false;
+	return sp_parse_i64(word, 0, INT64_MAX, ret, NULL) == SP_OK;
+}
+
+/* "PID STATUS NANOSECONDS": what the server saw before it went. */
+static bool read_record(const char *bundle, shim_delete_resp *ret, int64_t *ret_wall_ns)
+{
+	SP_AUTO_BUF text;
+	int64_t pid, status;
+	sp_buf_init(&text, 256);
+	int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool found = dir >= 0 && shim_read_file(dir, "init.exit", &text, NULL) == SP_OK;
+	sp_str rest = sp_buf_view(&text);
+	found = found && take_number(&rest, &pid) && take_number(&rest, &status) &&
+		take_number(&rest, ret_wall_ns);
+	if (found) {
+		ret->pid = (uint32_t)pid;
+		ret->exit_status = (uint32_t)status;
+	} else if (dir >= 0) {
+		sp_buf_clear(&text);
+		uint64_t n = 0;
+		if (shim_read_file(dir, "init.pid", &text, NULL) == SP_OK &&
+		    sp_parse_u64(sp_str_trim(sp_buf_view(&text)), 0, INT32_MAX, &n, NULL) == SP_OK)
+			ret->pid = (uint32_t)n;
+	}
+	if (dir >= 0)
+		(void)close(dir);
+	return found;
+}
+
+/* The socket of a server that is gone, unless another has taken its place. */
+static void remove_socket(const char *bundle)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 512);
+	int peer, dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return;
+	sp_str path = {NULL, 0};
+	if (shim_read_file(dir, "address", &text, NULL) == SP_OK)
+		path = sp_str_trim(sp_buf_view(&text));
+	(void)close(dir);
+	/* the buffer's NUL ends it: the file holds nothing but the address */
+	if (!sp_str_take(&path, SP_STR("unix://")) || path.len == 0)
+		return;
+	if (shim_unix_connect(path.ptr, &peer, NULL) == SP_OK)
+		(void)close(peer);
+	else
+		(void)unlink(path.ptr);
+}
+
+int shim_delete(const shim_args *args)
+{
+	char room[4096];
+	sp_err err = {0};
+	sp_arena a;
+	const char *bundle = shim_bundle(args, room, sizeof room);
+	shim_delete_resp resp = {.exit_status = KILLED};
+	int64_t wall_ns = shim_wall_ns(NULL);
+	sp_arena_init(&a, ARENA_BYTES);
+	sp_code code = delete_force(bundle, args, &a, &err);
+	sp_arena_done(&a);
+	if (code != SP_OK)
+		(void)shim_complain(&err); /* containerd logs it; the answer comes all the same */
+	if (shim_rootfs_unmount(bundle, &err) != SP_OK)
+		(void)shim_complain(&err);
+	if (!read_record(bundle, &resp, &wall_ns))
+		wall_ns = shim_wall_ns(NULL);
+	remove_socket(bundle);
+	shim_stamp at = shim_stamp_of(wall_ns);
+	resp.exited_at = &at;
+	return shim_print_message(&shim_delete_resp_message, &resp);
+}
+
+/* ---- info ---- */
+
+int shim_info(const shim_args *args)
+{
+	(void)args;
+	SP_AUTO_BUF input;
+	sp_err err = {0};
+	sp_buf_init(&input, (size_t)4 << 20);
+	if (shim_read_stdin(&input, &err) != SP_OK)
+		return shim_complain(&err);
+	shim_any options;
+	sp_arena a;
+	sp_arena_init(&a, ARENA_BYTES);
+	if (sp_pb_decode(&shim_any_message, sp_buf_view(&input), &a, &options, &err) != SP_OK) {
+		sp_arena_done(&a);
+		return shim_complain(&err);
+	}
+	shim_version_msg version = {.version = SP_STR(SP_VERSION)};
+	const shim_info_msg info = {.name = SP_STR(SHIM_RUNTIME_NAME),
+				    .version = &version,
+				    .options = options.type_url.len > 0 ? &options : NULL};
+	int status = shim_print_message(&shim_info_message, &info);
+	sp_arena_done(&a);
+	return status;
+}
