@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CRI lines, mount options, cgroups of both versions below trees of files. */
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/pb.h"
+#include "lib/t.h"
+#include "shim/cgroup.h"
+#include "shim/crilog.h"
+#include "shim/files.h"
+#include "shim/rootfs.h"
+
+/* ---- log lines ---- */
+
+static void done_lines(void *arg)
+{
+	shim_lines_done(arg);
+}
+
+SP_TEST(shim_lines, every_cut_gives_the_same)
+{
+	static shim_lines l;
+	static const sp_str in = SP_STR_INIT("one\r\n\nlonger than ten\nexactly10!\ntail");
+#define AT "1970-01-01T00:00:01.000000002Z stdout "
+	static const char want[] =
+		AT "F one\n" AT "F \n" AT "P longer tha\n" AT "F n ten\n" AT "F exactly10!\n" AT "P tail\n";
+	T_DEFER(done_lines, &l);
+	for (size_t cut = 0; cut <= in.len; cut++) {
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 4096);
+		shim_lines_init(&l, "stdout", 10);
+		shim_lines_put(&l, sp_str_sub(in, 0, cut), 1000000002, &out);
+		shim_lines_put(&l, sp_str_sub(in, cut, in.len), 1000000002, &out);
+		shim_lines_end(&l, 1000000002, &out);
+		shim_lines_done(&l);
+		t_row("cut at %zu", cut);
+		T_EQ_C(sp_buf_view(&out), want);
+	}
+}
+
+static void close_log(void *arg)
+{
+	shim_crilog_close(arg);
+}
+
+SP_TEST(shim_lines, a_file_that_is_rotated)
+{
+	static shim_crilog l;
+	SP_AUTO_BUF old, new;
+	char path[256], moved[300];
+	(void)snprintf(path, sizeof path, "%s/0.log", t_tmpdir());
+	(void)snprintf(moved, sizeof moved, "%s.1", path);
+	sp_buf_init(&old, 4096);
+	sp_buf_init(&new, 4096);
+	T_OK(shim_crilog_open(&l, path, 0, 0, 0, T_ERR));
+	T_DEFER(close_log, &l);
+	shim_crilog_put(&l, 1, SP_STR("before\n"));
+	T_TRUE(rename(path, moved) == 0);
+	shim_crilog_put(&l, 2, SP_STR("still\n"));
+	T_OK(shim_crilog_reopen(&l, T_ERR));
+	shim_crilog_put(&l, 1, SP_STR("after\n"));
+	T_OK(shim_read_file(AT_FDCWD, moved, &old, T_ERR));
+	T_OK(shim_read_file(AT_FDCWD, path, &new, T_ERR));
+	T_TRUE(sp_str_find(sp_buf_view(&old), SP_STR(" stdout F before\n")) > 0);
+	T_TRUE(sp_str_find(sp_buf_view(&old), SP_STR(" stderr F still\n")) > 0);
+	T_TRUE(sp_str_ends(sp_buf_view(&new), SP_STR(" stdout F after\n")));
+	T_TRUE(sp_str_index(sp_buf_view(&new), '\n') == (ptrdiff_t) new.len - 1);
+}
+
+/* ---- mounts ---- */
+
+SP_TEST(shim_mount, options)
+{
+	sp_str texts[] = {SP_STR("ro"),   SP_STR("nosuid"),   SP_STR("rbind"),   SP_STR("rslave"),
+			  SP_STR("suid"), SP_STR("size=64m"), SP_STR("mode=755")};
+	const shim_mount_msg m = {.options = {texts, SP_LEN(texts)}};
+	shim_mount_flags f;
+	T_OK(shim_mount_parse(&m, T_ARENA, &f, T_ERR));
+	T_EQ_U64(f.flags, MS_RDONLY | MS_BIND | MS_REC);
+	T_EQ_U64(f.propagation, MS_SLAVE | MS_REC);
+	T_EQ_C(f.data, "size=64m,mode=755");
+	texts[0] = SP_STR("uidmap=0:1:2");
+	T_CODE(shim_mount_parse(&m, T_ARENA, &f, T_ERR), SP_EUNSUPPORTED);
+}
+
+SP_TEST(shim_mount, long_overlays)
+{
+	static const struct {
+		const char *data, *dir, *want;
+	} rows[] = {
+		{"lowerdir=/s/1/fs:/s/22/fs:/s/3/fs,upperdir=/s/9/fs", "/s/",
+		 "lowerdir=1/fs:22/fs:3/fs,upperdir=/s/9/fs"},
+		{"index=off,lowerdir=/s/1/fs:/s/1/fx", "/s/1/", "index=off,lowerdir=fs:fx"},
+		{"lowerdir=/a:/b", "", "lowerdir=/a:/b"},
+		{"lowerdir=/s/1", "", "lowerdir=/s/1"},
+		{"lowerdir=/s/a\\:b:/s/c", "", "lowerdir=/s/a\\:b:/s/c"},
+		{"upperdir=/x", "", "upperdir=/x"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_str dir, data;
+		t_row("%s", rows[i].data);
+		T_OK(shim_overlay_shorten(sp_str_c(rows[i].data), T_ARENA, &dir, &data, T_ERR));
+		T_EQ_C(dir, rows[i].dir);
+		T_EQ_C(data, rows[i].want);
+	}
+}
+
+/* ---- cgroups ---- */
+
+/* Good until the fourth call after. */
+static const char *in_tmp(const char *name)
+{
+	static char rooms[4][512];
+	static unsigned next;
+	char *room = rooms[next++ % SP_LEN(rooms)];
+	(void)snprintf(room, sizeof rooms[0], "%s/%s", t_tmpdir(), name);
+	return room;
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[512];
+	(void)snprintf(path, sizeof path, "%s", in_tmp(name));
+	for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
+		*at = 0;
+		(void)mkdir(path, 0755);
+		*at = '/';
+	}
+	T_OK(shim_write_file(AT_FDCWD, path, sp_str_c(text), 0644, T_ERR));
+}
+
+static sp_str content(const char *name)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 4096);
+	if (shim_read_file(AT_FDCWD, in_tmp(name), &text, NULL) != SP_OK)
+		return SP_STR("absent");
+	return sp_arena_try_dup(T_ARENA, sp_buf_view(&text));
+}
+
+SP_TEST(shim_cgroup, join_version_1)
+{
+	put("memory/pods/x/cgroup.procs", "");
+	put("cpu/pods/x/cgroup.procs", "");
+	put("pids/other/cgroup.procs", "");
+	const shim_cgroup_fs fs = {t_tmpdir(), false};
+	T_OK(shim_cgroup_join(&fs, SP_STR("/pods/x"), 42, T_ERR));
+	T_EQ_C(content("memory/pods/x/cgroup.procs"), "42");
+	T_EQ_C(content("cpu/pods/x/cgroup.procs"), "42");
+	T_EQ_C(content("pids/other/cgroup.procs"), "");
+	T_CODE(shim_cgroup_join(&fs, SP_STR("/none"), 42, T_ERR), SP_ENOTFOUND);
+	T_CODE(shim_cgroup_join(&fs, SP_STR("/pods/../pods/x"), 42, T_ERR), SP_EINVAL);
+	T_CODE(shim_cgroup_join(&fs, SP_STR(""), 42, T_ERR), SP_EINVAL);
+}
+
+SP_TEST(shim_cgroup, join_version_2)
+{
+	put("kubepods.slice/x/cgroup.procs", "");
+	const shim_cgroup_fs fs = {t_tmpdir(), true};
+	T_OK(shim_cgroup_join(&fs, SP_STR("kubepods.slice/x"), 7, T_ERR));
+	T_EQ_C(content("kubepods.slice/x/cgroup.procs"), "7");
+	T_CODE(shim_cgroup_join(&fs, SP_STR("/none"), 7, T_ERR), SP_ENOTFOUND);
+}
+
+SP_TEST(shim_cgroup, directories)
+{
+	char dir[SHIM_CGROUP_PATH_BYTES];
+	const shim_cgroup_fs v1 = {"/cg", false}, v2 = {"/cg", true};
+	static const sp_str text =
+		SP_STR_INIT("9:name=systemd:/s\n4:memory:/pod/c\n3:cpu,cpuacct:/pod/d\n0::/u\n");
+	T_TRUE(shim_cgroup_dir(&v1, text, "memory", dir));
+	T_EQ_C(sp_str_c(dir), "/cg/memory/pod/c");
+	T_TRUE(shim_cgroup_dir(&v1, text, "cpuacct", dir));
+	T_EQ_C(sp_str_c(dir), "/cg/cpuacct/pod/d");
+	T_TRUE(!shim_cgroup_dir(&v1, text, "pids", dir));
+	T_TRUE(shim_cgroup_dir(&v2, text, "memory", dir));
+	T_EQ_C(sp_str_c(dir), "/cg/u");
+	T_TRUE(!shim_cgroup_dir(&v2, SP_STR("0::/../up\n"), "memory", dir));
+	T_TRUE(!shim_cgroup_dir(&v2, SP_STR(""), "memory", dir));
+}
+
+static void sum_pid(void *arg, uint32_t pid)
+{
+	*(uint64_t *)arg += pid;
+}
+
+SP_TEST(shim_cgroup, processes_below)
+{
+	uint64_t sum = 0;
+	put("c/cgroup.procs", "1\n20\n");
+	put("c/child/cgroup.procs", "300\n");
+	put("c/child/deep/cgroup.procs", "4000\nx\n");
+	shim_cgroup_pids(in_tmp("c"), sum_pid, &sum);
+	T_EQ_U64(sum, 4321);
+}
+
+/* A message's fields by their path of numbers; 0 when absent. */
+static uint64_t field_at(sp_str bytes, const uint32_t *path, size_t n)
+{
+	sp_pb_field f;
+	while (bytes.len > 0 && sp_pb_next(&bytes, "m", &f, NULL) == SP_OK) {
+		if (f.number != path[0])
+			continue;
+		return n == 1 ? f.value : field_at(f.bytes, path + 1, n - 1);
+	}
+	return 0;
+}
+#define AT_PATH(bytes, ...) \
+	field_at((bytes), (const uint32_t[]){__VA_ARGS__}, SP_LEN(((const uint32_t[]){__VA_ARGS__})))
+
+SP_TEST(shim_cgroup, figures_version_1)
+{
+	SP_AUTO_BUF out;
+	sp_str type;
+	sp_buf_init(&out, (size_t)1 << 16);
+	put("memory/c/memory.stat", "cache 5\nrss 6\ntotal_pgfault 26\ntotal_inactive_file 30\nunknown 1\n");
+	put("memory/c/memory.usage_in_bytes", "1000\n");
+	put("memory/c/memory.limit_in_bytes", "2000\n");
+	put("memory/c/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+	put("pids/c/pids.current", "4\n");
+	put("pids/c/pids.max", "max\n");
+	put("cpuacct/c/cpuacct.usage", "77\n");
+	put("cpuacct/c/cpuacct.usage_percpu", "30 47 \n");
+	put("cpu/c/cpu.stat", "nr_periods 1\nnr_throttled 2\nthrottled_time 3\n");
+	put("blkio/c/blkio.throttle.io_service_bytes_recursive",
+	    "8:16 Read 4096\n8:16 Write 1\nTotal 4097\n");
+	const shim_cgroup_fs fs = {t_tmpdir(), false};
+	T_OK(shim_cgroup_stats(&fs, SP_STR("1:memory:/c\n2:pids:/c\n3:cpu:/c\n4:cpuacct:/c\n5:blkio:/c\n"),
+			       &out, &type, T_ERR));
+	T_EQ_C(type, "io.containerd.cgroups.v1.Metrics");
+	sp_str m = sp_buf_view(&out);
+	T_EQ_U64(AT_PATH(m, 4, 1), 5);
+	T_EQ_U64(AT_PATH(m, 4, 26), 26);
+	T_EQ_U64(AT_PATH(m, 4, 30), 30);
+	T_EQ_U64(AT_PATH(m, 4, 33, 1), 2000);
+	T_EQ_U64(AT_PATH(m, 4, 33, 2), 1000);
+	T_EQ_U64(AT_PATH(m, 9, 3), 3);
+	T_EQ_U64(AT_PATH(m, 2, 1), 4);
+	T_EQ_U64(AT_PATH(m, 2, 2), 0);
+	T_EQ_U64(AT_PATH(m, 3, 1, 1), 77);
+	T_EQ_U64(AT_PATH(m, 3, 2, 3), 3);
+	T_EQ_U64(AT_PATH(m, 5, 1, 3), 8);
+	T_EQ_U64(AT_PATH(m, 5, 1, 4), 16);
+	T_EQ_U64(AT_PATH(m, 5, 1, 5), 4096);
+}
+
+SP_TEST(shim_cgroup, figures_version_2)
+{
+	SP_AUTO_BUF out;
+	sp_str type;
+	sp_buf_init(&out, (size_t)1 << 16);
+	put("c/memory.stat", "anon 1\nfile 2\ninactive_file 13\npgfault 18\n");
+	put("c/memory.current", "500\n");
+	put("c/memory.max", "max\n");
+	put("c/memory.events", "low 0\nhigh 0\nmax 3\noom 4\noom_kill 5\n");
+	put("c/pids.current", "2\n");
+	put("c/cpu.stat", "usage_usec 10\nuser_usec 6\nsystem_usec 4\n");
+	put("c/io.stat", "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n");
+	const shim_cgroup_fs fs = {t_tmpdir(), true};
+	T_OK(shim_cgroup_stats(&fs, SP_STR("0::/c\n"), &out, &type, T_ERR));
+	T_EQ_C(type, "io.containerd.cgroups.v2.Metrics");
+	sp_str m = sp_buf_view(&out);
+	T_EQ_U64(AT_PATH(m, 2, 1), 10);
+	T_EQ_U64(AT_PATH(m, 4, 13), 13);
+	T_EQ_U64(AT_PATH(m, 4, 32), 500);
+	T_EQ_U64(AT_PATH(m, 4, 33), UINT64_MAX);
+	T_EQ_U64(AT_PATH(m, 8, 5), 5);
+	T_EQ_U64(AT_PATH(m, 6, 1, 1), 8);
+	T_EQ_U64(AT_PATH(m, 6, 1, 6), 4);
+	T_CODE(shim_cgroup_stats(&fs, SP_STR("0::/gone\n"), &out, &type, T_ERR), SP_ENOTFOUND);
+}
