@@ -58,6 +58,8 @@ void sp_informers_drop(sp_informers *s, sp_informer *i);
 sp_code sp_informer_keep(sp_informer *i, const sp_view_desc *view) SP_MUST_USE;
 sp_code sp_informer_keep_path(sp_informer *i, sp_str path) SP_MUST_USE;
 void sp_informer_keep_all(sp_informer *i);
+/* Less of metadata (sp_projection_bare): for those who follow everything. Not for shared informers. */
+void sp_informer_keep_bare(sp_informer *i);
 
 bool sp_informer_is_synced(const sp_informer *i);
 /* Everything up to this revision of the server is in the cache; 0 before the first state or when revisions

@@ -175,3 +175,9 @@ void sp_informer_keep_all(sp_informer *i)
 	SP_ASSERT(!i->started);
 	i->keep_all = true;
 }
+
+void sp_informer_keep_bare(sp_informer *i)
+{
+	SP_ASSERT(!i->started);
+	sp_projection_bare(i->projection);
+}

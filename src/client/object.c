@@ -38,11 +38,17 @@ typedef struct node {
 
 struct sp_projection {
 	node root; /* below NULL: everything is kept */
+	bool bare; /* metadata */
 };
 
 sp_projection *sp_projection_new(void)
 {
 	return sp_try_alloc(sizeof(sp_projection));
+}
+
+void sp_projection_bare(sp_projection *p)
+{
+	p->bare = true;
 }
 
 static void nodes_free(node *n)
@@ -125,7 +131,19 @@ static void write_without(sp_jout *j, yyjson_val *object, sp_str but)
 	sp_jout_close(j, '}');
 }
 
-static void write_metadata(sp_jout *j, yyjson_val *meta)
+static bool is_bare(sp_str name)
+{
+	static const char *const names[] = {
+		"name",       "namespace",        "uid", "resourceVersion", "ownerReferences",
+		"finalizers", "deletionTimestamp"};
+	for (size_t i = 0; i < SP_LEN(names); i++) {
+		if (sp_str_eq(name, sp_str_c(names[i])))
+			return true;
+	}
+	return false;
+}
+
+static void write_metadata(sp_jout *j, yyjson_val *meta, bool bare)
 {
 	yyjson_obj_iter it = yyjson_obj_iter_with(meta);
 	yyjson_val *key;
@@ -133,7 +151,7 @@ static void write_metadata(sp_jout *j, yyjson_val *meta)
 	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
 		yyjson_val *v = yyjson_obj_iter_get_val(key);
 		sp_str name = sp_json_str(key);
-		if (sp_str_eq(name, SP_STR("managedFields")))
+		if (sp_str_eq(name, SP_STR("managedFields")) || (bare && !is_bare(name)))
 			continue;
 		if (!sp_str_eq(name, SP_STR("annotations")) || !yyjson_is_obj(v)) {
 			write_value(j, key, v);
@@ -179,7 +197,7 @@ static void write_root(sp_jout *j, yyjson_val *root, const sp_projection *p)
 			continue;
 		if (sp_str_eq(name, SP_STR("metadata")) && yyjson_is_obj(v)) {
 			sp_jout_key(j, name);
-			write_metadata(j, v);
+			write_metadata(j, v, p != NULL && p->bare);
 		} else if (all || (at != NULL && (at->whole || !yyjson_is_obj(v)))) {
 			write_value(j, key, v);
 		} else if (at != NULL) {

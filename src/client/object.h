@@ -29,6 +29,9 @@ typedef struct sp_projection sp_projection;
 /* Keeps everything until a path is added. NULL: no memory. */
 sp_projection *sp_projection_new(void) SP_MUST_USE;
 void sp_projection_free(sp_projection *p);
+/* Of metadata only name, namespace, uid, resourceVersion, ownerReferences, finalizers and deletionTimestamp
+ * stay. */
+void sp_projection_bare(sp_projection *p);
 /* False: no memory. Members of list elements cannot be named: a list is kept whole. */
 bool sp_projection_add(sp_projection *p, sp_str path) SP_MUST_USE;
 

@@ -39,7 +39,7 @@ typedef struct controller_type {
 	bool off_by_default;
 	/* SP_EUNSUPPORTED: it does not apply here; it is left out, with a line in the log. */
 	sp_code (*open)(controller *c, sp_err *err);
-	void (*start)(controller *c);             /* may be NULL */
+	void (*start)(controller *c);             /* may be NULL; may pause its own queue */
 	void (*sync)(controller *c, sp_job *job); /* ends by sp_job_done or sp_job_again */
 	void (*done)(controller *c);              /* may be NULL; also after an open that failed */
 } controller_type;

@@ -119,9 +119,9 @@ static void on_synced(void *arg)
 	sp_log(s->log, SP_LOG_INFO, "controllers at work", SP_KU("controllers", s->n));
 	for (size_t i = 0; i < s->n; i++) {
 		controller *c = s->all[i];
+		sp_queue_pause(c->queue, false);
 		if (c->type->start != NULL)
 			c->type->start(c);
-		sp_queue_pause(c->queue, false);
 	}
 }
 
