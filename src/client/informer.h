@@ -81,6 +81,8 @@ const sp_object *sp_informer_next(const sp_informer *i, size_t *at);
 /* Emits the keys under which an object is found; at most 64, empty ones do nothing. */
 typedef struct sp_index_keys sp_index_keys;
 void sp_index_emit(sp_index_keys *k, sp_str key);
+/* The parts as one key; together at most 1,024 bytes of all keys of an object, longer ones do nothing. */
+void sp_index_emit_parts(sp_index_keys *k, const sp_str *parts, size_t n);
 /* `object` is the whole tree as the server sent it, good during the call. */
 typedef void sp_index_fn(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys);
 

@@ -15,6 +15,20 @@ void sp_index_emit(sp_index_keys *k, sp_str key)
 	k->keys[k->n++] = key;
 }
 
+void sp_index_emit_parts(sp_index_keys *k, const sp_str *parts, size_t n)
+{
+	size_t at = k->n_text;
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].len > sizeof k->text - at)
+			return;
+		if (parts[i].len > 0)
+			memcpy(k->text + at, parts[i].ptr, parts[i].len);
+		at += parts[i].len;
+	}
+	sp_index_emit(k, (sp_str){k->text + k->n_text, at - k->n_text});
+	k->n_text = at;
+}
+
 void sp_index_by_namespace(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
 {
 	(void)arg;
@@ -84,7 +98,8 @@ sp_code informer_index_make(sp_informer *i, informer_item *item, const sp_object
 {
 	sp_index_node *first = NULL;
 	for (unsigned k = 0; k < i->n_indexes; k++) {
-		sp_index_keys keys = {.n = 0};
+		sp_index_keys keys;
+		keys.n = keys.n_text = 0;
 		i->indexes[k].fn(i->indexes[k].arg, o, tree, &keys);
 		for (size_t j = 0; j < keys.n; j++) {
 			sp_index_node *n = node_new(&i->indexes[k], item, keys.keys[j]);

@@ -38,7 +38,8 @@ typedef struct informer_item {
 
 struct sp_index_keys {
 	sp_str keys[INDEX_KEYS_MAX];
-	size_t n;
+	size_t n, n_text;
+	char text[1024]; /* of keys made of parts */
 };
 
 struct sp_informers {

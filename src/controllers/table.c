@@ -10,6 +10,8 @@ const controller_type *const controller_types[] = {
 	&controller_deployment,
 	&controller_replica_set,
 	&controller_replication,
+	&controller_endpoint_slice,
+	&controller_endpoints,
 	&controller_garbage,
 };
 /* clang-format on */
