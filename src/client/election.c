@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/election.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
-#include "base/json_out.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "client/client_int.h"
+#include "kube/kinds/values.h"
 #include "kube/view.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -28,8 +26,11 @@ struct sp_election {
 	sp_election_opts o; /* texts in the arena */
 	sp_world *world;
 	sp_arena arena;
-	sp_arena scratch; /* of the lease as it was read last */
-	lease_view seen;  /* in `scratch`; what everybody knows */
+	sp_arena scratch[2]; /* the lease as it was read last stands in [at]: documents know their arena */
+	unsigned at;
+	lease_view seen;     /* what everybody knows */
+	yyjson_mut_doc *doc; /* the same as a whole, to be changed and put back */
+	yyjson_mut_val *lease;
 	bool has_seen;
 	uint64_t seen_ns;   /* when it last changed, by our clock */
 	uint64_t write_ns;  /* when the last write began */
@@ -109,11 +110,13 @@ static void succeed(sp_election *e)
 /* False: it can't be read; then nothing is known. */
 static bool see(sp_election *e, sp_str json)
 {
-	sp_arena next;
+	sp_arena *next = &e->scratch[1 - e->at];
 	lease_view v;
-	sp_arena_init(&next, BYTES_MAX);
-	if (sp_view(&next, json, &lease_view_desc, &v, NULL) != SP_OK || v.revision.len == 0) {
-		sp_arena_done(&next);
+	yyjson_mut_val *lease = NULL;
+	sp_arena_reset(next);
+	yyjson_mut_doc *doc = sp_json_doc(next);
+	if (doc == NULL || sp_json_parse_mut(next, json, doc, &lease, NULL) != SP_OK ||
+	    sp_view(next, json, &lease_view_desc, &v, NULL) != SP_OK || v.revision.len == 0) {
 		e->has_seen = false;
 		return false;
 	}
@@ -121,9 +124,10 @@ static bool see(sp_election *e, sp_str json)
 		    sp_str_eq(e->seen.renewed, v.renewed) && sp_str_eq(e->seen.acquired, v.acquired);
 	if (!same)
 		e->seen_ns = sp_now_ns(e->world);
-	sp_arena_done(&e->scratch);
-	e->scratch = next;
+	e->at = 1 - e->at;
 	e->seen = v;
+	e->doc = doc;
+	e->lease = lease;
 	e->has_seen = true;
 	return true;
 }
@@ -138,51 +142,57 @@ static bool is_held_by_another(const sp_election *e)
 	return e->seen.holder.len > 0 && !is_ours(e) && sp_now_ns(e->world) - e->seen_ns < e->o.lease_ns;
 }
 
-static void write_time(sp_jout *j, const char *name, sp_world *w)
+static sp_str now_text(sp_world *w, char out[SP_TIME_TEXT_BYTES])
 {
-	char text[SP_TIME_TEXT_BYTES];
 	int64_t ns = sp_wall_ns(w);
 	const sp_time t = {.seconds = ns / (int64_t)NS_PER_S, .nanos = (uint32_t)(ns % (int64_t)NS_PER_S)};
-	sp_jout_member_str(j, sp_str_c(name), (sp_str){text, sp_time_print(text, t, 6)});
+	return (sp_str){out, sp_time_print(out, t, 6)};
 }
 
-static void write_spec(sp_election *e, sp_jout *j, bool give_back)
+static bool fill_spec(sp_election *e, yyjson_mut_doc *doc, yyjson_mut_val *lease, bool give_back)
 {
+	char text[SP_TIME_TEXT_BYTES];
 	bool was = is_ours(e);
+	sp_str now = now_text(e->world, text);
+	yyjson_mut_val *spec = sp_kv_need_obj(doc, lease, "spec");
 	int64_t transitions = e->has_seen ? e->seen.transitions + (was ? 0 : 1) : 0;
-	sp_jout_member_open(j, SP_STR("spec"), '{');
-	sp_jout_member_str(j, SP_STR("holderIdentity"), give_back ? SP_STR("") : e->o.identity);
-	sp_jout_member_i64(j, SP_STR("leaseDurationSeconds"),
-			   give_back ? 1 : (int64_t)(e->o.lease_ns / NS_PER_S));
-	if (was && !give_back)
-		sp_jout_member_str(j, SP_STR("acquireTime"), e->seen.acquired);
-	else
-		write_time(j, "acquireTime", e->world);
-	write_time(j, "renewTime", e->world);
-	sp_jout_member_i64(j, SP_STR("leaseTransitions"), transitions);
-	sp_jout_close(j, '}');
+	return spec != NULL &&
+	       sp_kv_set_str(doc, spec, "holderIdentity", give_back ? SP_STR("") : e->o.identity) &&
+	       sp_kv_set_i64(doc, spec, "leaseDurationSeconds",
+			     give_back ? 1 : (int64_t)(e->o.lease_ns / NS_PER_S)) &&
+	       ((was && !give_back) || sp_kv_set_str(doc, spec, "acquireTime", now)) &&
+	       sp_kv_set_str(doc, spec, "renewTime", now) &&
+	       sp_kv_set_i64(doc, spec, "leaseTransitions", transitions);
 }
 
+static bool make_lease(sp_election *e, sp_arena *a, yyjson_mut_doc **doc, yyjson_mut_val **lease)
+{
+	*doc = sp_json_doc(a);
+	*lease = *doc == NULL ? NULL : yyjson_mut_obj(*doc);
+	yyjson_mut_val *meta = *lease == NULL ? NULL : sp_kv_need_obj(*doc, *lease, "metadata");
+	return meta != NULL && sp_kv_set_str(*doc, meta, "name", e->o.name) &&
+	       sp_kv_set_str(*doc, meta, "namespace", e->o.ns);
+}
+
+/* A PUT of the whole: the roles of upstream's components let them update leases, not patch them. Without room
+ * the body is empty, which the server refuses: tried again like any other failure. */
 static void write_lease(sp_election *e, bool give_back, void (*done)(sp_call *c, const sp_answer *a))
 {
+	yyjson_mut_doc *doc = e->doc;
+	yyjson_mut_val *lease = e->lease;
+	sp_arena a;
 	SP_AUTO_BUF body;
+	sp_arena_init(&a, BYTES_MAX);
 	sp_buf_init(&body, BYTES_MAX);
-	sp_jout j = sp_jout_to(&body);
-	sp_jout_open(&j, '{');
-	sp_jout_member_open(&j, SP_STR("metadata"), '{');
-	if (e->has_seen) {
-		sp_jout_member_str(&j, SP_STR("resourceVersion"), e->seen.revision);
-	} else {
-		sp_jout_member_str(&j, SP_STR("name"), e->o.name);
-		sp_jout_member_str(&j, SP_STR("namespace"), e->o.ns);
+	if (e->has_seen || make_lease(e, &a, &doc, &lease)) {
+		if (fill_spec(e, doc, lease, give_back))
+			(void)sp_json_write_mut(&body, lease);
 	}
-	sp_jout_close(&j, '}');
-	write_spec(e, &j, give_back);
-	sp_jout_close(&j, '}');
+	sp_arena_done(&a);
 	e->call.done = done;
 	e->write_ns = sp_now_ns(e->world);
 	sp_call_start(e->o.client, &e->call,
-		      &(sp_ask){.verb = e->has_seen ? SP_ASK_MERGE_PATCH : SP_ASK_CREATE,
+		      &(sp_ask){.verb = e->has_seen ? SP_ASK_UPDATE : SP_ASK_CREATE,
 				.gvr = SP_LEASES,
 				.ns = e->o.ns,
 				.name = e->has_seen ? e->o.name : SP_STR(""),
@@ -272,7 +282,8 @@ sp_code sp_election_new(const sp_election_opts *o, sp_election **ret, sp_err *er
 	e->o.retry_ns = o->retry_ns == 0 ? 2 * NS_PER_S : o->retry_ns;
 	e->call.arg = e->timer.arg = e->deadline.arg = e;
 	sp_arena_init(&e->arena, BYTES_MAX);
-	sp_arena_init(&e->scratch, BYTES_MAX);
+	sp_arena_init(&e->scratch[0], BYTES_MAX);
+	sp_arena_init(&e->scratch[1], BYTES_MAX);
 	sp_buf_init(&e->said_leader, BYTES_MAX);
 	sp_defer_init(&e->closed, on_closed, e);
 	sp_str *texts[] = {&e->o.ns, &e->o.name, &e->o.identity};
@@ -325,7 +336,8 @@ void sp_election_free(sp_election *e)
 	sp_call_cancel(&e->call);
 	sp_defer_cancel(&e->closed);
 	sp_buf_done(&e->said_leader);
-	sp_arena_done(&e->scratch);
+	sp_arena_done(&e->scratch[0]);
+	sp_arena_done(&e->scratch[1]);
 	sp_arena_done(&e->arena);
 	sp_free(e);
 }
