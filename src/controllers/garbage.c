@@ -288,6 +288,7 @@ static void drop_unseen(gc *g)
 static void on_synced(void *arg)
 {
 	gc *g = arg;
+	g->working = true;
 	sp_log(g->base.log, SP_LOG_INFO, "garbage collector at work", SP_KU("kinds", g->n_kinds));
 	sp_queue_pause(g->base.queue, false);
 }
@@ -311,6 +312,8 @@ static void on_discovered(sp_discover *d, const sp_discovery *found, const sp_er
 	if (code == SP_OK && !found->partial)
 		drop_unseen(g);
 	sp_informers_start(g->set);
+	if (!g->working && g->n_kinds > 0)
+		sp_informers_on_synced(g->set, on_synced, g);
 	if (code != SP_OK)
 		sp_log(g->base.log, SP_LOG_WARN, "garbage collector: what is served is not known",
 		       SP_KE(err != NULL ? err : &own));
@@ -331,7 +334,6 @@ static void start(controller *c)
 	gc *g = SP_CONTAINER_OF(c, gc, base);
 	g->started = true;
 	sp_queue_pause(c->queue, true); /* until the caches are filled */
-	sp_informers_on_synced(g->set, on_synced, g);
 	on_time(&g->timer);
 }
 

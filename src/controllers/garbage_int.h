@@ -32,8 +32,8 @@ typedef struct gc {
 	gc_kind **kinds;
 	size_t n_kinds, cap;
 	sp_discover discover;
-	sp_timer timer; /* of the next discovery */
-	bool started;
+	sp_timer timer;        /* of the next discovery */
+	bool started, working; /* working: the caches were filled once */
 } gc;
 
 /* An owner reference. */

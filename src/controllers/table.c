@@ -10,6 +10,7 @@ const controller_type *const controller_types[] = {
 	&controller_deployment,
 	&controller_replica_set,
 	&controller_replication,
+	&controller_job,
 	&controller_endpoint_slice,
 	&controller_endpoints,
 	&controller_garbage,

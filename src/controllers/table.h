@@ -11,3 +11,4 @@ extern const controller_type controller_endpoint_slice,
 	controller_endpoints;                    /* endpoint_slice.c, endpoints.c */
 extern const controller_type controller_garbage; /* garbage.c */
 extern const controller_type controller_replica_set, controller_replication; /* replica_set.c */
+extern const controller_type controller_job;                                 /* job.c */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs against the API server, in the simulator. */
+#include "kube/view.h"
+#include "lib/ctl_host.h"
+#include "lib/store_help.h"
+#include "lib/t.h"
+
+#define SECOND UINT64_C(1000000000)
+#define LIST "job-controller,garbage-collector-controller"
+#define J SP_JOBS, "default", "j"
+#define JOB(more)                                              \
+	"{\"metadata\":{\"name\":\"j\"},\"spec\":{" more       \
+	"\"template\":{\"spec\":{\"restartPolicy\":\"Never\"," \
+	"\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}"
+
+static t_ctl *open_rig(const sp_sim_opts *o, const char *phase)
+{
+	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
+	t_no_faults();
+	t->phase = phase;
+	(void)t_ctl_open(t, o, LIST);
+	return t;
+}
+
+static sp_str condition(t_ctl *t, const char *type, const char *field)
+{
+	yyjson_val *c;
+	size_t i, n;
+	yyjson_arr_foreach(sp_view_at(t_ctl_get(t, J), "status.conditions"), i, n, c)
+	{
+		if (sp_str_eq(t_ctl_text(c, "type"), sp_str_c(type)))
+			return t_ctl_text(c, field);
+	}
+	return SP_STR("");
+}
+
+/* No pod keeps the finalizer of a job that is over. */
+static bool are_released(t_ctl *t)
+{
+	size_t i, n;
+	yyjson_val *v, *pods = t_ctl_list(t, SP_PODS, "default", "", &n);
+	yyjson_arr_foreach(pods, i, n, v)
+	{
+		if (yyjson_arr_size(sp_view_at(v, "metadata.finalizers")) > 0)
+			return false;
+	}
+	return true;
+}
+
+SP_TEST(sim_job, completes)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, "Succeeded");
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", JOB("\"completions\":5,\"parallelism\":2,")));
+	T_TRUE(t_ctl_wait(t, J, "status.succeeded", "5"));
+	t_ctl_run(t, 3 * SECOND);
+	T_EQ_C(condition(t, "Complete", "status"), "True");
+	T_EQ_C(condition(t, "SuccessCriteriaMet", "reason"), "CompletionsReached");
+	yyjson_val *v = t_ctl_get(t, J);
+	T_TRUE(t_ctl_text(v, "status.startTime").len > 0);
+	T_TRUE(t_ctl_text(v, "status.completionTime").len > 0);
+	T_EQ_C(t_ctl_text(v, "status.active"), "");
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 5));
+	T_TRUE(are_released(t));
+	T_TRUE(t_ctl_delete(t, J, "Background"));
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 0));
+}
+
+SP_TEST(sim_job, indexed)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, "Succeeded");
+	size_t n;
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default",
+			    JOB("\"completions\":4,\"parallelism\":4,\"completionMode\":\"Indexed\",")));
+	T_TRUE(t_ctl_wait(t, J, "status.succeeded", "4"));
+	t_ctl_run(t, 3 * SECOND);
+	T_EQ_C(t_ctl_text(t_ctl_get(t, J), "status.completedIndexes"), "0-3");
+	T_EQ_C(condition(t, "Complete", "status"), "True");
+	yyjson_val *pods =
+		t_ctl_list(t, SP_PODS, "default", "batch.kubernetes.io/job-completion-index=2", &n);
+	T_EQ_U64(n, 1);
+	T_EQ_C(t_ctl_text(yyjson_arr_get(pods, 0), "spec.hostname"), "j-2");
+	T_EQ_C(t_ctl_text(yyjson_arr_get(pods, 0), "spec.containers[0].env[0].name"), "JOB_COMPLETION_INDEX");
+	T_TRUE(are_released(t));
+}
+
+SP_TEST(sim_job, gives_up)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, "Failed");
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", JOB("\"backoffLimit\":2,")));
+	T_TRUE(t_ctl_wait(t, J, "status.failed", "3"));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_C(condition(t, "Failed", "reason"), "BackoffLimitExceeded");
+	T_EQ_C(condition(t, "FailureTarget", "status"), "True");
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 3));
+	T_TRUE(are_released(t));
+}
+
+SP_TEST(sim_job, has_a_deadline)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, NULL);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", JOB("\"activeDeadlineSeconds\":20,\"parallelism\":3,")));
+	T_TRUE(t_ctl_wait(t, J, "status.ready", "3"));
+	t_ctl_run(t, 30 * SECOND);
+	T_EQ_C(condition(t, "Failed", "reason"), "DeadlineExceeded");
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 0));
+}
+
+SP_TEST(sim_job, is_suspended_and_resumed)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, NULL);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", JOB("\"suspend\":true,\"parallelism\":2,")));
+	t_ctl_run(t, 3 * SECOND);
+	T_EQ_C(condition(t, "Suspended", "reason"), "JobSuspended");
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 0));
+	T_TRUE(t_ctl_patch(t, J, "", "{\"spec\":{\"suspend\":false}}"));
+	T_TRUE(t_ctl_wait(t, J, "status.ready", "2"));
+	T_EQ_C(condition(t, "Suspended", "status"), "False");
+	T_TRUE(t_ctl_patch(t, J, "", "{\"spec\":{\"suspend\":true}}"));
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 0));
+	t_ctl_run(t, 2 * SECOND);
+	T_EQ_C(t_ctl_text(t_ctl_get(t, J), "status.startTime"), "");
+}
+
+SP_TEST(sim_job, faults)
+{
+	sp_sim_opts o = sp_sim_opts_chaos(t_random(), false);
+	o.faults.until_ns = 30 * SECOND;
+	t_ctl *t = open_rig(&o, "Succeeded");
+	T_TRUE(!t_failed());
+	sp_ask create = {.verb = SP_ASK_CREATE,
+			 .gvr = SP_JOBS,
+			 .ns = SP_STR("default"),
+			 .body = SP_STR(JOB("\"completions\":6,\"parallelism\":3,"))};
+	do
+		t_ask(&t->user, &create);
+	while (t->user.code != SP_OK && t->user.code != SP_EEXISTS && !t_failed());
+	sp_sim_run_until(t->api.sim, 31 * SECOND);
+	T_TRUE(t_ctl_wait(t, J, "status.succeeded", "6"));
+	t_ctl_run(t, 3 * SECOND);
+	T_EQ_C(condition(t, "Complete", "status"), "True");
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 6)); /* not one too many */
+	T_TRUE(are_released(t));
+}
