@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CronJobs, and what goes after it is over, in the simulator. */
+#include "kube/view.h"
+#include "lib/ctl_host.h"
+#include "lib/store_help.h"
+#include "lib/t.h"
+
+#define SECOND UINT64_C(1000000000)
+#define MINUTE (60 * SECOND)
+#define LIST                                                                                                \
+	"job-controller,cronjob-controller,ttl-after-finished-controller,pod-garbage-collector-controller," \
+	"garbage-collector-controller"
+#define C SP_CRONJOBS, "default", "c"
+#define CRON(more)                                                                                     \
+	"{\"metadata\":{\"name\":\"c\"},\"spec\":{\"schedule\":\"* * * * *\"," more                    \
+	"\"jobTemplate\":{\"metadata\":{\"labels\":{\"of\":\"c\"}},\"spec\":{\"template\":{\"spec\":{" \
+	"\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}}}"
+
+static t_ctl *open_rig(const char *phase)
+{
+	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
+	t_no_faults();
+	t->phase = phase;
+	t->config.terminated_pods_most = 5;
+	(void)t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, LIST);
+	return t;
+}
+
+SP_TEST(sim_cron, runs_each_minute)
+{
+	t_ctl *t = open_rig("Succeeded");
+	size_t n;
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_CRONJOBS, "default", CRON("")));
+	t_ctl_run(t, 3 * MINUTE + 10 * SECOND);
+	yyjson_val *jobs = t_ctl_list(t, SP_JOBS, "default", "of=c", &n), *v;
+	T_EQ_U64(n, 3); /* the history that is kept */
+	size_t i, max;
+	yyjson_arr_foreach(jobs, i, max, v)
+	{
+		T_EQ_C(t_ctl_text(v, "metadata.ownerReferences[0].kind"), "CronJob");
+		T_EQ_C(t_ctl_text(v, "status.succeeded"), "1");
+	}
+	v = t_ctl_get(t, C);
+	T_TRUE(t_ctl_text(v, "status.lastScheduleTime").len > 0);
+	T_TRUE(t_ctl_text(v, "status.lastSuccessfulTime").len > 0);
+	T_EQ_U64(yyjson_arr_size(sp_view_at(v, "status.active")), 0);
+	t_ctl_run(t, 3 * MINUTE);
+	T_TRUE(t_ctl_wait_count(t, SP_JOBS, "default", "of=c", 3));
+	T_TRUE(t_ctl_patch(t, C, "", "{\"spec\":{\"suspend\":true}}"));
+	yyjson_val *before = sp_view_at(t_ctl_get(t, C), "status.lastScheduleTime");
+	t_ctl_run(t, 3 * MINUTE);
+	T_EQ_STR(sp_json_str(sp_view_at(t_ctl_get(t, C), "status.lastScheduleTime")), sp_json_str(before));
+}
+
+static void policy(const char *body, size_t n_jobs)
+{
+	t_ctl *t = open_rig(NULL); /* pods run for ever */
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_CRONJOBS, "default", body));
+	t_ctl_run(t, 3 * MINUTE + 10 * SECOND);
+	T_TRUE(t_ctl_wait_count(t, SP_JOBS, "default", "of=c", n_jobs));
+	T_EQ_U64(yyjson_arr_size(sp_view_at(t_ctl_get(t, C), "status.active")), n_jobs);
+}
+
+SP_TEST(sim_cron, allows)
+{
+	policy(CRON(""), 3);
+}
+
+SP_TEST(sim_cron, forbids)
+{
+	policy(CRON("\"concurrencyPolicy\":\"Forbid\","), 1);
+}
+
+SP_TEST(sim_cron, replaces)
+{
+	policy(CRON("\"concurrencyPolicy\":\"Replace\","), 1);
+}
+
+SP_TEST(sim_cron, jobs_go_after_their_time)
+{
+	t_ctl *t = open_rig("Succeeded");
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(
+		t, SP_JOBS, "default",
+		"{\"metadata\":{\"name\":\"j\"},\"spec\":{\"ttlSecondsAfterFinished\":30,\"template\":{"
+		"\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
+		"}}}"));
+	T_TRUE(t_ctl_wait(t, SP_JOBS, "default", "j", "status.succeeded", "1"));
+	t_ctl_run(t, 20 * SECOND);
+	T_TRUE(t_ctl_get(t, SP_JOBS, "default", "j") != NULL);
+	t_ctl_run(t, 20 * SECOND);
+	T_TRUE(t_ctl_wait_gone(t, SP_JOBS, "default", "j"));
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 0));
+}
+
+SP_TEST(sim_cron, pods_that_are_over_are_few)
+{
+	t_ctl *t = open_rig("Failed");
+	T_TRUE(!t_failed());
+	for (unsigned i = 0; i < 8; i++) {
+		const char *body =
+			sp_arena_printf(T_ARENA,
+					"{\"metadata\":{\"name\":\"p%u\"},\"spec\":{\"containers\":[{"
+					"\"name\":\"c\",\"image\":\"i\"}]}}",
+					i)
+				.ptr;
+		T_TRUE(t_ctl_create(t, SP_PODS, "default", body));
+		t_ctl_run(t, SECOND);
+	}
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 5));
+	t_ask(&t->user, &(sp_ask){.gvr = SP_PODS, .ns = SP_STR("default"), .name = SP_STR("p7")});
+	T_CODE(t->user.code, SP_OK); /* the oldest went */
+	/* One bound to a node that does not exist goes too. */
+	T_TRUE(t_ctl_create(
+		t, SP_PODS, "default",
+		"{\"metadata\":{\"name\":\"lost\"},\"spec\":{\"nodeName\":\"nowhere\",\"containers\":[{"
+		"\"name\":\"c\",\"image\":\"i\"}]}}"));
+	T_TRUE(t_ctl_wait_gone(t, SP_PODS, "default", "lost"));
+}
