@@ -14,3 +14,5 @@ extern const controller_type controller_replica_set, controller_replication; /* 
 extern const controller_type controller_job;                                 /* job.c */
 extern const controller_type controller_cron_job;                            /* cron_job.c */
 extern const controller_type controller_ttl_finished, controller_pod_gc;     /* finished.c */
+extern const controller_type controller_node_lifecycle,
+	controller_taint_eviction; /* node_lifecycle.c, taint_eviction.c */
