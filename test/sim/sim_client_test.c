@@ -5,6 +5,7 @@
 #include "client/events.h"
 #include "client/patch.h"
 #include "kube/schema.h"
+#include "kube/view.h"
 #include "lib/client_host.h"
 #include "lib/store_help.h"
 #include "lib/t.h"
@@ -279,4 +280,18 @@ SP_TEST(sim_client, merge_patches)
 	T_TRUE(yyjson_mut_obj_add_int(doc, now, "n", 3));
 	T_OK(sp_patch_member(&out, T_ARENA, "status", old, now, NULL, &changed, T_ERR));
 	T_TRUE(!changed);
+}
+
+/* ---- views ---- */
+
+/* Those of every controller too: they are linked into this program. */
+SP_TEST(sim_client, views_match_the_schema)
+{
+	size_t n;
+	const sp_view_desc *const *all = sp_view_all(&n);
+	T_TRUE(n > 20);
+	for (size_t i = 0; i < n; i++) {
+		t_row("%s", all[i]->name);
+		T_OK(sp_view_check(all[i], T_ERR));
+	}
 }

@@ -24,9 +24,9 @@ static t_ctl *open_rig(const sp_sim_opts *o, const char *phase)
 
 static sp_str condition(t_ctl *t, const char *type, const char *field)
 {
-	yyjson_val *c;
+	yyjson_val *c, *list = sp_view_at(t_ctl_get(t, J), "status.conditions");
 	size_t i, n;
-	yyjson_arr_foreach(sp_view_at(t_ctl_get(t, J), "status.conditions"), i, n, c)
+	yyjson_arr_foreach(list, i, n, c)
 	{
 		if (sp_str_eq(t_ctl_text(c, "type"), sp_str_c(type)))
 			return t_ctl_text(c, field);

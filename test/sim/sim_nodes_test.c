@@ -49,9 +49,9 @@ static void ready(t_ctl *t)
 
 static bool has_taint(t_ctl *t, const char *key, const char *effect)
 {
-	yyjson_val *v;
+	yyjson_val *v, *taints = sp_view_at(t_ctl_get(t, NODE), "spec.taints");
 	size_t i, n;
-	yyjson_arr_foreach(sp_view_at(t_ctl_get(t, NODE), "spec.taints"), i, n, v)
+	yyjson_arr_foreach(taints, i, n, v)
 	{
 		if (sp_str_eq(t_ctl_text(v, "key"), sp_str_c(key)) &&
 		    sp_str_eq(t_ctl_text(v, "effect"), sp_str_c(effect)))
@@ -64,7 +64,13 @@ SP_TEST(sim_nodes, taints_follow_conditions)
 {
 	t_ctl *t = open_rig();
 	T_TRUE(!t_failed());
-	T_TRUE(has_taint(t, "node.kubernetes.io/not-ready", "NoSchedule")); /* of admission */
+	T_TRUE(t_ctl_patch(t, NODE, "status",
+			   "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"},{\"type\":"
+			   "\"DiskPressure\",\"status\":\"True\"}]}}"));
+	t_ctl_run(t, 2 * SECOND);
+	T_TRUE(has_taint(t, "node.kubernetes.io/not-ready", "NoSchedule"));
+	T_TRUE(has_taint(t, "node.kubernetes.io/not-ready", "NoExecute"));
+	T_TRUE(has_taint(t, "node.kubernetes.io/disk-pressure", "NoSchedule"));
 	ready(t);
 	t_ctl_run(t, 2 * SECOND);
 	T_TRUE(!has_taint(t, "node.kubernetes.io/not-ready", "NoSchedule"));
