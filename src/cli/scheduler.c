@@ -68,7 +68,7 @@ typedef struct process {
 	sp_client *client;
 	sp_election *election;
 	scheduler *scheduler;
-	sched_config config;
+	sched_config *config;
 	sp_signal_watch *term, *interrupt;
 	unsigned n_open; /* parts that are still to close */
 	bool stopping;
@@ -121,7 +121,7 @@ static void lead(void *arg)
 	sp_err err = {0};
 	const scheduler_opts o = {.client = p->client,
 				  .log = p->log,
-				  .config = &p->config,
+				  .config = p->config,
 				  .seed = p->f.seed != 0 ? (uint64_t)p->f.seed : sp_random_u64(p->world)};
 	if (scheduler_new(&o, &p->scheduler, &err) == SP_OK)
 		return;
@@ -191,9 +191,10 @@ static sp_code start(process *p, sp_err *err)
 					   .write = sp_log_to_stderr,
 					   .arg = p});
 	sp_log_dump_on_crash(p->log);
-	sched_config_default(&p->config);
+	p->config = sp_new(&p->arena, sched_config, 1);
+	sched_config_default(p->config);
 	if (p->f.config.len > 0)
-		SP_TRY(sched_config_load(p->world, &p->arena, p->f.config, &p->config, err));
+		SP_TRY(sched_config_load(p->world, &p->arena, p->f.config, p->config, err));
 	SP_TRY(open_client(p, err));
 	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
 	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
