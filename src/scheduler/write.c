@@ -201,14 +201,18 @@ static void on_told(sp_call *call, const sp_answer *a)
 	write_free(w);
 }
 
-static yyjson_val *condition_of(scheduler *s, const sched_pod *pod, const char *type)
+/* The pod as the cache has it. */
+static yyjson_val *cached(scheduler *s, const sched_pod *pod)
 {
 	const sp_object *o = sp_informer_get(s->informer[LIVE_PODS], pod->key);
 	yyjson_val *root = NULL;
-	if (o == NULL || sp_json_parse(&s->scratch, o->json, &root, NULL) != SP_OK)
-		return NULL;
+	return o != NULL && sp_json_parse(&s->scratch, o->json, &root, NULL) == SP_OK ? root : NULL;
+}
+
+static yyjson_val *condition_of(yyjson_val *pod, const char *type)
+{
 	yyjson_arr_iter it =
-		yyjson_arr_iter_with(yyjson_obj_get(yyjson_obj_get(root, "status"), "conditions"));
+		yyjson_arr_iter_with(yyjson_obj_get(yyjson_obj_get(pod, "status"), "conditions"));
 	for (yyjson_val *c; (c = yyjson_arr_iter_next(&it)) != NULL;) {
 		if (sp_str_eq(sp_json_str(yyjson_obj_get(c, "type")), sp_str_c(type)))
 			return c;
@@ -216,8 +220,9 @@ static yyjson_val *condition_of(scheduler *s, const sched_pod *pod, const char *
 	return NULL;
 }
 
+/* `generation` of the pod that it is about; 0: unknown. */
 static void print_condition(sp_jout *j, scheduler *s, const char *type, const char *status, sp_str reason,
-			    sp_str message, bool turned)
+			    sp_str message, bool turned, int64_t generation)
 {
 	char now[SP_TIME_TEXT_BYTES];
 	int64_t wall = sp_wall_ns(s->world);
@@ -228,6 +233,8 @@ static void print_condition(sp_jout *j, scheduler *s, const char *type, const ch
 	sp_jout_member_str(j, SP_STR("status"), sp_str_c(status));
 	sp_jout_member_str(j, SP_STR("reason"), reason);
 	sp_jout_member_str(j, SP_STR("message"), message);
+	if (generation > 0)
+		sp_jout_member_i64(j, SP_STR("observedGeneration"), generation);
 	if (turned)
 		sp_jout_member_str(j, SP_STR("lastTransitionTime"), (sp_str){now, n});
 	sp_jout_close(j, '}');
@@ -258,7 +265,8 @@ static void open_patch(sp_jout *j, const live_write *w)
 void live_tell(scheduler *s, const sched_pod *pod, sp_str reason, sp_str message, sp_str nominated)
 {
 	sp_arena_rewind(&s->scratch);
-	yyjson_val *old = condition_of(s, pod, "PodScheduled");
+	yyjson_val *root = cached(s, pod), *old = condition_of(root, "PodScheduled");
+	int64_t generation = yyjson_get_sint(yyjson_obj_get(yyjson_obj_get(root, "metadata"), "generation"));
 	bool was_false = sp_str_eq(sp_json_str(yyjson_obj_get(old, "status")), SP_STR("False"));
 	bool says_so = was_false && sp_str_eq(sp_json_str(yyjson_obj_get(old, "reason")), reason) &&
 		       sp_str_eq(sp_json_str(yyjson_obj_get(old, "message")), message);
@@ -272,7 +280,7 @@ void live_tell(scheduler *s, const sched_pod *pod, sp_str reason, sp_str message
 	sp_jout j = sp_jout_to(&body);
 	open_patch(&j, w);
 	if (tells)
-		print_condition(&j, s, "PodScheduled", "False", reason, message, !was_false);
+		print_condition(&j, s, "PodScheduled", "False", reason, message, !was_false, generation);
 	if (moved) {
 		sp_jout_key(&j, SP_STR("nominatedNodeName"));
 		if (nominated.len > 0)
@@ -333,7 +341,7 @@ void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod)
 	open_patch(&j, w);
 	sp_str text = SP_CONCAT(&s->scratch, for_pod->spec->scheduler_name,
 				SP_STR(": preempting to accommodate a higher priority pod"));
-	print_condition(&j, s, "DisruptionTarget", "True", SP_STR("PreemptionByScheduler"), text, true);
+	print_condition(&j, s, "DisruptionTarget", "True", SP_STR("PreemptionByScheduler"), text, true, 0);
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
 	patch_status(s, w, sp_buf_view(&body));

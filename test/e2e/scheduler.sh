@@ -37,5 +37,69 @@ else
 	echo "skip recorded decisions (no $data)"
 	s=$((s + 1))
 fi
+# -- live: two nodes of one CPU, pods that fit, one that does not, one that makes room ------------------------------------
+. test/e2e/lib
+start_server
+api() { # METHOD PATH [BODY]
+	curl -sS --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" -X "$1" \
+		-H 'Content-Type: application/json' ${3:+-d "$3"} "$url$2"
+}
+patch() { # PATH BODY
+	curl -sS --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" -X PATCH \
+		-H 'Content-Type: application/merge-patch+json' -d "$2" "$url$1" >/dev/null
+}
+# until POD TEXT: the watch of one pod shows the text within 30 s.
+until_shows() {
+	rm -f "$tmp/watch"
+	mkfifo "$tmp/watch"
+	timeout 30 curl -sSN --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" \
+		"$url/api/v1/namespaces/default/pods?watch=true&fieldSelector=metadata.name=$1" >"$tmp/watch" 2>/dev/null &
+	watcher=$!
+	if grep -q -m 1 -F "$2" <"$tmp/watch"; then
+		p=$((p + 1))
+	else
+		f=$((f + 1))
+		echo "FAIL pod $1 never shows $2"
+	fi
+	kill $watcher 2>/dev/null
+	wait $watcher 2>/dev/null
+}
+pod() { # NAME CPU PRIORITY
+	api POST /api/v1/namespaces/default/pods '{"metadata":{"name":"'"$1"'"},"spec":{"automountServiceAccountToken":false,'"$3"'
+		"containers":[{"name":"c","image":"none","resources":{"requests":{"cpu":"'"$2"'"}}}]}}' >/dev/null
+}
+api POST /api/v1/namespaces/default/serviceaccounts '{"metadata":{"name":"default"}}' >/dev/null
+api POST /apis/scheduling.k8s.io/v1/priorityclasses '{"metadata":{"name":"high"},"value":1000}' >/dev/null
+for n in n1 n2; do
+	api POST /api/v1/nodes '{"metadata":{"name":"'$n'","labels":{"kubernetes.io/hostname":"'$n'"}}}' >/dev/null
+	patch /api/v1/nodes/$n '{"spec":{"taints":null}}'
+	patch /api/v1/nodes/$n/status '{"status":{"allocatable":{"cpu":"1","memory":"1Gi","pods":"10"}}}'
+done
+$sampan scheduler --kubeconfig "$kubeconfig" 2>"$tmp/scheduler.log" &
+scheduler=$!
+trap 'kill $scheduler 2>/dev/null; wait $scheduler 2>/dev/null; stop_server' EXIT
+pod a 600m ''
+until_shows a '"nodeName":"n'
+pod b 600m ''
+until_shows b '"nodeName":"n'
+pod c 600m ''
+until_shows c '0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.'
+pod vip 600m '"priorityClassName":"high",'
+until_shows vip '"nominatedNodeName":"n'
+nominated=$(api GET /api/v1/namespaces/default/pods/vip | sed -n 's/.*"nominatedNodeName": *"\(n[12]\)".*/\1/p')
+for victim in a b; do
+	api GET /api/v1/namespaces/default/pods/$victim | grep -q '"deletionTimestamp"' || continue
+	api DELETE "/api/v1/namespaces/default/pods/$victim?gracePeriodSeconds=0" >/dev/null
+done
+until_shows vip '"nodeName":"'"$nominated"'"'
+kill $scheduler
+if wait $scheduler; then
+	p=$((p + 1))
+else
+	f=$((f + 1))
+	cat "$tmp/scheduler.log"
+	echo 'FAIL the scheduler did not end well'
+fi
+
 echo "$p passed, $f failed, $s skipped"
 [ "$f" -eq 0 ] && [ "$p" -gt 0 ]
