@@ -46,6 +46,7 @@ typedef struct sched_overlay {
 	 * class. */
 	int64_t affinity, *anti, *carried;
 	int64_t *spread; /* each hard constraint */
+	int64_t claims;  /* uses of claims that only one pod may use */
 } sched_overlay;
 
 /* What a plugin worked out for this pod. */

@@ -2,6 +2,7 @@
 /* What the watches bring becomes state, and wakes pods that it may help. */
 #include "base/log.h"
 #include "scheduler/live_int.h"
+#include "scheduler/plugins/volumes.h"
 
 live_profile *live_profile_of(scheduler *s, const sched_pod *pod)
 {
@@ -192,6 +193,17 @@ static void on_source(scheduler *s, sched_source_kind kind, const sp_object *old
 	check(s, v == NULL ? SP_EINVAL : sched_put_source(s->st, kind, v, &err), now, &err);
 }
 
+static void on_volume(scheduler *s, sched_volume_kind kind, const sp_object *old, const sp_object *now)
+{
+	sp_err err = {0};
+	yyjson_val *v = now == NULL ? NULL : tree(s, now);
+	if (now == NULL)
+		sched_remove_volume_object(s->st, kind, old->key);
+	else
+		check(s, v == NULL ? SP_EINVAL : sched_put_volume_object(s->st, kind, v, &err), now, &err);
+	happened(s, &(sched_change){.kind = SCHED_CHANGE_VOLUME});
+}
+
 /* ---- watches ---- */
 
 static const char *const pod_paths[] = {
@@ -210,6 +222,11 @@ static const char *const namespace_paths[] = {"metadata.labels"};
 static const char *const source_paths[] = {"spec.selector"};
 static const char *const budget_paths[] = {"spec.selector", "status.disruptionsAllowed",
 					   "status.disruptedPods"};
+
+static const char *const class_paths[] = {"volumeBindingMode"};
+static const char *const volume_paths[] = {"spec.nodeAffinity"};
+static const char *const claim_paths[] = {"spec.volumeName", "spec.storageClassName", "spec.accessModes",
+					  "status.phase"};
 
 static const struct {
 	sp_gvr gvr;
@@ -230,6 +247,9 @@ static const struct {
 	[LIVE_STATEFUL_SETS] = KIND("apps", "statefulsets", "", source_paths),
 	[LIVE_REPLICATION_CONTROLLERS] = KIND("", "replicationcontrollers", "", source_paths),
 	[LIVE_BUDGETS] = KIND("policy", "poddisruptionbudgets", "", budget_paths),
+	[LIVE_CLASSES] = KIND("storage.k8s.io", "storageclasses", "", class_paths),
+	[LIVE_VOLUMES] = KIND("", "persistentvolumes", "", volume_paths),
+	[LIVE_CLAIMS] = KIND("", "persistentvolumeclaims", "", claim_paths),
 #undef KIND
 };
 
@@ -263,6 +283,15 @@ static void on_change(void *arg, const sp_object *old, const sp_object *now)
 		return;
 	case LIVE_REPLICATION_CONTROLLERS:
 		on_source(s, SCHED_REPLICATION_CONTROLLER, old, now);
+		return;
+	case LIVE_CLASSES:
+		on_volume(s, SCHED_STORAGE_CLASS, old, now);
+		return;
+	case LIVE_VOLUMES:
+		on_volume(s, SCHED_PV, old, now);
+		return;
+	case LIVE_CLAIMS:
+		on_volume(s, SCHED_PVC, old, now);
 		return;
 	case LIVE_KINDS_:
 		break;

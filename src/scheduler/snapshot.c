@@ -5,6 +5,7 @@
 
 #include "kube/decode.h"
 #include "kube/encode.h"
+#include "scheduler/plugins/volumes.h"
 
 #define OBJECT_BYTES_MAX ((size_t)16 << 20)
 #define WHERE_BYTES 64
@@ -160,6 +161,33 @@ static sp_code put_replication_controller(sched_snapshot *s, yyjson_val *v, cons
 	return put_source(s, v, where, SCHED_REPLICATION_CONTROLLER, err);
 }
 
+static sp_code put_volume(sched_snapshot *s, yyjson_val *v, const char *where, sched_volume_kind kind,
+			  sp_err *err)
+{
+	static const sp_str kinds[SCHED_VOLUME_KINDS_][2] = {
+		[SCHED_PVC] = {SP_STR_INIT(""), SP_STR_INIT("PersistentVolumeClaim")},
+		[SCHED_PV] = {SP_STR_INIT(""), SP_STR_INIT("PersistentVolume")},
+		[SCHED_STORAGE_CLASS] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("StorageClass")},
+	};
+	yyjson_val *object;
+	SP_TRY(canonical(s, v, kinds[kind][0], SP_STR("v1"), kinds[kind][1], where, &object, err));
+	SP_TRY(name_of(object, kind == SCHED_PVC, where, err));
+	return sched_put_volume_object(s->st, kind, object, err);
+}
+
+static sp_code put_pvc(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
+{
+	return put_volume(s, v, where, SCHED_PVC, err);
+}
+static sp_code put_pv(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
+{
+	return put_volume(s, v, where, SCHED_PV, err);
+}
+static sp_code put_class(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
+{
+	return put_volume(s, v, where, SCHED_STORAGE_CLASS, err);
+}
+
 /* In the order they are put; the last two are read by the simulator. */
 static const struct {
 	sp_str name;
@@ -172,6 +200,9 @@ static const struct {
 	{SP_STR_INIT("statefulsets"), put_stateful_set},
 	{SP_STR_INIT("replicationcontrollers"), put_replication_controller},
 	{SP_STR_INIT("poddisruptionbudgets"), put_budget},
+	{SP_STR_INIT("storageclasses"), put_class},
+	{SP_STR_INIT("persistentvolumes"), put_pv},
+	{SP_STR_INIT("persistentvolumeclaims"), put_pvc},
 	{SP_STR_INIT("pods"), put_pod},
 	{SP_STR_INIT("nominated"), put_nominated},
 	{SP_STR_INIT("pending"), NULL},

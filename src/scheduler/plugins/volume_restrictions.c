@@ -58,42 +58,87 @@ static bool passes(const sched_cycle *c, uint32_t slot, const sched_overlay *o)
 	return true;
 }
 
+/* Claims that only one pod may use, and how many of them are in use. */
+static sched_verdict single_claims(sched_cycle *c, sched_status *why)
+{
+	const sched_spec *s = c->spec;
+	sp_str *single = sp_try_new(&c->arena, sp_str, s->n_claims + 1);
+	c->volumes = sp_try_new(&c->arena, sched_volume_state, 1);
+	if (single == NULL || c->volumes == NULL)
+		return SCHED_FAILED;
+	c->volumes->single = single;
+	for (size_t i = 0; i < s->n_claims; i++) {
+		sp_str key = sched_claim_key(&c->arena, c->pod, &s->claims[i]);
+		const sched_pvc *pvc = key.ptr == NULL ? NULL : sched_find_pvc(c->st, key);
+		if (s->claims[i].ephemeral)
+			continue;
+		if (pvc == NULL) {
+			sp_str text = SP_CONCAT(&c->arena, SP_STR("persistentvolumeclaim \""),
+						s->claims[i].name, SP_STR("\" not found"));
+			sched_reason(why, SCHED_UNRESOLVABLE, SCHED_P_VOLUME_RESTRICTIONS,
+				     text.ptr == NULL ? SP_STR("a persistentvolumeclaim is not found")
+						      : text);
+			return SCHED_UNRESOLVABLE;
+		}
+		if (!pvc->single_pod)
+			continue;
+		single[c->volumes->n_single++] = s->claims[i].name;
+		c->volumes->in_use += sched_claim_uses(c->st, key) > 0;
+	}
+	return SCHED_OK;
+}
+
 static sched_verdict prefilter(sched_cycle *c, sched_status *why)
 {
-	(void)why;
-	return c->spec->n_disks == 0 ? SCHED_SKIP : SCHED_OK;
+	if (c->spec->n_claims > 0) {
+		sched_verdict v = single_claims(c, why);
+		if (v != SCHED_OK)
+			return v;
+	}
+	bool claimed = c->volumes != NULL && c->volumes->in_use > 0;
+	return c->spec->n_disks == 0 && !claimed ? SCHED_SKIP : SCHED_OK;
+}
+
+static bool claims_free(const sched_cycle *c, const sched_overlay *o)
+{
+	return c->volumes == NULL || c->volumes->in_use + (o == NULL ? 0 : o->claims) <= 0;
+}
+
+/* Every node is out while another pod has the claim; dry runs may take that pod away. */
+static void overlay(sched_cycle *c, sched_overlay *o, const sched_pod *pod, int sign)
+{
+	for (size_t i = 0; c->volumes != NULL && i < c->volumes->n_single; i++) {
+		for (size_t k = 0; k < pod->spec->n_claims; k++) {
+			if (!pod->spec->claims[k].ephemeral &&
+			    sp_str_eq(pod->spec->claims[k].name, c->volumes->single[i]))
+				o->claims += sign;
+		}
+	}
 }
 
 static void filter(sched_cycle *c, uint64_t *nodes)
 {
 	SCHED_BITS_EACH (slot, nodes, c->n_words) {
-		if (!passes(c, slot, NULL))
+		if (!passes(c, slot, NULL) || !claims_free(c, NULL))
 			sched_bit_clear(nodes, slot);
 	}
 }
 
 static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_overlay *o, sched_status *why)
 {
-	if (passes(c, slot, o))
+	bool disks = passes(c, slot, o);
+	if (disks && claims_free(c, o))
 		return SCHED_OK;
 	sched_reason(why, SCHED_UNSCHEDULABLE, SCHED_P_VOLUME_RESTRICTIONS,
-		     SP_STR("node(s) had no available disk"));
+		     !disks ? SP_STR("node(s) had no available disk")
+			    : SP_STR("node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod "
+				     "access mode "
+				     "already in-use by another pod"));
 	return SCHED_UNSCHEDULABLE;
 }
 
-const sched_plugin sched_volume_restrictions = {
-	.name = "VolumeRestrictions", .prefilter = prefilter, .filter = filter, .filter_node = filter_node};
-const sched_plugin sched_node_volume_limits = {.name = "NodeVolumeLimits"};
-const sched_plugin sched_volume_binding = {.name = "VolumeBinding"};
-const sched_plugin sched_volume_zone = {.name = "VolumeZone"};
-
-void sched_volumes_count(sched_state *st, const sched_pod *pod, int sign)
-{
-	(void)st;
-	(void)pod;
-	(void)sign;
-}
-void sched_volumes_done(sched_state *st)
-{
-	(void)st;
-}
+const sched_plugin sched_volume_restrictions = {.name = "VolumeRestrictions",
+						.prefilter = prefilter,
+						.filter = filter,
+						.filter_node = filter_node,
+						.overlay = overlay};
