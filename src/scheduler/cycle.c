@@ -62,6 +62,7 @@ static sp_code begin(sched_cycle *c, const sched_pod *pod)
 	c->taint_blocked = NULL;
 	c->taint_soft = NULL;
 	c->volumes = NULL;
+	c->diagnosis = NULL;
 	c->uniform = 0;
 	memset(c->score, 0, sizeof c->score);
 	memset(c->raw, 0, sizeof c->raw);

@@ -102,6 +102,7 @@ typedef struct sched_cycle {
 	uint8_t *taint_blocked; /* of each taint class */
 	int32_t *taint_soft;
 	struct sched_volume_state *volumes;
+	const struct sched_diagnosis *diagnosis; /* of sched_cycle_diagnose */
 
 	/* Of each slot; kept from decision to decision and grown with the table. */
 	uint32_t cap;
@@ -130,6 +131,15 @@ void sched_cycle_status(sched_cycle *c, uint32_t slot, sched_status *ret);
 
 /* A node with the best total; `chance` chooses among equals. SCHED_NO_DOMAIN: none is feasible. */
 uint32_t sched_cycle_pick(const sched_cycle *c, uint64_t chance);
+
+/* Why each node was turned down, found out once for a decision that found none. */
+typedef struct sched_diagnosis {
+	uint8_t *verdict;          /* of each slot: sched_verdict */
+	uint32_t rejectors;        /* bits of sched_plugin_id */
+	struct sched_tally *tally; /* how many nodes say what (message.h) */
+} sched_diagnosis;
+/* Lives in the cycle's arena. NULL: no room. */
+const sched_diagnosis *sched_cycle_diagnose(sched_cycle *c);
 
 /* "0/4 nodes are available: …" without what comes after it from preemption. {NULL, 0}: no room. */
 sp_str sched_cycle_message(sched_cycle *c);

@@ -32,15 +32,10 @@ static void placed(scheduler *s, sched_pod *pod, const sched_cycle *c, uint32_t 
 /* The plugins that turned down the pod, for the queue. */
 static uint32_t rejectors(sched_cycle *c)
 {
-	uint32_t bits = 0;
 	if (c->prefilter.verdict != SCHED_OK)
 		return 1u << c->prefilter.plugin;
-	SCHED_BITS_EACH (slot, c->st->t.present, c->n_words) {
-		sched_status why;
-		sched_cycle_status(c, slot, &why);
-		bits |= why.plugin == SCHED_NO_PLUGIN ? 1u << SCHED_P_NODE_AFFINITY : 1u << why.plugin;
-	}
-	return bits;
+	const sched_diagnosis *d = sched_cycle_diagnose(c);
+	return d == NULL ? 0 : d->rejectors;
 }
 
 /* Victims go, pods of lower priority lose their claim to the node. Returns the node, or "". */

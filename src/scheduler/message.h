@@ -8,13 +8,14 @@
 #define SCHED_TALLY_MAX 128u
 
 /* How many nodes say each reason. */
-typedef struct sched_tally {
+typedef struct sched_tally sched_tally;
+struct sched_tally {
 	struct {
 		sp_str text;
 		size_t n;
 	} items[SCHED_TALLY_MAX];
 	size_t n;
-} sched_tally;
+};
 
 /* False: too many reasons. The text is not copied. */
 bool sched_tally_add(sched_tally *t, sp_str text, size_t n);

@@ -225,14 +225,13 @@ static bool is_eligible(sched_cycle *c, sp_str *why)
 /* The nodes where removing pods may help. */
 static uint32_t *potential_nodes(sched_cycle *c, size_t *ret_n)
 {
+	const sched_diagnosis *d = sched_cycle_diagnose(c);
 	uint32_t *slots = sp_try_new(&c->arena, uint32_t, c->st->t.n_present + 1);
 	*ret_n = 0;
-	if (slots == NULL)
+	if (slots == NULL || d == NULL)
 		return NULL;
 	SCHED_BITS_EACH (slot, c->st->t.present, c->n_words) {
-		sched_status s;
-		sched_cycle_status(c, slot, &s);
-		if (s.verdict == SCHED_UNSCHEDULABLE)
+		if (d->verdict[slot] == SCHED_UNSCHEDULABLE)
 			slots[(*ret_n)++] = slot;
 	}
 	return slots;
