@@ -132,10 +132,30 @@ static sp_code list_broken(image_store *s, sp_err *err)
 	return SP_OK;
 }
 
+/* The directories that were made are on disk, up to the root: what is in them else is not, whatever it says.
+ */
+static sp_code sync_dirs(image_store *s, sp_err *err)
+{
+	sp_str blobs = SP_CONCAT(&s->arena, s->dir, SP_STR("/blobs")), dir = s->dir;
+	if (blobs.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a store");
+	SP_TRY(sp_dir_sync(s->world, blobs, err));
+	for (;;) {
+		sp_code code = sp_dir_sync(s->world, dir, err);
+		if (code != SP_OK && code != SP_EFORBIDDEN) /* one that may not be read was not made by us */
+			return code;
+		if (dir.len == 1)
+			return SP_OK;
+		ptrdiff_t slash = sp_str_rindex(dir, '/');
+		dir = sp_str_sub(dir, 0, slash == 0 ? 1 : (size_t)slash);
+	}
+}
+
 static sp_code open_all(image_store *s, sp_err *err)
 {
 	SP_TRY(open_lock(s, err));
 	SP_TRY(image_content_open(&s->content, s->world, s->dir, err));
+	SP_TRY(sync_dirs(s, err));
 	SP_TRY(skip_numbers(s, err));
 	SP_TRY(image_meta_load(s, err));
 	return list_broken(s, err);
