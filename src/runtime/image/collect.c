@@ -15,7 +15,8 @@ typedef struct collector {
 	image_store *store;
 	bool prune;
 	sp_arena arena;
-	sp_map marks;      /* digests */
+	sp_map marks;      /* digests of contents */
+	sp_map chains;     /* chain ids: a first layer's may be that of a content */
 	sp_strs gone;      /* contents */
 	sp_map written;    /* hex names in DIR/ingest that are being written */
 	uint64_t *numbers; /* of snapshots to remove; those of the map `known` stay */
@@ -53,7 +54,7 @@ static bool mark_entry(collector *c, image_entry *e)
 	}
 	/* Containers need the unpacked layers only. */
 	for (size_t i = 0; wanted && i < e->chain_ids.n; i++) {
-		if (!set_add(&c->marks, e->layers[i].digest) || !set_add(&c->marks, e->chain_ids.items[i]))
+		if (!set_add(&c->marks, e->layers[i].digest) || !set_add(&c->chains, e->chain_ids.items[i]))
 			return false;
 	}
 	return true;
@@ -80,7 +81,7 @@ static sp_code mark_all(collector *c)
 		ok = ok && mark_entry(c, SP_CONTAINER_OF(node, image_entry, node));
 	SP_LIST_FOREACH (node, &s->leases) {
 		image_lease *l = SP_CONTAINER_OF(node, image_lease, node);
-		ok = ok && l->mark(l, &c->marks);
+		ok = ok && l->mark(l, &c->marks, &c->chains);
 	}
 	for (size_t i = 0; ok && (m = sp_map_next(&s->containers, &i)) != NULL;) {
 		const image_container *k = m->value;
@@ -122,8 +123,8 @@ static sp_code forget_layers(collector *c)
 	bool ok = gone != NULL;
 	for (size_t i = 0; ok && (m = sp_map_next(&s->layers, &i)) != NULL;) {
 		image_layer *l = m->value;
-		if (l->state == LAYER_READY && !keep(c, l->chain_id) && !is_known(c, l->number) &&
-		    !image_layers_use(s, l->chain_id))
+		if (l->state == LAYER_READY && sp_map_get(&c->chains, l->chain_id) == NULL &&
+		    !is_known(c, l->number) && !image_layers_use(s, l->chain_id))
 			gone[n++] = l;
 		else
 			ok = mark_number(c, l->number);
@@ -227,6 +228,7 @@ static void finish(collector *c)
 	image_turn_end(s, &c->turn);
 	c->done(c->arg, c->code, c->freed, c->code == SP_OK ? NULL : &c->err);
 	sp_map_done(&c->marks);
+	sp_map_done(&c->chains);
 	sp_map_done(&c->written);
 	sp_map_done(&c->known);
 	sp_arena_done(&c->arena);
@@ -329,6 +331,7 @@ static void start(image_store *s, bool prune, image_collected *done, void *arg)
 	c->arg = arg;
 	c->commit = (image_commit){.done = on_committed, .arg = c};
 	sp_map_init(&c->marks);
+	sp_map_init(&c->chains);
 	sp_map_init(&c->written);
 	sp_map_init(&c->known);
 	sp_arena_init(&c->arena, COLLECT_BYTES);

@@ -532,7 +532,7 @@ static void on_loaded(image_load *l)
 
 /* ---- the interface ---- */
 
-static bool mark(image_lease *lease, sp_map *marks)
+static bool mark(image_lease *lease, sp_map *marks, sp_map *chains)
 {
 	image_pull *p = SP_CONTAINER_OF(lease, image_pull, lease);
 	const sp_str digests[] = {p->target, p->document.digest, p->manifest_digest, p->parsed.config.digest};
@@ -542,7 +542,7 @@ static bool mark(image_lease *lease, sp_map *marks)
 	}
 	for (size_t i = 0; i < p->n_layers; i++) {
 		if (sp_map_put(marks, p->layers[i].digest, p, NULL) != SP_OK ||
-		    sp_map_put(marks, p->chain_ids.items[i], p, NULL) != SP_OK)
+		    sp_map_put(chains, p->chain_ids.items[i], p, NULL) != SP_OK)
 			return false;
 	}
 	return true;

@@ -121,8 +121,8 @@ void image_op_end(image_store *s, image_op *op);
 /* Contents that an operation needs and no image has yet. */
 typedef struct image_lease {
 	sp_list node;
-	/* Adds their digests; false: no memory. */
-	bool (*mark)(struct image_lease *l, sp_map *marks);
+	/* Adds their digests, and the chain ids of layers; false: no memory. */
+	bool (*mark)(struct image_lease *l, sp_map *digests, sp_map *chains);
 } image_lease;
 
 /*
