@@ -191,7 +191,7 @@ static sp_code spawn(image_helper *h, running *r, const image_job *j, sp_arena *
 		return sp_fail(err, SP_ENOMEM, "no memory to start sampan-unpack");
 	SP_TRY(open_blob(j, a, &in, err));
 	const int fds[] = {in, out, STDERR_FILENO};
-	const sp_spawn_opts opts = {.argv = argv, .fds = fds, .n_fds = SP_LEN(fds)};
+	const sp_spawn_opts opts = {.argv = argv, .fds = fds, .n_fds = SP_LEN(fds), .death_signal = SIGKILL};
 	sp_code code = sp_spawn(h->world, &opts, on_exit_of, r, &r->process, err);
 	if (in >= 0)
 		(void)close(in);
