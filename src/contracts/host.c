@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "contracts/host.h"
+
+static const sp_pb_slot sandbox_make_slots[] = {
+	SP_PB_SLOT(sp_host_sandbox_make, id, 1, STRING),
+	SP_PB_SLOT(sp_host_sandbox_make, net, 2, BOOL),
+	SP_PB_SLOT(sp_host_sandbox_make, ipc, 3, BOOL),
+	SP_PB_SLOT(sp_host_sandbox_make, uts, 4, BOOL),
+	SP_PB_SLOT(sp_host_sandbox_make, hostname, 5, STRING),
+	SP_PB_SLOT_MAP(sp_host_sandbox_make, sysctls, 6),
+	SP_PB_SLOT(sp_host_sandbox_make, shm_bytes, 7, UINT64),
+	SP_PB_SLOT(sp_host_sandbox_make, hostname_file, 8, BYTES),
+	SP_PB_SLOT(sp_host_sandbox_make, hosts_file, 9, BYTES),
+	SP_PB_SLOT(sp_host_sandbox_make, resolv_file, 10, BYTES),
+};
+static const sp_pb_message sandbox_make_message =
+	SP_PB_MESSAGE_OF("SandboxMake", sp_host_sandbox_make, sandbox_make_slots);
+
+static const sp_pb_slot id_slots[] = {
+	SP_PB_SLOT(sp_host_id, id, 1, STRING),
+};
+static const sp_pb_message id_message = SP_PB_MESSAGE_OF("Id", sp_host_id, id_slots);
+
+static const sp_pb_slot link_make_slots[] = {
+	SP_PB_SLOT(sp_host_link_make, id, 1, STRING),
+	SP_PB_SLOT(sp_host_link_make, bridge, 2, STRING),
+	SP_PB_SLOT_LIST(sp_host_link_make, bridge_addresses, 3, STRING),
+	SP_PB_SLOT(sp_host_link_make, host_if, 4, STRING),
+	SP_PB_SLOT_LIST(sp_host_link_make, addresses, 5, STRING),
+	SP_PB_SLOT_LIST(sp_host_link_make, gateways, 6, STRING),
+	SP_PB_SLOT(sp_host_link_make, mtu, 7, UINT32),
+};
+static const sp_pb_message link_make_message =
+	SP_PB_MESSAGE_OF("LinkMake", sp_host_link_make, link_make_slots);
+
+static const sp_pb_slot link_remove_slots[] = {
+	SP_PB_SLOT(sp_host_link_remove, host_if, 1, STRING),
+};
+static const sp_pb_message link_remove_message =
+	SP_PB_MESSAGE_OF("LinkRemove", sp_host_link_remove, link_remove_slots);
+
+static const sp_pb_slot rootfs_mount_slots[] = {
+	SP_PB_SLOT(sp_host_rootfs_mount, id, 1, STRING),
+	SP_PB_SLOT(sp_host_rootfs_mount, snapshots_dir, 2, STRING),
+	SP_PB_SLOT_LIST(sp_host_rootfs_mount, lower, 3, STRING),
+	SP_PB_SLOT(sp_host_rootfs_mount, upper, 4, STRING),
+	SP_PB_SLOT(sp_host_rootfs_mount, work, 5, STRING),
+	SP_PB_SLOT(sp_host_rootfs_mount, user_xattr, 6, BOOL),
+};
+static const sp_pb_message rootfs_mount_message =
+	SP_PB_MESSAGE_OF("RootfsMount", sp_host_rootfs_mount, rootfs_mount_slots);
+
+static const sp_pb_slot users_slots[] = {
+	SP_PB_SLOT(sp_host_users, passwd, 1, BYTES),
+	SP_PB_SLOT(sp_host_users, group, 2, BYTES),
+};
+static const sp_pb_message users_message = SP_PB_MESSAGE_OF("Users", sp_host_users, users_slots);
+
+static const sp_pb_slot bundle_write_slots[] = {
+	SP_PB_SLOT(sp_host_bundle_write, id, 1, STRING),
+	SP_PB_SLOT(sp_host_bundle_write, config, 2, BYTES),
+};
+static const sp_pb_message bundle_write_message =
+	SP_PB_MESSAGE_OF("BundleWrite", sp_host_bundle_write, bundle_write_slots);
+
+static const sp_pb_slot path_slots[] = {
+	SP_PB_SLOT(sp_host_path, path, 1, STRING),
+	SP_PB_SLOT(sp_host_path, make, 2, BOOL),
+};
+static const sp_pb_message path_message = SP_PB_MESSAGE_OF("Path", sp_host_path, path_slots);
+
+static const sp_pb_slot path_found_slots[] = {
+	SP_PB_SLOT(sp_host_path_found, path, 1, STRING),  SP_PB_SLOT(sp_host_path_found, shared, 2, BOOL),
+	SP_PB_SLOT(sp_host_path_found, master, 3, BOOL),  SP_PB_SLOT(sp_host_path_found, type, 4, STRING),
+	SP_PB_SLOT(sp_host_path_found, major, 5, UINT32), SP_PB_SLOT(sp_host_path_found, minor, 6, UINT32),
+	SP_PB_SLOT(sp_host_path_found, mode, 7, UINT32),  SP_PB_SLOT(sp_host_path_found, uid, 8, UINT32),
+	SP_PB_SLOT(sp_host_path_found, gid, 9, UINT32),
+};
+static const sp_pb_message path_found_message =
+	SP_PB_MESSAGE_OF("PathFound", sp_host_path_found, path_found_slots);
+
+static const sp_pb_slot shim_start_slots[] = {
+	SP_PB_SLOT(sp_host_shim_start, id, 1, STRING),
+	SP_PB_SLOT(sp_host_shim_start, sandbox_id, 2, STRING),
+	SP_PB_SLOT(sp_host_shim_start, events, 3, STRING),
+};
+static const sp_pb_message shim_start_message =
+	SP_PB_MESSAGE_OF("ShimStart", sp_host_shim_start, shim_start_slots);
+
+static const sp_pb_slot shim_slots[] = {
+	SP_PB_SLOT(sp_host_shim, address, 1, STRING),
+};
+static const sp_pb_message shim_message = SP_PB_MESSAGE_OF("Shim", sp_host_shim, shim_slots);
+
+static const sp_pb_slot forward_slots[] = {
+	SP_PB_SLOT(sp_host_forward, id, 1, STRING),
+	SP_PB_SLOT(sp_host_forward, port, 2, UINT32),
+};
+static const sp_pb_message forward_message = SP_PB_MESSAGE_OF("Forward", sp_host_forward, forward_slots);
+
+static const sp_pb_slot forwarded_slots[] = {
+	SP_PB_SLOT(sp_host_forwarded, address, 1, STRING),
+};
+static const sp_pb_message forwarded_message =
+	SP_PB_MESSAGE_OF("Forwarded", sp_host_forwarded, forwarded_slots);
+
+static const sp_pb_slot ports_slots[] = {
+	SP_PB_SLOT(sp_host_ports, ruleset, 1, STRING),
+	SP_PB_SLOT(sp_host_ports, bridge, 2, STRING),
+};
+static const sp_pb_message ports_message = SP_PB_MESSAGE_OF("Ports", sp_host_ports, ports_slots);
+
+const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
+	[SP_HOST_SANDBOX_MAKE] = {SP_STR_INIT("SandboxMake"), &sandbox_make_message, NULL},
+	[SP_HOST_SANDBOX_REMOVE] = {SP_STR_INIT("SandboxRemove"), &id_message, NULL},
+	[SP_HOST_PIDS_MAKE] = {SP_STR_INIT("PidsMake"), &id_message, NULL},
+	[SP_HOST_LINK_MAKE] = {SP_STR_INIT("LinkMake"), &link_make_message, NULL},
+	[SP_HOST_LINK_REMOVE] = {SP_STR_INIT("LinkRemove"), &link_remove_message, NULL},
+	[SP_HOST_ROOTFS_MOUNT] = {SP_STR_INIT("RootfsMount"), &rootfs_mount_message, &users_message},
+	[SP_HOST_BUNDLE_WRITE] = {SP_STR_INIT("BundleWrite"), &bundle_write_message, NULL},
+	[SP_HOST_BUNDLE_REMOVE] = {SP_STR_INIT("BundleRemove"), &id_message, NULL},
+	[SP_HOST_PATH] = {SP_STR_INIT("Path"), &path_message, &path_found_message},
+	[SP_HOST_SHIM_START] = {SP_STR_INIT("ShimStart"), &shim_start_message, &shim_message},
+	[SP_HOST_SHIM_DELETE] = {SP_STR_INIT("ShimDelete"), &id_message, NULL},
+	[SP_HOST_FORWARD] = {SP_STR_INIT("Forward"), &forward_message, &forwarded_message},
+	[SP_HOST_PORTS] = {SP_STR_INIT("Ports"), &ports_message, NULL},
+};

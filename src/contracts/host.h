@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam to the one process of a node that has root: mounts, namespaces, interfaces, cgroups, shims. The
+ * runtime and the pod network ask, host/ does it and trusts nobody: every request names sandboxes and
+ * containers by id, and paths follow from the ids; only what CRI itself lets a client choose (host paths of
+ * mounts) is a path here. Over ttrpc, service "sampan.host.v1.Host", on a socket pair.
+ *
+ * Every request may be repeated after a crash of either side: making what is there and removing what is not
+ * are both SP_OK.
+ *
+ *   RUN_DIR/sandboxes/<id>/ns/{net,ipc,uts,pid}   pinned namespaces
+ *   RUN_DIR/sandboxes/<id>/shm                tmpfs, /dev/shm of the pod
+ *   RUN_DIR/sandboxes/<id>/{hostname,hosts,resolv.conf}
+ *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay), io/ (fifos)
+ */
+#pragma once
+
+#include "base/pb_struct.h"
+
+/* "sp" and the like, and digits: below IFNAMSIZ. */
+#define SP_HOST_IF_BYTES 15u
+/* Of sandboxes and containers: [a-z0-9], 1 to 64. */
+#define SP_HOST_ID_BYTES 64u
+
+typedef enum sp_host_method {
+	SP_HOST_SANDBOX_MAKE,
+	SP_HOST_SANDBOX_REMOVE,
+	SP_HOST_PIDS_MAKE, /* a PID namespace for the pod's containers, with a process that waits for orphans
+			    */
+	SP_HOST_LINK_MAKE,
+	SP_HOST_LINK_REMOVE,
+	SP_HOST_ROOTFS_MOUNT,
+	SP_HOST_BUNDLE_WRITE,
+	SP_HOST_BUNDLE_REMOVE,
+	SP_HOST_PATH,
+	SP_HOST_SHIM_START,
+	SP_HOST_SHIM_DELETE,
+	SP_HOST_FORWARD,
+	SP_HOST_PORTS,
+	SP_HOST_METHODS_
+} sp_host_method;
+
+/* Namespaces that are asked for are made and pinned; those of the host are not. */
+typedef struct sp_host_sandbox_make {
+	sp_str id;
+	bool net, ipc, uts;
+	sp_str hostname;                  /* with uts */
+	SP_PB_LIST(sp_pb_pair) sysctls;   /* "net.ipv4.ip_forward"; of these namespaces only */
+	uint64_t shm_bytes;               /* with ipc */
+	sp_str hostname_file, hosts_file; /* contents; empty: not made */
+	sp_str resolv_file;               /* content */
+} sp_host_sandbox_make;
+
+typedef struct sp_host_id {
+	sp_str id;
+} sp_host_id;
+
+/* A veth pair between a bridge (made when missing) and "eth0" of the sandbox. */
+typedef struct sp_host_link_make {
+	sp_str id;
+	sp_str bridge;                       /* name */
+	SP_PB_LIST(sp_str) bridge_addresses; /* "10.88.0.1/16" */
+	sp_str host_if;                      /* name on the host */
+	SP_PB_LIST(sp_str) addresses;        /* of eth0: "10.88.0.5/16" */
+	SP_PB_LIST(sp_str) gateways;         /* default routes: "10.88.0.1" */
+	uint32_t mtu;                        /* 0 = the kernel's */
+} sp_host_link_make;
+
+typedef struct sp_host_link_remove {
+	sp_str host_if;
+} sp_host_link_remove;
+
+/* Mounts an overlay at the bundle's rootfs; paths as image_rootfs has them. */
+typedef struct sp_host_rootfs_mount {
+	sp_str id;
+	sp_str snapshots_dir;
+	SP_PB_LIST(sp_str) lower; /* relative, top first */
+	sp_str upper, work;       /* relative */
+	bool user_xattr;
+} sp_host_rootfs_mount;
+
+/* The container's own user database, read without leaving its root; empty when missing or over 1 MiB. */
+typedef struct sp_host_users {
+	sp_str passwd, group;
+} sp_host_users;
+
+typedef struct sp_host_bundle_write {
+	sp_str id;
+	sp_str config; /* config.json */
+} sp_host_bundle_write;
+
+/* A host path of a mount. */
+typedef struct sp_host_path {
+	sp_str path;
+	bool make; /* a directory, when nothing is there */
+} sp_host_path;
+
+typedef struct sp_host_path_found {
+	sp_str path;         /* without symbolic links */
+	bool shared, master; /* propagation of the mount it is on: peers; receives from a master */
+	/* Of a device: */
+	sp_str type; /* "c", "b"; empty: something else */
+	uint32_t major, minor, mode, uid, gid;
+} sp_host_path_found;
+
+/* `shim start` for a container whose bundle is written. Containers of one sandbox get the same address. */
+typedef struct sp_host_shim_start {
+	sp_str id, sandbox_id;
+	sp_str events; /* ttrpc address the shim forwards events to */
+} sp_host_shim_start;
+
+typedef struct sp_host_shim {
+	sp_str address; /* "unix:///…" */
+} sp_host_shim;
+
+/* Connects to a port at loopback inside the sandbox's network (of the host when it has none of its own), and
+ * serves one connection at a unix socket to it. */
+typedef struct sp_host_forward {
+	sp_str id;
+	uint32_t port;
+} sp_host_forward;
+
+typedef struct sp_host_forwarded {
+	sp_str address; /* "unix:/…" */
+} sp_host_forwarded;
+
+/* The whole nftables program of the node's host ports and masquerading, replaced in one step. */
+typedef struct sp_host_ports {
+	sp_str bridge; /* whose pods may be reached from the node's loopback: the rules guard that */
+	sp_str ruleset;
+} sp_host_ports;
+
+#define SP_HOST_SERVICE SP_STR_INIT("sampan.host.v1.Host")
+
+typedef struct sp_host_method_info {
+	sp_str name;
+	const sp_pb_message *request, *response; /* response NULL: without fields */
+} sp_host_method_info;
+extern const sp_host_method_info sp_host_methods[SP_HOST_METHODS_];
+
+typedef struct sp_host sp_host;
+
+/* One request. Embedded in its owner, zero-initialised but for `done`; in place until done or cancel. */
+typedef struct sp_host_call {
+	/* Once, from the loop, never from inside `call`: the response (NULL when it has no fields), good
+	 * during the call; or err. */
+	void (*done)(struct sp_host_call *c, const void *response, const sp_err *err);
+	void *arg;  /* the owner's */
+	void *impl; /* of the seam; NULL: not under way */
+} sp_host_call;
+
+struct sp_host {
+	/* `request` and all it names are good during the call only. */
+	void (*call)(sp_host *h, sp_host_method method, const void *request, sp_host_call *c);
+	/* No done after this; the host may carry the request out none the less. */
+	void (*cancel)(sp_host *h, sp_host_call *c);
+};

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to host/. */
+#pragma once
+
+#include "contracts/host.h"
+#include "host/host.h"
+#include "io/ttrpc/conn.h"
+
+#define HOST_PATH_BYTES 4096u
+
+struct host {
+	sp_world *world;
+	const host_opts *opts;
+	sp_ttrpc_server_conn *conn;
+	void (*on_end)(void *arg);
+	void *arg;
+	sp_ttrpc_service service;
+	sp_ttrpc_method methods[SP_HOST_METHODS_];
+	int ns[4];       /* its own namespaces: net, ipc, uts, pid */
+	sp_list running; /* host_run */
+	bool is_gone;
+};
+
+/* One request being carried out. */
+typedef struct host_request {
+	host *h;
+	sp_host_method method;
+	sp_ttrpc_call *call;
+	sp_arena arena;
+} host_request;
+
+/* A handler either answers with host_answer now or later, or returns an error, which is the answer. The
+ * request is gone after either. */
+typedef sp_code host_handler(host_request *r, const void *message, sp_err *err);
+
+/* `response` as the method's table says; NULL for none. */
+void host_answer(host_request *r, const void *response);
+void host_refuse(host_request *r, const sp_err *err);
+
+host_handler host_sandbox_make, host_sandbox_remove, host_link_make, host_link_remove, host_rootfs_mount,
+	host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete, host_forward,
+	host_ports, host_pids_make;
+
+/* What runs beside the loop's requests (a shim's start, a forward): the host is not over before all have
+ * gone. */
+typedef struct host_run {
+	sp_list node;
+	host *h;
+	void (*stop)(struct host_run *r); /* the connection is gone: end soon, then host_run_end */
+} host_run;
+void host_run_begin(host *h, host_run *r, void (*stop)(host_run *r));
+void host_run_end(host_run *r);
+
+/* ---- paths.c ---- */
+
+/* SP_EINVAL unless the text is an id. */
+sp_code host_check_id(sp_str id, sp_err *err) SP_MUST_USE;
+/* SP_EINVAL unless the text may name an interface. */
+sp_code host_check_if(sp_str name, sp_err *err) SP_MUST_USE;
+
+typedef struct host_path_buf {
+	char text[HOST_PATH_BYTES];
+} host_path_buf;
+/* RUN_DIR/<kind>/<id><rest>; SP_ETOOLARGE. */
+sp_code host_path_of(const host *h, const char *kind, sp_str id, const char *rest, host_path_buf *ret,
+		     sp_err *err) SP_MUST_USE;
+/* A directory, fine when it is there. The parent is there. */
+sp_code host_mkdir(const char *path, uint32_t mode, sp_err *err) SP_MUST_USE;
+/* Replaces the file; content is gone with the machine, so nothing is synced. */
+sp_code host_write_file(const char *path, sp_str content, uint32_t mode, sp_err *err) SP_MUST_USE;
+/* Everything below `path` and itself; never into another filesystem, never through a link. */
+sp_code host_remove_tree(const char *path, sp_err *err) SP_MUST_USE;
+/* Takes every mount off the path; fine when there is none. */
+sp_code host_unmount(const char *path, sp_err *err) SP_MUST_USE;
+
+/* ---- namespaces.c ---- */
+
+enum { HOST_NS_NET, HOST_NS_IPC, HOST_NS_UTS, HOST_NS_PID };
+/* Into the pinned network of a sandbox, and back: nothing may fail in between without the way back. */
+sp_code host_enter_net(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
+void host_leave(const host *h, int which);
+/* Ends the pod's shared PID namespace and all that is in it; fine when there is none. */
+sp_code host_pids_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;

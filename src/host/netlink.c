@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/netlink.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define ANSWER_BYTES 8192u
+
+static void *room(host_nl *m, size_t n)
+{
+	size_t padded = NLMSG_ALIGN(n);
+	if (m->overflow || padded > sizeof m->bytes - m->len) {
+		m->overflow = true;
+		return NULL;
+	}
+	void *at = m->bytes + m->len;
+	memset(at, 0, padded);
+	m->len += padded;
+	return at;
+}
+
+void host_nl_begin(host_nl *m, uint16_t type, uint16_t flags, const void *fixed, size_t n)
+{
+	m->len = 0;
+	m->overflow = false;
+	const struct nlmsghdr head = {.nlmsg_type = type,
+				      .nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST | NLM_F_ACK)};
+	memcpy(room(m, sizeof head), &head, sizeof head);
+	void *at = room(m, n);
+	if (at != NULL)
+		memcpy(at, fixed, n);
+}
+
+void host_nl_put(host_nl *m, uint16_t type, const void *bytes, size_t n)
+{
+	const struct rtattr head = {.rta_len = (uint16_t)RTA_LENGTH(n), .rta_type = type};
+	uint8_t *at = room(m, RTA_LENGTH(n));
+	if (at == NULL)
+		return;
+	memcpy(at, &head, sizeof head);
+	if (n > 0)
+		memcpy(at + RTA_LENGTH(0), bytes, n);
+}
+
+void host_nl_put_str(host_nl *m, uint16_t type, sp_str s)
+{
+	char text[64] = "";
+	size_t n = SP_MIN(s.len, sizeof text - 1);
+	if (n > 0)
+		memcpy(text, s.ptr, n);
+	host_nl_put(m, type, text, n + 1);
+}
+
+void host_nl_put_u32(host_nl *m, uint16_t type, uint32_t v)
+{
+	host_nl_put(m, type, &v, sizeof v);
+}
+
+size_t host_nl_open(host_nl *m, uint16_t type)
+{
+	size_t at = m->len;
+	host_nl_put(m, type, NULL, 0);
+	return at;
+}
+
+void host_nl_close(host_nl *m, size_t at)
+{
+	if (m->overflow)
+		return;
+	uint16_t n = (uint16_t)(m->len - at);
+	memcpy(m->bytes + at + offsetof(struct rtattr, rta_len), &n, sizeof n);
+}
+
+sp_code host_nl_socket(int *ret, sp_err *err)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		return sp_fail_sys(err, errno, "netlink socket");
+	*ret = fd;
+	return SP_OK;
+}
+
+sp_code host_nl_talk(int fd, const host_nl *m, const char *what, sp_err *err)
+{
+	host_nl out = *m;
+	_Alignas(NLMSG_ALIGNTO) uint8_t answer[ANSWER_BYTES];
+	struct nlmsghdr head;
+	if (m->overflow)
+		return sp_fail(err, SP_ETOOLARGE, "%s: request too long", what);
+	uint32_t len = (uint32_t)out.len;
+	memcpy(out.bytes + offsetof(struct nlmsghdr, nlmsg_len), &len, sizeof len);
+	if (send(fd, out.bytes, out.len, 0) != (ssize_t)out.len)
+		return sp_fail_sys(err, errno, "%s: send", what);
+	for (;;) {
+		ssize_t n = recv(fd, answer, sizeof answer, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < (ssize_t)(sizeof head + sizeof(int32_t)))
+			return sp_fail_sys(err, n < 0 ? errno : EPROTO, "%s: receive", what);
+		memcpy(&head, answer, sizeof head);
+		if (head.nlmsg_type != NLMSG_ERROR)
+			continue;
+		int32_t code;
+		memcpy(&code, answer + NLMSG_HDRLEN, sizeof code);
+		return code == 0 ? SP_OK : sp_fail_sys(err, -code, "%s", what);
+	}
+}
+
+static void fill(const sp_ip *ip, host_prefix *ret)
+{
+	ret->family = ip->v4 ? AF_INET : AF_INET6;
+	ret->n = ip->v4 ? 4 : 16;
+	memcpy(ret->bytes, ip->bytes + (16 - ret->n), ret->n);
+}
+
+sp_code host_prefix_parse(sp_str cidr, host_prefix *ret, sp_err *err)
+{
+	sp_cidr c;
+	if (!sp_cidr_parse(cidr, &c) || c.ip.mapped)
+		return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no address with a prefix", SP_ARG(cidr));
+	fill(&c.ip, ret);
+	ret->n_bits = c.n_bits;
+	return SP_OK;
+}
+
+sp_code host_address_parse(sp_str ip, host_prefix *ret, sp_err *err)
+{
+	sp_ip a;
+	if (!sp_ip_parse(ip, &a))
+		return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no address", SP_ARG(ip));
+	fill(&a, ret);
+	ret->n_bits = (uint8_t)(ret->n * 8);
+	return SP_OK;
+}
