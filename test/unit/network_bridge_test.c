@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses of pods; the nftables program of host ports; attaching with a host that only writes down. */
+#include "network/bridge.h"
+#include "network/ipam.h"
+
+#include "lib/t.h"
+
+static sp_str text_of(const sp_ip *ip)
+{
+	char text[SP_IP_TEXT_BYTES];
+	return sp_arena_try_dup(T_ARENA, (sp_str){text, sp_ip_print(text, ip)});
+}
+
+SP_TEST(network_ipam, addresses_are_given_once)
+{
+	SP_CLEANUP(network_ipam_done) network_ipam p = {.taken = NULL};
+	sp_ip ip, gateway;
+	T_OK(network_ipam_init(&p, SP_STR("10.1.0.0/29"), T_ERR));
+	gateway = network_ipam_gateway(&p);
+	T_EQ_STR(text_of(&gateway), SP_STR("10.1.0.1"));
+	for (int i = 2; i < 7; i++) {
+		char want[32];
+		(void)snprintf(want, sizeof want, "10.1.0.%d", i);
+		T_OK(network_ipam_take(&p, &ip, T_ERR));
+		T_EQ_STR(text_of(&ip), sp_str_c(want));
+	}
+	T_EQ_U64(network_ipam_take(&p, &ip, T_ERR), SP_ETOOMANY);
+	T_TRUE(sp_ip_parse(SP_STR("10.1.0.4"), &ip));
+	T_EQ_U64(network_ipam_claim(&p, &ip, T_ERR), SP_ECONFLICT);
+	network_ipam_release(&p, &ip);
+	network_ipam_release(&p, &ip); /* harmless */
+	T_OK(network_ipam_take(&p, &ip, T_ERR));
+	T_EQ_STR(text_of(&ip), SP_STR("10.1.0.4"));
+	T_EQ_U64(network_ipam_claim(&p, &gateway, T_ERR), SP_EINVAL);
+	network_ipam_release(&p, &gateway);
+	T_EQ_U64(network_ipam_take(&p, &ip, T_ERR), SP_ETOOMANY);
+}
+
+SP_TEST(network_ipam, an_address_rests_before_it_is_used_again)
+{
+	SP_CLEANUP(network_ipam_done) network_ipam p = {.taken = NULL};
+	sp_ip first, second;
+	T_OK(network_ipam_init(&p, SP_STR("fd00::/64"), T_ERR));
+	T_OK(network_ipam_take(&p, &first, T_ERR));
+	network_ipam_release(&p, &first);
+	T_OK(network_ipam_take(&p, &second, T_ERR));
+	T_EQ_STR(text_of(&first), SP_STR("fd00::2"));
+	T_EQ_STR(text_of(&second), SP_STR("fd00::3"));
+}
+
+SP_TEST(network_ipam, bad_prefixes_are_refused)
+{
+	static const char *const texts[] = {"", "10.0.0.0", "10.0.0.0/31", "x/8", "::ffff:10.0.0.0/104"};
+	for (size_t i = 0; i < SP_LEN(texts); i++) {
+		SP_CLEANUP(network_ipam_done) network_ipam p = {.taken = NULL};
+		T_EQ_U64(network_ipam_init(&p, sp_str_c(texts[i]), T_ERR), SP_EINVAL);
+	}
+}
+
+/* ---- the bridge ---- */
+
+typedef struct fake_host {
+	sp_host base;
+	sp_host_method methods[8];
+	size_t n;
+	char host_if[32], ruleset[4096];
+	bool fails;
+} fake_host;
+
+static void fake_call(sp_host *h, sp_host_method m, const void *request, sp_host_call *c)
+{
+	fake_host *f = SP_CONTAINER_OF(h, fake_host, base);
+	f->methods[f->n++] = m;
+	if (m == SP_HOST_LINK_MAKE) {
+		const sp_host_link_make *l = request;
+		(void)snprintf(f->host_if, sizeof f->host_if, SP_FMT, SP_ARG(l->host_if));
+	}
+	if (m == SP_HOST_PORTS) {
+		const sp_host_ports *p = request;
+		(void)snprintf(f->ruleset, sizeof f->ruleset, SP_FMT, SP_ARG(p->ruleset));
+	}
+	sp_err err = {.code = SP_EIO, .msg = "no"};
+	c->done(c, NULL, f->fails ? &err : NULL);
+}
+
+typedef struct outcome {
+	sp_code code;
+	char ip[32], host_if[32];
+} outcome;
+
+static void on_done(sp_pod_network_call *c, const sp_pod_attachment *a, const sp_err *err)
+{
+	outcome *o = c->arg;
+	o->code = err == NULL ? SP_OK : err->code;
+	if (a != NULL) {
+		(void)snprintf(o->ip, sizeof o->ip, SP_FMT, SP_ARG(a->ips.at[0]));
+		(void)snprintf(o->host_if, sizeof o->host_if, SP_FMT, SP_ARG(a->host_if));
+	}
+}
+
+SP_TEST(network_bridge, a_pod_is_attached_and_detached)
+{
+	fake_host h = {.base = {.call = fake_call}};
+	const network_bridge_opts opts = {.host = &h.base,
+					  .bridge = SP_STR("b0"),
+					  .if_prefix = SP_STR("t"),
+					  .prefix = SP_STR("10.2.0.0/16")};
+	sp_pod_network *n;
+	outcome o = {.code = SP_EINTERNAL};
+	sp_pod_network_call c = {.done = on_done, .arg = &o};
+	sp_cri_port_mapping port = {.container_port = 80, .host_port = 8080};
+	sp_cri_pod_sandbox_config config = {.hostname = {NULL, 0}};
+	config.port_mappings.at = &port;
+	config.port_mappings.n = 1;
+	T_OK(network_bridge_new(NULL, &opts, &n, T_ERR));
+	T_DEFER(network_bridge_free, n);
+	n->attach(n, SP_STR("0123456789abcdef"), &config, &c);
+	T_EQ_U64(o.code, SP_OK);
+	T_EQ_STR(sp_str_c(o.ip), SP_STR("10.2.0.2"));
+	T_EQ_STR(sp_str_c(o.host_if), SP_STR("t0123456789"));
+	T_EQ_U64(h.n, 2);
+	T_TRUE(strstr(h.ruleset, "tcp dport 8080 dnat to 10.2.0.2:80\n") != NULL);
+	T_TRUE(strstr(h.ruleset, "ip saddr 10.2.0.0/16 ip daddr != 10.2.0.0/16 masquerade\n") != NULL);
+	sp_str ip = sp_str_c(o.ip);
+	sp_pod_attachment a = {.host_if = sp_str_c(o.host_if)};
+	a.ips.at = &ip;
+	a.ips.n = 1;
+	T_EQ_U64(n->adopt(n, SP_STR("other"), &config, &a, T_ERR), SP_ECONFLICT);
+	n->detach(n, SP_STR("0123456789abcdef"), &a, &c);
+	T_EQ_U64(o.code, SP_OK);
+	T_TRUE(strstr(h.ruleset, "8080") == NULL); /* the ports went with it */
+	T_OK(n->adopt(n, SP_STR("other"), &config, &a, T_ERR));
+}
+
+SP_TEST(network_bridge, a_failed_attachment_takes_nothing)
+{
+	fake_host h = {.base = {.call = fake_call}, .fails = true};
+	const network_bridge_opts opts = {.host = &h.base,
+					  .bridge = SP_STR("b0"),
+					  .if_prefix = SP_STR("t"),
+					  .prefix = SP_STR("10.2.0.0/30")};
+	sp_pod_network *n;
+	outcome o = {.code = SP_OK};
+	sp_pod_network_call c = {.done = on_done, .arg = &o};
+	const sp_cri_pod_sandbox_config config = {.hostname = {NULL, 0}};
+	T_OK(network_bridge_new(NULL, &opts, &n, T_ERR));
+	T_DEFER(network_bridge_free, n);
+	for (int i = 0; i < 4; i++) { /* there is one address only */
+		n->attach(n, SP_STR("0123456789abcdef"), &config, &c);
+		T_EQ_U64(o.code, SP_EIO);
+	}
+}
