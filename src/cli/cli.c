@@ -15,6 +15,7 @@ static const cli_verb verbs[] = {
 	{"status", "show the roles of this machine", cli_status},
 	{"image", "images of this node: pull, import, export, list, remove, prune", cli_image},
 	{"up", "start everything, with a sample to look at", cli_up},
+	{"cri", "run containers for a kubelet, over CRI", cli_cri},
 	{"version", "print the version of sampan and of the Kubernetes API it serves", cli_version},
 };
 

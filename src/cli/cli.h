@@ -36,4 +36,5 @@ int cli_service_proxy(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_image(int argc, char **argv);
 int cli_up(int argc, char **argv);
+int cli_cri(int argc, char **argv);
 int cli_version(int argc, char **argv);

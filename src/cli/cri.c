@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sampan cri`: the container runtime alone, as root, with its host process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/flags.h"
+#include "host/host.h"
+#include "io/file.h"
+#include "io/uv/uv.h"
+#include "network/bridge.h"
+#include "runtime/host_client.h"
+#include "runtime/image/pull.h"
+#include "runtime/runtime.h"
+#include "runtime/server.h"
+
+#define GRACE_NS UINT64_C(2000000000)
+#define OPTIONS_BYTES 4096u
+
+typedef struct flags {
+	sp_str listen, root, run_dir, log_level, shim, unpack, oci_runtime, cgroup_root, stream_address;
+	sp_str bridge, if_prefix, pod_cidr, registry_config, namespace_;
+	int64_t mtu;
+} flags;
+
+typedef struct process {
+	flags f;
+	sp_arena arena;
+	sp_world *world;
+	sp_log *log;
+	sp_host *host;
+	sp_pod_network *network;
+	image_helper unpacker;
+	image_store *images;
+	image_registry *registry;
+	rt_opts rt_opts;
+	network_bridge_opts bridge_opts;
+	rt *runtime;
+	cri_server *server;
+	sp_signal_watch *term, *interrupt;
+	size_t n_open; /* parts that are still to be closed */
+	bool stopping, failed;
+} process;
+
+static int64_t wall_ns(void *arg)
+{
+	return sp_wall_ns(((process *)arg)->world);
+}
+
+/* ---- the host process ---- */
+
+static void on_host_end(void *arg)
+{
+	sp_world_stop(arg);
+}
+
+/* containerd.runc.v1.Options: what the shim is told of the OCI runtime. */
+static sp_str oci_options(const flags *f, sp_arena *a)
+{
+	typedef struct options {
+		sp_str binary_name, root;
+	} options;
+	static const sp_pb_slot slots[] = {SP_PB_SLOT(options, binary_name, 6, STRING),
+					   SP_PB_SLOT(options, root, 7, STRING)};
+	static const sp_pb_message message = SP_PB_MESSAGE_OF("Options", options, slots);
+	const options o = {.binary_name = f->oci_runtime, .root = SP_CONCAT(a, f->run_dir, SP_STR("/oci"))};
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, OPTIONS_BYTES);
+	sp_pb_encode(&message, &o, &out);
+	return sp_arena_try_dup(a, sp_buf_view(&out));
+}
+
+/* The same in an Any: the standard input of `shim start`. */
+static sp_str shim_input(const flags *f, sp_arena *a)
+{
+	typedef struct any {
+		sp_str type_url, value;
+	} any;
+	static const sp_pb_slot slots[] = {SP_PB_SLOT(any, type_url, 1, STRING),
+					   SP_PB_SLOT(any, value, 2, BYTES)};
+	static const sp_pb_message message = SP_PB_MESSAGE_OF("Any", any, slots);
+	const any all = {.type_url = SP_STR("containerd.runc.v1.Options"), .value = oci_options(f, a)};
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, OPTIONS_BYTES);
+	sp_pb_encode(&message, &all, &out);
+	return sp_arena_try_dup(a, sp_buf_view(&out));
+}
+
+static int run_host(const flags *f, int fd)
+{
+	sp_arena a;
+	sp_world *w;
+	sp_stream *s;
+	host *h;
+	sp_err err;
+	sp_arena_init(&a, 65536);
+	(void)prctl(PR_SET_NAME, "sampan-host");
+	(void)signal(SIGINT, SIG_IGN); /* of the terminal: it ends when the other side does */
+	const host_opts opts = {.run_dir = f->run_dir,
+				.shim = f->shim,
+				.shim_options = shim_input(f, &a),
+				.containerd = SP_STR("/bin/false"),
+				.namespace_ = f->namespace_};
+	sp_code code = sp_world_uv_new(&w, &err);
+	if (code == SP_OK)
+		code = sp_stream_from_fd(w, fd, &s, &err);
+	if (code == SP_OK)
+		code = host_new(w, s, &opts, on_host_end, w, &h, &err);
+	if (code != SP_OK) {
+		(void)fprintf(stderr, "sampan cri: host: %s\n", err.msg);
+		return 1;
+	}
+	sp_world_run(w);
+	host_free(h);
+	sp_world_uv_free(w);
+	sp_arena_done(&a);
+	return 0;
+}
+
+/* Before there is a loop or a thread in this process. Returns only here; the child exits. */
+static sp_code fork_host(const flags *f, int *ret_fd, sp_err *err)
+{
+	int fds[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+		return sp_fail_sys(err, errno, "socketpair");
+	pid_t pid = fork();
+	if (pid < 0)
+		return sp_fail_sys(err, errno, "fork");
+	if (pid == 0) {
+		(void)close(fds[0]);
+		_exit(run_host(f, fds[1]));
+	}
+	(void)close(fds[1]);
+	*ret_fd = fds[0];
+	return SP_OK;
+}
+
+/* ---- the end ---- */
+
+static void on_part_closed(void *arg)
+{
+	process *p = arg;
+	if (--p->n_open == 0)
+		sp_world_stop(p->world);
+}
+
+static void on_host_gone(void *arg)
+{
+	process *p = arg;
+	if (!p->stopping) {
+		sp_log(p->log, SP_LOG_ERROR, "the host process is gone");
+		_exit(1); /* containers stay; whoever started us starts us again, and all is adopted */
+	}
+	on_part_closed(p);
+}
+
+static void on_runtime_closed(void *arg)
+{
+	process *p = arg;
+	p->n_open++;
+	rt_host_client_close(p->host);
+	on_part_closed(p);
+}
+
+static void on_server_closed(void *arg)
+{
+	process *p = arg;
+	rt_close(p->runtime, on_runtime_closed, p);
+	image_store_close(p->images, on_part_closed, p);
+	image_registry_close(p->registry, on_part_closed, p);
+}
+
+static void on_stop(void *arg, int signal)
+{
+	process *p = arg;
+	if (p->stopping)
+		_exit(128 + signal); /* asked twice */
+	p->stopping = true;
+	p->n_open = 3;
+	if (p->server != NULL)
+		cri_server_close(p->server, GRACE_NS, on_server_closed, p);
+	else
+		on_server_closed(p);
+}
+
+/* ---- the beginning ---- */
+
+static void on_recovered(void *arg)
+{
+	process *p = arg;
+	sp_err err;
+	if (p->stopping)
+		return;
+	if (cri_server_new(p->world, rt_cri(p->runtime), SP_CONCAT(&p->arena, SP_STR("unix:"), p->f.listen),
+			   &p->server, &err) != SP_OK) {
+		sp_log(p->log, SP_LOG_ERROR, "the socket can't be served", SP_KE(&err));
+		p->failed = true;
+		on_stop(p, SIGTERM);
+		return;
+	}
+	sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", p->f.listen));
+}
+
+static sp_code check_flags(flags *f, sp_err *err)
+{
+	/* crictl and kubelet write the address as a URL. */
+	sp_str path = f->listen;
+	if (sp_str_take(&path, SP_STR("unix://")))
+		f->listen = path;
+	else
+		(void)sp_str_take(&f->listen, SP_STR("unix:"));
+	const sp_str paths[] = {f->root, f->run_dir, f->shim, f->unpack, f->listen};
+	for (size_t i = 0; i < SP_LEN(paths); i++) {
+		if (paths[i].len == 0 || paths[i].ptr[0] != '/')
+			return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no absolute path", SP_ARG(paths[i]));
+	}
+	if (f->mtu < 0 || f->mtu > 65535)
+		return sp_fail(err, SP_EINVAL, "--mtu is 0 to 65535");
+	return SP_OK;
+}
+
+/* "/a/b" of "/a/b/c". */
+static sp_str parent(sp_str path)
+{
+	ptrdiff_t slash = sp_str_rindex(path, '/');
+	return sp_str_sub(path, 0, slash > 0 ? (size_t)slash : 1);
+}
+
+static sp_code open_images(process *p, sp_err *err)
+{
+	sp_str dir = SP_CONCAT(&p->arena, p->f.root, SP_STR("/images"));
+	sp_str helper = sp_arena_try_dup(&p->arena, p->f.unpack);
+	image_helper_init(&p->unpacker, p->world, helper.ptr);
+	const image_store_opts store = {.dir = dir, .unpacker = &p->unpacker.unpacker, .allow_devices = true};
+	const image_registry_opts registry = {.config_dir = p->f.registry_config};
+	p->rt_opts.images_dir = dir;
+	SP_TRY(sp_dir_make(p->world, p->f.root, 0711, err));
+	SP_TRY(image_store_open(p->world, &store, &p->images, err));
+	return image_registry_new(p->world, &registry, &p->registry, err);
+}
+
+static sp_code open_runtime(process *p, sp_err *err)
+{
+	p->bridge_opts = (network_bridge_opts){.log = p->log,
+					       .host = p->host,
+					       .bridge = p->f.bridge,
+					       .if_prefix = p->f.if_prefix,
+					       .prefix = p->f.pod_cidr,
+					       .mtu = (uint32_t)p->f.mtu};
+	SP_TRY(network_bridge_new(p->world, &p->bridge_opts, &p->network, err));
+	p->rt_opts.log = p->log;
+	p->rt_opts.host = p->host;
+	p->rt_opts.network = p->network;
+	p->rt_opts.images = p->images;
+	p->rt_opts.registry = p->registry;
+	p->rt_opts.state_dir = SP_CONCAT(&p->arena, p->f.root, SP_STR("/state"));
+	p->rt_opts.run_dir = p->f.run_dir;
+	p->rt_opts.shim_options = oci_options(&p->f, &p->arena);
+	p->rt_opts.cgroup_root = p->f.cgroup_root;
+	p->rt_opts.stream_address = p->f.stream_address;
+	SP_TRY(rt_new(p->world, &p->rt_opts, &p->runtime, err));
+	SP_TRY(sp_dir_make(p->world, parent(p->f.listen), 0711, err));
+	rt_recover(p->runtime, on_recovered, p);
+	return SP_OK;
+}
+
+static sp_code start(process *p, int host_fd, sp_err *err)
+{
+	sp_log_level level;
+	sp_stream *s;
+	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
+	SP_TRY(sp_world_uv_new(&p->world, err));
+	sp_hash_key seed;
+	sp_random(p->world, &seed, sizeof seed);
+	sp_hash_seed_set(seed);
+	p->log = sp_log_new(&(sp_log_opts){.level = level,
+					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
+					   .component = "cri",
+					   .wall_ns = wall_ns,
+					   .write = sp_log_to_stderr,
+					   .arg = p});
+	sp_log_dump_on_crash(p->log);
+	SP_TRY(sp_stream_from_fd(p->world, host_fd, &s, err));
+	SP_TRY(rt_host_client_new(p->world, s, on_host_gone, p, &p->host, err));
+	SP_TRY(open_images(p, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	return open_runtime(p, err);
+}
+
+static void finish(process *p)
+{
+	sp_signal_watch_free(p->term);
+	sp_signal_watch_free(p->interrupt);
+	cri_server_free(p->server);
+	rt_free(p->runtime);
+	network_bridge_free(p->network);
+	rt_host_client_free(p->host);
+	sp_log_free(p->log);
+	sp_world_uv_free(p->world);
+	sp_arena_done(&p->arena);
+}
+
+/* Programs that are installed beside this one. */
+static sp_str beside(sp_arena *a, const char *name)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	sp_str path = {self, n > 0 ? (size_t)n : 0};
+	ptrdiff_t slash = sp_str_rindex(path, '/');
+	return SP_CONCAT(a, sp_str_sub(path, 0, slash >= 0 ? (size_t)(slash + 1) : 0), sp_str_c(name));
+}
+
+int cli_cri(int argc, char **argv)
+{
+	process p = {.n_open = 0};
+	sp_err err = {0};
+	bool help;
+	int fd;
+	sp_arena_init(&p.arena, (size_t)1 << 20);
+	p.f = (flags){.listen = SP_STR("unix:///run/sampan/cri.sock"),
+		      .root = SP_STR("/var/lib/sampan/cri"),
+		      .run_dir = SP_STR("/run/sampan/cri"),
+		      .log_level = SP_STR("info"),
+		      .shim = beside(&p.arena, "containerd-shim-sampan-v1"),
+		      .unpack = beside(&p.arena, "sampan-unpack"),
+		      .cgroup_root = SP_STR("/sampan"),
+		      .stream_address = SP_STR("127.0.0.1:0"),
+		      .bridge = SP_STR("sampan0"),
+		      .if_prefix = SP_STR("sp"),
+		      .pod_cidr = SP_STR("10.88.0.0/16"),
+		      .registry_config = SP_STR("/etc/containerd/certs.d"),
+		      .namespace_ = SP_STR("k8s.io")};
+	const cli_flag table[] = {
+		{"bridge", CLI_STR, &p.f.bridge, "bridge of the pod network"},
+		{"cgroup-root", CLI_STR, &p.f.cgroup_root, "cgroup of pods that name no parent"},
+		{"interface-prefix", CLI_STR, &p.f.if_prefix,
+		 "first characters of pods' interfaces on the host"},
+		{"listen", CLI_STR, &p.f.listen, "socket of CRI, unix:///path"},
+		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"mtu", CLI_I64, &p.f.mtu, "of pods' interfaces; 0: the kernel's default"},
+		{"namespace", CLI_STR, &p.f.namespace_, "containerd namespace the shims are told"},
+		{"oci-runtime", CLI_STR, &p.f.oci_runtime, "crun or runc; default: what the shim finds"},
+		{"pod-cidr", CLI_STR, &p.f.pod_cidr, "prefix of pods' addresses"},
+		{"registry-config", CLI_STR, &p.f.registry_config, "directory of hosts.toml files"},
+		{"root", CLI_STR, &p.f.root, "images, records; survives a reboot"},
+		{"run-dir", CLI_STR, &p.f.run_dir, "bundles, namespaces, sockets"},
+		{"shim", CLI_STR, &p.f.shim, "the shim program"},
+		{"stream-address", CLI_STR, &p.f.stream_address,
+		 "where exec, attach and port-forward are served"},
+		{"unpack", CLI_STR, &p.f.unpack, "the helper that unpacks layers"},
+	};
+	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
+		(void)fprintf(stderr, "sampan cri: %s\n", err.msg);
+		return CLI_EXIT_USAGE;
+	}
+	if (help) {
+		cli_flags_help("sampan cri [FLAGS]", table, SP_LEN(table));
+		return 0;
+	}
+	sp_code code = check_flags(&p.f, &err);
+	if (code == SP_OK)
+		code = fork_host(&p.f, &fd, &err);
+	if (code == SP_OK)
+		code = start(&p, fd, &err);
+	if (code == SP_OK)
+		sp_world_run(p.world);
+	else
+		(void)fprintf(stderr, "sampan cri: %s\n", err.msg);
+	finish(&p);
+	return code != SP_OK ? sp_code_lookup(code)->exit_code : p.failed ? 1 : 0;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.json from what CRI and the image say. */
+#include "runtime/spec.h"
+
+#include "lib/t.h"
+
+#define ALL_CAPS ((UINT64_C(1) << 41) - 1)
+
+typedef struct made {
+	sp_cri_container_metadata meta;
+	sp_cri_pod_sandbox_metadata pod;
+	sp_cri_linux_container_security_context sc;
+	sp_cri_linux_container_config linux_;
+	sp_cri_container_config config;
+	sp_cri_pod_sandbox_config sandbox;
+	image_config image;
+	rt_spec spec;
+} made;
+
+static made *make(void)
+{
+	static const sp_str env[] = {SP_STR_INIT("PATH=/bin"), SP_STR_INIT("A=image")};
+	static const sp_str cmd[] = {SP_STR_INIT("sh")};
+	static const sp_str entry[] = {SP_STR_INIT("/entry")};
+	made *m = sp_new(T_ARENA, made, 1);
+	m->meta.name = SP_STR("c");
+	m->pod = (sp_cri_pod_sandbox_metadata){
+		.name = SP_STR("p"), .namespace = SP_STR("ns"), .uid = SP_STR("u")};
+	m->linux_.security_context = &m->sc;
+	m->config.metadata = &m->meta;
+	m->config.linux_ = &m->linux_;
+	m->sandbox.metadata = &m->pod;
+	m->image.env = (sp_strs){env, 2};
+	m->image.cmd = (sp_strs){cmd, 1};
+	m->image.entrypoint = (sp_strs){entry, 1};
+	m->spec = (rt_spec){.id = SP_STR("cid"),
+			    .sandbox_id = SP_STR("sid"),
+			    .config = &m->config,
+			    .sandbox = &m->sandbox,
+			    .image = &m->image,
+			    .own_pids = true,
+			    .caps = ALL_CAPS,
+			    .cgroup = SP_STR("/g/cid"),
+			    .net = SP_STR("/ns/net")};
+	return m;
+}
+
+static yyjson_val *written(made *m)
+{
+	SP_AUTO_BUF out;
+	yyjson_val *v = NULL;
+	sp_buf_init(&out, 1 << 20);
+	if (rt_spec_write(&m->spec, T_ARENA, &out, T_ERR) != SP_OK ||
+	    sp_json_parse(T_ARENA, sp_buf_view(&out), &v, T_ERR) != SP_OK)
+		return NULL;
+	return v;
+}
+
+static yyjson_val *at(yyjson_val *v, const char *pointer)
+{
+	return yyjson_ptr_get(v, pointer);
+}
+
+static bool has_text(yyjson_val *list, const char *text)
+{
+	size_t i, n;
+	yyjson_val *v;
+	yyjson_arr_foreach(list, i, n, v)
+	{
+		if (yyjson_equals_str(v, text))
+			return true;
+	}
+	return false;
+}
+
+SP_TEST(runtime_spec, arguments_follow_command_and_image)
+{
+	static const sp_str command[] = {SP_STR_INIT("/cmd")}, args[] = {SP_STR_INIT("x"), SP_STR_INIT("y")};
+	const struct {
+		size_t n_command, n_args;
+		const char *want;
+	} rows[] = {{0, 0, "/entry sh"}, {0, 2, "/entry x y"}, {1, 0, "/cmd"}, {1, 2, "/cmd x y"}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		made *m = make();
+		m->config.command.at = sp_new(T_ARENA, sp_str, 1);
+		m->config.args.at = sp_new(T_ARENA, sp_str, 2);
+		m->config.command.at[0] = command[0];
+		memcpy(m->config.args.at, args, sizeof args);
+		m->config.command.n = rows[i].n_command;
+		m->config.args.n = rows[i].n_args;
+		yyjson_val *v = written(m), *list = at(v, "/process/args"), *a;
+		size_t k, n;
+		SP_AUTO_BUF got;
+		sp_buf_init(&got, 4096);
+		T_TRUE(v != NULL);
+		yyjson_arr_foreach(list, k, n, a)
+		{
+			sp_buf_printf(&got, "%s%s", k > 0 ? " " : "", yyjson_get_str(a));
+		}
+		T_EQ_STR(sp_buf_view(&got), sp_str_c(rows[i].want));
+	}
+}
+
+SP_TEST(runtime_spec, without_a_command_it_is_refused)
+{
+	made *m = make();
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	m->image.cmd.n = m->image.entrypoint.n = 0;
+	T_EQ_U64(rt_spec_write(&m->spec, T_ARENA, &out, T_ERR), SP_EINVAL);
+	T_EQ_STR(sp_str_c(T_ERR->msg), SP_STR("no command specified"));
+}
+
+SP_TEST(runtime_spec, later_environment_wins)
+{
+	made *m = make();
+	sp_cri_key_value envs[] = {{SP_STR("A"), SP_STR("request")}, {SP_STR("B"), SP_STR("1")}};
+	m->config.envs.at = envs;
+	m->config.envs.n = 2;
+	m->spec.hostname_text = SP_STR("h");
+	sp_strs env = rt_spec_env(&m->spec, T_ARENA);
+	const char *const want[] = {"PATH=/bin", "HOSTNAME=h", "A=request", "B=1"};
+	T_EQ_U64(env.n, SP_LEN(want));
+	for (size_t i = 0; i < env.n; i++)
+		T_EQ_STR(env.items[i], sp_str_c(want[i]));
+}
+
+SP_TEST(runtime_spec, namespaces_join_the_sandbox)
+{
+	made *m = make();
+	yyjson_val *v = written(m);
+	T_TRUE(v != NULL);
+	T_TRUE(yyjson_equals_str(at(v, "/linux/namespaces/0/type"), "mount"));
+	T_TRUE(yyjson_equals_str(at(v, "/linux/namespaces/1/type"), "pid"));
+	T_TRUE(yyjson_equals_str(at(v, "/linux/namespaces/2/path"), "/ns/net"));
+	T_EQ_U64(yyjson_arr_size(at(v, "/linux/namespaces")), 3);
+	T_TRUE(yyjson_equals_str(at(v, "/linux/cgroupsPath"), "/g/cid"));
+	T_TRUE(yyjson_equals_str(at(v, "/annotations/io.kubernetes.cri.sandbox-id"), "sid"));
+}
+
+SP_TEST(runtime_spec, capabilities_add_and_drop)
+{
+	static const sp_str all[] = {SP_STR_INIT("ALL")}, admin[] = {SP_STR_INIT("sys_admin")};
+	const struct {
+		size_t n_add, n_drop;
+		bool add_all;
+		bool chown, sys_admin;
+	} rows[] = {
+		{0, 0, false, true, false}, {1, 0, false, true, true},   {1, 1, false, false, true},
+		{1, 0, true, true, true},   {0, 1, false, false, false},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		made *m = make();
+		sp_cri_capability caps = {.add_capabilities = {NULL, rows[i].n_add}};
+		sp_str add = rows[i].add_all ? all[0] : admin[0], drop = all[0];
+		caps.add_capabilities.at = &add;
+		caps.drop_capabilities.at = &drop;
+		caps.drop_capabilities.n = rows[i].n_drop;
+		m->sc.capabilities = &caps;
+		yyjson_val *v = written(m), *list = at(v, "/process/capabilities/bounding");
+		T_TRUE(v != NULL);
+		T_EQ_U64(has_text(list, "CAP_CHOWN"), rows[i].chown);
+		T_EQ_U64(has_text(list, "CAP_SYS_ADMIN"), rows[i].sys_admin);
+	}
+	made *m = make();
+	m->sc.privileged = true;
+	m->spec.caps = rt_spec_capability(SP_STR("KILL"));
+	yyjson_val *v = written(m);
+	T_EQ_U64(yyjson_arr_size(at(v, "/process/capabilities/effective")), 1); /* what the machine has */
+}
+
+SP_TEST(runtime_spec, mounts_hide_what_they_should)
+{
+	made *m = make();
+	const sp_cri_mount hosts = {.container_path = SP_STR("/etc/hosts"), .readonly = true},
+			   deep = {.container_path = SP_STR("/a/b"),
+				   .propagation = SP_CRI_PROPAGATION_BIDIRECTIONAL},
+			   flat = {.container_path = SP_STR("/a")};
+	const rt_mount mounts[] = {{&deep, SP_STR("/host/deep")},
+				   {&flat, SP_STR("/host/flat")},
+				   {&hosts, SP_STR("/host/hosts")}};
+	m->spec.mounts = mounts;
+	m->spec.n_mounts = 3;
+	m->spec.hosts = SP_STR("/sandbox/hosts");
+	yyjson_val *v = written(m), *e;
+	size_t i, n, flat_at = 0, deep_at = 0, n_hosts = 0;
+	T_TRUE(v != NULL);
+	yyjson_arr_foreach(at(v, "/mounts"), i, n, e)
+	{
+		const char *to = yyjson_get_str(at(e, "/destination"));
+		if (strcmp(to, "/etc/hosts") == 0) {
+			n_hosts++;
+			T_TRUE(yyjson_equals_str(at(e, "/source"), "/host/hosts"));
+			T_TRUE(has_text(at(e, "/options"), "ro"));
+		}
+		flat_at = strcmp(to, "/a") == 0 ? i : flat_at;
+		deep_at = strcmp(to, "/a/b") == 0 ? i : deep_at;
+	}
+	T_EQ_U64(n_hosts, 1);
+	T_TRUE(flat_at < deep_at);
+	T_TRUE(yyjson_equals_str(at(v, "/linux/rootfsPropagation"), "rshared"));
+}
+
+SP_TEST(runtime_spec, users_come_from_the_containers_files)
+{
+	const sp_host_users users = {.passwd =
+					     SP_STR("root:x:0:0:r:/:/bin/sh\napp:x:1000:100::/:\nbad line\n"),
+				     .group = SP_STR("root:x:0:\nstaff:x:50:app,other\ntwo:x:60:other,app")};
+	sp_cri_int64_value uid = {1000}, gid = {7};
+	int64_t extra[] = {9, 50};
+	const struct {
+		const char *image;
+		bool set_uid, set_gid, extra, strict;
+		int64_t want_uid, want_gid;
+		size_t n_groups; /* 0: refused */
+	} rows[] = {
+		{"", false, false, false, false, 0, 0, 1},
+		{"app", false, false, false, false, 1000, 100, 3},
+		{"app:staff", false, false, false, false, 1000, 50, 2},
+		{"12:34", false, false, false, false, 12, 34, 1},
+		{"nobody", false, false, false, false, 0, 0, 0},
+		{"app:nogroup", false, false, false, false, 0, 0, 0},
+		{"", true, false, false, false, 1000, 100, 3},
+		{"", true, true, true, false, 1000, 7, 4},
+		{"", true, true, true, true, 1000, 7, 3},
+		{"", false, true, false, false, 0, 0, 0},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_cri_linux_container_security_context sc = {.run_as_user = rows[i].set_uid ? &uid : NULL,
+							      .run_as_group = rows[i].set_gid ? &gid : NULL,
+							      .supplemental_groups_policy =
+								      rows[i].strict ? SP_CRI_GROUPS_STRICT
+										     : SP_CRI_GROUPS_MERGE};
+		rt_user u;
+		sc.supplemental_groups.at = extra;
+		sc.supplemental_groups.n = rows[i].extra ? 2 : 0;
+		sp_code code = rt_spec_user(&sc, sp_str_c(rows[i].image), &users, T_ARENA, &u, T_ERR);
+		if (rows[i].n_groups == 0) {
+			T_EQ_U64(code, SP_EINVAL);
+			continue;
+		}
+		T_OK(code);
+		T_EQ_I64(u.uid, rows[i].want_uid);
+		T_EQ_I64(u.gid, rows[i].want_gid);
+		T_EQ_U64(u.n_groups, rows[i].n_groups);
+		for (size_t k = 1; k < u.n_groups; k++)
+			T_TRUE(u.groups[k - 1] < u.groups[k]);
+	}
+}
+
+SP_TEST(runtime_spec, stop_signals)
+{
+	const struct {
+		int32_t cri;
+		const char *image;
+		uint32_t want; /* 0: refused */
+	} rows[] = {{0, "", 15},           {13, "SIGINT", 9}, {0, "SIGUSR1", 10}, {0, "usr2", 12},
+		    {0, "9", 9},           {35, "", 34},      {65, "", 64},       {0, "RTMIN+3", 37},
+		    {0, "SIGRTMIN+1", 35}, {0, "SIGNONE", 0}, {0, "RTMIN+31", 0}, {0, "65", 0},
+		    {99, "", 15}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		uint32_t got = 0;
+		sp_code code = rt_stop_signal(rows[i].cri, sp_str_c(rows[i].image), &got, T_ERR);
+		T_EQ_U64(code == SP_OK, rows[i].want != 0);
+		if (code == SP_OK)
+			T_EQ_U64(got, rows[i].want);
+	}
+}
+
+SP_TEST(runtime_spec, default_seccomp_follows_capabilities)
+{
+	for (int admin = 0; admin < 2; admin++) {
+		SP_AUTO_BUF out;
+		yyjson_val *v;
+		sp_buf_init(&out, 1 << 20);
+		rt_spec_default_seccomp(admin ? rt_spec_capability(SP_STR("SYS_ADMIN")) : 0, &out);
+		T_OK(sp_json_parse(T_ARENA, sp_buf_view(&out), &v, T_ERR));
+		T_TRUE(yyjson_equals_str(at(v, "/defaultAction"), "SCMP_ACT_ERRNO"));
+		T_TRUE(has_text(at(v, "/syscalls/0/names"), "openat"));
+		T_TRUE(!has_text(at(v, "/syscalls/0/names"), "kexec_load"));
+		T_TRUE(!has_text(at(v, "/syscalls/0/names"), "mount"));
+		T_EQ_U64(has_text(at(v, "/syscalls/1/names"), "mount"), (uint64_t)admin);
+	}
+}
