@@ -1,0 +1,155 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# `sampan cri` with crictl (PEER_CRICTL or on PATH) and an OCI runtime: pods, containers, logs, commands, restarts of our
+# own process by kill -9, and what is left afterwards. Prints what failed; the last line is the sum. Needs busybox-static.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+p=0 f=0
+bin=$PWD/build/${VARIANT:-release}
+crictl=${PEER_CRICTL:-$(command -v crictl)}
+skip() { echo "$1: skipped"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
+[ -n "$crictl" ] || skip "no crictl (PEER_CRICTL)"
+command -v busybox >/dev/null || skip "no busybox-static"
+command -v runc >/dev/null || command -v crun >/dev/null || skip "no OCI runtime"
+shim=${SAMPAN_SHIM:-$bin/containerd-shim-sampan-v1}
+[ -x "$shim" ] || skip "no shim is built"
+for b in sampan sampan-unpack; do
+	[ -x "$bin/$b" ] || { echo "$bin/$b is not built"; echo "0 passed, 1 failed"; exit 1; }
+done
+
+tmp=$(mktemp -d /tmp/sampan-cri-XXXXXX)
+id=$(printf '%s' "${tmp##*-}" | tr '[:upper:]' '[:lower:]')
+bridge=e2e$id prefix=e${id%???} cgroup=/sampan-e2e-$id
+pid=
+start() {
+	"$bin/sampan" cri --listen "unix://$tmp/cri.sock" --root "$tmp/root" --run-dir "$tmp/run" --bridge "$bridge" \
+		--interface-prefix "$prefix" --pod-cidr 10.98.0.0/24 --cgroup-root "$cgroup" --shim "$shim" \
+		--unpack "$bin/sampan-unpack" ${OCI:+--oci-runtime "$OCI"} >>"$tmp/log" 2>&1 &
+	pid=$!
+	# Served once the line is there: waits for the event, not for a time.
+	while kill -0 "$pid" 2>/dev/null && ! cri version >/dev/null 2>&1; do :; done
+}
+# The host process ends when its socket does; the next start must not meet it.
+stop() { # SIGNAL
+	kill "-$1" "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	while pgrep -f -- "--run-dir $tmp/run" >/dev/null; do :; done
+}
+cleanup() {
+	[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null
+	ip link del "$bridge" 2>/dev/null
+	python3 - "delete table ip sampan-$bridge" <<'END' 2>/dev/null
+import ctypes, sys
+nft = ctypes.CDLL("libnftables.so.1")
+nft.nft_ctx_new.restype = ctypes.c_void_p
+ctx = ctypes.c_void_p(nft.nft_ctx_new(0))
+nft.nft_ctx_buffer_error(ctx)
+nft.nft_run_cmd_from_buffer(ctx, sys.argv[1].encode())
+END
+	find /sys/fs/cgroup -depth -type d -path "*$cgroup*" -exec rmdir {} + 2>/dev/null
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+cri() { timeout -k 1 60 "$crictl" -c "$tmp/crictl.yaml" "$@" 2>>"$tmp/client"; }
+printf 'runtime-endpoint: unix://%s/cri.sock\nimage-endpoint: unix://%s/cri.sock\ntimeout: 30\n' "$tmp" "$tmp" >"$tmp/crictl.yaml"
+
+same() { # NAME WANT GOT
+	if [ "$2" = "$3" ]; then p=$((p + 1)); return; fi
+	f=$((f + 1))
+	echo "FAIL $1: '$3' instead of '$2'"
+	tail -n 3 "$tmp/log" "$tmp/client"
+}
+has() { # NAME TEXT GOT
+	case "$3" in *"$2"*) same "$1" 1 1 ;; *) same "$1" "… $2 …" "$3" ;; esac
+}
+# What must not be left behind: mounts, interfaces, cgroups, processes, records.
+count() {
+	mounts=$(grep -c "$tmp" /proc/self/mountinfo)
+	links=$(ls /sys/class/net | grep -c "^$prefix")
+	groups=$(find /sys/fs/cgroup -type d -path "*$cgroup/*" | wc -l)
+	shims=$(pgrep -fc -- "-address $tmp/run")
+	files=$(find "$tmp/run/containers" "$tmp/run/sandboxes" "$tmp/root/state" -mindepth 1 -maxdepth 2 2>/dev/null |
+		grep -cv 'state/[a-z]*$')
+	echo "mounts=$mounts links=$links cgroups=$groups shims=$shims files=$files"
+}
+
+# -- an image, by import: the store has one owner at a time ---------------------------------------------------------------
+python3 test/e2e/image_make.py layouts "$tmp" "$(command -v busybox)" >/dev/null || exit 1
+"$bin/sampan" image import "$tmp/busybox.tar" --base-name example.com/bb --data-dir "$tmp/root" >"$tmp/import" 2>&1 ||
+	cat "$tmp/import"
+image=$(sed -n 's/.*\(example.com\/bb:[a-z]*\).*/\1/p' "$tmp/import" | head -n 1)
+pod() { # NAME PID-MODE
+	printf '{"metadata":{"name":"%s","namespace":"e2e","uid":"%s","attempt":0},"hostname":"%s-host","log_directory":"%s/logs",' \
+		"$1" "$1" "$1" "$tmp" >"$tmp/$1.json"
+	printf '"dns_config":{"servers":["192.0.2.1"],"searches":["e2e.example"]},"linux":{}}' >>"$tmp/$1.json"
+}
+container() { # NAME COMMAND
+	printf '{"metadata":{"name":"%s"},"image":{"image":"%s"},"command":["sh","-c","%s"],"log_path":"%s.log","linux":{}}' \
+		"$1" "$image" "$2" "$1" >"$tmp/$1.json"
+}
+mkdir "$tmp/logs"
+
+start
+has version sampan "$(cri version)"
+pod a
+container main "echo out; echo err >&2; trap 'exit 7' INT; while :; do busybox sleep 1; done"
+container once 'exit 3'
+a=$(cri runp "$tmp/a.json")
+same sandbox 64 ${#a}
+has address 10.98.0. "$(cri inspectp "$a")"
+main=$(cri create "$a" "$tmp/main.json" "$tmp/a.json")
+same created 64 ${#main}
+has state-created CONTAINER_CREATED "$(cri inspect "$main")"
+cri start "$main" >/dev/null
+has state-running CONTAINER_RUNNING "$(cri inspect "$main")"
+same hostname a-host "$(cri exec "$main" busybox hostname)"
+has resolv 'search e2e.example' "$(cri exec "$main" busybox cat /etc/resolv.conf)"
+has sync uid= "$(cri exec -s "$main" busybox id)"
+same status 1 "$(cri exec "$main" sh -c 'exit 5' >/dev/null; echo $?)"
+has status-text 'exit code 5' "$(tail -n 1 "$tmp/client")"
+same stdin line "$(echo line | cri exec -i "$main" busybox cat)"
+same websocket line "$(echo line | cri exec --transport websocket -i "$main" busybox cat)"
+has log ' stdout F out' "$(cat "$tmp/logs/main.log")"
+has log-err ' stderr F err' "$(cat "$tmp/logs/main.log")"
+has stats "${main%???????????????????????????????????????????????????}" "$(cri stats --no-trunc -o json 2>/dev/null || cri stats -o json)"
+once=$(cri create "$a" "$tmp/once.json" "$tmp/a.json")
+cri start "$once" >/dev/null
+while cri inspect "$once" | grep -q CONTAINER_RUNNING; do :; done
+has exit-code '"exitCode": 3' "$(cri inspect "$once")"
+
+# -- killed at any instant: what runs is adopted --------------------------------------------------------------------------
+stop KILL
+start
+has adopted CONTAINER_RUNNING "$(cri inspect "$main")"
+has exit-kept '"exitCode": 3' "$(cri inspect "$once")"
+same exec-again a-host "$(cri exec "$main" busybox hostname)"
+cri stop -t 10 "$main" >/dev/null
+# The image's own stop signal is SIGINT.
+has stopped '"exitCode": 7' "$(cri inspect "$main")"
+stop KILL
+start
+has exit-kept-too '"exitCode": 7' "$(cri inspect "$main")"
+
+# -- killed in the middle of making pods: what was half done is taken back --------------------------------------------------
+for round in 1 2 3 4 5 6; do
+	pod "r$round"
+	(r=$(cri runp "$tmp/r$round.json") && c=$(cri create "$r" "$tmp/main.json" "$tmp/r$round.json") && cri start "$c") \
+		>/dev/null 2>&1 &
+	client=$!
+	# Some way into it: as many looks at the process table as the round has.
+	n=0
+	while [ $n -lt $((round * 12)) ]; do n=$((n + 1)); kill -0 "$client" 2>/dev/null || break; done
+	stop KILL
+	wait "$client"
+	start
+done
+has serves-still sampan "$(cri version)"
+for s in $(cri pods -q); do cri rmp -f "$s" >/dev/null; done
+same gone "" "$(cri ps -aq)$(cri pods -q)"
+same nothing-left 'mounts=0 links=0 cgroups=0 shims=0 files=0' "$(count)"
+stop TERM
+same stopped-too 'mounts=0 links=0 cgroups=0 shims=0 files=0' "$(count)"
+pid=
+
+echo "$p passed, $f failed"
+[ "$f" -eq 0 ]
