@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Amounts of a pod and what they become in cgroups: quality of service, shares, quotas, limits, the kernel's
+ * killing order. U: kubernetes pkg/apis/core/v1/helper/qos/qos.go, pkg/kubelet/cm/helpers_linux.go,
+ * pkg/kubelet/qos/policy.go, pkg/api/v1/resource/helpers.go.
+ */
+#pragma once
+
+#include "base/quantity.h"
+#include "node/pod.h"
+
+typedef enum node_qos { NODE_QOS_GUARANTEED, NODE_QOS_BURSTABLE, NODE_QOS_BEST_EFFORT } node_qos;
+
+/* By cpu and memory of all containers but ephemeral ones; the pod's own resources go first. */
+node_qos node_qos_of(const node_pod *p);
+/* "Guaranteed", "Burstable", "BestEffort". */
+sp_str node_qos_text(node_qos q);
+
+/* An amount of a resource list in whole units ("memory") or thousandths (milli), absent or unreadable: -1. */
+int64_t node_amount(sp_vmap list, sp_str resource, bool milli);
+
+/* cpu.shares and cpu.cfs_quota_us of thousandths of a CPU. No amount (below 0, or 0): 2 shares, no quota
+ * (-1). */
+#define NODE_CPU_PERIOD_US 100000
+uint64_t node_cpu_shares(int64_t milli);
+int64_t node_cpu_quota(int64_t milli);
+
+/* What one container gets. */
+typedef struct node_container_limits {
+	int64_t cpu_shares, cpu_quota_us; /* quota -1: none */
+	int64_t memory_bytes;             /* 0: none */
+	int64_t oom_score_adj;
+} node_container_limits;
+/* `memory_capacity` is the node's. */
+node_container_limits node_limits_of(const node_pod *p, const node_container *c, int64_t memory_capacity);
+
+/* What the whole pod gets in its cgroup; 0 and -1: not set. */
+typedef struct node_pod_limits {
+	int64_t cpu_shares, cpu_quota_us, memory_bytes;
+} node_pod_limits;
+node_pod_limits node_pod_limits_of(const node_pod *p);
+
+/* Requests of a pod as the scheduler counts them: init containers, sidecars, overhead. In thousandths for
+ * cpu, else whole units. */
+int64_t node_pod_request(const node_pod *p, sp_str resource);
+
+/* The pod's cgroup below `root` ("kubepods"): "/kubepods/burstable/pod<uid>", or with systemd
+ * "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice". {NULL, 0} without room. */
+sp_str node_pod_cgroup(sp_arena *a, sp_str root, const node_pod *p, bool systemd);

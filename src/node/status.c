@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/status.h"
+
+#include "node/conditions.h"
+#include "node/resources.h"
+
+/* What the API was last told about a container. */
+typedef struct old_status {
+	sp_str name, image, image_id, container_id;
+	int32_t restarts;
+	yyjson_val *running, *terminated, *last;
+} old_status;
+
+SP_VIEW(old_status_desc, old_status, "io.k8s.api.core.v1.ContainerStatus", SP_V(old_status, name, "name"),
+	SP_V(old_status, image, "image"), SP_V(old_status, image_id, "imageID"),
+	SP_V(old_status, container_id, "containerID"), SP_V(old_status, restarts, "restartCount"),
+	SP_V(old_status, running, "state.running"), SP_V(old_status, terminated, "state.terminated"),
+	SP_V(old_status, last, "lastState.terminated"));
+
+typedef struct old_ended {
+	int32_t exit_code, signal;
+	sp_str reason, message, container_id;
+	sp_time started, finished;
+	bool has_started, has_finished;
+} old_ended;
+
+SP_VIEW(old_ended_desc, old_ended, "io.k8s.api.core.v1.ContainerStateTerminated",
+	SP_V(old_ended, exit_code, "exitCode"), SP_V(old_ended, signal, "signal"),
+	SP_V(old_ended, reason, "reason"), SP_V(old_ended, message, "message"),
+	SP_V(old_ended, container_id, "containerID"), SP_VH(old_ended, started, "startedAt"),
+	SP_VH(old_ended, finished, "finishedAt"));
+
+static const char *const list_of_role[] = {
+	[NODE_INIT] = "initContainerStatuses",
+	[NODE_REGULAR] = "containerStatuses",
+	[NODE_EPHEMERAL] = "ephemeralContainerStatuses",
+};
+
+static int64_t ns_of(sp_time t)
+{
+	return t.seconds * INT64_C(1000000000) + t.nanos;
+}
+
+static node_ended ended_of_json(yyjson_val *v)
+{
+	old_ended o;
+	sp_view_fill(v, &old_ended_desc, &o);
+	return (node_ended){.exit_code = o.exit_code,
+			    .signal = o.signal,
+			    .reason = o.reason,
+			    .message = o.message,
+			    .container_id = o.container_id,
+			    .started_ns = o.has_started ? ns_of(o.started) : 0,
+			    .finished_ns = o.has_finished ? ns_of(o.finished) : 0};
+}
+
+/* False: the API does not know it. */
+static bool find_old(const node_pod *p, const node_container *c, old_status *ret)
+{
+	yyjson_val *list = sp_json_last(p->v.status, sp_str_c(list_of_role[c->role])), *item;
+	size_t i, n;
+	yyjson_arr_foreach(list, i, n, item)
+	{
+		sp_view_fill(item, &old_status_desc, ret);
+		if (sp_str_eq(ret->name, c->name))
+			return true;
+	}
+	return false;
+}
+
+static sp_str with_scheme(const node_status_input *in, sp_arena *a, sp_str id)
+{
+	return SP_CONCAT(a, in->runtime, SP_STR("://"), id);
+}
+
+static void unlocated(node_container_status *s, const char *message)
+{
+	s->is = NODE_IS_TERMINATED;
+	s->ended = (node_ended){
+		.exit_code = 137, .reason = SP_STR("ContainerStatusUnknown"), .message = sp_str_c(message)};
+}
+
+/* What the runtime says of one container. U: convertContainerStatus. */
+static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_container *c,
+		       const node_seen_container *seen, const old_status *old, node_container_status *s,
+		       sp_err *err)
+{
+	*s = (node_container_status){.container = c,
+				     .image = seen->image,
+				     .image_id = seen->image_ref,
+				     .restarts = seen->restarts,
+				     .has_user = seen->has_user && seen->state == NODE_RUNNING,
+				     .uid = seen->user_uid,
+				     .gid = seen->user_gid};
+	s->container_id = with_scheme(in, a, seen->id);
+	if (s->container_id.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a pod's status");
+	switch (seen->state) {
+	case NODE_RUNNING:
+		s->is = NODE_IS_RUNNING;
+		s->running_since_ns = seen->started_ns;
+		s->resources_running = true;
+		break;
+	case NODE_CREATED:
+		break; /* it waits to be begun */
+	case NODE_EXITED:
+		s->is = NODE_IS_TERMINATED;
+		s->ended = (node_ended){.exit_code = seen->exit_code,
+					.reason = seen->reason,
+					.message = seen->message,
+					.started_ns = seen->started_ns,
+					.finished_ns = seen->finished_ns,
+					.container_id = s->container_id};
+		break;
+	case NODE_UNKNOWN:
+		if (old == NULL || old->running == NULL)
+			break;
+		unlocated(s, "The container could not be located when the pod was terminated");
+		s->restarts = (uint32_t)old->restarts + 1;
+		break;
+	}
+	return SP_OK;
+}
+
+/* The status before the runtime is asked: waiting, or how the API knows that it ended. */
+static void of_api(const node_status_input *in, const node_container *c, const old_status *old,
+		   node_container_status *s)
+{
+	bool initializing = in->pod->n_init > 0 && c->role != NODE_INIT;
+	*s = (node_container_status){.container = c,
+				     .image = c->v.image,
+				     .waiting = {.reason = initializing ? SP_STR("PodInitializing")
+									: SP_STR("ContainerCreating")}};
+	if (old == NULL)
+		return;
+	s->restarts = old->restarts < 0 ? 0 : (uint32_t)old->restarts;
+	if (old->last != NULL) {
+		s->has_last = true;
+		s->last = ended_of_json(old->last);
+	}
+	if (old->terminated != NULL) {
+		s->is = NODE_IS_TERMINATED;
+		s->ended = ended_of_json(old->terminated);
+		s->image = old->image;
+		s->image_id = old->image_id;
+		s->container_id = old->container_id;
+	} else if (old->running != NULL && in->pod->v.has_deletion && !s->has_last) {
+		/* It ran and is gone: it has ended, though nobody knows how. */
+		unlocated(s, "The container could not be located when the pod was deleted.  The container "
+			     "used to be Running");
+		s->container_id = old->container_id;
+	}
+}
+
+/* A container that is to be started again and could not be: it waits. */
+static void apply_wait(const node_status_input *in, node_container_status *s)
+{
+	const node_container *c = s->container;
+	if (c->role == NODE_INIT && !c->is_sidecar) {
+		const node_seen_container *seen = node_seen_newest(in->seen, c->name);
+		if (seen != NULL && seen->state == NODE_EXITED && seen->exit_code == 0)
+			return;
+	}
+	if (in->wait_of == NULL || !node_should_start(in->pod, in->seen, c))
+		return;
+	node_wait wait = in->wait_of(in->arg, c);
+	if (wait.reason.len == 0)
+		return;
+	if (s->is == NODE_IS_TERMINATED) {
+		s->has_last = true;
+		s->last = s->ended;
+	}
+	s->is = NODE_IS_WAITING;
+	s->waiting = wait;
+}
+
+static sp_code container_status(const node_status_input *in, sp_arena *a, const node_container *c,
+				node_container_status *s, sp_err *err)
+{
+	old_status old_buf, *old = find_old(in->pod, c, &old_buf) ? &old_buf : NULL;
+	unsigned n_seen = 0;
+	of_api(in, c, old, s);
+	bool has_last = s->has_last;
+	node_ended last = s->last;
+	for (size_t i = 0; i < in->seen->n_containers && n_seen < 2; i++) {
+		const node_seen_container *seen = &in->seen->containers[i];
+		node_container_status one;
+		if (!sp_str_eq(seen->name, c->name))
+			continue;
+		SP_TRY(of_seen(in, a, c, seen, old, &one, err));
+		if (n_seen++ == 0) {
+			*s = one;
+		} else if (one.is == NODE_IS_TERMINATED) {
+			s->has_last = true;
+			s->last = one.ended;
+		}
+	}
+	/* The one before may have been removed from the runtime; the API still knows how it ended. */
+	if (n_seen == 1 && !s->has_last && has_last && s->restarts > 0) {
+		s->has_last = true;
+		s->last = last;
+	}
+	apply_wait(in, s);
+	return SP_OK;
+}
+
+/* ---- started, ready ---- */
+
+static sp_str bare_id(const node_status_input *in, const node_container_status *s)
+{
+	const node_seen_container *seen = node_seen_newest(in->seen, s->container->name);
+	return seen == NULL ? (sp_str){NULL, 0} : seen->id;
+}
+
+static node_verdict verdict(const node_status_input *in, node_probe_kind kind, const node_container_status *s)
+{
+	return in->verdicts == NULL ? NODE_VERDICT_NONE
+				    : in->verdicts->of(in->verdicts->arg, kind, bare_id(in, s));
+}
+
+static void apply_probes(const node_status_input *in, node_container_status *s)
+{
+	const node_container *c = s->container;
+	bool running = s->is == NODE_IS_RUNNING;
+	if (c->role == NODE_EPHEMERAL)
+		return;
+	s->has_started = true;
+	s->started = running &&
+		     (c->v.startup == NULL || verdict(in, NODE_PROBE_STARTUP, s) == NODE_VERDICT_SUCCESS);
+	if (c->role == NODE_INIT && !c->is_sidecar) {
+		s->ready = s->is == NODE_IS_TERMINATED && s->ended.exit_code == 0;
+		return;
+	}
+	s->ready = s->started &&
+		   (c->v.readiness == NULL || verdict(in, NODE_PROBE_READINESS, s) == NODE_VERDICT_SUCCESS);
+}
+
+/* ---- phase ---- */
+
+typedef struct tally {
+	size_t unknown, running, waiting, stopped, succeeded;
+	size_t pending_inits, pending_sidecars, failed_inits;
+	bool any_main_started;
+} tally;
+
+static void tally_init(tally *t, const node_container_status *s)
+{
+	switch (s->is) {
+	case NODE_IS_RUNNING:
+		t->pending_inits++;
+		break;
+	case NODE_IS_TERMINATED:
+		t->failed_inits += s->ended.exit_code != 0;
+		break;
+	case NODE_IS_WAITING:
+		if (!s->has_last)
+			t->pending_inits++;
+		else
+			t->failed_inits += s->last.exit_code != 0;
+		break;
+	}
+}
+static void tally_sidecar(tally *t, const node_container_status *s)
+{
+	switch (s->is) {
+	case NODE_IS_RUNNING:
+		t->pending_sidecars += !s->started;
+		t->running++;
+		break;
+	case NODE_IS_TERMINATED:
+		break; /* those that ended don't count */
+	case NODE_IS_WAITING:
+		if (!s->has_last) {
+			t->pending_sidecars++;
+			t->waiting++;
+		}
+		break;
+	}
+}
+static void tally_main(tally *t, const node_container_status *s)
+{
+	t->any_main_started |= s->is != NODE_IS_WAITING || s->has_last;
+	switch (s->is) {
+	case NODE_IS_RUNNING:
+		t->running++;
+		break;
+	case NODE_IS_TERMINATED:
+		t->stopped++;
+		t->succeeded += s->ended.exit_code == 0;
+		break;
+	case NODE_IS_WAITING:
+		if (s->has_last)
+			t->stopped++;
+		else
+			t->waiting++;
+		break;
+	}
+}
+
+static sp_str phase_of_stopped(const node_pod *p, const tally *t, bool is_terminal)
+{
+	bool all_good = t->stopped == t->succeeded;
+	if (is_terminal && !p->is_static)
+		return all_good ? SP_STR("Succeeded") : SP_STR("Failed");
+	switch (p->restart) {
+	case NODE_RESTART_ALWAYS:
+		return SP_STR("Running");
+	case NODE_RESTART_ON_FAILURE:
+		return all_good ? SP_STR("Succeeded") : SP_STR("Running");
+	case NODE_RESTART_NEVER:
+		return all_good ? SP_STR("Succeeded") : SP_STR("Failed");
+	}
+	SP_UNREACHABLE();
+}
+
+sp_str node_phase_of(const node_pod *p, const node_container_status *all, bool is_terminal)
+{
+	tally t = {0};
+	for (size_t i = 0; i < p->n_init + p->n_regular; i++) {
+		if (all[i].container->role == NODE_REGULAR)
+			tally_main(&t, &all[i]);
+		else if (all[i].container->is_sidecar)
+			tally_sidecar(&t, &all[i]);
+		else
+			tally_init(&t, &all[i]);
+	}
+	if (t.failed_inits > 0 && p->restart == NODE_RESTART_NEVER)
+		return SP_STR("Failed");
+	if (t.pending_inits > 0 || (t.pending_sidecars > 0 && !t.any_main_started) || t.waiting > 0)
+		return SP_STR("Pending");
+	if (t.running > 0)
+		return SP_STR("Running");
+	if (t.stopped > 0)
+		return phase_of_stopped(p, &t, is_terminal);
+	return SP_STR("Pending");
+}
+
+/* ---- the whole ---- */
+
+static void set_phase(const node_status_input *in, node_status *s)
+{
+	const node_pod *p = in->pod;
+	s->phase = node_phase_of(p, s->containers, in->is_terminal);
+	/* What was told once is never taken back. */
+	if (node_phase_is_terminal(p->v.phase))
+		s->phase = p->v.phase;
+	else if (in->forced_phase.len != 0)
+		s->phase = in->forced_phase;
+	if (in->forced_phase.len != 0 && sp_str_eq(s->phase, in->forced_phase)) {
+		s->reason = in->reason;
+		s->message = in->message;
+	} else if (sp_str_eq(s->phase, p->v.phase)) {
+		s->reason = p->v.reason;
+		s->message = p->v.message;
+	}
+}
+
+static void set_addresses(const node_status_input *in, node_status *s)
+{
+	const node_seen_sandbox *sandbox = node_seen_sandbox_now(in->seen);
+	s->host_ips = in->host_ips;
+	s->n_host_ips = in->n_host_ips;
+	if (in->pod->v.host_network && sandbox != NULL) {
+		s->ips = in->host_ips;
+		s->n_ips = in->n_host_ips;
+	} else if (sandbox != NULL) {
+		s->ips = sandbox->ips;
+		s->n_ips = sandbox->n_ips;
+	}
+}
+
+sp_code node_status_make(const node_status_input *in, sp_arena *a, node_status *ret, sp_err *err)
+{
+	const node_pod *p = in->pod;
+	*ret = (node_status){.qos = node_qos_text(node_qos_of(p))};
+	ret->containers = sp_try_new(a, node_container_status, p->n_containers);
+	if (ret->containers == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a pod's status");
+	for (size_t i = 0; i < p->n_containers; i++) {
+		SP_TRY(container_status(in, a, &p->containers[i], &ret->containers[i], err));
+		apply_probes(in, &ret->containers[i]);
+	}
+	set_phase(in, ret);
+	set_addresses(in, ret);
+	return node_conditions_make(in, a, ret, err);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The status of a pod: tables in the words of lib/node_text.h. */
+#include "lib/node_text.h"
+#include "lib/t.h"
+#include "node/status.h"
+
+typedef struct row {
+	const char *pod, *seen, *waits, *want;
+} row;
+
+static node_wait wait_of(void *arg, const node_container *c)
+{
+	(void)c;
+	const char *reason = arg;
+	return (node_wait){.reason = sp_str_c(reason), .message = SP_STR("m")};
+}
+
+static void print_ended(sp_buf *out, const node_ended *e)
+{
+	(void)sp_buf_printf(out, "%d/" SP_FMT, e->exit_code, SP_ARG(e->reason));
+}
+
+/* "Phase | a running ready; b waiting X last 1/Error x2 | Cond+ Cond-(Reason)". */
+static sp_str print(const node_pod *p, const node_status *s)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 16);
+	(void)sp_buf_printf(&out, SP_FMT " |", SP_ARG(s->phase));
+	for (size_t i = 0; i < p->n_containers; i++) {
+		const node_container_status *c = &s->containers[i];
+		(void)sp_buf_printf(&out, "%s " SP_FMT, i == 0 ? "" : ";", SP_ARG(c->container->name));
+		if (c->is == NODE_IS_RUNNING) {
+			(void)sp_buf_printf(&out, " run");
+		} else if (c->is == NODE_IS_WAITING) {
+			(void)sp_buf_printf(&out, " wait " SP_FMT, SP_ARG(c->waiting.reason));
+		} else {
+			(void)sp_buf_printf(&out, " end ");
+			print_ended(&out, &c->ended);
+		}
+		if (c->has_last) {
+			(void)sp_buf_printf(&out, " last ");
+			print_ended(&out, &c->last);
+		}
+		(void)sp_buf_printf(&out, "%s%s", c->started ? " started" : "", c->ready ? " ready" : "");
+		if (c->restarts != 0)
+			(void)sp_buf_printf(&out, " x%u", c->restarts);
+	}
+	(void)sp_buf_printf(&out, " |");
+	for (size_t i = 0; i < s->n_conditions; i++) {
+		const node_condition *c = &s->conditions[i];
+		if (sp_str_eq(c->type, SP_STR("PodScheduled")) ||
+		    sp_str_eq(c->type, SP_STR("ContainersReady")))
+			continue;
+		(void)sp_buf_printf(&out, " %c%s",
+				    c->type.ptr[c->type.len == 5 ? 0 : 3] == 'R' && c->type.len > 5
+					    ? 'S'
+					    : c->type.ptr[0],
+				    c->is_true ? "+" : "-");
+		if (c->reason.len != 0)
+			(void)sp_buf_printf(&out, "(" SP_FMT ")", SP_ARG(c->reason));
+	}
+	return sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
+}
+
+/* S PodReadyToStartContainers, I Initialized, R Ready */
+static const row rows[] = {
+	{"main a", "", NULL, "Pending | a wait ContainerCreating | S- I+ R-(ContainersNotReady)"},
+	{"init i; main a", "", NULL,
+	 "Pending | i wait ContainerCreating; a wait PodInitializing | S- I-(ContainersNotInitialized) "
+	 "R-(ContainersNotReady)"},
+	{"main a", "box; a run", NULL, "Running | a run started ready | S+ I+ R+"},
+	{"main a readiness", "box; a run", NULL, "Running | a run started | S+ I+ R-(ContainersNotReady)"},
+	{"main a readiness", "box; a run readiness=ok", NULL, "Running | a run started ready | S+ I+ R+"},
+	{"main a startup", "box; a run", NULL, "Running | a run | S+ I+ R-(ContainersNotReady)"},
+	{"main a startup", "box; a run startup=ok", NULL, "Running | a run started ready | S+ I+ R+"},
+	{"main a", "box; a exit=1", NULL, "Running | a end 1/Error | S+ I+ R-(ContainersNotReady)"},
+	{"main a", "box; a exit=1", "CrashLoopBackOff",
+	 "Running | a wait CrashLoopBackOff last 1/Error | S+ I+ R-(ContainersNotReady)"},
+	{"main a", "box; a exit=2; a run restarts=1", NULL,
+	 "Running | a run last 2/Error started ready x1 | S+ I+ R+"},
+	{"main a", "box", "ErrImagePull", "Pending | a wait ErrImagePull | S+ I+ R-(ContainersNotReady)"},
+	{"restart=Never; main a", "box; a exit=0", NULL,
+	 "Succeeded | a end 0/Completed | S+ I+(PodCompleted) R-(PodCompleted)"},
+	{"restart=Never; main a", "box; a exit=3", NULL, "Failed | a end 3/Error | S+ I+ R-(PodFailed)"},
+	{"restart=OnFailure; main a", "box; a exit=3", NULL,
+	 "Running | a end 3/Error | S+ I+ R-(ContainersNotReady)"},
+	{"restart=OnFailure; main a; main b", "box; a exit=0; b run", NULL,
+	 "Running | a end 0/Completed; b run started ready | S+ I+ R-(ContainersNotReady)"},
+	{"restart=Never; init i; main a", "box; i exit=1", NULL,
+	 "Failed | i end 1/Error; a wait PodInitializing | S+ I-(ContainersNotInitialized) R-(PodFailed)"},
+	{"init i; main a", "box; i run", NULL,
+	 "Pending | i run started; a wait PodInitializing | S+ I-(ContainersNotInitialized) "
+	 "R-(ContainersNotReady)"},
+	{"init i; main a", "box; i exit=0; a run", NULL,
+	 "Running | i end 0/Completed ready; a run started ready | S+ I+ R+"},
+	{"sidecar s; main a", "box; s run; a run", NULL,
+	 "Running | s run started ready; a run started ready | S+ I+ R+"},
+	{"sidecar s startup; main a", "box; s run", NULL,
+	 "Pending | s run; a wait PodInitializing | S+ I-(ContainersNotInitialized) R-(ContainersNotReady)"},
+	{"restart=Never; sidecar s; main a", "box; s run; a exit=0", NULL,
+	 "Running | s run started ready; a end 0/Completed | S+ I+ R-(ContainersNotReady)"},
+	{"restart=Never; sidecar s; main a", "box; s exit=137; a exit=0", NULL,
+	 "Succeeded | s end 137/Error; a end 0/Completed | S+ I+(PodCompleted) R-(PodCompleted)"},
+	{"phase=Failed; main a", "box; a run", NULL, "Failed | a run started ready | S+ I+ R-(PodFailed)"},
+	{"restart=Never; main a", "box; a created", NULL, "Pending | a wait  | S+ I+ R-(ContainersNotReady)"},
+	{"main a; debug d", "box; a run; d run", NULL, "Running | a run started ready; d run | S+ I+ R+"},
+};
+
+SP_TEST(node_status, table)
+{
+	static const sp_str host_ips[] = {SP_STR_INIT("192.0.2.1")};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		node_text t;
+		node_status s;
+		t_row("%s | %s", rows[i].pod, rows[i].seen);
+		T_OK(node_text_make(rows[i].pod, rows[i].seen, &t, T_ERR));
+		t.verdicts.arg = &t;
+		node_status_input in = {.pod = t.pod,
+					.seen = &t.seen,
+					.verdicts = &t.verdicts,
+					.runtime = SP_STR("containerd"),
+					.host_ips = host_ips,
+					.n_host_ips = 1};
+		if (rows[i].waits != NULL) {
+			in.wait_of = wait_of;
+			in.arg = (void *)(uintptr_t)rows[i].waits;
+		}
+		T_OK(node_status_make(&in, T_ARENA, &s, T_ERR));
+		T_EQ_C(print(t.pod, &s), rows[i].want);
+	}
+}
