@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What pods' directories need beyond io/file.h: owners, links, mounts. The node agent asks; today the agent
+ * itself answers as root (node/files.c), later the process of a node that has root does. All calls block:
+ * they are made from worker jobs, or at start-up. Paths are absolute; making what is there and removing what
+ * is not are both SP_OK.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+typedef struct sp_pod_files sp_pod_files;
+
+#define SP_POD_FILES_SAME UINT32_MAX /* an owner that is left as it is */
+
+typedef struct sp_pod_file_owner {
+	uint32_t uid, gid;
+} sp_pod_file_owner;
+
+typedef enum sp_host_path_type {
+	SP_HOST_PATH_ANY, /* "": nothing is looked at */
+	SP_HOST_PATH_DIR_OR_CREATE,
+	SP_HOST_PATH_DIR,
+	SP_HOST_PATH_FILE_OR_CREATE,
+	SP_HOST_PATH_FILE,
+	SP_HOST_PATH_SOCKET,
+	SP_HOST_PATH_CHAR_DEVICE,
+	SP_HOST_PATH_BLOCK_DEVICE,
+} sp_host_path_type;
+
+struct sp_pod_files {
+	/* A directory with its parents (those 0755), of exactly that mode, the umask notwithstanding. */
+	sp_code (*make_dir)(sp_pod_files *f, sp_str path, uint32_t mode, sp_pod_file_owner owner,
+			    sp_err *err);
+	/* A file with that content, mode and owner; an old one is replaced in place (its mounts see it). */
+	sp_code (*write)(sp_pod_files *f, sp_str path, sp_str content, uint32_t mode, sp_pod_file_owner owner,
+			 sp_err *err);
+	/* The content of a file, at most limit_bytes from its end. SP_ENOTFOUND. */
+	sp_code (*read_tail)(sp_pod_files *f, sp_str path, size_t limit_bytes, sp_arena *a, sp_str *ret,
+			     sp_err *err);
+	/* A symbolic link; one of that name is replaced in one step. */
+	sp_code (*link)(sp_pod_files *f, sp_str target, sp_str path, sp_err *err);
+	/* Where a link points; SP_ENOTFOUND when there is none. */
+	sp_code (*read_link)(sp_pod_files *f, sp_str path, sp_arena *a, sp_str *ret, sp_err *err);
+	sp_code (*rename)(sp_pod_files *f, sp_str from, sp_str to, sp_err *err);
+	/* A tmpfs at a directory, unless there is a mount already; size 0: the kernel's default. */
+	sp_code (*mount_tmpfs)(sp_pod_files *f, sp_str path, uint64_t size_bytes, sp_err *err);
+	/* Everything at and below the path, after unmounting what is mounted there. Links are not followed.
+	 */
+	sp_code (*remove_tree)(sp_pod_files *f, sp_str path, sp_err *err);
+	/* A host path as a pod wants it, made where the type says so. SP_EINVAL with kubelet's words. */
+	sp_code (*check)(sp_pod_files *f, sp_str path, sp_host_path_type type, sp_err *err);
+	/* Binds a path inside a volume, made as a directory where it is missing and resolved without leaving
+	 * `base`, at `target`: what a container puts there afterwards changes nothing. */
+	sp_code (*sub_path)(sp_pod_files *f, sp_str base, sp_str rel, sp_str target, sp_err *err);
+};

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of pods on a real file system: versions that change at once, volumes, removal. */
+#include "node/files.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/uv/uv.h"
+#include "lib/t.h"
+#include "node/atomic.h"
+#include "node/volumes.h"
+
+static sp_world *new_world(void)
+{
+	sp_world *w = NULL;
+	if (sp_world_uv_new(&w, T_ERR) == SP_OK)
+		T_DEFER(sp_world_uv_free, w);
+	return w;
+}
+
+static sp_str in_tmp(const char *name)
+{
+	return sp_arena_printf(T_ARENA, "%s/%s", t_tmpdir(), name);
+}
+
+static sp_str content(sp_world *w, sp_str dir, const char *name)
+{
+	sp_str text, path = sp_arena_printf(T_ARENA, SP_FMT "/%s", SP_ARG(dir), name);
+	/* Through the links, as a container reads it. */
+	(void)w;
+	FILE *f = path.ptr == NULL ? NULL : fopen(path.ptr, "r");
+	if (f == NULL)
+		return (sp_str){NULL, 0};
+	char buf[256];
+	size_t n = fread(buf, 1, sizeof buf, f);
+	(void)fclose(f);
+	text = sp_arena_try_dup(T_ARENA, (sp_str){buf, n});
+	return text;
+}
+
+#define FILE_(path_, content_)                                                              \
+	{                                                                                   \
+		.path = SP_STR_INIT(path_), .content = SP_STR_INIT(content_), .mode = 0644, \
+		.uid = SP_POD_FILES_SAME                                                    \
+	}
+
+SP_TEST(node_files, atomic)
+{
+	static const node_file one[] = {FILE_("a", "1"), FILE_("d/b", "2")};
+	static const node_file two[] = {FILE_("a", "1"), FILE_("d/c", "3"), FILE_("e_tmp", "4"),
+					FILE_("e", "5")};
+	sp_world *w = new_world();
+	T_TRUE(w != NULL);
+	sp_pod_files *f = node_files();
+	sp_str dir = in_tmp("vol"), target;
+	bool changed;
+	T_TRUE(dir.ptr != NULL);
+	T_OK(f->make_dir(f, dir, 0755, (sp_pod_file_owner){SP_POD_FILES_SAME, SP_POD_FILES_SAME}, T_ERR));
+	T_OK(node_atomic_write(w, f, dir, SP_STR("..v1"), one, 2, SP_POD_FILES_SAME, &changed, T_ERR));
+	T_TRUE(changed);
+	T_EQ_C(content(w, dir, "a"), "1");
+	T_EQ_C(content(w, dir, "d/b"), "2");
+	/* The same again is no change. */
+	T_OK(node_atomic_write(w, f, dir, SP_STR("..v2"), one, 2, SP_POD_FILES_SAME, &changed, T_ERR));
+	T_TRUE(!changed);
+	T_OK(f->read_link(f, in_tmp("vol/..data"), T_ARENA, &target, T_ERR));
+	T_EQ_C(target, "..v1");
+	T_OK(node_atomic_write(w, f, dir, SP_STR("..v3"), two, 4, SP_POD_FILES_SAME, &changed, T_ERR));
+	T_TRUE(changed);
+	T_EQ_C(content(w, dir, "d/c"), "3");
+	T_EQ_C(content(w, dir, "e_tmp"), "4");
+	T_EQ_C(content(w, dir, "e"), "5");
+	T_TRUE(content(w, dir, "d/b").ptr == NULL);
+	sp_stat st;
+	T_CODE(sp_path_stat(w, in_tmp("vol/..v1"), &st, T_ERR), SP_ENOTFOUND);
+	/* Fewer files: names vanish too. */
+	T_OK(node_atomic_write(w, f, dir, SP_STR("..v4"), one, 1, SP_POD_FILES_SAME, &changed, T_ERR));
+	T_CODE(sp_path_stat(w, in_tmp("vol/d"), &st, T_ERR), SP_ENOTFOUND);
+	T_EQ_C(content(w, dir, "a"), "1");
+}
+
+SP_TEST(node_files, paths)
+{
+	static const struct {
+		const char *path;
+		bool ok;
+	} rows[] = {{"a", true}, {"a/b", true},  {"/a", false},   {"../a", false}, {"a/../b", false},
+		    {"", false}, {"..a", false}, {"a//b", false}, {"a..b", true},  {"./a", false}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s", rows[i].path);
+		T_EQ_I64(node_file_path_check(sp_str_c(rows[i].path), T_ERR) == SP_OK, rows[i].ok);
+	}
+}
+
+SP_TEST(node_files, remove_and_check)
+{
+	sp_world *w = new_world();
+	T_TRUE(w != NULL);
+	sp_pod_files *f = node_files();
+	sp_pod_file_owner same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	sp_stat st;
+	sp_err err = {0};
+	T_OK(f->make_dir(f, in_tmp("t/a/b"), 0711, same, T_ERR));
+	T_OK(sp_path_stat(w, in_tmp("t/a/b"), &st, T_ERR));
+	T_EQ_I64(st.mode, 0711);
+	T_OK(f->write(f, in_tmp("t/a/file"), SP_STR("x"), 0600, same, T_ERR));
+	T_OK(f->link(f, SP_STR("/etc"), in_tmp("t/a/link"), T_ERR)); /* what it points to stays */
+	T_OK(f->check(f, in_tmp("t/a"), SP_HOST_PATH_DIR, T_ERR));
+	T_OK(f->check(f, in_tmp("t/new/dir"), SP_HOST_PATH_DIR_OR_CREATE, T_ERR));
+	T_OK(f->check(f, in_tmp("t/none"), SP_HOST_PATH_ANY, T_ERR));
+	T_CODE(f->check(f, in_tmp("t/a/file"), SP_HOST_PATH_DIR, &err), SP_EINVAL);
+	T_TRUE(sp_str_ends(sp_str_c(err.msg), SP_STR("is not a directory")));
+	T_CODE(f->check(f, in_tmp("t/a/file"), SP_HOST_PATH_SOCKET, &err), SP_EINVAL);
+	T_OK(f->remove_tree(f, in_tmp("t"), T_ERR));
+	T_CODE(sp_path_stat(w, in_tmp("t"), &st, T_ERR), SP_ENOTFOUND);
+	T_OK(f->remove_tree(f, in_tmp("t"), T_ERR));
+	T_CODE(f->remove_tree(f, SP_STR("/"), T_ERR), SP_EINVAL);
+}
+
+SP_TEST(node_files, tail)
+{
+	sp_pod_files *f = node_files();
+	sp_str text;
+	T_OK(f->write(f, in_tmp("f"), SP_STR("0123456789"), 0600,
+		      (sp_pod_file_owner){SP_POD_FILES_SAME, SP_POD_FILES_SAME}, T_ERR));
+	T_OK(f->read_tail(f, in_tmp("f"), 4, T_ARENA, &text, T_ERR));
+	T_EQ_C(text, "6789");
+	T_CODE(f->read_tail(f, in_tmp("none"), 4, T_ARENA, &text, T_ERR), SP_ENOTFOUND);
+}
+
+/* A sub-path may follow links inside its volume and never leads out of it. */
+SP_TEST(node_files, sub_path)
+{
+	sp_pod_files *f = node_files();
+	sp_pod_file_owner same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	sp_world *w = new_world();
+	sp_stat st;
+	if (geteuid() != 0)
+		t_skip("mounts need root");
+	T_OK(f->make_dir(f, in_tmp("v/..one"), 0755, same, T_ERR));
+	T_OK(f->write(f, in_tmp("v/..one/key"), SP_STR("in"), 0644, same, T_ERR));
+	T_OK(f->link(f, SP_STR("..one"), in_tmp("v/..data"), T_ERR));
+	T_OK(f->link(f, SP_STR("..data/key"), in_tmp("v/key"), T_ERR));
+	T_OK(f->link(f, SP_STR("/etc"), in_tmp("v/out"), T_ERR));
+	T_OK(f->link(f, SP_STR("../.."), in_tmp("v/up"), T_ERR));
+	T_OK(f->sub_path(f, in_tmp("v"), SP_STR("key"), in_tmp("m/0"), T_ERR));
+	T_EQ_C(content(w, in_tmp("m"), "0"), "in");
+	T_OK(f->sub_path(f, in_tmp("v"), SP_STR("new/dir"), in_tmp("m/1"), T_ERR));
+	T_OK(sp_path_stat(w, in_tmp("v/new/dir"), &st, T_ERR));
+	T_TRUE(f->sub_path(f, in_tmp("v"), SP_STR("out/passwd"), in_tmp("m/2"), T_ERR) != SP_OK);
+	T_TRUE(f->sub_path(f, in_tmp("v"), SP_STR("up"), in_tmp("m/3"), T_ERR) != SP_OK);
+	T_TRUE(f->sub_path(f, in_tmp("v"), SP_STR("../x"), in_tmp("m/4"), T_ERR) != SP_OK);
+	T_OK(f->remove_tree(f, in_tmp("m"), T_ERR));
+	T_EQ_C(content(w, in_tmp("v"), "key"), "in"); /* what was bound stays */
+}
+
+/* ---- the plan of volumes ---- */
+
+static sp_str get_object(void *arg, node_ref_kind kind, sp_str ns, sp_str name)
+{
+	(void)arg, (void)ns;
+	if (kind == NODE_REF_CONFIG_MAP && sp_str_eq(name, SP_STR("cm")))
+		return SP_STR("{\"data\":{\"k\":\"v\",\"l\":\"w\"},\"binaryData\":{\"b\":\"AQI=\"}}");
+	if (kind == NODE_REF_SECRET && sp_str_eq(name, SP_STR("sec")))
+		return SP_STR("{\"data\":{\"pw\":\"czNjcmV0\"}}");
+	return (sp_str){NULL, 0};
+}
+static sp_str get_token(void *arg, sp_str audience, int64_t expiration_s)
+{
+	(void)arg;
+	return sp_str_eq(audience, SP_STR("late"))
+		       ? (sp_str){NULL, 0}
+		       : sp_arena_printf(T_ARENA, "tok-" SP_FMT "-%lld", SP_ARG(audience),
+					 (long long)expiration_s);
+}
+
+/* "kind dir file=content:mode,… " of the first volume, or the error. */
+static sp_str print_plan(const char *volume, const char *security)
+{
+	SP_AUTO_BUF out;
+	node_pod *p;
+	node_volumes plan;
+	sp_err err = {0};
+	static const char *const kinds[] = {"empty", "memory", "host", "files", "none"};
+	sp_buf_init(&out, 1 << 16);
+	sp_str json = sp_arena_printf(T_ARENA,
+				      "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},"
+				      "\"spec\":{\"securityContext\":{%s},"
+				      "\"containers\":[{\"name\":\"c\"}],\"volumes\":[{\"name\":\"v\",%s}]}}",
+				      security, volume);
+	if (json.ptr == NULL || node_pod_parse(json, &p, &err) != SP_OK)
+		return SP_STR("no pod");
+	T_DEFER(node_pod_free, p);
+	node_field_source fields = {.pod = p, .memory_bytes = 4096};
+	node_objects objects = {.get = get_object};
+	node_tokens tokens = {.get = get_token};
+	node_volume_input in = {
+		.fields = &fields, .objects = &objects, .tokens = &tokens, .root = SP_STR("/r")};
+	if (node_volumes_plan(&in, T_ARENA, &plan, &err) != SP_OK)
+		return sp_arena_printf(T_ARENA, SP_FMT ": %s", SP_ARG(plan.failed), err.msg);
+	const node_volume *v = &plan.at[0];
+	(void)sp_buf_printf(&out, "%s " SP_FMT, kinds[v->kind], SP_ARG(v->dir));
+	for (size_t i = 0; i < v->n_files; i++)
+		(void)sp_buf_printf(&out, " " SP_FMT "=" SP_FMT ":%o", SP_ARG(v->files[i].path),
+				    SP_ARG(v->files[i].content), v->files[i].mode);
+	if (v->size_bytes != 0)
+		(void)sp_buf_printf(&out, " size %llu", (unsigned long long)v->size_bytes);
+	return sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
+}
+
+SP_TEST(node_files, plan)
+{
+	static const struct {
+		const char *volume, *security, *want;
+	} rows[] = {
+		{"\"emptyDir\":{}", "", "empty /r/pods/u/volumes/kubernetes.io~empty-dir/v"},
+		{"\"emptyDir\":{\"medium\":\"Memory\"}", "",
+		 "memory /r/pods/u/volumes/kubernetes.io~empty-dir/v size 4096"},
+		{"\"emptyDir\":{\"medium\":\"Memory\",\"sizeLimit\":\"1Mi\"}", "",
+		 "memory /r/pods/u/volumes/kubernetes.io~empty-dir/v size 1048576"},
+		{"\"hostPath\":{\"path\":\"/x\",\"type\":\"Directory\"}", "", "host /x"},
+		{"\"configMap\":{\"name\":\"cm\"}", "",
+		 "files /r/pods/u/volumes/kubernetes.io~configmap/v k=v:644 l=w:644 b=\x01\x02:644"},
+		{"\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"k\",\"path\":\"d/x\",\"mode\":256}]}",
+		 "", "files /r/pods/u/volumes/kubernetes.io~configmap/v d/x=v:400"},
+		{"\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"no\",\"path\":\"x\"}]}", "",
+		 "v: references non-existent config key: no"},
+		{"\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"k\",\"path\":\"../x\"}]}", "",
+		 "v: invalid path: must not start with '..': ../x"},
+		{"\"configMap\":{\"name\":\"no\"}", "", "v: configmap \"no\" not found"},
+		{"\"configMap\":{\"name\":\"no\",\"optional\":true}", "",
+		 "files /r/pods/u/volumes/kubernetes.io~configmap/v"},
+		{"\"secret\":{\"secretName\":\"sec\",\"defaultMode\":288}", "",
+		 "files /r/pods/u/volumes/kubernetes.io~secret/v pw=s3cret:440"},
+		{"\"secret\":{\"secretName\":\"no\"}", "", "v: secret \"no\" not found"},
+		{"\"downwardAPI\":{\"items\":[{\"path\":\"n\",\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}"
+		 "]}",
+		 "", "files /r/pods/u/volumes/kubernetes.io~downward-api/v n=p:644"},
+		{"\"projected\":{\"defaultMode\":420,\"sources\":[{\"serviceAccountToken\":{\"path\":\"t\","
+		 "\"audience\":\"a\"}},"
+		 "{\"configMap\":{\"name\":\"cm\",\"items\":[{\"key\":\"k\",\"path\":\"k\"}]}}]}",
+		 "", "files /r/pods/u/volumes/kubernetes.io~projected/v t=tok-a-3600:644 k=v:644"},
+		{"\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"path\":\"t\",\"expirationSeconds\":"
+		 "700}}]}",
+		 "\"fsGroup\":5", "files /r/pods/u/volumes/kubernetes.io~projected/v t=tok--700:600"},
+		{"\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"path\":\"t\",\"audience\":\"late\"}"
+		 "}]}",
+		 "", "v: failed to fetch token: not there yet"},
+		{"\"nfs\":{\"server\":\"x\",\"path\":\"/\"}", "", "v: no volume plugin matched"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s", rows[i].volume);
+		T_EQ_C(print_plan(rows[i].volume, rows[i].security), rows[i].want);
+	}
+}
