@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sampan node: the node agent as a process of its own, against any Kubernetes API and any CRI runtime. */
+#include "node/agent.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "cli/cli.h"
+#include "cli/flags.h"
+#include "client/call.h"
+#include "io/file.h"
+#include "io/uv/uv.h"
+#include "node/cri_client.h"
+#include "node/files.h"
+#include "node/serve.h"
+
+#define DNS_MAX 8u
+
+typedef struct flags {
+	sp_str kubeconfig, context, node_name, node_ip, endpoint, root_dir, log_dir;
+	sp_str cgroup_root, cgroup_driver, cluster_dns, cluster_domain, resolv_conf, log_level;
+	sp_str address, client_ca, tls_cert, tls_key;
+	int64_t pods_max, port;
+} flags;
+
+typedef struct process {
+	flags f;
+	sp_arena arena;
+	sp_world *world;
+	sp_log *log;
+	sp_client *client;
+	sp_cri *cri;
+	node_agent *agent;
+	node_server *server;
+	sp_tls_config *tls;
+	sp_client_config config;
+	sp_signal_watch *term, *interrupt;
+	bool stopping;
+} process;
+
+static int64_t wall_ns(void *arg)
+{
+	const process *p = arg;
+	return sp_wall_ns(p->world);
+}
+
+/* ---- the end ---- */
+
+static void on_client_closed(void *arg)
+{
+	process *p = arg;
+	sp_world_stop(p->world);
+}
+
+static void on_agent_closed(void *arg)
+{
+	process *p = arg;
+	sp_client_close(p->client, on_client_closed, p);
+}
+
+static void on_server_closed(void *arg)
+{
+	process *p = arg;
+	node_server_free(SP_TAKE(p->server));
+	node_agent_close(p->agent, on_agent_closed, p);
+}
+
+static void on_stop(void *arg, int signal)
+{
+	process *p = arg;
+	if (p->stopping)
+		return;
+	p->stopping = true;
+	sp_log(p->log, SP_LOG_INFO, "stopping; pods go on", SP_KI("signal", signal));
+	if (p->server != NULL)
+		node_server_close(p->server, on_server_closed, p);
+	else
+		node_agent_close(p->agent, on_agent_closed, p);
+}
+
+/* ---- the beginning ---- */
+
+/* The first address of an interface that is up and no loopback; IPv4 before IPv6. */
+static sp_str own_address(sp_arena *a)
+{
+	struct ifaddrs *all;
+	char text[INET6_ADDRSTRLEN] = "";
+	if (getifaddrs(&all) != 0)
+		return SP_STR("127.0.0.1");
+	for (int family = AF_INET; text[0] == '\0'; family = AF_INET6) {
+		for (const struct ifaddrs *i = all; i != NULL && text[0] == '\0'; i = i->ifa_next) {
+			const void *address;
+			if (i->ifa_addr == NULL || i->ifa_addr->sa_family != family ||
+			    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
+				continue;
+			if (family == AF_INET)
+				address = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
+			else
+				address =
+					&((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr;
+			(void)inet_ntop(family, address, text, sizeof text);
+		}
+		if (family == AF_INET6)
+			break;
+	}
+	freeifaddrs(all);
+	return text[0] == '\0' ? SP_STR("127.0.0.1") : sp_arena_try_dup(a, sp_str_c(text));
+}
+
+static sp_str own_name(sp_arena *a)
+{
+	char name[256] = "";
+	if (gethostname(name, sizeof name - 1) != 0)
+		return (sp_str){NULL, 0};
+	for (char *c = name; *c != '\0'; c++) {
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	}
+	return sp_arena_try_dup(a, sp_str_c(name));
+}
+
+static sp_code open_client(process *p, sp_err *err)
+{
+	if (p->f.kubeconfig.len == 0)
+		return sp_fail(err, SP_EINVAL, "--kubeconfig is not given");
+	SP_TRY(sp_client_config_load(p->world, &p->arena, p->f.kubeconfig, p->f.context, &p->config, err));
+	return sp_client_new(p->world,
+			     &(sp_client_opts){.config = &p->config, .user_agent = SP_STR("sampan-node/0.1")},
+			     &p->client, err);
+}
+
+/* ---- the kubelet API ---- */
+
+/* A certificate of its own signature, as kubelet makes when it is given none: the API server looks at the
+ * address only. */
+static sp_code own_certificate(process *p, sp_str name, sp_str ip, sp_buf *cert, sp_buf *key_pem, sp_err *err)
+{
+	SP_AUTO_KEY key = NULL;
+	int64_t now_s = sp_wall_ns(p->world) / 1000000000;
+	SP_TRY(sp_key_new(&key, err));
+	const sp_x509_template t = {.common_name = name,
+				    .dns = &name,
+				    .n_dns = 1,
+				    .ips = &ip,
+				    .n_ips = 1,
+				    .not_before_s = now_s - 3600,
+				    .not_after_s = now_s + 365 * 24 * 3600,
+				    .usages = SP_X509_SERVER};
+	SP_TRY(sp_x509_issue(&t, key, NULL, cert, err));
+	return sp_key_print(key, key_pem, err);
+}
+
+static sp_code tls_config(process *p, sp_str name, sp_str ip, sp_err *err)
+{
+	sp_tls_opts opts = {.ca_pem = p->config.ca_pem, .client_auth = SP_TLS_CLIENT_REQUEST};
+	SP_AUTO_BUF cert;
+	sp_buf_init(&cert, (size_t)64 << 10);
+	SP_AUTO_BUF key;
+	sp_buf_init(&key, (size_t)64 << 10);
+	if (p->f.client_ca.len != 0)
+		SP_TRY(sp_file_read_arena(p->world, p->f.client_ca, &p->arena, SP_LIMIT_PEM_BYTES,
+					  &opts.ca_pem, err));
+	if (p->f.tls_cert.len != 0)
+		return sp_tls_server_config_from_files(
+			p->world, &(sp_tls_files){.cert = p->f.tls_cert, .key = p->f.tls_key}, &opts, &p->tls,
+			err);
+	sp_code code =
+		sp_buf_reserve(&key, 4096) == NULL ? sp_fail(err, SP_ENOMEM, "no memory for a key") : SP_OK;
+	if (code == SP_OK)
+		code = own_certificate(p, name, ip, &cert, &key, err);
+	opts.cert_pem = sp_buf_view(&cert);
+	opts.key_pem = sp_buf_view(&key);
+	if (code == SP_OK)
+		code = sp_tls_server_config(&opts, &p->tls, err);
+	sp_buf_cleanse(&key);
+	return code;
+}
+
+static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
+{
+	if (p->f.port < 0)
+		return SP_OK;
+	SP_TRY(tls_config(p, name, ip, err));
+	const node_server_opts opts = {.address = sp_arena_printf(&p->arena, SP_FMT ":%lld",
+								  SP_ARG(p->f.address), (long long)p->f.port),
+				       .tls = p->tls};
+	return node_server_open(p->agent, &opts, &p->server, err);
+}
+
+static sp_code open_agent(process *p, sp_err *err)
+{
+	sp_str dns[DNS_MAX], rest = p->f.cluster_dns;
+	size_t n_dns = 0;
+	bool systemd = sp_str_eq(p->f.cgroup_driver, SP_STR("systemd"));
+	if (!systemd && !sp_str_eq(p->f.cgroup_driver, SP_STR("cgroupfs")))
+		return sp_fail(err, SP_EINVAL, "--cgroup-driver '" SP_FMT "' is not cgroupfs or systemd",
+			       SP_ARG(p->f.cgroup_driver));
+	while (rest.len > 0 && n_dns < DNS_MAX) {
+		if (!sp_str_cut(&rest, ',', &dns[n_dns])) {
+			dns[n_dns] = rest;
+			rest.len = 0;
+		}
+		n_dns++;
+	}
+	SP_TRY(node_cri_client_new(p->world, p->f.endpoint, &p->cri, err));
+	sp_str name = p->f.node_name.len != 0 ? p->f.node_name : own_name(&p->arena);
+	sp_str ip = p->f.node_ip.len != 0 ? p->f.node_ip : own_address(&p->arena);
+	const node_agent_opts opts = {.world = p->world,
+				      .log = p->log,
+				      .client = p->client,
+				      .cri = p->cri,
+				      .files = node_files(),
+				      .node_name = name,
+				      .node_ip = ip,
+				      .root_dir = p->f.root_dir,
+				      .log_dir = p->f.log_dir,
+				      .cgroup_root = p->f.cgroup_root,
+				      .systemd_cgroups = systemd,
+				      .cluster_dns = dns,
+				      .n_cluster_dns = n_dns,
+				      .cluster_domain = p->f.cluster_domain,
+				      .resolv_conf = p->f.resolv_conf,
+				      .pods_max = p->f.pods_max};
+	SP_TRY(node_agent_new(&opts, &p->agent, err));
+	SP_TRY(open_server(p, name, ip, err));
+	if (p->server != NULL) {
+		sp_str bound = node_server_address(p->server);
+		uint64_t port;
+		SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 1,
+				    65535, &port, err));
+		node_agent_set_port(p->agent, (uint16_t)port);
+		sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", bound));
+	}
+	return SP_OK;
+}
+
+static sp_code start(process *p, sp_err *err)
+{
+	sp_log_level level;
+	sp_hash_key seed;
+	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
+	SP_TRY(sp_world_uv_new(&p->world, err));
+	sp_random(p->world, &seed, sizeof seed);
+	sp_hash_seed_set(seed);
+	p->log = sp_log_new(&(sp_log_opts){.level = level,
+					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
+					   .component = "node",
+					   .wall_ns = wall_ns,
+					   .write = sp_log_to_stderr,
+					   .arg = p});
+	sp_log_dump_on_crash(p->log);
+	(void)umask(0022); /* directories of pods are read by their containers */
+	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
+	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	SP_TRY(open_client(p, err));
+	return open_agent(p, err);
+}
+
+static void finish(process *p)
+{
+	sp_signal_watch_free(p->term);
+	sp_signal_watch_free(p->interrupt);
+	node_server_free(p->server);
+	node_agent_free(p->agent);
+	sp_tls_config_unref(p->tls);
+	if (p->cri != NULL)
+		p->cri->free(p->cri);
+	sp_client_free(p->client);
+	sp_log_free(p->log);
+	sp_world_uv_free(p->world);
+	sp_arena_done(&p->arena);
+}
+
+int cli_node(int argc, char **argv)
+{
+	process p = {.f = {.endpoint = SP_STR("unix:///run/containerd/containerd.sock"),
+			   .root_dir = SP_STR("/var/lib/sampan/node"),
+			   .log_dir = SP_STR("/var/log/pods"),
+			   .cgroup_root = SP_STR("kubepods"),
+			   .cgroup_driver = SP_STR("cgroupfs"),
+			   .cluster_domain = SP_STR("cluster.local"),
+			   .resolv_conf = SP_STR("/etc/resolv.conf"),
+			   .log_level = SP_STR("info"),
+			   .address = SP_STR("0.0.0.0"),
+			   .port = 10250,
+			   .pods_max = 110}};
+	const cli_flag table[] = {
+		{"address", CLI_STR, &p.f.address, "address of the kubelet API"},
+		{"cgroup-driver", CLI_STR, &p.f.cgroup_driver, "of the runtime: cgroupfs or systemd"},
+		{"cgroup-root", CLI_STR, &p.f.cgroup_root, "name of the cgroup that all pods are in"},
+		{"client-ca-file", CLI_STR, &p.f.client_ca,
+		 "who signs clients' certificates; default: the kubeconfig's authority"},
+		{"cluster-dns", CLI_STR, &p.f.cluster_dns, "addresses of the cluster's DNS, by commas"},
+		{"cluster-domain", CLI_STR, &p.f.cluster_domain, "domain of the cluster's DNS"},
+		{"container-runtime-endpoint", CLI_STR, &p.f.endpoint, "socket of the CRI runtime"},
+		{"context", CLI_STR, &p.f.context, "context of the kubeconfig; default: its current one"},
+		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "how to reach the API"},
+		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"max-pods", CLI_I64, &p.f.pods_max, "how many pods the node takes"},
+		{"node-ip", CLI_STR, &p.f.node_ip, "address of the node; default: of its first interface"},
+		{"node-name", CLI_STR, &p.f.node_name, "name of the node; default: the host's"},
+		{"pod-log-dir", CLI_STR, &p.f.log_dir, "where logs of containers are"},
+		{"port", CLI_I64, &p.f.port, "of the kubelet API; 0: any, -1: none"},
+		{"resolv-conf", CLI_STR, &p.f.resolv_conf, "resolver configuration that pods get"},
+		{"root-dir", CLI_STR, &p.f.root_dir, "volumes and other files of pods"},
+		{"tls-cert-file", CLI_STR, &p.f.tls_cert,
+		 "certificate of the kubelet API; default: one of its own signature"},
+		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
+	};
+	sp_err err = {0};
+	bool help;
+	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
+		(void)fprintf(stderr, "sampan node: %s\n", err.msg);
+		return CLI_EXIT_USAGE;
+	}
+	if (help) {
+		cli_flags_help("sampan node [FLAGS]", table, SP_LEN(table));
+		return 0;
+	}
+	sp_arena_init(&p.arena, (size_t)8 << 20);
+	sp_code code = start(&p, &err);
+	if (code == SP_OK)
+		sp_world_run(p.world);
+	else
+		(void)fprintf(stderr, "sampan node: %s\n", err.msg);
+	if (code != SP_OK && p.agent != NULL) { /* it failed half way */
+		on_stop(&p, 0);
+		sp_world_run(p.world);
+	}
+	finish(&p);
+	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+}

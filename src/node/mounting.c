@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Directories and volumes of a pod: made before its containers, kept up while it runs, removed after it. */
+#include "node/node_int.h"
+
+#include "base/hash.h"
+
+static uint64_t mix(uint64_t h, sp_str s)
+{
+	return (h ^ sp_fnv1a64(s)) * UINT64_C(0x100000001b3) + s.len;
+}
+
+/* What the plan says, in a number: one that was carried out is not carried out again. */
+static uint64_t digest_of(const node_volumes *v)
+{
+	uint64_t h = 1469598103934665603u;
+	for (size_t i = 0; i < v->n; i++) {
+		h = mix(h, v->at[i].name);
+		h = mix(h, v->at[i].dir);
+		for (size_t k = 0; k < v->at[i].n_files; k++) {
+			h = mix(h, v->at[i].files[k].path);
+			h = mix(h, v->at[i].files[k].content) + v->at[i].files[k].mode;
+		}
+	}
+	return h == 0 ? 1 : h;
+}
+
+static sp_code make_services(node_worker *w, sp_err *err)
+{
+	const node_pod_view *v = &w->pod->v;
+	bool links = !v->has_service_links || v->service_links;
+	sp_informer *services = w->agent->services;
+	const sp_object *o;
+	for (size_t at = 0; (o = sp_informer_next(services, &at)) != NULL;) {
+		bool is_master =
+			sp_str_eq(o->ns, SP_STR("default")) && sp_str_eq(o->name, SP_STR("kubernetes"));
+		yyjson_val *tree;
+		if (!is_master && !(links && sp_str_eq(o->ns, v->ns)))
+			continue;
+		SP_TRY(sp_json_parse(&w->scratch, o->json, &tree, err));
+		SP_TRY(node_env_add_service(&w->services, &w->scratch, tree, err));
+	}
+	return SP_OK;
+}
+
+/* ---- the pod's directory ---- */
+
+static sp_code make_dirs(node_worker *w, sp_err *err)
+{
+	sp_pod_files *f = w->agent->files;
+	sp_pod_file_owner root = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	sp_str dir = node_pod_dir(&w->scratch, w->agent->place.root, w->uid);
+	sp_str logs = node_log_dir(&w->scratch, &w->agent->place, w->pod);
+	if (dir.ptr == NULL || logs.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a pod's directories");
+	SP_TRY(f->make_dir(f, dir, 0750, root, err));
+	return f->make_dir(f, logs, 0755, root, err);
+}
+
+static void version_name(char out[40], int64_t wall_ns)
+{
+	char text[SP_TIME_TEXT_BYTES];
+	int64_t ns = wall_ns < 0 ? 0 : wall_ns;
+	size_t n = sp_time_print(text, (sp_time){.seconds = ns / 1000000000}, 0);
+	/* 2026-01-02T15:04:05Z */
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '-' || text[i] == 'T' || text[i] == ':')
+			text[i] = '_';
+	}
+	(void)snprintf(out, 40, "..%.*s.%09lld", (int)(n == 0 ? 0 : n - 1), text,
+		       (long long)(ns % 1000000000));
+}
+
+/* On a worker thread. */
+static void on_make(sp_work *job)
+{
+	node_worker *w = job->arg;
+	const node_agent *a = w->agent;
+	char version[40];
+	w->volumes.failed = (sp_str){NULL, 0};
+	version_name(version, sp_wall_ns(a->world));
+	w->work_code = w->dirs_made ? SP_OK : make_dirs(w, &w->work_err);
+	for (size_t i = 0; i < w->volumes.n && w->work_code == SP_OK; i++) {
+		const node_volume *v = &w->volumes.at[i];
+		w->work_code = node_volume_make(a->world, a->files, v, w->volumes.fs_group, sp_str_c(version),
+						&w->work_err);
+		if (w->work_code != SP_OK)
+			w->volumes.failed = v->name;
+	}
+}
+
+static void mount_failed(node_worker *w, const sp_err *err)
+{
+	/* 0.5 s, doubled up to two minutes. U: pkg/volume/util/nestedpendingoperations exponentialbackoff. */
+	uint64_t delay = (NODE_SECOND_NS / 2) << SP_MIN(w->n_mount_failures, 8u);
+	w->n_mount_failures++;
+	if (w->volumes.failed.len != 0)
+		node_worker_event(w, NULL, true, "FailedMount",
+				  "MountVolume.SetUp failed for volume \"" SP_FMT "\" : %s",
+				  SP_ARG(w->volumes.failed), err->msg);
+	else
+		sp_log(w->agent->log, SP_LOG_ERROR, "directories of a pod", SP_KS("pod", w->name),
+		       SP_KE(err));
+	delay = SP_MIN(delay, 122 * NODE_SECOND_NS);
+	w->mount_retry_ns = sp_now_ns(w->agent->world) + delay;
+	node_worker_again(w, delay);
+	node_worker_end_turn(w);
+}
+
+static void on_made(node_worker *w)
+{
+	if (w->work_code != SP_OK) {
+		mount_failed(w, &w->work_err);
+		return;
+	}
+	w->dirs_made = true;
+	w->n_mount_failures = 0;
+	w->mount_retry_ns = 0;
+	w->volumes_made = digest_of(&w->volumes);
+	w->mounted(w);
+}
+
+void node_mount(node_worker *w, void (*then)(node_worker *w))
+{
+	sp_err err = {0};
+	node_field_source fields;
+	node_objects objects = {.get = node_refs_get, .arg = w->agent};
+	node_tokens tokens = {.get = node_token_get, .arg = w};
+	node_worker_fields(w, &fields);
+	const node_volume_input in = {
+		.fields = &fields, .objects = &objects, .tokens = &tokens, .root = w->agent->place.root};
+	if (!node_refs_are_known(&w->refs)) { /* their arrival is a turn */
+		node_worker_end_turn(w);
+		return;
+	}
+	w->mounted = then;
+	sp_code code = make_services(w, &err);
+	if (code == SP_OK)
+		code = node_volumes_plan(&in, &w->scratch, &w->volumes, &err);
+	if (code == SP_EUNAVAILABLE) { /* a token is on its way */
+		node_worker_end_turn(w);
+		return;
+	}
+	/* What was mounted once stays usable while an object is missing. */
+	if (code != SP_OK && w->volumes_made == 0) {
+		mount_failed(w, &err);
+		return;
+	}
+	if (code == SP_OK && w->dirs_made && digest_of(&w->volumes) == w->volumes_made) {
+		then(w);
+		return;
+	}
+	if (code != SP_OK) {
+		node_worker_again(w, NODE_RETRY_NS);
+		then(w);
+		return;
+	}
+	node_worker_work(w, on_make, on_made);
+}
+
+/* ---- the end ---- */
+
+static void on_remove(sp_work *job)
+{
+	node_worker *w = job->arg;
+	sp_pod_files *f = w->agent->files;
+	sp_str dir = node_pod_dir(&w->scratch, w->agent->place.root, w->uid), logs = {NULL, 0};
+	if (w->remove_logs && w->ns.len != 0)
+		logs = SP_CONCAT(&w->scratch, w->agent->place.log_root, SP_STR("/"), w->ns, SP_STR("_"),
+				 w->name, SP_STR("_"), w->uid);
+	w->work_code = dir.ptr == NULL ? SP_ENOMEM : f->remove_tree(f, dir, &w->work_err);
+	if (w->work_code == SP_OK && logs.len != 0)
+		w->work_code = f->remove_tree(f, logs, &w->work_err);
+}
+
+static void on_removed(node_worker *w)
+{
+	if (w->work_code != SP_OK) {
+		sp_log(w->agent->log, SP_LOG_WARN, "directories of a pod stay", SP_KS("pod", w->name),
+		       SP_KE(&w->work_err));
+		node_worker_again(w, NODE_RETRY_NS);
+		node_worker_end_turn(w);
+		return;
+	}
+	w->dirs_made = false;
+	w->volumes_made = 0;
+	w->unmounted = true;
+	w->mounted(w);
+}
+
+void node_unmount(node_worker *w, bool logs_too, void (*then)(node_worker *w))
+{
+	w->mounted = then;
+	if (w->unmounted && !logs_too) {
+		then(w);
+		return;
+	}
+	w->remove_logs = logs_too;
+	node_worker_work(w, on_remove, on_removed);
+}

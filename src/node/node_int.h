@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the agent share: the agent, a pod's worker and its parts. */
+#pragma once
+
+#include "base/log.h"
+#include "client/events.h"
+#include "client/informer.h"
+#include "contracts/pod_files.h"
+#include "io/grpc.h"
+#include "io/tls.h"
+#include "io/world.h"
+#include "node/agent.h"
+#include "node/backoff.h"
+#include "node/batch.h"
+#include "node/config.h"
+#include "node/status.h"
+
+#define NODE_SECOND_NS UINT64_C(1000000000)
+#define NODE_RETRY_NS (10 * NODE_SECOND_NS) /* after a failure that nothing will announce the end of */
+#define NODE_CALL_TIMEOUT_NS (120 * NODE_SECOND_NS) /* of a runtime's answer */
+#define NODE_SCRATCH_BYTES ((size_t)64 << 20)
+#define NODE_GRACE_LEAST_S 2 /* a container always gets that long to stop */
+
+typedef struct node_worker node_worker;
+typedef struct node_start node_start;
+typedef struct node_stop node_stop;
+typedef struct node_probes node_probes;
+
+/* ---- objects that pods refer to (refs.c) ---- */
+
+/* One config map, secret … that some pod uses, followed while it does. */
+typedef struct node_ref {
+	node_agent *agent;
+	node_ref_kind kind;
+	sp_str key; /* "kind/ns/name" */
+	sp_str ns, name;
+	uint32_t n_users;
+	sp_informers *set; /* of its own: it is synced for itself */
+	sp_informer *informer;
+	sp_informer_watch watch;
+} node_ref;
+
+typedef struct node_refs {
+	node_ref **at;
+	size_t n, cap;
+} node_refs;
+
+/* Follows what the pod refers to, and nothing else any more. SP_ENOMEM. */
+sp_code node_refs_update(node_agent *agent, node_refs *refs, const node_pod *p, sp_err *err) SP_MUST_USE;
+void node_refs_clear(node_agent *agent, node_refs *refs);
+/* Everything that is referred to has been asked for. */
+bool node_refs_are_known(const node_refs *refs);
+/* For node_objects.get; arg is the agent. */
+sp_str node_refs_get(void *arg, node_ref_kind kind, sp_str ns, sp_str name);
+
+/* ---- tokens of a pod (tokens.c) ---- */
+
+typedef struct node_token node_token;
+/* For node_tokens.get; arg is the worker. */
+sp_str node_token_get(void *arg, sp_str audience, int64_t expiration_s);
+void node_tokens_free(node_worker *w);
+
+/* ---- workers ---- */
+
+typedef enum node_stage {
+	NODE_STAGE_RUN,
+	NODE_STAGE_STOPPING, /* its containers end, for good */
+	NODE_STAGE_STOPPED,  /* nothing of it runs */
+} node_stage;
+
+/* What is remembered about a container by name, from turn to turn. */
+typedef struct node_memo {
+	sp_str name;
+	node_backoff restart, pull;
+	int64_t pull_failed_ns;        /* wall */
+	uint64_t retry_at_ns;          /* monotonic; 0: at once */
+	bool is_backing_off;           /* the event about it was written */
+	char reason[40], message[512]; /* what it waits for; empty: nothing */
+	char pull_error[256];
+} node_memo;
+
+struct node_worker {
+	node_agent *agent;
+	sp_list node; /* agent.workers */
+	sp_str uid, ns, name;
+	const sp_object *latest; /* as the API has it; NULL: it has none (any more) */
+	uint64_t parsed_revision;
+	node_pod *pod; /* of the present turn; NULL before the first one of an orphan */
+	node_stage stage;
+	bool is_gone;   /* the API has none */
+	bool was_known; /* the API had one */
+
+	/* a turn: look, tell, do one thing */
+	bool busy, dirty, is_freed;
+	sp_defer turn;
+	sp_timer again;
+	uint64_t again_at_ns; /* monotonic; 0: none */
+	sp_arena scratch;
+	node_seen seen;
+	void (*observed)(node_worker *w);
+	node_status status;
+	node_batch batch;
+
+	sp_str forced_phase, forced_reason; /* static texts */
+	char forced_message[256];
+
+	node_memo *memos;
+	size_t n_memos;
+	node_refs refs;
+	node_volumes volumes; /* of the present turn */
+	node_env services;
+	uint64_t volumes_made; /* digest of the plan that was carried out; 0: none */
+	uint32_t n_mount_failures;
+	uint64_t mount_retry_ns, sandbox_retry_ns; /* monotonic; 0: at once */
+	bool told_dns, dirs_made, unmounted, remove_logs;
+	void (*mounted)(node_worker *w);
+	node_token *tokens;
+
+	node_start *start; /* under way, or NULL */
+	node_stop *stop;
+	void (*stopped)(node_worker *w);
+	int64_t stop_grace_s; /* of the stop of the whole pod, as it was begun */
+	node_probes *probes;
+
+	/* jobs on worker threads */
+	sp_work work;
+	bool working;
+	sp_code work_code;
+	sp_err work_err;
+	void (*work_done)(node_worker *w);
+
+	/* last words of containers that ended, by id */
+	struct node_words *words;
+
+	/* telling the API */
+	sp_call report_call, delete_call;
+	sp_bytes *reported; /* without times; what the last successful report said */
+	sp_bytes *reporting;
+	sp_timer report_again;
+	bool report_waits, delete_done;
+};
+
+struct node_agent {
+	sp_world *world;
+	sp_log *log;
+	sp_client *client;
+	sp_cri *cri;
+	sp_pod_files *files;
+	sp_arena arena; /* of the agent's life */
+	node_agent_opts opts;
+	node_place place;
+	node_resolv host_resolv;
+	sp_str host_ips[2];
+	size_t n_host_ips;
+	char runtime_name[64], runtime_version[64];
+	int64_t cpu_milli, memory_bytes, disk_bytes;
+
+	sp_informers *informers;
+	sp_informer *pods, *services;
+	sp_informer_watch pods_watch, services_watch;
+	sp_events *events;
+	sp_map workers_by_uid;
+	sp_list workers;
+	sp_map refs;
+	sp_cri_call version_call;
+	sp_timer version_timer;
+	bool is_synced, closing;
+	void (*on_closed)(void *arg);
+	void *on_closed_arg;
+	sp_defer closed_check;
+
+	struct node_self *self;
+	struct node_relist *relist;
+	sp_http_client *http; /* of probes and hooks */
+	sp_tls_config *http_tls;
+};
+
+/* ---- worker.c ---- */
+
+node_worker *node_worker_new(node_agent *a, sp_str ns, sp_str name, sp_str uid);
+/* Nothing is done with the pod any more; what runs goes on. */
+void node_worker_free(node_worker *w);
+/* The API has this now; NULL: it has none any more. */
+void node_worker_set(node_worker *w, const sp_object *o);
+/* Something may have changed: look again. */
+void node_worker_poke(node_worker *w);
+/* At that time at the latest (monotonic). */
+void node_worker_again(node_worker *w, uint64_t delay_ns);
+/* The present turn is over. */
+void node_worker_end_turn(node_worker *w);
+node_memo *node_worker_memo(node_worker *w, sp_str container);
+/* The container waits for this from now on (empty: for nothing); true when that is news. */
+bool node_memo_wait(node_memo *m, sp_str reason, sp_str message);
+node_verdicts node_worker_verdicts(node_worker *w);
+node_status_input node_worker_status_input(node_worker *w);
+void node_worker_fields(node_worker *w, node_field_source *ret);
+/* fn runs on a worker thread, then done on the loop. */
+void node_worker_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w));
+void node_worker_event(node_worker *w, const node_container *c, bool is_warning, const char *reason,
+		       const char *fmt, ...) SP_PRINTF(5, 6);
+/* Seconds that containers of the pod get to stop. */
+int64_t node_worker_grace(const node_worker *w);
+
+/* ---- observe.c ---- */
+/* Fills w->seen, then calls `then`; or logs, asks for another turn and ends this one. */
+void node_observe(node_worker *w, void (*then)(node_worker *w));
+void node_words_free(node_worker *w);
+
+/* ---- decide.c ---- */
+void node_decide(node_worker *w);
+
+/* ---- mounting.c: directories and volumes ---- */
+/* Makes what is not made yet; then `then`, or ends the turn. */
+void node_mount(node_worker *w, void (*then)(node_worker *w));
+/* Removes everything of the pod but its logs. */
+void node_unmount(node_worker *w, bool logs_too, void (*then)(node_worker *w));
+
+/* ---- sandbox.c, start.c ---- */
+/* "NotFound" …, as Go prints the code of a gRPC status. */
+const char *node_rpc_code_name(int32_t code);
+void node_start_sandbox(node_worker *w, uint32_t attempt);
+/* Begins one container; ends the turn. */
+void node_start_container(node_worker *w, const node_container *c, sp_str sandbox_id);
+void node_start_cancel(node_worker *w);
+/* Whether what a start waits for now (an image, a hook) may be given up for a deletion. */
+bool node_start_may_interrupt(const node_worker *w);
+sp_code node_worker_sandbox_config(node_worker *w, uint32_t attempt, sp_cri_pod_sandbox_config **ret,
+				   sp_err *err) SP_MUST_USE;
+/* Restarts of a container so far, for the one to be made. */
+uint32_t node_restarts_of(node_worker *w, const node_container *c);
+
+/* ---- stop.c ---- */
+/* Stops these containers, hooks and all, then `then`. */
+void node_stop_containers(node_worker *w, const node_kill *kills, size_t n, void (*then)(node_worker *w));
+/* All of them, in order, then the sandboxes. */
+void node_stop_pod(node_worker *w, int64_t grace_s, void (*then)(node_worker *w));
+/* A stop that is under way has only that long from now on. */
+void node_stop_hurry(node_worker *w, int64_t grace_s);
+void node_stop_cancel(node_worker *w);
+
+/* ---- report.c ---- */
+/* Tells the API what w->status says, when it differs from what was told. */
+void node_report(node_worker *w);
+/* The pod is over: takes it out of the API. */
+void node_report_deleted(node_worker *w);
+void node_report_cancel(node_worker *w);
+
+/* ---- probes.c ---- */
+/* Begins and ends probes as the pod's containers come and go. */
+void node_probes_update(node_worker *w);
+void node_probes_free(node_worker *w);
+node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_str container_id);
+
+/* ---- hook.c: one exec, HTTP request, connection, health call or pause, of a hook or a probe ---- */
+
+typedef enum node_outcome { NODE_OUTCOME_OK, NODE_OUTCOME_FAILED, NODE_OUTCOME_ERROR } node_outcome;
+
+typedef struct node_hook {
+	/* Once, from the loop. The text says what went wrong, or what was printed; good during the call.
+	 * ERROR: nobody can tell. */
+	void (*done)(struct node_hook *h, node_outcome outcome, sp_str text);
+	void *arg;
+	/* of hook.c */
+	node_worker *worker;
+	sp_cri_call exec;
+	sp_timer timer;
+	sp_connect_req connect;
+	sp_grpc_rpc rpc;
+	sp_grpc_channel channel;
+	sp_http_exchange *get;
+	sp_defer later;
+	sp_buf body;
+	char text[1024], address[300];
+	uint16_t http_status;
+	node_outcome outcome;
+	uint8_t running; /* what is under way; 0: nothing */
+} node_hook;
+
+/* A handler: {"exec": …}, {"httpGet": …}, {"tcpSocket": …}, {"grpc": …}, {"sleep": …}. timeout_ns 0: none. */
+void node_hook_start(node_hook *h, node_worker *w, const node_container *c, sp_str container_id,
+		     yyjson_val *handler, uint64_t timeout_ns);
+/* No done any more. Harmless when nothing is under way. */
+void node_hook_cancel(node_hook *h);
+
+/* ---- relist.c ---- */
+sp_code node_relist_new(node_agent *a, sp_err *err) SP_MUST_USE;
+void node_relist_free(node_agent *a);
+
+/* ---- self.c: the Node object and its lease ---- */
+sp_code node_self_new(node_agent *a, sp_err *err) SP_MUST_USE;
+void node_self_free(node_agent *a);
+
+/* ---- agent.c ---- */
+node_worker *node_agent_worker(node_agent *a, sp_str uid);
+/* A worker was freed: the end may have come. */
+void node_agent_check_closed(node_agent *a);

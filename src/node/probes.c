@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The probes of a pod's containers, each with a clock of its own. U: kubernetes pkg/kubelet/prober. */
+#include "base/alloc.h"
+#include "node/node_int.h"
+#include "node/probe.h"
+
+#define ID_BYTES 80u
+
+typedef struct prober {
+	node_worker *w;
+	sp_list node;
+	node_probe_kind kind;
+	char container[64]; /* name */
+	char id[ID_BYTES];  /* of the container that is probed; empty: none */
+	node_probe_spec spec;
+	node_probe_state state;
+	node_hook hook;
+	sp_timer timer;
+	uint64_t since_ns; /* monotonic: the container is seen running */
+	bool holds;        /* failed for good: until there is another container */
+} prober;
+
+struct node_probes {
+	sp_list list;
+};
+
+static sp_world *world(const prober *p)
+{
+	return p->w->agent->world;
+}
+
+static yyjson_val *probe_of(const node_container *c, node_probe_kind kind)
+{
+	switch (kind) {
+	case NODE_PROBE_STARTUP:
+		return c->v.startup;
+	case NODE_PROBE_LIVENESS:
+		return c->v.liveness;
+	case NODE_PROBE_READINESS:
+		return c->v.readiness;
+	case NODE_PROBE_COUNT_:
+		break;
+	}
+	SP_UNREACHABLE();
+}
+
+static prober *find(const node_worker *w, node_probe_kind kind, sp_str container)
+{
+	if (w->probes == NULL)
+		return NULL;
+	SP_LIST_FOREACH (node, &w->probes->list) {
+		prober *p = SP_CONTAINER_OF(node, prober, node);
+		if (p->kind == kind && sp_str_eq(sp_str_c(p->container), container))
+			return p;
+	}
+	return NULL;
+}
+
+node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_str container_id)
+{
+	if (w->probes == NULL)
+		return NODE_VERDICT_NONE;
+	SP_LIST_FOREACH (node, &w->probes->list) {
+		const prober *p = SP_CONTAINER_OF(node, prober, node);
+		if (p->kind == kind && sp_str_eq(sp_str_c(p->id), container_id))
+			return p->state.verdict;
+	}
+	return NODE_VERDICT_NONE;
+}
+
+/* ---- one probe ---- */
+
+static void on_time(sp_timer *t);
+
+static void stop(prober *p)
+{
+	node_hook_cancel(&p->hook);
+	sp_timer_stop(world(p), &p->timer);
+}
+
+static void tell_failure(prober *p, node_outcome outcome, sp_str text)
+{
+	static const char *const names[] = {"Startup", "Liveness", "Readiness"};
+	const node_container *c = node_pod_container(p->w->pod, sp_str_c(p->container));
+	if (outcome == NODE_OUTCOME_FAILED)
+		node_worker_event(p->w, c, true, "Unhealthy", "%s probe failed: " SP_FMT, names[p->kind],
+				  SP_ARG(text));
+	else
+		node_worker_event(p->w, c, true, "Unhealthy",
+				  "%s probe errored and resulted in unknown state: " SP_FMT, names[p->kind],
+				  SP_ARG(text));
+}
+
+static void on_probed(node_hook *h, node_outcome outcome, sp_str text)
+{
+	prober *p = h->arg;
+	if (outcome != NODE_OUTCOME_OK)
+		tell_failure(p, outcome, text);
+	sp_timer_start(world(p), &p->timer, p->spec.period_ns, on_time);
+	if (outcome == NODE_OUTCOME_ERROR)
+		return; /* nobody knows: what held holds */
+	if (!node_probe_result(&p->state, &p->spec,
+			       outcome == NODE_OUTCOME_OK ? NODE_VERDICT_SUCCESS : NODE_VERDICT_FAILURE))
+		return;
+	bool failed = p->state.verdict == NODE_VERDICT_FAILURE;
+	/* It is killed for this; started once, it stays so. */
+	p->holds = (failed && p->kind != NODE_PROBE_READINESS) || (!failed && p->kind == NODE_PROBE_STARTUP);
+	if (p->holds)
+		sp_timer_stop(world(p), &p->timer);
+	node_worker_poke(p->w);
+}
+
+static bool is_started(const prober *p)
+{
+	const node_container *c = node_pod_container(p->w->pod, sp_str_c(p->container));
+	return c->v.startup == NULL ||
+	       node_probes_verdict(p->w, NODE_PROBE_STARTUP, sp_str_c(p->id)) == NODE_VERDICT_SUCCESS;
+}
+
+static void on_time(sp_timer *t)
+{
+	prober *p = t->arg;
+	const node_container *c =
+		p->w->pod == NULL ? NULL : node_pod_container(p->w->pod, sp_str_c(p->container));
+	if (c == NULL || p->id[0] == '\0' || p->holds)
+		return;
+	if (p->kind != NODE_PROBE_STARTUP &&
+	    !is_started(p)) /* its success pokes the worker, and that comes here */
+		return;
+	p->hook.done = on_probed;
+	p->hook.arg = p;
+	node_hook_start(&p->hook, p->w, c, sp_str_c(p->id), probe_of(c, p->kind), p->spec.timeout_ns);
+}
+
+/* ---- as containers come and go ---- */
+
+static prober *prober_new(node_worker *w, const node_container *c, node_probe_kind kind)
+{
+	prober *p = SP_NEW(prober);
+	p->w = w;
+	p->kind = kind;
+	p->timer.arg = p;
+	(void)snprintf(p->container, sizeof p->container, SP_FMT, SP_ARG(c->name));
+	sp_list_init(&p->node);
+	if (w->probes == NULL) {
+		w->probes = SP_NEW(node_probes);
+		sp_list_init(&w->probes->list);
+	}
+	sp_list_push_back(&w->probes->list, &p->node);
+	return p;
+}
+
+static void begin(prober *p, const node_container *c, const node_seen_container *s)
+{
+	uint64_t ran_ns = 0;
+	int64_t wall = sp_wall_ns(world(p));
+	stop(p);
+	p->spec = node_probe_spec_of(probe_of(c, p->kind));
+	p->holds = false;
+	(void)snprintf(p->id, sizeof p->id, SP_FMT, SP_ARG(s->id));
+	node_probe_begin(&p->state, p->kind);
+	if (s->started_ns > 0 && wall > s->started_ns)
+		ran_ns = (uint64_t)(wall - s->started_ns);
+	sp_timer_start(world(p), &p->timer,
+		       ran_ns >= p->spec.initial_delay_ns ? 0 : p->spec.initial_delay_ns - ran_ns, on_time);
+}
+
+static void update(node_worker *w, const node_container *c, node_probe_kind kind)
+{
+	const node_seen_container *s = node_seen_newest(&w->seen, c->name);
+	prober *p = find(w, kind, c->name);
+	if (probe_of(c, kind) == NULL)
+		return;
+	/* A pod that ends is only asked whether it is ready. */
+	bool ends = w->stage != NODE_STAGE_RUN && kind != NODE_PROBE_READINESS;
+	if (s == NULL || s->state != NODE_RUNNING || ends) {
+		if (p != NULL) {
+			stop(p);
+			if (!ends)
+				p->id[0] = '\0';
+		}
+		return;
+	}
+	if (p == NULL)
+		p = prober_new(w, c, kind);
+	if (!sp_str_eq(sp_str_c(p->id), s->id))
+		begin(p, c, s);
+	else if (!p->holds && !sp_timer_is_running(&p->timer) && p->hook.running == 0 && is_started(p))
+		on_time(&p->timer); /* it waited for the start */
+}
+
+void node_probes_update(node_worker *w)
+{
+	for (size_t i = 0; i < w->pod->n_init + w->pod->n_regular; i++) {
+		const node_container *c = &w->pod->containers[i];
+		if (c->role == NODE_INIT && !c->is_sidecar)
+			continue;
+		for (unsigned k = 0; k < NODE_PROBE_COUNT_; k++)
+			update(w, c, (node_probe_kind)k);
+	}
+}
+
+void node_probes_free(node_worker *w)
+{
+	if (w->probes == NULL)
+		return;
+	SP_LIST_FOREACH (node, &w->probes->list) {
+		prober *p = SP_CONTAINER_OF(node, prober, node);
+		stop(p);
+		sp_free(p);
+	}
+	sp_free(w->probes);
+	w->probes = NULL;
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's own node: its object, its status, its lease. U: kubernetes pkg/kubelet/kubelet_node_status.go,
+ * pkg/kubelet/nodestatus/setters.go, k8s.io/component-helpers apimachinery/lease.
+ */
+#include "base/alloc.h"
+#include "base/json_out.h"
+#include "base/version.h"
+#include "node/machine.h"
+#include "node/node_int.h"
+
+#define LEASE_SECONDS 40
+#define RENEW_NS (10 * NODE_SECOND_NS)
+#define STATUS_NS (10 * NODE_SECOND_NS)
+#define POST_ANYWAY_NS (300 * (int64_t)NODE_SECOND_NS)
+#define BODY_BYTES_MAX ((size_t)1 << 20)
+#define EVICTION_MEMORY_BYTES (INT64_C(100) << 20)
+#define PODS_MAX_DEFAULT 110
+
+typedef struct node_self {
+	node_agent *agent;
+	node_machine machine;
+	sp_call object_call, lease_call, status_call;
+	sp_timer lease_timer, status_timer, object_timer;
+	sp_cri_call cri_call;
+	sp_bytes *posted, *posting; /* the status without times */
+	int64_t posted_ns;
+	bool is_registered, lease_exists;
+	bool is_ready;
+	int64_t ready_since_ns, others_since_ns;
+	char not_ready[300];
+	char uid[64]; /* of the Node object */
+} node_self;
+
+static sp_world *world(const node_self *s)
+{
+	return s->agent->world;
+}
+static void out_time(sp_jout *j, sp_str key, int64_t ns, unsigned digits)
+{
+	char text[SP_TIME_TEXT_BYTES];
+	size_t n = sp_time_print(
+		text, (sp_time){.seconds = ns / 1000000000, .nanos = (uint32_t)(ns % 1000000000)}, digits);
+	sp_jout_member_str(j, key, (sp_str){text, n});
+}
+
+/* ---- the status ---- */
+
+static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocatable)
+{
+	const node_agent *a = s->agent;
+	char text[64];
+	int64_t memory = a->memory_bytes, disk = a->disk_bytes;
+	if (allocatable) { /* what eviction begins at is nobody's */
+		memory = SP_MAX(memory - EVICTION_MEMORY_BYTES, 0);
+		disk = disk - disk / 10;
+	}
+	sp_jout_member_open(j, key, '{');
+	if (a->cpu_milli % 1000 == 0)
+		(void)snprintf(text, sizeof text, "%lld", (long long)(a->cpu_milli / 1000));
+	else
+		(void)snprintf(text, sizeof text, "%lldm", (long long)a->cpu_milli);
+	sp_jout_member_str(j, SP_STR("cpu"), sp_str_c(text));
+	(void)snprintf(text, sizeof text, allocatable ? "%lld" : "%lldKi",
+		       (long long)(allocatable ? disk : disk / 1024));
+	sp_jout_member_str(j, SP_STR("ephemeral-storage"), sp_str_c(text));
+	(void)snprintf(text, sizeof text, "%lldKi", (long long)(memory / 1024));
+	sp_jout_member_str(j, SP_STR("memory"), sp_str_c(text));
+	(void)snprintf(text, sizeof text, "%lld",
+		       (long long)(a->opts.pods_max == 0 ? PODS_MAX_DEFAULT : a->opts.pods_max));
+	sp_jout_member_str(j, SP_STR("pods"), sp_str_c(text));
+	sp_jout_close(j, '}');
+}
+
+static void out_condition(sp_jout *j, const char *type, bool is_true, const char *reason, const char *message,
+			  int64_t now_ns, int64_t since_ns)
+{
+	sp_jout_open(j, '{');
+	sp_jout_member_str(j, SP_STR("type"), sp_str_c(type));
+	sp_jout_member_str(j, SP_STR("status"), is_true ? SP_STR("True") : SP_STR("False"));
+	if (now_ns != 0) {
+		out_time(j, SP_STR("lastHeartbeatTime"), now_ns, 0);
+		out_time(j, SP_STR("lastTransitionTime"), since_ns, 0);
+	}
+	sp_jout_member_str(j, SP_STR("reason"), sp_str_c(reason));
+	sp_jout_member_str(j, SP_STR("message"), sp_str_c(message));
+	sp_jout_close(j, '}');
+}
+
+static void out_conditions(const node_self *s, sp_jout *j, int64_t now_ns)
+{
+	sp_jout_member_open(j, SP_STR("conditions"), '[');
+	out_condition(j, "MemoryPressure", false, "KubeletHasSufficientMemory",
+		      "kubelet has sufficient memory available", now_ns, s->others_since_ns);
+	out_condition(j, "DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure",
+		      now_ns, s->others_since_ns);
+	out_condition(j, "PIDPressure", false, "KubeletHasSufficientPID",
+		      "kubelet has sufficient PID available", now_ns, s->others_since_ns);
+	if (s->is_ready)
+		out_condition(j, "Ready", true, "KubeletReady", "kubelet is posting ready status", now_ns,
+			      s->ready_since_ns);
+	else
+		out_condition(j, "Ready", false, "KubeletNotReady", s->not_ready, now_ns, s->ready_since_ns);
+	sp_jout_close(j, ']');
+}
+
+static void out_address(sp_jout *j, sp_str type, sp_str address)
+{
+	sp_jout_open(j, '{');
+	sp_jout_member_str(j, SP_STR("type"), type);
+	sp_jout_member_str(j, SP_STR("address"), address);
+	sp_jout_close(j, '}');
+}
+
+static void out_info(const node_self *s, sp_jout *j)
+{
+	const node_machine *m = &s->machine;
+	char runtime[160];
+	(void)snprintf(runtime, sizeof runtime, "%s://%s", s->agent->runtime_name, s->agent->runtime_version);
+	sp_jout_member_open(j, SP_STR("nodeInfo"), '{');
+	sp_jout_member_str(j, SP_STR("machineID"), m->machine_id);
+	sp_jout_member_str(j, SP_STR("systemUUID"), m->system_uuid);
+	sp_jout_member_str(j, SP_STR("bootID"), m->boot_id);
+	sp_jout_member_str(j, SP_STR("kernelVersion"), m->kernel);
+	sp_jout_member_str(j, SP_STR("osImage"), m->os_image);
+	sp_jout_member_str(j, SP_STR("containerRuntimeVersion"), sp_str_c(runtime));
+	sp_jout_member_str(j, SP_STR("kubeletVersion"), SP_STR(SP_KUBERNETES_VERSION));
+	sp_jout_member_str(j, SP_STR("kubeProxyVersion"), SP_STR(""));
+	sp_jout_member_str(j, SP_STR("operatingSystem"), SP_STR("linux"));
+	sp_jout_member_str(j, SP_STR("architecture"), m->architecture);
+	sp_jout_close(j, '}');
+}
+
+/* now_ns 0: without times, to compare. */
+static void out_status(const node_self *s, sp_jout *j, int64_t now_ns)
+{
+	const node_agent *a = s->agent;
+	sp_jout_open(j, '{');
+	out_amounts(s, j, SP_STR("capacity"), false);
+	out_amounts(s, j, SP_STR("allocatable"), true);
+	out_conditions(s, j, now_ns);
+	sp_jout_member_open(j, SP_STR("addresses"), '[');
+	for (size_t i = 0; i < a->n_host_ips; i++)
+		out_address(j, SP_STR("InternalIP"), a->host_ips[i]);
+	out_address(j, SP_STR("Hostname"), a->opts.node_name);
+	sp_jout_close(j, ']');
+	if (a->opts.port != 0) {
+		sp_jout_member_open(j, SP_STR("daemonEndpoints"), '{');
+		sp_jout_member_open(j, SP_STR("kubeletEndpoint"), '{');
+		sp_jout_member_i64(j, SP_STR("Port"), a->opts.port);
+		sp_jout_close(j, '}');
+		sp_jout_close(j, '}');
+	}
+	out_info(s, j);
+	sp_jout_close(j, '}');
+}
+
+/* ---- registration ---- */
+
+static void out_labels(const node_self *s, sp_jout *j)
+{
+	const sp_str name = s->agent->opts.node_name, arch = s->machine.architecture;
+	sp_jout_member_open(j, SP_STR("labels"), '{');
+	sp_jout_member_str(j, SP_STR("beta.kubernetes.io/arch"), arch);
+	sp_jout_member_str(j, SP_STR("beta.kubernetes.io/os"), SP_STR("linux"));
+	sp_jout_member_str(j, SP_STR("kubernetes.io/arch"), arch);
+	sp_jout_member_str(j, SP_STR("kubernetes.io/hostname"), name);
+	sp_jout_member_str(j, SP_STR("kubernetes.io/os"), SP_STR("linux"));
+	sp_jout_close(j, '}');
+	sp_jout_member_open(j, SP_STR("annotations"), '{');
+	sp_jout_member_str(j, SP_STR("volumes.kubernetes.io/controller-managed-attach-detach"),
+			   SP_STR("true"));
+	sp_jout_close(j, '}');
+}
+
+static void begin(node_self *s);
+static void renew(node_self *s);
+static void look(node_self *s);
+
+static void on_begin_again(sp_timer *t)
+{
+	begin(t->arg);
+}
+
+static void take_uid(node_self *s, sp_str body)
+{
+	yyjson_val *tree;
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	sp_arena_init(&arena, BODY_BYTES_MAX * 4);
+	if (sp_json_parse(&arena, body, &tree, NULL) == SP_OK)
+		(void)snprintf(s->uid, sizeof s->uid, SP_FMT, SP_ARG(sp_view_str_at(tree, "metadata.uid")));
+}
+
+static void on_patched(sp_call *c, const sp_answer *a)
+{
+	node_self *s = c->arg;
+	if (a->code != SP_OK) {
+		sp_log(s->agent->log, SP_LOG_ERROR, "the node can't be registered", SP_KS("err", a->message));
+		sp_timer_start(world(s), &s->object_timer, RENEW_NS, on_begin_again);
+		return;
+	}
+	take_uid(s, a->body);
+	if (!s->is_registered)
+		sp_log(s->agent->log, SP_LOG_INFO, "the node is registered",
+		       SP_KS("node", s->agent->opts.node_name));
+	s->is_registered = true;
+	renew(s);
+	look(s);
+}
+
+static void on_created(sp_call *c, const sp_answer *a)
+{
+	node_self *s = c->arg;
+	if (a->code != SP_EEXISTS) {
+		on_patched(c, a);
+		return;
+	}
+	SP_AUTO_BUF body;
+	sp_buf_init(&body, BODY_BYTES_MAX);
+	sp_jout j = sp_jout_to(&body);
+	sp_jout_open(&j, '{');
+	sp_jout_member_open(&j, SP_STR("metadata"), '{');
+	out_labels(s, &j);
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, '}');
+	s->object_call.done = on_patched;
+	sp_call_start(s->agent->client, &s->object_call,
+		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+				.gvr = SP_NODES,
+				.name = s->agent->opts.node_name,
+				.body = sp_buf_view(&body)});
+}
+
+static void begin(node_self *s)
+{
+	SP_AUTO_BUF body;
+	sp_buf_init(&body, BODY_BYTES_MAX);
+	sp_jout j = sp_jout_to(&body);
+	sp_jout_open(&j, '{');
+	sp_jout_member_str(&j, SP_STR("apiVersion"), SP_STR("v1"));
+	sp_jout_member_str(&j, SP_STR("kind"), SP_STR("Node"));
+	sp_jout_member_open(&j, SP_STR("metadata"), '{');
+	sp_jout_member_str(&j, SP_STR("name"), s->agent->opts.node_name);
+	out_labels(s, &j);
+	sp_jout_close(&j, '}');
+	sp_jout_key(&j, SP_STR("status"));
+	out_status(s, &j, sp_wall_ns(world(s)));
+	sp_jout_close(&j, '}');
+	s->object_call = (sp_call){.done = on_created, .arg = s};
+	sp_call_start(s->agent->client, &s->object_call,
+		      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = SP_NODES, .body = sp_buf_view(&body)});
+}
+
+/* ---- status, again and again ---- */
+
+static void on_look_again(sp_timer *t)
+{
+	look(t->arg);
+}
+
+static void on_posted(sp_call *c, const sp_answer *a)
+{
+	node_self *s = c->arg;
+	if (a->code == SP_OK) {
+		s->posted = sp_bytes_unref(s->posted);
+		s->posted = SP_TAKE(s->posting);
+		s->posted_ns = sp_wall_ns(world(s));
+		return;
+	}
+	s->posting = sp_bytes_unref(s->posting);
+	sp_log(s->agent->log, SP_LOG_WARN, "the status of the node was not taken", SP_KS("err", a->message));
+	if (a->code == SP_ENOTFOUND) { /* somebody deleted it */
+		s->is_registered = false;
+		begin(s);
+	}
+}
+
+static void post(node_self *s)
+{
+	SP_AUTO_BUF plain, body;
+	int64_t now = sp_wall_ns(world(s));
+	sp_buf_init(&plain, BODY_BYTES_MAX);
+	sp_buf_init(&body, BODY_BYTES_MAX);
+	sp_jout j = sp_jout_to(&plain);
+	out_status(s, &j, 0);
+	if (sp_buf_code(&plain) != SP_OK || sp_call_is_running(&s->status_call))
+		return;
+	bool same = s->posted != NULL && sp_str_eq(sp_bytes_view(s->posted), sp_buf_view(&plain));
+	if (same && now - s->posted_ns < POST_ANYWAY_NS && now >= s->posted_ns)
+		return;
+	j = sp_jout_to(&body);
+	sp_jout_open(&j, '{');
+	sp_jout_key(&j, SP_STR("status"));
+	out_status(s, &j, now);
+	sp_jout_close(&j, '}');
+	s->posting = sp_bytes_try_dup(sp_buf_view(&plain));
+	s->status_call = (sp_call){.done = on_posted, .arg = s};
+	sp_call_start(s->agent->client, &s->status_call,
+		      &(sp_ask){.verb = SP_ASK_STRATEGIC_PATCH,
+				.gvr = SP_NODES,
+				.name = s->agent->opts.node_name,
+				.subresource = SP_STR("status"),
+				.body = sp_buf_view(&body)});
+}
+
+static void set_ready(node_self *s, bool ready)
+{
+	if (ready != s->is_ready || s->ready_since_ns == 0)
+		s->ready_since_ns = sp_wall_ns(world(s));
+	s->is_ready = ready;
+	post(s);
+	sp_timer_start(world(s), &s->status_timer, STATUS_NS, on_look_again);
+}
+
+/* The first condition of the runtime that does not hold, in kubelet's words. */
+static bool runtime_is_ready(node_self *s, const sp_cri_status_response *r)
+{
+	static const struct {
+		sp_str type;
+		const char *text;
+	} wanted[] = {{SP_STR_INIT("RuntimeReady"), "container runtime not ready"},
+		      {SP_STR_INIT("NetworkReady"), "container runtime network not ready"}};
+	for (size_t k = 0; k < SP_LEN(wanted); k++) {
+		const sp_cri_runtime_condition *found = NULL;
+		for (size_t i = 0; r->status != NULL && i < r->status->conditions.n; i++) {
+			if (sp_str_eq(r->status->conditions.at[i].type, wanted[k].type))
+				found = &r->status->conditions.at[i];
+		}
+		if (found != NULL && found->status)
+			continue;
+		(void)snprintf(s->not_ready, sizeof s->not_ready,
+			       "%s: " SP_FMT "=false reason:" SP_FMT " message:" SP_FMT, wanted[k].text,
+			       SP_ARG(wanted[k].type), SP_ARG(found == NULL ? SP_STR("") : found->reason),
+			       SP_ARG(found == NULL ? SP_STR("") : found->message));
+		return false;
+	}
+	return true;
+}
+
+static void on_status(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_self *s = c->arg;
+	if (status != SP_RPC_OK) {
+		(void)snprintf(s->not_ready, sizeof s->not_ready, "container runtime is down: " SP_FMT,
+			       SP_ARG(message));
+		set_ready(s, false);
+		return;
+	}
+	set_ready(s, runtime_is_ready(s, response));
+}
+
+static void look(node_self *s)
+{
+	sp_cri_status_request request = {0};
+	sp_cri *cri = s->agent->cri;
+	if (s->cri_call.impl != NULL || !s->is_registered)
+		return;
+	s->cri_call = (sp_cri_call){.done = on_status, .arg = s, .timeout_ns = NODE_CALL_TIMEOUT_NS};
+	cri->call(cri, SP_CRI_STATUS, &request, &s->cri_call);
+}
+
+/* ---- the lease ---- */
+
+static void on_renew(sp_timer *t)
+{
+	renew(t->arg);
+}
+
+static void on_renewed(sp_call *c, const sp_answer *a)
+{
+	node_self *s = c->arg;
+	uint64_t again = RENEW_NS;
+	if (a->code == SP_OK) {
+		s->lease_exists = true;
+	} else if (a->code == SP_ENOTFOUND || a->code == SP_EEXISTS) {
+		s->lease_exists = a->code == SP_EEXISTS;
+		again = a->code == SP_EEXISTS ? 0 : NODE_SECOND_NS / 5;
+	} else {
+		sp_log(s->agent->log, SP_LOG_WARN, "the lease was not renewed", SP_KS("err", a->message));
+		again = NODE_SECOND_NS;
+	}
+	sp_timer_start(world(s), &s->lease_timer, again, on_renew);
+}
+
+static void renew(node_self *s)
+{
+	const sp_str name = s->agent->opts.node_name;
+	if (sp_call_is_running(&s->lease_call))
+		return;
+	SP_AUTO_BUF body;
+	sp_buf_init(&body, 4096);
+	sp_jout j = sp_jout_to(&body);
+	sp_jout_open(&j, '{');
+	if (!s->lease_exists) {
+		sp_jout_member_str(&j, SP_STR("apiVersion"), SP_STR("coordination.k8s.io/v1"));
+		sp_jout_member_str(&j, SP_STR("kind"), SP_STR("Lease"));
+		sp_jout_member_open(&j, SP_STR("metadata"), '{');
+		sp_jout_member_str(&j, SP_STR("name"), name);
+		sp_jout_member_open(&j, SP_STR("ownerReferences"), '[');
+		sp_jout_open(&j, '{');
+		sp_jout_member_str(&j, SP_STR("apiVersion"), SP_STR("v1"));
+		sp_jout_member_str(&j, SP_STR("kind"), SP_STR("Node"));
+		sp_jout_member_str(&j, SP_STR("name"), name);
+		sp_jout_member_str(&j, SP_STR("uid"), sp_str_c(s->uid));
+		sp_jout_close(&j, '}');
+		sp_jout_close(&j, ']');
+		sp_jout_close(&j, '}');
+	}
+	sp_jout_member_open(&j, SP_STR("spec"), '{');
+	sp_jout_member_str(&j, SP_STR("holderIdentity"), name);
+	sp_jout_member_i64(&j, SP_STR("leaseDurationSeconds"), LEASE_SECONDS);
+	out_time(&j, SP_STR("renewTime"), sp_wall_ns(world(s)), 6);
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, '}');
+	s->lease_call = (sp_call){.done = on_renewed, .arg = s};
+	sp_ask ask = {.verb = SP_ASK_CREATE,
+		      .gvr = SP_LEASES,
+		      .ns = SP_STR("kube-node-lease"),
+		      .body = sp_buf_view(&body),
+		      .within_ns = RENEW_NS};
+	if (s->lease_exists) {
+		ask.verb = SP_ASK_MERGE_PATCH;
+		ask.name = name;
+	}
+	sp_call_start(s->agent->client, &s->lease_call, &ask);
+}
+
+/* ---- life ---- */
+
+sp_code node_self_new(node_agent *a, sp_err *err)
+{
+	node_self *s = SP_NEW(node_self);
+	(void)err;
+	s->agent = a;
+	s->lease_timer.arg = s->status_timer.arg = s->object_timer.arg = s;
+	s->lease_exists = true; /* tried first: it mostly does */
+	s->ready_since_ns = s->others_since_ns = sp_wall_ns(a->world);
+	(void)snprintf(s->not_ready, sizeof s->not_ready,
+		       "container runtime status check may not have completed yet");
+	node_machine_read(a->world, a->place.root, &a->arena, &s->machine);
+	a->cpu_milli = a->opts.cpu_milli != 0 ? a->opts.cpu_milli : s->machine.cpu_milli;
+	a->memory_bytes = a->opts.memory_bytes != 0 ? a->opts.memory_bytes : s->machine.memory_bytes;
+	a->disk_bytes = a->opts.disk_bytes != 0 ? a->opts.disk_bytes : s->machine.disk_bytes;
+	a->place.memory_capacity = a->memory_bytes;
+	a->self = s;
+	begin(s);
+	return SP_OK;
+}
+
+void node_self_free(node_agent *a)
+{
+	node_self *s = SP_TAKE(a->self);
+	if (s == NULL)
+		return;
+	sp_call_cancel(&s->object_call);
+	sp_call_cancel(&s->lease_call);
+	sp_call_cancel(&s->status_call);
+	a->cri->cancel(a->cri, &s->cri_call);
+	sp_timer_stop(a->world, &s->lease_timer);
+	sp_timer_stop(a->world, &s->status_timer);
+	sp_timer_stop(a->world, &s->object_timer);
+	s->posted = sp_bytes_unref(s->posted);
+	s->posting = sp_bytes_unref(s->posting);
+	sp_free(s);
+}

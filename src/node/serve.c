@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/serve.h"
+
+#include "base/alloc.h"
+#include "node/serve_int.h"
+
+#define HANDSHAKES_MAX 256u
+#define CONNECTIONS_MAX 1024u
+#define LIST_BYTES_MAX ((size_t)64 << 20)
+
+struct node_server {
+	node_agent *agent;
+	sp_tls_config *tls;
+	sp_listener *listener;
+	sp_http_server *http;
+	sp_list handshakes, requests;
+	size_t n_handshakes;
+	void (*on_closed)(void *arg);
+	void *on_closed_arg;
+};
+
+/* ---- answers ---- */
+
+static void refuse(node_request *r, uint16_t status, sp_str text)
+{
+	static const sp_http_header plain = {SP_STR_INIT("content-type"),
+					     SP_STR_INIT("text/plain; charset=utf-8")};
+	if (sp_http_respond(r->ex, status, &plain, 1, text, NULL) != SP_OK)
+		sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
+}
+
+void node_answer(node_request *r, uint16_t status, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	refuse(r, status, sp_str_c(text));
+}
+
+void node_answer_json(node_request *r, const sp_buf *json)
+{
+	static const sp_http_header type = {SP_STR_INIT("content-type"), SP_STR_INIT("application/json")};
+	if (sp_buf_code(json) != SP_OK)
+		node_answer(r, 500, "the answer is too large");
+	else if (sp_http_respond(r->ex, 200, &type, 1, sp_buf_view(json), NULL) != SP_OK)
+		sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
+}
+
+node_worker *node_request_pod(node_request *r, sp_str ns, sp_str name)
+{
+	const sp_object *o = r->agent->pods == NULL ? NULL : sp_informer_get_in(r->agent->pods, ns, name);
+	node_worker *w = o == NULL ? NULL : node_agent_worker(r->agent, o->uid);
+	if (w == NULL || w->latest == NULL) {
+		node_answer(r, 404, "pod \"" SP_FMT "\" does not exist\n", SP_ARG(name));
+		return NULL;
+	}
+	return w;
+}
+
+/* ---- routes ---- */
+
+static void serve_healthz(node_request *r)
+{
+	node_answer(r, 200, "ok");
+}
+
+void node_serve_pods(node_request *r)
+{
+	SP_AUTO_BUF out;
+	const sp_object *o;
+	bool first = true;
+	sp_buf_init(&out, LIST_BYTES_MAX);
+	(void)sp_buf_printf(&out, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
+	for (size_t at = 0; r->agent->pods != NULL && (o = sp_informer_next(r->agent->pods, &at)) != NULL;
+	     first = false) {
+		if (!first)
+			(void)sp_buf_char(&out, ',');
+		(void)sp_buf_str(&out, o->json);
+	}
+	(void)sp_buf_printf(&out, "]}");
+	node_answer_json(r, &out);
+}
+
+static void serve_configz(node_request *r)
+{
+	node_answer(r, 200,
+		    "{\"kubeletconfig\":{\"clusterDomain\":\"" SP_FMT
+		    "\",\"cgroupDriver\":\"%s\",\"maxPods\":%lld,"
+		    "\"containerLogMaxSize\":\"10Mi\",\"nodeLeaseDurationSeconds\":40}}",
+		    SP_ARG(r->agent->opts.cluster_domain), r->agent->place.systemd ? "systemd" : "cgroupfs",
+		    (long long)(r->agent->opts.pods_max == 0 ? 110 : r->agent->opts.pods_max));
+}
+
+typedef struct route {
+	sp_str path;        /* whole segments */
+	size_t least, most; /* segments after it */
+	void (*serve)(node_request *r);
+	sp_str subresource;
+} route;
+
+static const route routes[] = {
+	{SP_STR_INIT("healthz"), 0, 1, serve_healthz, SP_STR_INIT("healthz")},
+	{SP_STR_INIT("pods"), 0, 0, node_serve_pods, SP_STR_INIT("pods")},
+	{SP_STR_INIT("configz"), 0, 0, serve_configz, SP_STR_INIT("configz")},
+	{SP_STR_INIT("containerLogs"), 3, 3, node_serve_logs, SP_STR_INIT("proxy")},
+	{SP_STR_INIT("exec"), 3, 4, node_serve_exec, SP_STR_INIT("proxy")},
+	{SP_STR_INIT("attach"), 3, 4, node_serve_attach, SP_STR_INIT("proxy")},
+	{SP_STR_INIT("portForward"), 2, 3, node_serve_forward, SP_STR_INIT("proxy")},
+	{SP_STR_INIT("metrics"), 1, 1, node_serve_metrics, SP_STR_INIT("metrics")},
+	{SP_STR_INIT("stats"), 1, 1, node_serve_stats, SP_STR_INIT("stats")},
+};
+
+/* Segments and query in the exchange's arena. */
+static bool read_target(node_request *r)
+{
+	sp_str path = r->ex->path, query = {NULL, 0}, head;
+	if (sp_str_cut(&path, '?', &head)) {
+		query = path;
+		path = head;
+	}
+	if (sp_url_query_parse(&r->ex->arena, query, &r->query, NULL) != SP_OK ||
+	    !sp_str_take(&path, SP_STR("/")))
+		return false;
+	while (path.len > 0) {
+		sp_str part, text;
+		if (!sp_str_cut(&path, '/', &part)) {
+			part = path;
+			path.len = 0;
+		}
+		if (r->n_segments == NODE_SEGMENTS_MAX ||
+		    sp_url_decode_path(&r->ex->arena, part, &text, NULL) != SP_OK)
+			return false;
+		r->segments[r->n_segments++] = text;
+	}
+	return true;
+}
+
+static const route *find_route(node_request *r)
+{
+	for (size_t i = 0; r->n_segments > 0 && i < SP_LEN(routes); i++) {
+		if (sp_str_eq(r->segments[0], routes[i].path) && r->n_segments > routes[i].least &&
+		    r->n_segments <= routes[i].most + 1)
+			return &routes[i];
+	}
+	return NULL;
+}
+
+/* ---- requests ---- */
+
+static void on_writable(sp_http_exchange *ex)
+{
+	node_request *r = ex->arg;
+	if (r->writable != NULL)
+		r->writable(r);
+}
+
+static void on_close(sp_http_exchange *ex, const sp_err *err)
+{
+	node_request *r = ex->arg;
+	(void)err;
+	sp_call_cancel(&r->review);
+	r->agent->cri->cancel(r->agent->cri, &r->call);
+	sp_list_remove(&r->node);
+	if (r->end != NULL)
+		r->end(r);
+	sp_free(r);
+}
+
+static void on_request(void *arg, sp_http_exchange *ex)
+{
+	static const sp_http_events events = {.on_writable = on_writable, .on_close = on_close};
+	node_server *s = arg;
+	node_request *r = SP_NEW(node_request);
+	r->server = s;
+	r->agent = s->agent;
+	r->ex = ex;
+	sp_list_init(&r->node);
+	sp_list_push_back(&s->requests, &r->node);
+	sp_http_handle(ex, &events, r);
+	const route *found = read_target(r) ? find_route(r) : NULL;
+	/* Who may not ask does not learn what there is. */
+	r->serve = found == NULL ? NULL : found->serve;
+	r->subresource = found == NULL ? SP_STR("proxy") : found->subresource;
+	node_authenticate(r);
+}
+
+/* ---- connections ---- */
+
+typedef struct handshake {
+	sp_list node;
+	node_server *server;
+	sp_tls_req req;
+} handshake;
+
+static void forget(handshake *h)
+{
+	sp_list_remove(&h->node);
+	h->server->n_handshakes--;
+	sp_free(h);
+}
+
+static void on_handshake(sp_tls_req *req, sp_stream *stream, const sp_err *err)
+{
+	handshake *h = req->arg;
+	(void)err; /* the peer knows by its alert */
+	if (stream != NULL)
+		sp_http_server_accept(h->server->http, stream);
+	forget(h);
+}
+
+static void on_accept(void *arg, sp_stream *stream)
+{
+	node_server *s = arg;
+	handshake *h = s->n_handshakes < HANDSHAKES_MAX ? sp_try_alloc(sizeof *h) : NULL;
+	if (h == NULL) {
+		sp_stream_close(stream);
+		return;
+	}
+	h->server = s;
+	h->req = (sp_tls_req){.done = on_handshake, .arg = h};
+	sp_list_init(&h->node);
+	sp_list_push_back(&s->handshakes, &h->node);
+	s->n_handshakes++;
+	if (sp_tls_accept(&h->req, stream, s->tls, NULL) != SP_OK) {
+		sp_stream_close(stream);
+		forget(h);
+	}
+}
+
+sp_code node_server_open(node_agent *a, const node_server_opts *o, node_server **ret, sp_err *err)
+{
+	node_server *s = SP_NEW(node_server);
+	sp_http_server_opts http = {.n_connections = CONNECTIONS_MAX, .on_request = on_request, .arg = s};
+	s->agent = a;
+	s->tls = sp_tls_config_ref(o->tls);
+	sp_list_init(&s->handshakes);
+	sp_list_init(&s->requests);
+	sp_code code = sp_http_server_new(a->world, &http, &s->http, err);
+	if (code == SP_OK)
+		code = sp_listen(a->world, o->address, NULL, on_accept, s, &s->listener, err);
+	if (code != SP_OK) {
+		node_server_free(s);
+		return code;
+	}
+	*ret = s;
+	return SP_OK;
+}
+
+sp_str node_server_address(const node_server *s)
+{
+	return sp_listener_address(s->listener);
+}
+
+static void on_drained(void *arg)
+{
+	node_server *s = arg;
+	s->on_closed(s->on_closed_arg);
+}
+
+void node_server_close(node_server *s, void (*done)(void *arg), void *arg)
+{
+	s->on_closed = done;
+	s->on_closed_arg = arg;
+	sp_listener_close(SP_TAKE(s->listener));
+	SP_LIST_FOREACH (node, &s->handshakes) {
+		handshake *h = SP_CONTAINER_OF(node, handshake, node);
+		sp_tls_cancel(&h->req);
+		forget(h);
+	}
+	/* Requests under way need the agent, which is about to go. */
+	SP_LIST_FOREACH (node, &s->requests)
+		sp_http_reset(SP_CONTAINER_OF(node, node_request, node)->ex, SP_HTTP2_CANCEL);
+	sp_http_server_drain(s->http, 0, on_drained, s);
+}
+
+void node_server_free(node_server *s)
+{
+	if (s == NULL)
+		return;
+	sp_listener_close(s->listener);
+	if (s->http != NULL)
+		sp_http_server_free(s->http);
+	sp_tls_config_unref(s->tls);
+	sp_free(s);
+}

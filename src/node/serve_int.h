@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request of the kubelet API, from its head to its end. */
+#pragma once
+
+#include "base/url.h"
+#include "node/node_int.h"
+#include "node/serve.h"
+
+#define NODE_SEGMENTS_MAX 8u
+
+typedef struct node_request node_request;
+
+struct node_request {
+	node_server *server;
+	node_agent *agent;
+	sp_http_exchange *ex; /* its arena is ours */
+	sp_list node;
+	sp_str segments[NODE_SEGMENTS_MAX];
+	size_t n_segments;
+	sp_url_query query;
+	void (*serve)(node_request *r);
+	sp_str subresource; /* of nodes, for the authorizer */
+
+	/* who asks */
+	sp_str user;
+	const sp_str *groups;
+	size_t n_groups;
+	sp_call review;
+
+	/* what the one who serves keeps; `end` releases it when the exchange is over */
+	sp_cri_call call;
+	void *state;
+	void (*writable)(node_request *r);
+	void (*end)(node_request *r);
+};
+
+/* Answers with text; more arguments as printf. */
+void node_answer(node_request *r, uint16_t status, const char *fmt, ...) SP_PRINTF(3, 4);
+void node_answer_json(node_request *r, const sp_buf *json);
+
+/* serve_auth.c: finds out who asks and whether they may, then r->serve. */
+void node_authenticate(node_request *r);
+
+/* The pod of that name with its container (either may be empty); answers 404 and gives NULL otherwise. */
+node_worker *node_request_pod(node_request *r, sp_str ns, sp_str name);
+
+/* One per route. */
+void node_serve_pods(node_request *r);
+void node_serve_logs(node_request *r);
+void node_serve_exec(node_request *r);
+void node_serve_attach(node_request *r);
+void node_serve_forward(node_request *r);
+void node_serve_metrics(node_request *r);
+void node_serve_stats(node_request *r);

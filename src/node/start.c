@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start of one container: image, environment, files, create, start, hook. U: kubernetes
+ * pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer, pkg/kubelet/images/image_manager.go.
+ */
+#include "base/alloc.h"
+#include "base/duration.h"
+#include "node/node_int.h"
+
+#define PULL_TIMEOUT_NS UINT64_C(0) /* as long as it takes: a deletion ends it */
+
+struct node_start {
+	node_worker *w;
+	const node_container *c;
+	sp_str sandbox_id, image_ref, container_id;
+	sp_cri_call call;
+	sp_cri_pod_sandbox_config *sandbox_config;
+	node_env env;
+	node_mounts mounts;
+	uint32_t restarts;
+	bool has_image_uid;
+	int64_t image_uid;
+	sp_str image_user;
+	uint64_t pull_began_ns;
+	uint64_t image_bytes;
+	bool pulled;
+	node_hook hook;
+	bool may_interrupt;
+};
+
+static sp_world *world(const node_start *s)
+{
+	return s->w->agent->world;
+}
+
+/* ---- ends ---- */
+
+static void finish(node_start *s)
+{
+	node_worker *w = s->w;
+	w->start = NULL;
+	w->dirty = true;
+	sp_free(s);
+	node_worker_end_turn(w);
+}
+
+/* The container waits with that reason, and is tried again after a while. */
+static void fail(node_start *s, const char *reason, sp_str message, uint64_t retry_ns)
+{
+	node_memo *m = node_worker_memo(s->w, s->c->name);
+	(void)node_memo_wait(m, sp_str_c(reason), message);
+	m->retry_at_ns = sp_now_ns(world(s)) + retry_ns;
+	finish(s);
+}
+
+/* The same with the event that kubelet writes about it. */
+static void fail_told(node_start *s, const char *reason, sp_str message)
+{
+	node_worker_event(s->w, s->c, true, "Failed", "Error: " SP_FMT, SP_ARG(message));
+	fail(s, reason, message, NODE_RETRY_NS);
+}
+
+static void call(node_start *s, sp_cri_method method, const void *request, uint64_t timeout_ns,
+		 void (*done)(sp_cri_call *c, int32_t status, sp_str message, const void *response))
+{
+	s->call = (sp_cri_call){.done = done, .arg = s, .timeout_ns = timeout_ns};
+	s->w->agent->cri->call(s->w->agent->cri, method, request, &s->call);
+}
+
+/* ---- hooks ---- */
+
+static void on_stopped_after_hook(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_start *s = c->arg;
+	(void)status, (void)message, (void)response;
+	fail(s, "PostStartHookError", sp_str_c(node_worker_memo(s->w, s->c->name)->message), NODE_RETRY_NS);
+}
+
+static void on_post_start(node_hook *h, node_outcome outcome, sp_str text)
+{
+	node_start *s = h->arg;
+	s->may_interrupt = false;
+	if (outcome == NODE_OUTCOME_OK) {
+		finish(s);
+		return;
+	}
+	node_worker_event(s->w, s->c, true, "FailedPostStartHook", "PostStartHook failed");
+	node_worker_event(s->w, s->c, false, "Killing", "FailedPostStartHook");
+	(void)node_memo_wait(node_worker_memo(s->w, s->c->name), SP_STR("PostStartHookError"), text);
+	call(s, SP_CRI_STOP_CONTAINER,
+	     &(sp_cri_stop_container_request){.container_id = s->container_id,
+					      .timeout = node_worker_grace(s->w)},
+	     NODE_CALL_TIMEOUT_NS, on_stopped_after_hook);
+}
+
+/* ---- start ---- */
+
+static void on_started(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_start *s = c->arg;
+	node_memo *m = node_worker_memo(s->w, s->c->name);
+	(void)response;
+	if (status != SP_RPC_OK) {
+		fail_told(s, "RunContainerError", sp_arena_try_dup(&s->w->scratch, message));
+		return;
+	}
+	node_worker_event(s->w, s->c, false, "Started", "Container started");
+	(void)node_memo_wait(m, (sp_str){NULL, 0}, (sp_str){NULL, 0});
+	m->retry_at_ns = 0;
+	if (s->c->v.post_start == NULL) {
+		finish(s);
+		return;
+	}
+	s->may_interrupt = true;
+	s->hook = (node_hook){.done = on_post_start, .arg = s};
+	node_hook_start(&s->hook, s->w, s->c, s->container_id, s->c->v.post_start, 0);
+}
+
+static void on_created(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_start *s = c->arg;
+	const sp_cri_create_container_response *r = response;
+	if (status != SP_RPC_OK) {
+		fail_told(s, "CreateContainerError", sp_arena_try_dup(&s->w->scratch, message));
+		return;
+	}
+	s->container_id = sp_arena_try_dup(&s->w->scratch, r->container_id);
+	node_worker_event(s->w, s->c, false, "Created", "Container created");
+	call(s, SP_CRI_START_CONTAINER, &(sp_cri_start_container_request){.container_id = s->container_id},
+	     NODE_CALL_TIMEOUT_NS, on_started);
+}
+
+static void create(node_start *s)
+{
+	node_worker *w = s->w;
+	sp_err err = {0};
+	const node_seen_container *target =
+		s->c->target.len == 0 ? NULL : node_seen_newest(&w->seen, s->c->target);
+	const node_container_input in = {.pod = w->pod,
+					 .c = s->c,
+					 .place = &w->agent->place,
+					 .env = &s->env,
+					 .mounts = s->mounts.at,
+					 .n_mounts = s->mounts.n,
+					 .restarts = s->restarts,
+					 .attempt = s->restarts,
+					 .image_ref = s->image_ref,
+					 .target_id = target == NULL ? (sp_str){NULL, 0} : target->id,
+					 .has_image_uid = s->has_image_uid,
+					 .image_uid = s->image_uid,
+					 .image_user = s->image_user};
+	sp_cri_create_container_request request = {.pod_sandbox_id = s->sandbox_id,
+						   .sandbox_config = s->sandbox_config};
+	if (node_container_config(&in, &w->scratch, &request.config, &err) != SP_OK) {
+		fail_told(s, "CreateContainerConfigError", sp_str_c(err.msg));
+		return;
+	}
+	call(s, SP_CRI_CREATE_CONTAINER, &request, NODE_CALL_TIMEOUT_NS, on_created);
+}
+
+/* ---- files ---- */
+
+static sp_code make_files(node_start *s, sp_err *err)
+{
+	node_worker *w = s->w;
+	sp_pod_files *f = w->agent->files;
+	sp_pod_file_owner same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	sp_str logs = node_log_dir(&w->scratch, &w->agent->place, w->pod);
+	for (size_t i = 0; i < s->mounts.n_subs; i++)
+		SP_TRY(f->sub_path(f, s->mounts.subs[i].base, s->mounts.subs[i].rel, s->mounts.subs[i].target,
+				   err));
+	if (s->mounts.termination_log.len != 0)
+		SP_TRY(f->write(f, s->mounts.termination_log, SP_STR(""), 0666, same, err));
+	if (s->mounts.has_hosts) {
+		SP_AUTO_BUF text;
+		node_field_source fields;
+		sp_str name = {NULL, 0}, domain = {NULL, 0}, host = {NULL, 0};
+		sp_buf_init(&text, (size_t)1 << 20);
+		node_worker_fields(w, &fields);
+		if (w->pod->v.host_network) {
+			SP_TRY(sp_file_read_arena(w->agent->world, SP_STR("/etc/hosts"), &w->scratch,
+						  (size_t)256 << 10, &host, err));
+			SP_TRY(node_hosts_file_of_host(&text, w->pod, host));
+		} else {
+			SP_TRY(node_host_name(w->pod, w->agent->place.domain, &w->scratch, &name, &domain,
+					      err));
+			SP_TRY(node_hosts_file(&text, w->pod, fields.pod_ips, fields.n_pod_ips, name,
+					       domain));
+		}
+		SP_TRY(f->write(f, node_hosts_path(&w->scratch, &w->agent->place, w->pod), sp_buf_view(&text),
+				0644, same, err));
+	}
+	logs = SP_CONCAT(&w->scratch, logs, SP_STR("/"), s->c->name);
+	return f->make_dir(f, logs, 0755, same, err);
+}
+
+/* On a worker thread. */
+static void on_files_job(sp_work *job)
+{
+	node_worker *w = job->arg;
+	w->work_code = make_files(w->start, &w->work_err);
+}
+
+static void on_files(node_worker *w)
+{
+	if (w->work_code != SP_OK)
+		fail_told(w->start, "CreateContainerConfigError", sp_str_c(w->work_err.msg));
+	else
+		create(w->start);
+}
+
+uint32_t node_restarts_of(node_worker *w, const node_container *c)
+{
+	const node_seen_container *seen = node_seen_newest(&w->seen, c->name);
+	if (seen != NULL)
+		return seen->restarts + 1;
+	for (size_t i = 0; i < w->pod->n_containers; i++) {
+		const node_container_status *s =
+			w->status.containers == NULL ? NULL : &w->status.containers[i];
+		/* Its traces are gone from the runtime, not from the API. */
+		if (s != NULL && s->container == c && (s->is == NODE_IS_TERMINATED || s->has_last))
+			return s->restarts + 1;
+	}
+	return 0;
+}
+
+static void prepare(node_start *s)
+{
+	node_worker *w = s->w;
+	node_field_source fields;
+	node_objects objects = {.get = node_refs_get, .arg = w->agent};
+	sp_err err = {0};
+	uint64_t salt = sp_random_u64(w->agent->world);
+	node_worker_fields(w, &fields);
+	sp_str name = sp_arena_printf(&w->scratch, "%08x", (unsigned)(salt & UINT32_MAX));
+	s->restarts = node_restarts_of(w, s->c);
+	sp_code code = node_env_make(&fields, s->c, &objects, &w->services, &w->scratch, &s->env, &err);
+	if (code == SP_OK)
+		code = node_mounts_make(w->pod, s->c, &w->agent->place, &w->volumes, &s->env, name,
+					&w->scratch, &s->mounts, &err);
+	const node_seen_sandbox *box = node_seen_sandbox_now(&w->seen);
+	if (code == SP_OK)
+		code = node_worker_sandbox_config(w, box == NULL ? 0 : box->attempt, &s->sandbox_config,
+						  &err);
+	if (code != SP_OK) {
+		fail_told(s, "CreateContainerConfigError", sp_str_c(err.msg));
+		return;
+	}
+	node_worker_work(w, on_files_job, on_files);
+}
+
+/* ---- the image ---- */
+
+static void take_image(node_start *s, const sp_cri_image *image)
+{
+	s->image_ref = sp_arena_try_dup(&s->w->scratch, image->id);
+	s->image_bytes = image->size;
+	s->has_image_uid = image->uid != NULL;
+	s->image_uid = image->uid == NULL ? 0 : image->uid->value;
+	s->image_user = sp_arena_try_dup(&s->w->scratch, image->username);
+}
+
+static void on_inspected_again(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_start *s = c->arg;
+	const sp_cri_image_status_response *r = response;
+	if (status != SP_RPC_OK || r->image == NULL || r->image->id.len == 0) {
+		node_worker_event(s->w, s->c, true, "InspectFailed",
+				  "Failed to inspect image \"" SP_FMT "\": " SP_FMT, SP_ARG(s->c->v.image),
+				  SP_ARG(message));
+		fail_told(s, "ImageInspectError", sp_arena_try_dup(&s->w->scratch, message));
+		return;
+	}
+	take_image(s, r->image);
+	sp_str took = sp_duration_print(
+		&s->w->scratch, (int64_t)((sp_now_ns(world(s)) - s->pull_began_ns) / 1000000 * 1000000));
+	node_worker_event(s->w, s->c, false, "Pulled",
+			  "Successfully pulled image \"" SP_FMT "\" in " SP_FMT " (" SP_FMT
+			  " including waiting). Image size: %llu bytes.",
+			  SP_ARG(s->c->v.image), SP_ARG(took), SP_ARG(took),
+			  (unsigned long long)s->image_bytes);
+	prepare(s);
+}
+
+static void inspect(node_start *s,
+		    void (*done)(sp_cri_call *c, int32_t status, sp_str message, const void *response))
+{
+	sp_cri_image_spec image = {.image = s->c->v.image, .user_specified_image = s->c->v.image};
+	call(s, SP_CRI_IMAGE_STATUS, &(sp_cri_image_status_request){.image = &image}, NODE_CALL_TIMEOUT_NS,
+	     done);
+}
+
+static void on_pulled(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_start *s = c->arg;
+	node_memo *m = node_worker_memo(s->w, s->c->name);
+	int64_t now = sp_wall_ns(world(s));
+	(void)response;
+	s->may_interrupt = false;
+	if (status == SP_RPC_OK) {
+		m->pull = (node_backoff){0};
+		inspect(s, on_inspected_again);
+		return;
+	}
+	sp_str text = sp_arena_printf(&s->w->scratch, "rpc error: code = %s desc = " SP_FMT,
+				      node_rpc_code_name(status), SP_ARG(message));
+	(void)snprintf(m->pull_error, sizeof m->pull_error, SP_FMT, SP_ARG(text));
+	node_worker_event(s->w, s->c, true, "Failed", "Failed to pull image \"" SP_FMT "\": " SP_FMT,
+			  SP_ARG(s->c->v.image), SP_ARG(text));
+	node_worker_event(s->w, s->c, true, "Failed", "Error: ErrImagePull");
+	node_backoff_next(&m->pull, now, now);
+	m->pull_failed_ns = now;
+	/* Half way to the next try its status says that it waits. */
+	fail(s, "ErrImagePull", text, m->pull.delay_ns / 2);
+}
+
+static void pull(node_start *s)
+{
+	node_memo *m = node_worker_memo(s->w, s->c->name);
+	uint64_t left = node_backoff_left(&m->pull, m->pull_failed_ns, sp_wall_ns(world(s)));
+	if (left != 0) {
+		sp_str text = sp_arena_printf(&s->w->scratch,
+					      "Back-off pulling image \"" SP_FMT "\": ErrImagePull: %s",
+					      SP_ARG(s->c->v.image), m->pull_error);
+		node_worker_event(s->w, s->c, false, "BackOff", "Back-off pulling image \"" SP_FMT "\"",
+				  SP_ARG(s->c->v.image));
+		node_worker_event(s->w, s->c, true, "Failed", "Error: ImagePullBackOff");
+		fail(s, "ImagePullBackOff", text, left);
+		return;
+	}
+	sp_cri_image_spec image = {.image = s->c->v.image, .user_specified_image = s->c->v.image};
+	node_worker_event(s->w, s->c, false, "Pulling", "Pulling image \"" SP_FMT "\"",
+			  SP_ARG(s->c->v.image));
+	s->pull_began_ns = sp_now_ns(world(s));
+	s->may_interrupt = true;
+	call(s, SP_CRI_PULL_IMAGE,
+	     &(sp_cri_pull_image_request){.image = &image, .sandbox_config = s->sandbox_config},
+	     PULL_TIMEOUT_NS, on_pulled);
+}
+
+static void on_inspected(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_start *s = c->arg;
+	const sp_cri_image_status_response *r = response;
+	sp_str policy = s->c->v.pull_policy, image = s->c->v.image;
+	if (status != SP_RPC_OK) {
+		node_worker_event(s->w, s->c, true, "InspectFailed",
+				  "Failed to inspect image \"" SP_FMT "\": " SP_FMT, SP_ARG(image),
+				  SP_ARG(message));
+		fail_told(s, status == SP_RPC_INVALID_ARGUMENT ? "InvalidImageName" : "ImageInspectError",
+			  sp_arena_try_dup(&s->w->scratch, message));
+		return;
+	}
+	bool present = r->image != NULL && r->image->id.len != 0;
+	if (present)
+		take_image(s, r->image);
+	if (sp_str_eq(policy, SP_STR("Never")) && !present) {
+		sp_str text = sp_arena_printf(&s->w->scratch,
+					      "Container image \"" SP_FMT
+					      "\" is not present with pull policy of Never",
+					      SP_ARG(image));
+		node_worker_event(s->w, s->c, true, "ErrImageNeverPull", SP_FMT, SP_ARG(text));
+		node_worker_event(s->w, s->c, true, "Failed", "Error: ErrImageNeverPull");
+		fail(s, "ErrImageNeverPull", text, NODE_RETRY_NS);
+		return;
+	}
+	if (present && !sp_str_eq(policy, SP_STR("Always"))) {
+		node_worker_event(s->w, s->c, false, "Pulled",
+				  "Container image \"" SP_FMT
+				  "\" already present on machine and can be accessed by the pod",
+				  SP_ARG(image));
+		prepare(s);
+		return;
+	}
+	pull(s);
+}
+
+void node_start_container(node_worker *w, const node_container *c, sp_str sandbox_id)
+{
+	node_start *s = SP_NEW(node_start);
+	SP_ASSERT(w->start == NULL);
+	*s = (node_start){.w = w, .c = c, .sandbox_id = sandbox_id};
+	w->start = s;
+	inspect(s, on_inspected);
+}
+
+bool node_start_may_interrupt(const node_worker *w)
+{
+	return w->start != NULL && w->start->may_interrupt;
+}
+
+void node_start_cancel(node_worker *w)
+{
+	node_start *s = w->start;
+	if (s == NULL || w->working)
+		return;
+	w->start = NULL;
+	w->agent->cri->cancel(w->agent->cri, &s->call);
+	node_hook_cancel(&s->hook);
+	sp_free(s);
+}

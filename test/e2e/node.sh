@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The node agent on a real containerd with our API server and the real kubectl: pods that a newcomer would make, and the words the
+# API has about them. containerd, runc and the CNI plugins are peers: without them everything is skipped. PEER_CNI_BIN names the
+# plugins' directory.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+p=0 f=0 s=0
+cni=${PEER_CNI_BIN:-}
+for d in /usr/lib/cni /opt/cni/bin; do [ -n "$cni" ] || [ ! -x $d/bridge ] || cni=$d; done
+for tool in containerd ctr runc kubectl jq; do
+	command -v $tool >/dev/null || { echo "skip: no $tool"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
+done
+[ -n "$cni" ] || { echo "skip: no CNI plugins"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
+. test/e2e/lib
+
+node_pid='' containerd_pid='' sock=''
+c8s() { ctr -a "$sock" -n k8s.io "$@"; }
+stop_all() {
+	[ -z "$node_pid" ] || { kill "$node_pid" 2>/dev/null; wait "$node_pid" 2>/dev/null; }
+	if [ -n "$containerd_pid" ]; then
+		for id in $(c8s tasks ls -q 2>/dev/null); do c8s tasks kill -s 9 "$id" 2>/dev/null; done
+		for id in $(c8s containers ls -q 2>/dev/null); do
+			c8s tasks rm -f "$id" >/dev/null 2>&1
+			c8s containers rm "$id" >/dev/null 2>&1
+		done
+		kill "$containerd_pid" 2>/dev/null
+		wait "$containerd_pid" 2>/dev/null
+	fi
+	awk -v t="$tmp" 'index($2, t) == 1 {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
+	ip link del sp-node-e2e 2>/dev/null
+	find /sys/fs/cgroup -depth -type d -path '*sampan-node-e2e*' -exec rmdir {} + 2>/dev/null
+	stop_server
+}
+trap stop_all EXIT
+
+# is NAME WANT COMMAND…: its output is exactly that, within 20 s. `kubectl wait` sees no container states, so this looks again.
+is() {
+	name=$1 want=$2
+	shift 2
+	end=$(($(date +%s) + 20))
+	while :; do
+		got=$("$@" 2>&1)
+		[ "$got" = "$want" ] && { p=$((p + 1)); return; }
+		[ "$(date +%s)" -lt $end ] || break
+		read -rt 0.2 <> <(:) || :
+	done
+	f=$((f + 1))
+	echo "FAIL $name: want '$want', got '$got'"
+}
+k() { kubectl --kubeconfig "$kubeconfig" --cache-dir "$tmp/cache" "$@"; }
+of() { k get pod "$1" -o json | jq -r "$2"; }
+
+start_containerd() {
+	sock=$tmp/cd/sock
+	mkdir -p "$tmp/cd/store" "$tmp/cni"
+	mount -t tmpfs -o size=512m sampan-node-e2e "$tmp/cd/store" # an overlay can't be on an overlay
+	cat >"$tmp/cni/10-e2e.conflist" <<JSON
+{"cniVersion":"0.4.0","name":"sampan-node-e2e","plugins":[{"type":"bridge","bridge":"sp-node-e2e","isGateway":true,"hairpinMode":true,
+ "ipam":{"type":"host-local","dataDir":"$tmp/cni-data","ranges":[[{"subnet":"10.244.98.0/24"}]]}}]}
+JSON
+	cat >"$tmp/cd/config.toml" <<TOML
+version = 2
+root = "$tmp/cd/store/root"
+state = "$tmp/cd/store/state"
+[grpc]
+  address = "$sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "e2e.example/busybox:1"
+  restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "$cni"
+  conf_dir = "$tmp/cni"
+TOML
+	containerd -c "$tmp/cd/config.toml" >"$tmp/cd/log" 2>&1 &
+	containerd_pid=$!
+	for _ in $(seq 100); do
+		ctr -a "$sock" version >/dev/null 2>&1 && break
+		read -rt 0.1 <> <(:) || :
+	done
+}
+
+make_image() {
+	i=$tmp/image
+	mkdir -p "$i/fs/bin" "$i/fs/tmp" "$i/fs/etc" "$i/fs/dev" "$i/fs/proc" "$i/fs/sys"
+	cp "$(command -v busybox)" "$i/fs/bin/busybox"
+	for a in sh sleep cat echo ls env id nc httpd true rm touch; do ln -s busybox "$i/fs/bin/$a"; done
+	echo 'root:x:0:0::/:/bin/sh' >"$i/fs/etc/passwd"
+	tar -C "$i/fs" -cf "$i/layer.tar" .
+	echo '{"architecture":"amd64","os":"linux","config":{"Cmd":["/bin/sleep","1000000"],"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:'"$(sha256sum "$i/layer.tar" | cut -d' ' -f1)"'"]}}' >"$i/config.json"
+	echo '[{"Config":"config.json","RepoTags":["e2e.example/busybox:1"],"Layers":["layer.tar"]}]' >"$i/manifest.json"
+	tar -C "$i" -cf "$i/all.tar" manifest.json config.json layer.tar
+	c8s images import "$i/all.tar" >/dev/null
+}
+
+start_node() {
+	"$PWD/build/release/sampan" node --kubeconfig "$kubeconfig" --node-name e2e-node --container-runtime-endpoint "unix://$sock" \
+		--root-dir "$tmp/node" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 2>>"$tmp/node.log" &
+	node_pid=$!
+}
+
+start_containerd
+make_image
+start_server
+start_node
+is node-ready True sh -c "kubectl --kubeconfig $kubeconfig get node e2e-node -o json | jq -r '.status.conditions[] | select(.type == \"Ready\").status'"
+k create serviceaccount default >/dev/null 2>&1
+k create configmap kube-root-ca.crt --from-literal=ca.crt=x >/dev/null
+
+pod() { # pod NAME 'spec in JSON, without nodeName'
+	printf '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"%s","labels":{"app":"%s"}},"spec":%s}' "$1" "$1" "$2" |
+		jq '.spec.nodeName = "e2e-node" | .spec.terminationGracePeriodSeconds //= 1 |
+		    .spec.containers[].image = "e2e.example/busybox:1" | if .spec.initContainers then .spec.initContainers[].image = "e2e.example/busybox:1" else . end' |
+		k create -f - >/dev/null
+}
+log() { cut -d' ' -f4- "$tmp/logs/default_$1_"*"/$2/"*.log; }
+
+# a pod that runs
+pod web '{"containers":[{"name":"c","command":["sh","-c","echo $(WHO) at $POD_IP; sleep 1000"],"env":[{"name":"WHO","value":"web"},{"name":"POD_IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]}]}'
+is web-running Running of web .status.phase
+is web-ready true of web '.status.containerStatuses[0].ready'
+is web-qos BestEffort of web .status.qosClass
+is web-log "web at $(of web .status.podIP)" log web c
+is web-events "Created Pulled Started" sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"web\" and .type == \"Normal\").reason] | sort | join(\" \")'"
+
+# one that ends, one that fails, one that crashes again and again
+pod good '{"restartPolicy":"Never","containers":[{"name":"c","command":["true"]}]}'
+pod bad '{"restartPolicy":"Never","containers":[{"name":"c","command":["sh","-c","echo last words > /dev/termination-log; exit 3"]}]}'
+pod crash '{"containers":[{"name":"c","command":["sh","-c","echo from the log; exit 1"],"terminationMessagePolicy":"FallbackToLogsOnError"}]}'
+is good Succeeded of good .status.phase
+is good-reason Completed of good '.status.containerStatuses[0].state.terminated.reason'
+is bad Failed of bad .status.phase
+is bad-words "3 Error last words" of bad '.status.containerStatuses[0].state.terminated | "\(.exitCode) \(.reason) \(.message)" | rtrimstr("\n")'
+is crash CrashLoopBackOff of crash '.status.containerStatuses[0].state.waiting.reason'
+is crash-last "from the log" of crash '.status.containerStatuses[0].lastState.terminated.message | rtrimstr("\n")'
+is crash-phase Running of crash .status.phase
+
+# init containers in order, a sidecar that ends last
+pod order '{"restartPolicy":"Never","volumes":[{"name":"d","emptyDir":{}}],
+ "initContainers":[{"name":"one","command":["sh","-c","echo one >> /d/x"],"volumeMounts":[{"name":"d","mountPath":"/d"}]},
+  {"name":"side","restartPolicy":"Always","command":["sh","-c","trap \"echo side ends; exit 0\" TERM; while :; do sleep 0.1; done"]},
+  {"name":"two","command":["sh","-c","echo two >> /d/x"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}],
+ "containers":[{"name":"main","command":["sh","-c","cat /d/x; sleep 1"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}]}'
+is order Succeeded of order .status.phase
+is order-log "one
+two" log order main
+is order-side "side ends" log order side
+
+# volumes of all kinds; a config map that changes
+k create configmap conf --from-literal=a=one --from-literal=b=two >/dev/null
+k create secret generic sec --from-literal=pw=s3cret >/dev/null
+pod vols '{"securityContext":{"fsGroup":4242},"volumes":[{"name":"conf","configMap":{"name":"conf"}},{"name":"sec","secret":{"secretName":"sec"}},
+  {"name":"mem","emptyDir":{"medium":"Memory","sizeLimit":"1Mi"}},{"name":"info","downwardAPI":{"items":[{"path":"labels","fieldRef":{"fieldPath":"metadata.labels"}}]}}],
+ "containers":[{"name":"c","command":["sh","-c","cat /conf/a /sec/pw /info/labels /sub; echo; id; while ! [ -e /mem/stop ]; do cat /conf/a > /mem/seen; sleep 0.1; done"],
+  "volumeMounts":[{"name":"conf","mountPath":"/conf"},{"name":"sec","mountPath":"/sec"},{"name":"mem","mountPath":"/mem"},{"name":"info","mountPath":"/info"},{"name":"conf","mountPath":"/sub","subPath":"b"}]}]}'
+is vols-log 'ones3cretapp="vols"two
+uid=0(root) gid=0 groups=0,4242' sh -c "cut -d' ' -f4- $tmp/logs/default_vols_*/c/0.log | sed 's/(root) groups/ groups/; s/gid=0(root)/gid=0/; s/groups=0(root)/groups=0/'"
+k patch configmap conf --type=merge -p '{"data":{"a":"changed"}}' >/dev/null
+is vols-change changed sh -c "cat $tmp/node/pods/*/volumes/kubernetes.io~empty-dir/mem/seen"
+
+# what is missing, and comes
+pod waits '{"containers":[{"name":"c","command":["sleep","1000"],"env":[{"name":"X","valueFrom":{"configMapKeyRef":{"name":"later","key":"x"}}}]}]}'
+is waits CreateContainerConfigError of waits '.status.containerStatuses[0].state.waiting.reason'
+is waits-text 'configmap "later" not found' of waits '.status.containerStatuses[0].state.waiting.message'
+pod never '{"containers":[{"name":"c","imagePullPolicy":"Never","command":["true"]}]}'
+k get pod never >/dev/null && k delete pod never --wait=false >/dev/null
+k create configmap later --from-literal=x=1 >/dev/null
+is waits-runs Running of waits .status.phase
+
+# probes: not ready, ready, killed by the liveness probe and started again
+pod probed '{"containers":[{"name":"c","command":["sh","-c","sleep 1; touch /ok; sleep 2; rm /ok; sleep 1000"],
+  "readinessProbe":{"exec":{"command":["cat","/ok"]},"periodSeconds":1,"failureThreshold":1},
+  "livenessProbe":{"exec":{"command":["cat","/ok"]},"periodSeconds":1,"failureThreshold":2,"initialDelaySeconds":2}}]}'
+is probed-ready true of probed '.status.containerStatuses[0].ready'
+is probed-again 1 of probed '.status.containerStatuses[0].restartCount'
+is probed-event "Container c failed liveness probe, will be restarted" sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"probed\" and .reason == \"Killing\").message][0]'"
+pod http '{"containers":[{"name":"c","command":["httpd","-f","-p","8080"],"ports":[{"name":"web","containerPort":8080}],
+  "readinessProbe":{"tcpSocket":{"port":"web"},"periodSeconds":1},"startupProbe":{"httpGet":{"port":8080,"path":"/none"},"periodSeconds":1,"failureThreshold":100}}]}'
+is http-unstarted false of http '.status.containerStatuses[0].started'
+is http-event "Startup probe failed: HTTP probe failed with statuscode: 404" sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"http\" and .reason == \"Unhealthy\").message][0]'"
+
+# hooks and the end
+pod hooks '{"terminationGracePeriodSeconds":5,"volumes":[{"name":"h","hostPath":{"path":"'"$tmp/hooks"'","type":"DirectoryOrCreate"}}],
+ "containers":[{"name":"c","command":["sh","-c","trap \"echo term >> /h/x; exit 0\" TERM; while :; do sleep 0.1; done"],"volumeMounts":[{"name":"h","mountPath":"/h"}],
+  "lifecycle":{"postStart":{"exec":{"command":["sh","-c","echo start >> /h/x"]}},"preStop":{"exec":{"command":["sh","-c","echo stop >> /h/x"]}}}}]}'
+is hooks-running Running of hooks .status.phase
+k delete pod hooks >/dev/null
+is hooks-order "start
+stop
+term" cat "$tmp/hooks/x"
+
+# resources
+pod limited '{"containers":[{"name":"c","command":["sleep","1000"],"resources":{"limits":{"cpu":"500m","memory":"64Mi"}}}]}'
+is limited Guaranteed of limited .status.qosClass
+is limited-running Running of limited .status.phase
+cg() { find /sys/fs/cgroup -path "*sampan-node-e2e/pod*/*/$1" -exec cat {} + 2>/dev/null | grep -v -e '^-1$' -e '^max' | sort -u | tail -n 1; }
+if [ -d /sys/fs/cgroup/cpu ]; then
+	is limited-quota 50000 cg cpu.cfs_quota_us
+	is limited-memory 67108864 sh -c "find /sys/fs/cgroup/memory -path '*sampan-node-e2e/pod*/*/memory.limit_in_bytes' -exec cat {} + | sort -n | head -n 1"
+fi
+
+# a deadline
+pod dead '{"activeDeadlineSeconds":1,"containers":[{"name":"c","command":["sleep","1000"]}]}'
+is dead Failed of dead .status.phase
+is dead-reason DeadlineExceeded of dead .status.reason
+
+# the kubelet API
+api=127.0.0.1:$(k get node e2e-node -o json | jq .status.daemonEndpoints.kubeletEndpoint.Port)
+ask() { curl -sk --max-time 20 --cert "$tmp/crt.pem" --key "$tmp/key.pem" "https://$api$1"; }
+is api-health ok ask /healthz
+is api-stranger Unauthorized curl -sk "https://$api/pods"
+is api-logs "web at $(of web .status.podIP)" ask /containerLogs/default/web/c
+is api-tail two ask '/containerLogs/default/order/main?tailLines=1'
+is api-limit one ask '/containerLogs/default/order/main?limitBytes=3'
+is api-follow one sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem 'https://$api/containerLogs/default/order/main?follow=true' | head -n 1"
+is api-waits 'container "c" in pod "none" is waiting to start: ErrImageNeverPull' sh -c "
+	kubectl --kubeconfig $kubeconfig create -f - >/dev/null 2>&1 <<'JSON'
+{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"none\"},\"spec\":{\"nodeName\":\"e2e-node\",\"containers\":[{\"name\":\"c\",\"image\":\"e2e.example/none:1\",\"imagePullPolicy\":\"Never\"}]}}
+JSON
+	curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/containerLogs/default/none/c"
+is api-no-pod 'pod "nope" does not exist' ask /containerLogs/default/nope/c
+is api-metrics 1 sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics/resource | grep -c 'container_memory_working_set_bytes{container=\"c\",namespace=\"default\",pod=\"web\"}'"
+is api-stats '["c"]' sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/stats/summary | jq -c '[.pods[] | select(.podRef.name == \"web\").containers[].name]'"
+if command -v python3 >/dev/null; then
+	run() { python3 test/e2e/node_exec.py "$api" "$tmp/crt.pem" "$tmp/key.pem" "$@" 2>&1; echo "$?"; }
+	is api-exec 'hi
+0' run '/exec/default/web/c?output=1&command=echo&command=hi'
+	is api-exec-status 7 run '/exec/default/web/c?output=1&command=sh&command=-c&command=exit+7'
+	is api-exec-stdin 'typed
+0' run '/exec/default/web/c?output=1&input=1&command=sh' 'echo typed; exit 0
+'
+	is api-exec-none 'HTTP/1.1 404 Not Found
+1' run '/exec/default/web/none?output=1&command=x'
+else
+	s=$((s + 1))
+	echo "skip: exec (no python3)"
+fi
+
+# the agent ends and comes back: what runs goes on
+id=$(of web '.status.containerStatuses[0].containerID')
+kill "$node_pid" && wait "$node_pid"
+[ $? -eq 0 ] && p=$((p + 1)) || { f=$((f + 1)); echo "FAIL node-stops"; tail -n 5 "$tmp/node.log"; }
+k delete pod good --wait=false >/dev/null
+start_node
+is adopted-deleted '' sh -c "kubectl --kubeconfig $kubeconfig get pod good -o name --ignore-not-found"
+is adopted "$id 0" of web '.status.containerStatuses[0] | "\(.containerID) \(.restartCount)"'
+# and one that went while it was away is ended
+kill "$node_pid" && wait "$node_pid"
+k delete pod web --grace-period=0 --force >/dev/null 2>&1
+start_node
+is orphan-gone '' sh -c "ls $tmp/logs | grep _web_"
+
+# everything goes, and nothing stays
+k delete pods --all >/dev/null
+is gone-pods '' k get pods -o name
+is gone-containers '' sh -c "ctr -a $sock -n k8s.io containers ls -q"
+is gone-dirs '' ls -A "$tmp/node/pods"
+is gone-logs '' ls -A "$tmp/logs"
+is gone-mounts '' sh -c "grep $tmp/node /proc/mounts"
+[ "$f" -eq 0 ] || { echo "--- the agent's log"; tail -n 15 "$tmp/node.log"; }
+printf '%d passed, %d failed, %d skipped\n' "$p" "$f" "$s"
+[ "$f" -eq 0 ]

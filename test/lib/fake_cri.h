@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container runtime in memory behind contracts/cri.h, for the simulator. Containers do what their command
+ * says:
+ *
+ *   ["run"]                 until they are stopped; ends with 143 at the signal
+ *   ["deaf"]                until the grace is over; ends with 137
+ *   ["exit", "3", "250"]    ends with 3 after 250 ms
+ *
+ * Commands in them (exec) succeed, but for ["fail"]. Images are there, but for those named "none…". It
+ * outlives the agents that use it, as a runtime does.
+ */
+#pragma once
+
+#include "contracts/cri.h"
+#include "contracts/pod_files.h"
+#include "io/world.h"
+
+typedef struct fake_cri {
+	sp_cri base;
+	sp_world *world;
+	uint32_t fail_ppm; /* of calls that change something: they fail with UNAVAILABLE, before or after it
+			      was done */
+	uint64_t delay_ns; /* longest, of an answer */
+	sp_list boxes, containers, flights;
+	sp_cri_events *events;
+	uint64_t n_made;
+	const char *broken; /* what should never be: set once, looked at by tests */
+	/* Whether an exec of that container succeeds; NULL: by its command. */
+	bool (*exec)(void *arg, sp_str pod, sp_str container);
+	void *arg;
+} fake_cri;
+
+void fake_cri_init(fake_cri *f, sp_world *w);
+/* Containers and all; no agent uses it any more. */
+void fake_cri_done(fake_cri *f);
+size_t fake_cri_boxes(const fake_cri *f);
+size_t fake_cri_running(const fake_cri *f);
+/* How often a container of that name was begun in the pods of that name. */
+size_t fake_cri_starts(const fake_cri *f, const char *pod, const char *container);
+/* The running ones end as if they had been killed. */
+void fake_cri_kill(fake_cri *f, const char *pod, const char *container);
+
+/* Files that are nowhere: everything succeeds. */
+sp_pod_files *fake_pod_files(void);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The node agent with the API server in the simulator, on a runtime in memory: whole lives of pods, with and
+ * without faults. */
+#include "base/json.h"
+#include "base/log.h"
+#include "kube/view.h"
+#include "lib/client_host.h"
+#include "lib/fake_cri.h"
+#include "lib/store_help.h"
+#include "lib/t.h"
+#include "node/agent.h"
+
+#define SECOND UINT64_C(1000000000)
+
+typedef struct rig {
+	t_api api;
+	t_user user, machine;
+	fake_cri cri;
+	node_agent *agent;
+	struct sp_log *log;
+	bool closed;
+} rig;
+
+/* ---- the agent ---- */
+
+static void no_line(void *arg, sp_str line)
+{
+	(void)arg, (void)line;
+}
+static int64_t no_time(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static bool agent_open(rig *r)
+{
+	const node_agent_opts o = {.world = r->machine.world,
+				   .log = r->log,
+				   .client = r->machine.client,
+				   .cri = &r->cri.base,
+				   .files = fake_pod_files(),
+				   .node_name = SP_STR("n1"),
+				   .node_ip = SP_STR("192.0.2.7"),
+				   .root_dir = SP_STR("/node"),
+				   .log_dir = SP_STR("/logs"),
+				   .cgroup_root = SP_STR("kubepods"),
+				   .cluster_domain = SP_STR("cluster.local"),
+				   .cpu_milli = 4000,
+				   .memory_bytes = INT64_C(8) << 30,
+				   .disk_bytes = INT64_C(100) << 30};
+	if (node_agent_new(&o, &r->agent, T_ERR) != SP_OK)
+		(void)t_fail(__FILE__, __LINE__, "no agent: %s", T_ERR->msg);
+	return r->agent != NULL;
+}
+
+static void on_closed(void *arg)
+{
+	((rig *)arg)->closed = true;
+}
+static bool is_closed(void *arg)
+{
+	return ((rig *)arg)->closed;
+}
+
+static void agent_close(rig *r)
+{
+	if (r->agent == NULL)
+		return;
+	r->closed = false;
+	node_agent_close(r->agent, on_closed, r);
+	if (!sp_sim_run(r->api.sim, is_closed, r, sp_sim_now_ns(r->api.sim) + 100 * SECOND)) {
+		(void)t_fail(__FILE__, __LINE__, "the agent does not close");
+		return;
+	}
+	node_agent_free(r->agent);
+	r->agent = NULL;
+}
+
+static void rig_close(void *arg)
+{
+	rig *r = arg;
+	agent_close(r);
+	fake_cri_done(&r->cri);
+	sp_log_free(r->log);
+}
+
+static rig *rig_open(const sp_sim_opts *opts)
+{
+	rig *r = sp_new(T_ARENA, rig, 1);
+	t_no_faults();
+	if (!t_api_open(&r->api, opts, NULL) || !t_user_open(&r->user, &r->api, "user", true) ||
+	    !t_user_open(&r->machine, &r->api, "n1", true))
+		return r;
+	r->log = sp_log_new(&(sp_log_opts){.level = SP_LOG_ERROR, .wall_ns = no_time, .write = no_line});
+	fake_cri_init(&r->cri, r->machine.world);
+	T_DEFER(rig_close, r);
+	(void)agent_open(r);
+	return r;
+}
+
+/* ---- pods ---- */
+
+static void make_pod(rig *r, const char *name, const char *spec)
+{
+	sp_str body = sp_arena_printf(T_ARENA,
+				      "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"nodeName\":\"n1\","
+				      "\"automountServiceAccountToken\":false,"
+				      "\"terminationGracePeriodSeconds\":5,%s}}",
+				      name, spec);
+	sp_ask ask = {.verb = SP_ASK_CREATE, .gvr = SP_PODS, .ns = SP_STR("default"), .body = body};
+	(void)t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+#define C(name, command) "{\"name\":\"" name "\",\"image\":\"i\",\"command\":[" command "]}"
+#define RUN "\"run\""
+#define ENDS(code, ms) "\"exit\",\"" code "\",\"" ms "\""
+
+static void run_for(rig *r, uint64_t ns)
+{
+	sp_sim_run_until(r->api.sim, sp_sim_now_ns(r->api.sim) + ns);
+}
+
+/* A value of the pod as the API has it; "-" when there is none. */
+static sp_str of_pod(rig *r, const char *name, const char *path)
+{
+	yyjson_val *tree;
+	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_PODS, .ns = SP_STR("default"), .name = sp_str_c(name)};
+	t_ask(&r->user, &ask);
+	if (r->user.code != SP_OK || sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
+		return SP_STR("-");
+	yyjson_val *v = sp_view_at(tree, path);
+	if (yyjson_is_int(v))
+		return sp_arena_printf(T_ARENA, "%lld", (long long)yyjson_get_sint(v));
+	if (yyjson_is_bool(v))
+		return yyjson_get_bool(v) ? SP_STR("true") : SP_STR("false");
+	return v == NULL ? SP_STR("-") : sp_json_str(v);
+}
+
+/* Waits until it is so; fails after `seconds`. */
+static bool becomes(rig *r, const char *name, const char *path, const char *want, unsigned seconds)
+{
+	sp_str got = {NULL, 0};
+	for (unsigned i = 0; i < seconds * 2 && !t_failed(); i++) {
+		got = of_pod(r, name, path);
+		if (sp_str_eq(got, sp_str_c(want)))
+			return true;
+		run_for(r, SECOND / 2);
+	}
+	(void)t_fail(__FILE__, __LINE__, "%s %s: got '" SP_FMT "', want '%s'", name, path, SP_ARG(got), want);
+	return false;
+}
+
+static void delete_pod(rig *r, const char *name)
+{
+	sp_ask ask = {.verb = SP_ASK_DELETE, .gvr = SP_PODS, .ns = SP_STR("default"), .name = sp_str_c(name)};
+	t_ask(&r->user, &ask);
+}
+
+#define PHASE "status.phase"
+#define STATUS(i) "status.containerStatuses[" #i "]."
+
+static const struct {
+	const char *name, *spec, *path, *want;
+} lives[] = {
+	{"web", "\"containers\":[" C("a", RUN) "," C("b", RUN) "]", STATUS(1) "ready", "true"},
+	{"good", "\"restartPolicy\":\"Never\",\"containers\":[" C("a", ENDS("0", "300")) "]", PHASE,
+	 "Succeeded"},
+	{"bad", "\"restartPolicy\":\"Never\",\"containers\":[" C("a", ENDS("3", "300")) "]", PHASE, "Failed"},
+	{"init",
+	 "\"restartPolicy\":\"Never\",\"initContainers\":[" C("i", ENDS("0", "200")) "," C(
+		 "j", ENDS("0", "200")) "],\"containers\":[" C("a", RUN) "]",
+	 PHASE, "Running"},
+	{"side",
+	 "\"restartPolicy\":\"Never\",\"initContainers\":[{\"name\":\"s\",\"image\":\"i\",\"restartPolicy\":"
+	 "\"Always\",\"command\":[" RUN "]}],"
+	 "\"containers\":[" C("a", ENDS("0", "1500")) "]",
+	 PHASE, "Succeeded"},
+	{"crash", "\"containers\":[" C("a", ENDS("1", "100")) "]", STATUS(0) "state.waiting.reason",
+	 "CrashLoopBackOff"},
+	{"none", "\"containers\":[{\"name\":\"a\",\"image\":\"none/x:1\",\"command\":[" RUN "]}]",
+	 STATUS(0) "state.waiting.reason", "ImagePullBackOff"},
+	{"deaf", "\"containers\":[" C("a", "\"deaf\"") "]", PHASE, "Running"},
+	{"ready",
+	 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+	 "],\"readinessProbe\":{\"exec\":{\"command\":[\"ok\"]},\"periodSeconds\":1}}]",
+	 STATUS(0) "ready", "true"},
+	{"sick",
+	 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+	 "],\"livenessProbe\":{\"exec\":{\"command\":[\"fail\"]},\"periodSeconds\":1}}]",
+	 STATUS(0) "restartCount", "1"},
+	{"hook",
+	 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+	 "],\"lifecycle\":{\"postStart\":{\"exec\":{\"command\":[\"ok\"]}},"
+	 "\"preStop\":{\"exec\":{\"command\":[\"ok\"]}}}}]",
+	 PHASE, "Running"},
+	{"late", "\"activeDeadlineSeconds\":2,\"containers\":[" C("a", RUN) "]", "status.reason",
+	 "DeadlineExceeded"},
+};
+
+static bool all_gone(rig *r, unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds * 2; i++) {
+		size_t n = 0;
+		for (size_t k = 0; k < SP_LEN(lives); k++)
+			n += !sp_str_eq(of_pod(r, lives[k].name, PHASE), SP_STR("-"));
+		if (n == 0 && fake_cri_boxes(&r->cri) == 0)
+			return true;
+		run_for(r, SECOND / 2);
+	}
+	(void)t_fail(__FILE__, __LINE__, "not everything is gone: %zu sandboxes", fake_cri_boxes(&r->cri));
+	return false;
+}
+
+SP_TEST(sim_node, lives)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	for (size_t i = 0; i < SP_LEN(lives) && !t_failed(); i++)
+		make_pod(r, lives[i].name, lives[i].spec);
+	for (size_t i = 0; i < SP_LEN(lives) && !t_failed(); i++)
+		(void)becomes(r, lives[i].name, lives[i].path, lives[i].want, 60);
+	T_TRUE(!t_failed());
+	T_EQ_U64(fake_cri_starts(&r->cri, "init", "i"), 1);
+	T_EQ_U64(fake_cri_starts(&r->cri, "init", "j"), 1);
+	T_EQ_U64(fake_cri_starts(&r->cri, "web", "a"), 1);
+	/* The agent ends and comes back: what runs is left alone. */
+	agent_close(r);
+	run_for(r, 5 * SECOND);
+	T_TRUE(agent_open(r));
+	run_for(r, 5 * SECOND);
+	T_EQ_U64(fake_cri_starts(&r->cri, "web", "a"), 1);
+	T_EQ_C(of_pod(r, "web", STATUS(0) "restartCount"), "0");
+	for (size_t i = 0; i < SP_LEN(lives); i++)
+		delete_pod(r, lives[i].name);
+	T_TRUE(all_gone(r, 60));
+	T_TRUE(r->cri.broken == NULL);
+}
+
+/* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
+ * network. */
+SP_TEST(sim_node, faults)
+{
+	sp_sim_opts opts = {
+		.seed = t_random(),
+		.faults = {.short_io_ppm = 20000, .delay_ppm = 20000, .reset_ppm = 200, .slow_ppm = 10000}};
+	rig *r = rig_open(&opts);
+	T_TRUE(!t_failed());
+	r->cri.fail_ppm = (uint32_t)t_random_below(150000);
+	r->cri.delay_ns = t_random_below(300) * 1000000 + 1;
+	for (size_t i = 0; i < SP_LEN(lives) && !t_failed(); i++)
+		make_pod(r, lives[i].name, lives[i].spec);
+	for (unsigned i = 0; i < 12 && !t_failed(); i++) {
+		run_for(r, (1 + t_random_below(8)) * SECOND);
+		switch (t_random_below(5)) {
+		case 0:
+			fake_cri_kill(&r->cri, "web", "a");
+			break;
+		case 1:
+			fake_cri_kill(&r->cri, "side", "s");
+			break;
+		case 2:
+			agent_close(r);
+			run_for(r, t_random_below(3) * SECOND);
+			(void)agent_open(r);
+			break;
+		case 3:
+			(void)t_api_restart(&r->api, SECOND);
+			break;
+		default:
+			break;
+		}
+	}
+	T_TRUE(!t_failed());
+	sp_sim_calm(r->api.sim);
+	r->cri.fail_ppm = 0;
+	static const struct {
+		const char *name, *path, *want;
+	} ends[] = {{"web", STATUS(0) "ready", "true"}, {"good", PHASE, "Succeeded"},
+		    {"bad", PHASE, "Failed"},           {"init", PHASE, "Running"},
+		    {"side", PHASE, "Succeeded"},       {"ready", STATUS(0) "ready", "true"},
+		    {"late", PHASE, "Failed"}};
+	for (size_t i = 0; i < SP_LEN(ends) && !t_failed(); i++)
+		(void)becomes(r, ends[i].name, ends[i].path, ends[i].want, 700);
+	for (size_t i = 0; i < SP_LEN(lives); i++)
+		delete_pod(r, lives[i].name);
+	T_TRUE(all_gone(r, 200));
+	if (r->cri.broken != NULL)
+		T_FAIL("%s", r->cri.broken);
+}
