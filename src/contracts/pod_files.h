@@ -29,6 +29,11 @@ typedef enum sp_host_path_type {
 	SP_HOST_PATH_BLOCK_DEVICE,
 } sp_host_path_type;
 
+/* What a pod may use altogether; 0 and -1: as it comes. */
+typedef struct sp_pod_cgroup {
+	int64_t cpu_shares, cpu_quota_us, cpu_period_us, memory_bytes;
+} sp_pod_cgroup;
+
 struct sp_pod_files {
 	/* A directory with its parents (those 0755), of exactly that mode, the umask notwithstanding. */
 	sp_code (*make_dir)(sp_pod_files *f, sp_str path, uint32_t mode, sp_pod_file_owner owner,
@@ -54,4 +59,10 @@ struct sp_pod_files {
 	/* Binds a path inside a volume, made as a directory where it is missing and resolved without leaving
 	 * `base`, at `target`: what a container puts there afterwards changes nothing. */
 	sp_code (*sub_path)(sp_pod_files *f, sp_str base, sp_str rel, sp_str target, sp_err *err);
+	/* The cgroup of a pod ("/kubepods/burstable/pod…"), made when missing, in every hierarchy that limits
+	 * something. */
+	sp_code (*set_cgroup)(sp_pod_files *f, sp_str path, const sp_pod_cgroup *limits, sp_err *err);
+	/* Takes it away everywhere, with what is empty below it. SP_EUNAVAILABLE: something still runs in it.
+	 */
+	sp_code (*remove_cgroup)(sp_pod_files *f, sp_str path, sp_err *err);
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/files.h"
 
+#include "node/cgroups.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -407,6 +409,17 @@ static sp_code sub_path(sp_pod_files *f, sp_str base, sp_str rel, sp_str target,
 	return code;
 }
 
+static sp_code set_cgroup(sp_pod_files *f, sp_str name, const sp_pod_cgroup *limits, sp_err *err)
+{
+	(void)f;
+	return node_cgroup_set(SP_STR("/sys/fs/cgroup"), name, limits, err);
+}
+static sp_code remove_cgroup(sp_pod_files *f, sp_str name, sp_err *err)
+{
+	(void)f;
+	return node_cgroup_remove(SP_STR("/sys/fs/cgroup"), name, err);
+}
+
 sp_pod_files *node_files(void)
 {
 	static sp_pod_files files = {
@@ -420,6 +433,8 @@ sp_pod_files *node_files(void)
 		.remove_tree = remove_tree,
 		.check = check,
 		.sub_path = sub_path,
+		.set_cgroup = set_cgroup,
+		.remove_cgroup = remove_cgroup,
 	};
 	return &files;
 }

@@ -3,6 +3,7 @@
 #include "node/node_int.h"
 
 #include "base/hash.h"
+#include "node/resources.h"
 
 static uint64_t mix(uint64_t h, sp_str s)
 {
@@ -44,6 +45,24 @@ static sp_code make_services(node_worker *w, sp_err *err)
 
 /* ---- the pod's directory ---- */
 
+/* With systemd the runtime asks it for the slice, and it sees to the rest. */
+static sp_code make_cgroup(node_worker *w, sp_err *err)
+{
+	const node_agent *a = w->agent;
+	node_pod_limits limits = node_pod_limits_of(w->pod);
+	sp_str path = node_pod_cgroup(&w->scratch, a->place.cgroup_root, w->pod, a->place.systemd);
+	if (a->place.systemd)
+		return SP_OK;
+	if (path.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a pod's cgroup");
+	return a->files->set_cgroup(a->files, path,
+				    &(sp_pod_cgroup){.cpu_shares = limits.cpu_shares,
+						     .cpu_quota_us = limits.cpu_quota_us,
+						     .cpu_period_us = NODE_CPU_PERIOD_US,
+						     .memory_bytes = limits.memory_bytes},
+				    err);
+}
+
 static sp_code make_dirs(node_worker *w, sp_err *err)
 {
 	sp_pod_files *f = w->agent->files;
@@ -53,7 +72,8 @@ static sp_code make_dirs(node_worker *w, sp_err *err)
 	if (dir.ptr == NULL || logs.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's directories");
 	SP_TRY(f->make_dir(f, dir, 0750, root, err));
-	return f->make_dir(f, logs, 0755, root, err);
+	SP_TRY(f->make_dir(f, logs, 0755, root, err));
+	return make_cgroup(w, err);
 }
 
 static void version_name(char out[40], int64_t wall_ns)
@@ -159,6 +179,22 @@ void node_mount(node_worker *w, void (*then)(node_worker *w))
 
 /* ---- the end ---- */
 
+/* Of an orphan nobody knows the class: all are tried. */
+static sp_code remove_cgroups(node_worker *w)
+{
+	static const char *const classes[] = {"", "/burstable", "/besteffort"};
+	sp_pod_files *f = w->agent->files;
+	for (size_t i = 0; i < SP_LEN(classes); i++) {
+		sp_str path =
+			sp_arena_printf(&w->scratch, "/" SP_FMT "%s/pod" SP_FMT,
+					SP_ARG(w->agent->place.cgroup_root), classes[i], SP_ARG(w->uid));
+		if (path.ptr == NULL)
+			return sp_fail(&w->work_err, SP_ENOMEM, "no memory to remove a pod");
+		SP_TRY(f->remove_cgroup(f, path, &w->work_err));
+	}
+	return SP_OK;
+}
+
 static void on_remove(sp_work *job)
 {
 	node_worker *w = job->arg;
@@ -168,6 +204,8 @@ static void on_remove(sp_work *job)
 		logs = SP_CONCAT(&w->scratch, w->agent->place.log_root, SP_STR("/"), w->ns, SP_STR("_"),
 				 w->name, SP_STR("_"), w->uid);
 	w->work_code = dir.ptr == NULL ? SP_ENOMEM : f->remove_tree(f, dir, &w->work_err);
+	if (w->work_code == SP_OK && !w->agent->place.systemd)
+		w->work_code = remove_cgroups(w);
 	if (w->work_code == SP_OK && logs.len != 0)
 		w->work_code = f->remove_tree(f, logs, &w->work_err);
 }

@@ -196,6 +196,7 @@ is limited-running Running of limited .status.phase
 cg() { find /sys/fs/cgroup -path "*sampan-node-e2e/pod*/*/$1" -exec cat {} + 2>/dev/null | grep -v -e '^-1$' -e '^max' | sort -u | tail -n 1; }
 if [ -d /sys/fs/cgroup/cpu ]; then
 	is limited-quota 50000 cg cpu.cfs_quota_us
+	is limited-pod 50000 sh -c "cat /sys/fs/cgroup/cpu/sampan-node-e2e/pod*/cpu.cfs_quota_us"
 	is limited-memory 67108864 sh -c "find /sys/fs/cgroup/memory -path '*sampan-node-e2e/pod*/*/memory.limit_in_bytes' -exec cat {} + | sort -n | head -n 1"
 fi
 
@@ -256,6 +257,7 @@ is gone-pods '' k get pods -o name
 is gone-containers '' sh -c "ctr -a $sock -n k8s.io containers ls -q"
 is gone-dirs '' ls -A "$tmp/node/pods"
 is gone-logs '' ls -A "$tmp/logs"
+is gone-cgroups '' sh -c "find /sys/fs/cgroup -type d -path '*sampan-node-e2e*/pod*'"
 is gone-mounts '' sh -c "grep $tmp/node /proc/mounts"
 [ "$f" -eq 0 ] || { echo "--- the agent's log"; tail -n 15 "$tmp/node.log"; }
 printf '%d passed, %d failed, %d skipped\n' "$p" "$f" "$s"

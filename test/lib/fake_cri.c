@@ -665,6 +665,12 @@ static sp_code no_sub_path(sp_pod_files *f, sp_str base, sp_str rel, sp_str targ
 	return SP_OK;
 }
 
+static sp_code no_cgroup(sp_pod_files *f, sp_str path, const sp_pod_cgroup *limits, sp_err *err)
+{
+	(void)f, (void)path, (void)limits, (void)err;
+	return SP_OK;
+}
+
 sp_pod_files *fake_pod_files(void)
 {
 	static sp_pod_files files = {.make_dir = no_dir,
@@ -676,6 +682,8 @@ sp_pod_files *fake_pod_files(void)
 				     .mount_tmpfs = no_tmpfs,
 				     .remove_tree = no_remove,
 				     .check = no_check,
-				     .sub_path = no_sub_path};
+				     .sub_path = no_sub_path,
+				     .set_cgroup = no_cgroup,
+				     .remove_cgroup = no_remove};
 	return &files;
 }

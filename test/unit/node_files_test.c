@@ -8,6 +8,7 @@
 #include "io/uv/uv.h"
 #include "lib/t.h"
 #include "node/atomic.h"
+#include "node/cgroups.h"
 #include "node/volumes.h"
 
 static sp_world *new_world(void)
@@ -252,4 +253,50 @@ SP_TEST(node_files, plan)
 		t_row("%s", rows[i].volume);
 		T_EQ_C(print_plan(rows[i].volume, rows[i].security), rows[i].want);
 	}
+}
+
+/* ---- cgroups, in trees of plain files ---- */
+
+static void make_tree(const char *const *files, size_t n)
+{
+	sp_pod_files *f = node_files();
+	for (size_t i = 0; i < n; i++)
+		(void)!f->write(f, in_tmp(files[i]), SP_STR(""), 0600,
+				(sp_pod_file_owner){SP_POD_FILES_SAME, SP_POD_FILES_SAME}, NULL);
+}
+
+SP_TEST(node_files, cgroups)
+{
+	static const char *const v1[] = {"v1/cpu/kp/podx/cpu.shares", "v1/cpu/kp/podx/cpu.cfs_quota_us",
+					 "v1/cpu/kp/podx/cpu.cfs_period_us",
+					 "v1/memory/kp/podx/memory.limit_in_bytes", "v1/pids/kp/none"};
+	static const char *const v2[] = {"v2/cgroup.controllers", "v2/kp/cgroup.subtree_control",
+					 "v2/kp/podx/cpu.weight", "v2/kp/podx/cpu.max",
+					 "v2/kp/podx/memory.max"};
+	const sp_pod_cgroup limits = {
+		.cpu_shares = 512, .cpu_quota_us = 50000, .cpu_period_us = 100000, .memory_bytes = 64 << 20};
+	sp_world *w = new_world();
+	sp_stat st;
+	make_tree(v1, SP_LEN(v1));
+	make_tree(v2, SP_LEN(v2));
+	T_OK(node_cgroup_set(in_tmp("v1"), SP_STR("/kp/podx"), &limits, T_ERR));
+	T_EQ_C(content(w, in_tmp("v1"), "cpu/kp/podx/cpu.shares"), "512");
+	T_EQ_C(content(w, in_tmp("v1"), "cpu/kp/podx/cpu.cfs_quota_us"), "50000");
+	T_EQ_C(content(w, in_tmp("v1"), "memory/kp/podx/memory.limit_in_bytes"), "67108864");
+	T_OK(node_cgroup_set(in_tmp("v2"), SP_STR("/kp/podx"), &limits, T_ERR));
+	T_EQ_C(content(w, in_tmp("v2"), "kp/podx/cpu.weight"), "20");
+	T_EQ_C(content(w, in_tmp("v2"), "kp/podx/cpu.max"), "50000 100000");
+	T_EQ_C(content(w, in_tmp("v2"), "kp/podx/memory.max"), "67108864");
+	T_EQ_C(content(w, in_tmp("v2"), "kp/cgroup.subtree_control"), "+cpu +memory +pids");
+	/* New ones are made in both; without files in them they can go. */
+	T_OK(node_cgroup_set(in_tmp("v1"), SP_STR("/kp/b/pody"), &limits, T_ERR));
+	T_OK(sp_path_stat(w, in_tmp("v1/memory/kp/b/pody"), &st, T_ERR));
+	T_OK(node_cgroup_remove(in_tmp("v1"), SP_STR("/kp/b/pody"), T_ERR));
+	T_CODE(sp_path_stat(w, in_tmp("v1/memory/kp/b/pody"), &st, T_ERR), SP_ENOTFOUND);
+	T_CODE(sp_path_stat(w, in_tmp("v1/cpu/kp/b/pody"), &st, T_ERR), SP_ENOTFOUND);
+	T_OK(node_cgroup_remove(in_tmp("v2"), SP_STR("/kp/none"), T_ERR));
+	T_CODE(node_cgroup_set(in_tmp("v1"), SP_STR("/../x"), &limits, T_ERR), SP_EINVAL);
+	T_EQ_U64(node_cpu_weight(2), 1);
+	T_EQ_U64(node_cpu_weight(1024), 39);
+	T_EQ_U64(node_cpu_weight(262144), 10000);
 }
