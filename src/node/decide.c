@@ -214,6 +214,11 @@ static void decide_orphan(node_worker *w)
 		node_unmount(w, true, remove_sandboxes);
 }
 
+static void mount_and_act(node_worker *w)
+{
+	node_mount(w, act);
+}
+
 void node_decide(node_worker *w)
 {
 	if (w->pod == NULL) {
@@ -234,7 +239,7 @@ void node_decide(node_worker *w)
 		node_report(w);
 	switch (w->stage) {
 	case NODE_STAGE_RUN:
-		node_mount(w, act);
+		node_prune(w, mount_and_act);
 		return;
 	case NODE_STAGE_STOPPING:
 		node_stop_pod(w, node_worker_grace(w), look_again);

@@ -119,6 +119,7 @@ struct node_worker {
 	node_start *start; /* under way, or NULL */
 	node_stop *stop;
 	void (*stopped)(node_worker *w);
+	void (*pruned)(node_worker *w);
 	int64_t stop_grace_s; /* of the stop of the whole pod, as it was begun */
 	node_probes *probes;
 
@@ -214,6 +215,10 @@ void node_decide(node_worker *w);
 void node_mount(node_worker *w, void (*then)(node_worker *w));
 /* Removes everything of the pod but its logs. */
 void node_unmount(node_worker *w, bool logs_too, void (*then)(node_worker *w));
+
+/* ---- prune.c ---- */
+/* Removes what is left of earlier lives of containers, then `then`. */
+void node_prune(node_worker *w, void (*then)(node_worker *w));
 
 /* ---- sandbox.c, start.c ---- */
 /* "NotFound" …, as Go prints the code of a gRPC status. */

@@ -224,6 +224,11 @@ SP_TEST(sim_node, lives)
 	T_EQ_U64(fake_cri_starts(&r->cri, "init", "i"), 1);
 	T_EQ_U64(fake_cri_starts(&r->cri, "init", "j"), 1);
 	T_EQ_U64(fake_cri_starts(&r->cri, "web", "a"), 1);
+	/* Of what crashes again and again two lives are kept. */
+	run_for(r, 200 * SECOND);
+	T_TRUE(becomes(r, "crash", STATUS(0) "restartCount", "5", 200));
+	run_for(r, SECOND);
+	T_EQ_U64(fake_cri_starts(&r->cri, "crash", "a"), 2);
 	/* The agent ends and comes back: what runs is left alone. */
 	agent_close(r);
 	run_for(r, 5 * SECOND);

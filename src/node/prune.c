@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Of every container of a pod the present life and the one before stay, for status and logs; earlier ones go.
+ * U: kubernetes pkg/kubelet/kuberuntime/kuberuntime_gc.go, at MaxPerPodContainer 1. */
+#include "node/node_int.h"
+
+#define LIVES_KEPT 2u
+
+static bool is_surplus(const node_seen *seen, size_t i)
+{
+	const node_seen_container *c = &seen->containers[i];
+	size_t newer = 0;
+	for (size_t k = 0; k < i; k++)
+		newer += sp_str_eq(seen->containers[k].name, c->name);
+	return newer >= LIVES_KEPT && c->state == NODE_EXITED;
+}
+
+/* On a worker thread. */
+static void on_logs_job(sp_work *job)
+{
+	node_worker *w = job->arg;
+	sp_pod_files *f = w->agent->files;
+	for (size_t i = 0; i < w->seen.n_containers; i++) {
+		sp_str log = w->seen.containers[i].log_path;
+		if (is_surplus(&w->seen, i) && log.len != 0 && w->work_code == SP_OK)
+			w->work_code = f->remove_tree(f, log, &w->work_err);
+	}
+}
+
+static void on_logs(node_worker *w)
+{
+	if (w->work_code != SP_OK)
+		sp_log(w->agent->log, SP_LOG_WARN, "a log stays", SP_KS("pod", w->name), SP_KE(&w->work_err));
+	w->pruned(w);
+}
+
+static void on_removed(node_batch *b)
+{
+	node_worker *w = b->arg;
+	const node_batch_item *bad = node_batch_failed(b);
+	if (bad != NULL) { /* the next turn tries again */
+		sp_log(w->agent->log, SP_LOG_WARN, "a dead container stays", SP_KS("pod", w->name),
+		       SP_KS("err", bad->message));
+		w->pruned(w);
+		return;
+	}
+	node_worker_work(w, on_logs_job, on_logs);
+}
+
+void node_prune(node_worker *w, void (*then)(node_worker *w))
+{
+	sp_err err = {0};
+	size_t n = 0;
+	for (size_t i = 0; i < w->seen.n_containers; i++)
+		n += is_surplus(&w->seen, i);
+	w->pruned = then;
+	if (n == 0 ||
+	    node_batch_init(&w->batch, w->agent->cri, &w->scratch, n, on_removed, w, &err) != SP_OK) {
+		then(w);
+		return;
+	}
+	for (size_t i = 0; i < w->seen.n_containers; i++) {
+		if (is_surplus(&w->seen, i))
+			node_batch_add(
+				&w->batch, SP_CRI_REMOVE_CONTAINER,
+				&(sp_cri_remove_container_request){.container_id = w->seen.containers[i].id},
+				NODE_CALL_TIMEOUT_NS);
+	}
+}
