@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/cri_cleanup.h"
 #include "cli/flags.h"
 #include "host/host.h"
 #include "io/file.h"
@@ -25,6 +26,7 @@
 #define OPTIONS_BYTES 4096u
 
 typedef struct flags {
+	bool cleanup;
 	sp_str listen, root, run_dir, log_level, shim, unpack, oci_runtime, cgroup_root, stream_address;
 	sp_str bridge, if_prefix, pod_cidr, registry_config, namespace_;
 	int64_t mtu;
@@ -44,6 +46,7 @@ typedef struct process {
 	network_bridge_opts bridge_opts;
 	rt *runtime;
 	cri_server *server;
+	cri_cleanup *cleanup;
 	sp_signal_watch *term, *interrupt;
 	size_t n_open; /* parts that are still to be closed */
 	bool stopping, failed;
@@ -192,12 +195,32 @@ static void on_stop(void *arg, int signal)
 
 /* ---- the beginning ---- */
 
+static void on_cleaned_up(void *arg, size_t n_pods, const sp_err *err)
+{
+	process *p = arg;
+	p->failed = err != NULL;
+	if (err != NULL)
+		sp_log(p->log, SP_LOG_ERROR, "not everything could be removed", SP_KE(err));
+	else
+		sp_log(p->log, SP_LOG_INFO, "everything is removed", SP_KU("pods", n_pods));
+	on_stop(p, SIGTERM);
+}
+
 static void on_recovered(void *arg)
 {
 	process *p = arg;
 	sp_err err;
 	if (p->stopping)
 		return;
+	if (p->f.cleanup) {
+		const cri_cleanup_opts o = {.cri = rt_cri(p->runtime),
+					    .host = p->host,
+					    .bridge = p->f.bridge,
+					    .done = on_cleaned_up,
+					    .arg = p};
+		cri_cleanup_start(&o, &p->cleanup);
+		return;
+	}
 	if (cri_server_new(p->world, rt_cri(p->runtime), SP_CONCAT(&p->arena, SP_STR("unix:"), p->f.listen),
 			   &p->server, &err) != SP_OK) {
 		sp_log(p->log, SP_LOG_ERROR, "the socket can't be served", SP_KE(&err));
@@ -300,6 +323,7 @@ static void finish(process *p)
 	sp_signal_watch_free(p->term);
 	sp_signal_watch_free(p->interrupt);
 	cri_server_free(p->server);
+	cri_cleanup_free(p->cleanup);
 	rt_free(p->runtime);
 	network_bridge_free(p->network);
 	rt_host_client_free(p->host);
@@ -340,6 +364,7 @@ int cli_cri(int argc, char **argv)
 		      .namespace_ = SP_STR("k8s.io")};
 	const cli_flag table[] = {
 		{"bridge", CLI_STR, &p.f.bridge, "bridge of the pod network"},
+		{"cleanup", CLI_BOOL, &p.f.cleanup, "stop and remove every pod and the pod network, and end"},
 		{"cgroup-root", CLI_STR, &p.f.cgroup_root, "cgroup of pods that name no parent"},
 		{"interface-prefix", CLI_STR, &p.f.if_prefix,
 		 "first characters of pods' interfaces on the host"},

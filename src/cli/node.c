@@ -2,9 +2,6 @@
 /* sampan node: the node agent as a process of its own, against any Kubernetes API and any CRI runtime. */
 #include "node/agent.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +12,7 @@
 #include "base/num.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/host_names.h"
 #include "client/call.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
@@ -87,45 +85,6 @@ static void on_stop(void *arg, int signal)
 }
 
 /* ---- the beginning ---- */
-
-/* The first address of an interface that is up and no loopback; IPv4 before IPv6. */
-static sp_str own_address(sp_arena *a)
-{
-	struct ifaddrs *all;
-	char text[INET6_ADDRSTRLEN] = "";
-	if (getifaddrs(&all) != 0)
-		return SP_STR("127.0.0.1");
-	for (int family = AF_INET; text[0] == '\0'; family = AF_INET6) {
-		for (const struct ifaddrs *i = all; i != NULL && text[0] == '\0'; i = i->ifa_next) {
-			const void *address;
-			if (i->ifa_addr == NULL || i->ifa_addr->sa_family != family ||
-			    (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0)
-				continue;
-			if (family == AF_INET)
-				address = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
-			else
-				address =
-					&((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr;
-			(void)inet_ntop(family, address, text, sizeof text);
-		}
-		if (family == AF_INET6)
-			break;
-	}
-	freeifaddrs(all);
-	return text[0] == '\0' ? SP_STR("127.0.0.1") : sp_arena_try_dup(a, sp_str_c(text));
-}
-
-static sp_str own_name(sp_arena *a)
-{
-	char name[256] = "";
-	if (gethostname(name, sizeof name - 1) != 0)
-		return (sp_str){NULL, 0};
-	for (char *c = name; *c != '\0'; c++) {
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c - 'A' + 'a');
-	}
-	return sp_arena_try_dup(a, sp_str_c(name));
-}
 
 static sp_code open_client(process *p, sp_err *err)
 {
@@ -211,8 +170,8 @@ static sp_code open_agent(process *p, sp_err *err)
 		n_dns++;
 	}
 	SP_TRY(node_cri_client_new(p->world, p->f.endpoint, &p->cri, err));
-	sp_str name = p->f.node_name.len != 0 ? p->f.node_name : own_name(&p->arena);
-	sp_str ip = p->f.node_ip.len != 0 ? p->f.node_ip : own_address(&p->arena);
+	sp_str name = p->f.node_name.len != 0 ? p->f.node_name : cli_host_name(&p->arena);
+	sp_str ip = p->f.node_ip.len != 0 ? p->f.node_ip : cli_host_address(&p->arena);
 	const node_agent_opts opts = {.world = p->world,
 				      .log = p->log,
 				      .client = p->client,
