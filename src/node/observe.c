@@ -87,8 +87,10 @@ static sp_str log_words(sp_arena *a, sp_str text)
 			line = text;
 			text.len = 0;
 		}
-		if (!sp_str_cut(&line, ' ', &part) || !sp_str_cut(&line, ' ', &part) ||
-		    !sp_str_cut(&line, ' ', &part))
+		bool whole = true; /* time, stream, tag: `part` is the tag */
+		for (unsigned field = 0; field < 3 && whole; field++)
+			whole = sp_str_cut(&line, ' ', &part);
+		if (!whole)
 			continue;
 		(void)sp_buf_str(&out, line);
 		if (sp_str_starts(part, SP_STR("F")))
