@@ -43,6 +43,7 @@ typedef struct party {
 typedef struct rig {
 	world w; /* writers and the truth */
 	party parties[N_HOSTS];
+	size_t n_expired; /* times that history was gone */
 } rig;
 
 static const char *const selector_raw[SELECTORS] = {"", "tier=web", "tier!=web", "tier in (web,db)"};
@@ -286,6 +287,7 @@ static void judge(rig *r, bool over)
 		n_looks += f->n_looks;
 		sum.n_streams += s.n_streams;
 		sum.n_watches += s.n_watches;
+		r->n_expired += s.n_expired;
 		sum.n_events += s.n_events;
 		T_TRUE(f->party->synced);
 	}
@@ -295,7 +297,19 @@ static void judge(rig *r, bool over)
 	T_TRUE(sum.n_events > 20);
 }
 
-static void run(const sp_sim_opts *o, unsigned n_restarts)
+/* Half of the hosts are cut off for longer than history is kept. */
+static void cut_off(rig *r)
+{
+	world *w = &r->w;
+	sp_sim_run_until(w->api.sim, sp_sim_now_ns(w->api.sim) + 3 * SECOND);
+	for (unsigned i = 0; i < N_HOSTS / 2; i++)
+		sp_sim_part(w->clients[i].host, w->api.host);
+	sp_sim_run_until(w->api.sim, sp_sim_now_ns(w->api.sim) + 40 * SECOND);
+	for (unsigned i = 0; i < N_HOSTS / 2; i++)
+		sp_sim_heal(w->clients[i].host, w->api.host);
+}
+
+static void run(const sp_sim_opts *o, unsigned n_restarts, bool cut)
 {
 	const sp_store_mem_opts store = {.commit_ns = 3 * MS, .keep_ns = 5 * SECOND};
 	rig *r = sp_new(T_ARENA, rig, 1);
@@ -317,20 +331,23 @@ static void run(const sp_sim_opts *o, unsigned n_restarts)
 		if (!t_api_restart(&w->api, below(w, SECOND)))
 			return;
 	}
+	if (cut && !t_failed())
+		cut_off(r);
 	if (!t_failed())
 		judge(r, sp_sim_run(w->api.sim, is_over, r, END_NS));
+	T_TRUE(t_failed() || !cut || r->n_expired > 0);
 }
 
 SP_TEST(sim_informer, calm)
 {
-	run(&(sp_sim_opts){.seed = t_random()}, 0);
+	run(&(sp_sim_opts){.seed = t_random()}, 0, false);
 }
 
 SP_TEST(sim_informer, faults)
 {
 	sp_sim_opts o = sp_sim_opts_chaos(t_random(), false);
 	o.faults.until_ns = FAULTS_NS;
-	run(&o, 0);
+	run(&o, 0, false);
 }
 
 /* Whatever the client may do otherwise now and then, it does: pages, short watches. */
@@ -339,10 +356,16 @@ SP_TEST(sim_informer, faults_and_whims)
 	sp_sim_opts o = sp_sim_opts_chaos(t_random(), false);
 	o.faults.until_ns = FAULTS_NS;
 	o.faults.buggify_ppm = 1000000;
-	run(&o, 0);
+	run(&o, 0, false);
 }
 
 SP_TEST(sim_informer, restarts)
 {
-	run(&(sp_sim_opts){.seed = t_random(), .faults = {.buggify_ppm = 1000000, .until_ns = FAULTS_NS}}, 6);
+	run(&(sp_sim_opts){.seed = t_random(), .faults = {.buggify_ppm = 1000000, .until_ns = FAULTS_NS}}, 6,
+	    false);
+}
+
+SP_TEST(sim_informer, forgotten_history)
+{
+	run(&(sp_sim_opts){.seed = t_random()}, 0, true);
 }
