@@ -202,7 +202,7 @@ static sp_code address_of(sp_str endpoint, sp_str *ret_path, sp_err *err)
 sp_code node_cri_client_new(sp_world *w, sp_str endpoint, sp_cri **ret, sp_err *err)
 {
 	sp_http_client_opts opts = {.connector = &sp_http_connector_plain};
-	sp_str path;
+	sp_str path = {NULL, 0};
 	SP_TRY(address_of(endpoint, &path, err));
 	cri_client *c = SP_NEW(cri_client);
 	c->base = (sp_cri){.call = cri_call,
