@@ -49,7 +49,7 @@ static void on_rules_removed(sp_host_call *call, const void *response, const sp_
 	cri_cleanup *c = call->arg;
 	const sp_host_link_remove m = {.host_if = c->o.bridge};
 	(void)response;
-	if (err != NULL)
+	if (err != NULL && err->code != SP_ENOTFOUND) /* no bridge: nothing was there */
 		note(c, SP_STR("rules of the pod network"), sp_str_c(err->msg));
 	c->host_call = (sp_host_call){.done = on_link_removed, .arg = c};
 	c->o.host->call(c->o.host, SP_HOST_LINK_REMOVE, &m, &c->host_call);
@@ -60,7 +60,7 @@ static void remove_network(cri_cleanup *c)
 	sp_str rules = sp_arena_printf(&c->arena,
 				       "add table ip sampan-" SP_FMT "\ndelete table ip sampan-" SP_FMT "\n",
 				       SP_ARG(c->o.bridge), SP_ARG(c->o.bridge));
-	const sp_host_ports m = {.ruleset = rules};
+	const sp_host_ports m = {.bridge = c->o.bridge, .ruleset = rules};
 	c->host_call = (sp_host_call){.done = on_rules_removed, .arg = c};
 	c->o.host->call(c->o.host, SP_HOST_PORTS, &m, &c->host_call);
 }

@@ -13,6 +13,7 @@
 #include "cli/flags.h"
 #include "cli/leftovers.h"
 #include "cli/running.h"
+#include "io/file.h"
 #include "io/uv/uv.h"
 
 /* The pidfd is opened before the signal, so the number cannot mean another process in between. */
@@ -65,6 +66,9 @@ static sp_code clean_up(sp_world *w, sp_arena *a, sp_str data_dir, sp_str run_di
 			     "--log-level=warn",
 			     NULL};
 	static const char *const proxy[] = {"service-proxy", "--cleanup", NULL};
+	sp_stat st;
+	if (sp_path_stat(w, SP_CONCAT(a, data_dir, SP_STR("/state")), &st, NULL) != SP_OK)
+		return SP_OK; /* there never was a pod */
 	SP_TRY(run(cri, err));
 	SP_TRY(run(proxy, err));
 	SP_TRY(cli_unmount_below(w, a, SP_CONCAT(a, data_dir, SP_STR("/node")), err));

@@ -2,7 +2,7 @@
 /*
  * The seam between whoever runs pods and a container runtime: CRI runtime.v1 as one struct of function
  * pointers. The runtime in this process implements it (runtime/), and so does the client of any CRI socket
- * (client/cri.h); the node agent cannot tell which it has. Messages are structs with tables for
+ * (node/cri_client.h); the node agent cannot tell which it has. Messages are structs with tables for
  * base/pb_struct.h. U: kubernetes/cri-api pkg/apis/runtime/v1/api.proto.
  *
  * Left out: Windows, and the Stream… forms of the lists (new in 1.36; callers fall back to the lists).
