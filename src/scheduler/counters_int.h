@@ -27,15 +27,24 @@ static inline void *sched_str_unconst(sp_str s)
 		grown_ != NULL;                                                                            \
 	})
 
+/* The same of an array of pointers. */
+#define sched_grow_pointers(array_, old_, new_)                                                             \
+	({                                                                                                  \
+		void *grown_ = sp_try_realloc(*(array_), sizeof(void *) * (old_), sizeof(void *) * (new_)); \
+		if (grown_ != NULL)                                                                         \
+			*(array_) = grown_;                                                                 \
+		grown_ != NULL;                                                                             \
+	})
+
 /* One more element at the end of a vector of pointers. False: no memory. */
-#define sched_push(array_, n_, cap_, item_)                                     \
-	({                                                                      \
-		bool ok_ = true;                                                \
-		if (*(n_) == *(cap_)) {                                         \
-			ok_ = sched_grow_array(array_, *(cap_), *(cap_)*2 + 4); \
-			*(cap_) = ok_ ? *(cap_)*2 + 4 : *(cap_);                \
-		}                                                               \
-		if (ok_)                                                        \
-			(*(array_))[(*(n_))++] = (item_);                       \
-		ok_;                                                            \
+#define sched_push(array_, n_, cap_, item_)                                        \
+	({                                                                         \
+		bool ok_ = true;                                                   \
+		if (*(n_) == *(cap_)) {                                            \
+			ok_ = sched_grow_pointers(array_, *(cap_), *(cap_)*2 + 4); \
+			*(cap_) = ok_ ? *(cap_)*2 + 4 : *(cap_);                   \
+		}                                                                  \
+		if (ok_)                                                           \
+			(*(array_))[(*(n_))++] = (item_);                          \
+		ok_;                                                               \
 	})

@@ -121,10 +121,10 @@ void sched_cycle_done(sched_cycle *c);
 
 /*
  * Decides one pod up to the scores. SP_OK also when it fits nowhere: n_feasible is 0, and preenqueue,
- * prefilter or sched_cycle_status say why. With `score_all` scores are computed even for a single feasible
+ * prefilter or sched_cycle_status say why. With `score_always` scores are computed even for a single feasible
  * node and for one chosen by nomination. SP_ENOMEM; SP_EINVAL for a pod whose rules cannot be counted.
  */
-sp_code sched_cycle_run(sched_cycle *c, const sched_pod *pod, bool score_all) SP_MUST_USE;
+sp_code sched_cycle_run(sched_cycle *c, const sched_pod *pod, bool score_always) SP_MUST_USE;
 
 /* Why a node that is not feasible was turned down; *ret is valid until the next run. */
 void sched_cycle_status(sched_cycle *c, uint32_t slot, sched_status *ret);

@@ -77,7 +77,7 @@ static sp_code grow_table(sched_state *st)
 			return SP_ENOMEM;
 	}
 	if (!sched_grow_array(&t->n_pods, old, cap) || !sched_grow_array(&t->taint_class, old, cap) ||
-	    !sched_grow_array(&t->nodes, old, cap) || !sched_grow_array(&st->free_slots, old, cap) ||
+	    !sched_grow_pointers(&t->nodes, old, cap) || !sched_grow_array(&st->free_slots, old, cap) ||
 	    !grow_bits(&t->present, old, cap) || !grow_bits(&t->unschedulable, old, cap) ||
 	    !grow_bits(&t->has_nominated, old, cap))
 		return SP_ENOMEM;
@@ -141,7 +141,7 @@ static sp_code taints_number(sched_state *st, sched_taint_class *tc)
 		id++;
 	if (id >= st->cap_taint_classes) {
 		uint32_t cap = st->cap_taint_classes * 2 + 8;
-		if (!sched_grow_array(&st->taint_class_by_id, st->cap_taint_classes, cap))
+		if (!sched_grow_pointers(&st->taint_class_by_id, st->cap_taint_classes, cap))
 			return SP_ENOMEM;
 		st->cap_taint_classes = cap;
 	}
@@ -241,6 +241,18 @@ static void images_leave(sched_state *st, sched_node *node)
 	node->n_images = 0;
 }
 
+static bool add_slot(sched_image *image, uint32_t slot)
+{
+	if (image->n == image->cap) {
+		uint32_t cap = image->cap * 2 + 4;
+		if (!sched_grow_array(&image->slots, image->cap, cap))
+			return false;
+		image->cap = cap;
+	}
+	image->slots[image->n++] = slot;
+	return true;
+}
+
 /* The size is the one of the node that brought the image first, as upstream keeps it. */
 static sp_code images_enter(sched_state *st, sched_node *node, yyjson_val *list)
 {
@@ -262,7 +274,7 @@ static sp_code images_enter(sched_state *st, sched_node *node, yyjson_val *list)
 			SP_TRY(image_get(st, sp_json_str(name), size, &image));
 			if (image->n > 0 && image->slots[image->n - 1] == node->slot)
 				continue; /* twice on this node */
-			if (!sched_push(&image->slots, &image->n, &image->cap, node->slot)) {
+			if (!add_slot(image, node->slot)) {
 				image_drop(st, image, UINT32_MAX);
 				return SP_ENOMEM;
 			}

@@ -143,12 +143,12 @@ static void ports_rebuild(sched_node *node)
 /* Room for the ports of one more pod. */
 static sp_code ports_reserve(sched_node *node, const sched_spec *s)
 {
-	uint32_t need = node->n_ports + (uint32_t)s->n_ports;
+	uint32_t need = node->n_ports + (uint32_t)s->n_ports, cap = need * 2;
 	if (need <= node->cap_ports)
 		return SP_OK;
-	if (!sched_grow_array(&node->ports, node->cap_ports, need * 2))
+	if (!sched_grow_array(&node->ports, node->cap_ports, cap))
 		return SP_ENOMEM;
-	node->cap_ports = need * 2;
+	node->cap_ports = cap;
 	return SP_OK;
 }
 

@@ -99,7 +99,7 @@ static sp_code choose_victims(dry_run *d, const sched_pod **lower, size_t n, sch
 	size_t n_violating = 0;
 	if (violates == NULL)
 		return SP_ENOMEM;
-	qsort(lower, n, sizeof *lower, by_importance);
+	qsort(lower, n, sizeof(void *), by_importance);
 	SP_TRY(find_violations(d->c, lower, n, violates));
 	for (int violating = 1; violating >= 0; violating--) {
 		for (size_t i = 0; i < n; i++) {
@@ -112,7 +112,7 @@ static sp_code choose_victims(dry_run *d, const sched_pod **lower, size_t n, sch
 		}
 	}
 	if (n_violating != 0 && n_violating != n)
-		qsort(d->victims, d->n_victims, sizeof *d->victims, by_importance);
+		qsort(d->victims, d->n_victims, sizeof(void *), by_importance);
 	ret->victims = d->victims;
 	ret->n_victims = d->n_victims;
 	return SP_OK;

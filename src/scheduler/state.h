@@ -148,11 +148,11 @@ sched_state *sched_state_new(void) SP_MUST_USE; /* NULL: no memory */
 void sched_state_free(sched_state *st);
 
 /* Adds or replaces. */
-sp_code sched_put_node(sched_state *st, yyjson_val *node, sp_err *err) SP_MUST_USE;
+sp_code sched_put_node(sched_state *st, yyjson_val *object, sp_err *err) SP_MUST_USE;
 void sched_remove_node(sched_state *st, sp_str name);
-sp_code sched_put_namespace(sched_state *st, yyjson_val *ns, sp_err *err) SP_MUST_USE;
+sp_code sched_put_namespace(sched_state *st, yyjson_val *object, sp_err *err) SP_MUST_USE;
 sp_code sched_remove_namespace(sched_state *st, sp_str name) SP_MUST_USE;
-sp_code sched_put_budget(sched_state *st, yyjson_val *pdb, sp_err *err) SP_MUST_USE;
+sp_code sched_put_budget(sched_state *st, yyjson_val *object, sp_err *err) SP_MUST_USE;
 void sched_remove_budget(sched_state *st, sp_str ns, sp_str name);
 sp_code sched_put_source(sched_state *st, sched_source_kind kind, yyjson_val *object,
 			 sp_err *err) SP_MUST_USE;
@@ -163,7 +163,7 @@ void sched_remove_source(sched_state *st, sched_source_kind kind, sp_str ns, sp_
  * the pod of the same key: a bound one takes its place on its node, a pending one with a nomination holds
  * room there.
  */
-sp_code sched_pod_make(sched_state *st, yyjson_val *pod, sched_pod **ret, sp_err *err) SP_MUST_USE;
+sp_code sched_pod_make(sched_state *st, yyjson_val *object, sched_pod **ret, sp_err *err) SP_MUST_USE;
 void sched_pod_free(sched_state *st, sched_pod *pod);
 sp_code sched_put_pod(sched_state *st, sched_pod *pod) SP_MUST_USE;
 void sched_remove_pod(sched_state *st, sp_str key);
