@@ -40,7 +40,7 @@ static void must(bool ok, const char *what)
 
 static SP_PRINTF(1, 2) bool run(const char *fmt, ...)
 {
-	char command[1024];
+	char command[4096];
 	va_list args;
 	va_start(args, fmt);
 	(void)vsnprintf(command, sizeof command, fmt, args);
@@ -50,14 +50,15 @@ static SP_PRINTF(1, 2) bool run(const char *fmt, ...)
 
 /* ---- the image ---- */
 
+/* Pieces that were there before, and others that are new. */
 static void fill(char *bytes, size_t n, uint64_t *seed)
 {
 	for (size_t i = 0; i < n;) {
 		*seed = *seed * 6364136223846793005u + 1442695040888963407u;
-		size_t run_length = 8 + (*seed >> 58), from = (*seed >> 33) % (i + 1);
-		for (size_t k = 0; k < run_length && i < n; k++, i++)
-			bytes[i] = i > 64 && (*seed & 0x10000) != 0 ? bytes[from + k % (i - from)]
-								    : (char)(*seed >> (k % 48));
+		size_t piece = 8 + (*seed >> 58), back = i > 64 ? 1 + (*seed >> 33) % i : 0;
+		bool old = back > 0 && (*seed & 0x10000) != 0;
+		for (size_t k = 0; k < piece && i < n; k++, i++)
+			bytes[i] = old ? bytes[i - back] : (char)(*seed >> (k % 48));
 	}
 }
 
@@ -231,6 +232,7 @@ int main(void)
 		double peer = theirs(getenv("PEER_CONTAINERD"));
 		print(codings[i].coding, "import_and_unpack", import + unpack, peer);
 		print(codings[i].coding, "unpack", unpack, 0);
+		(void)fflush(stdout);
 	}
 	(void)run("rm -rf %s", dir);
 	return 0;
