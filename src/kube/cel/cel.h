@@ -49,9 +49,9 @@ typedef struct sp_cel_field {
 } sp_cel_field;
 
 enum {
-	SP_CEL_T_NULLABLE = 1u << 0, /* takes null as well: "wrapper(int)" */
-	SP_CEL_T_ANY_FIELD =
-		1u << 1, /* STRUCT: every field name is known and dyn (Object of mutating policies) */
+	SP_CEL_T_NULLABLE = 1u << 0,  /* takes null as well: "wrapper(int)" */
+	SP_CEL_T_ANY_FIELD = 1u << 1, /* STRUCT: every field is known and dyn (Object of mutating policies) */
+	SP_CEL_T_ROOT_ = 1u << 2,     /* STRUCT by schema: of a resource (the engine's) */
 };
 
 struct sp_cel_type {
@@ -169,6 +169,9 @@ typedef struct sp_cel_issues {
 	/* All of them as cel-go prints them: "ERROR: <input>:1:5: undeclared reference to 'x' (in container
 	 * '')\n | …", joined by line feeds. Upstream's messages begin with "compilation failed: ". */
 	sp_str text;
+	/* No complaint, but a constant part of the expression fails when it is evaluated: `text` is why.
+	 * Upstream's messages begin with "program instantiation failed: ". */
+	bool instantiation;
 } sp_cel_issues;
 
 #define SP_CEL_SOURCE_RUNES_MAX 100000u
@@ -372,11 +375,19 @@ typedef struct sp_cel_binding {
 	void *arg;
 } sp_cel_binding;
 
+/* Named time zones ("Europe/Berlin"): the engine reads no files. NULL of a zone: unknown. */
+struct sp_zone;
+typedef struct sp_cel_zones {
+	const struct sp_zone *(*find)(void *arg, sp_str name); /* kube/kinds/zone.h */
+	void *arg;
+} sp_cel_zones;
+
 /* Of the caller; zero it, then set the first part. May be used for one evaluation after another. */
 struct sp_cel_run {
 	sp_arena *arena;                /* all memory of the evaluation; its ceiling bounds it */
 	const sp_cel_binding *bindings; /* one per variable of the program, in its order */
 	uint64_t cost_limit;            /* 0: none */
+	const sp_cel_zones *zones;      /* NULL: only UTC and offsets */
 
 	uint64_t cost; /* set by sp_cel_eval: of this evaluation, also of a failed one */
 	sp_str error;  /* set with any code but SP_OK: upstream's text, in the arena or constant */
