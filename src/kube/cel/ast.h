@@ -73,6 +73,8 @@ typedef struct cel_compiler {
 	bool *used; /* by variable */
 } cel_compiler;
 
+/* Nodes that one pass visits: optMap doubles its target, so nested ones grow beyond their text. */
+#define CEL_VISITS_MAX 200000u
 #define CEL_ISSUES_MAX 100u
 
 /* Reports at a byte of the source. */

@@ -2,9 +2,6 @@
 /* Types of all nodes and what their names refer to. U: cel-go checker/checker.go */
 #include "kube/cel/ast.h"
 
-/* Nodes that one check visits: optMap doubles its target, so nested ones grow beyond their text. */
-#define VISITS_MAX 200000u
-
 typedef struct cel_scope {
 	struct cel_scope *outer;
 	sp_str name;
@@ -185,17 +182,13 @@ static const sp_cel_type *unwrapped(cel_compiler *c, const cel_node *e, const sp
 	return t;
 }
 
-static const sp_cel_type *join(cel_compiler *c, const cel_node *e, const sp_cel_type *before,
-			       const sp_cel_type *now)
+static const sp_cel_type *join(cel_compiler *c, const sp_cel_type *before, const sp_cel_type *now)
 {
 	if (before == NULL)
 		return now;
 	if (cel_assignable(c, before, now))
 		return cel_most_general(before, now);
-	if ((c->env->rules & SP_CEL_HOMOGENEOUS) == 0)
-		return &sp_cel_dyn;
-	mismatch(c, e, before, now);
-	return &cel_t_error;
+	return &sp_cel_dyn;
 }
 
 static void made(cel_compiler *c, cel_node *e, const sp_cel_type *t)
@@ -213,7 +206,7 @@ static void check_list(cel_compiler *c, cel_node *e)
 		const sp_cel_type *t = e->args[i]->type;
 		if (e->optional != NULL && e->optional[i])
 			t = unwrapped(c, e->args[i], t);
-		elem = join(c, e->args[i], elem, t);
+		elem = join(c, elem, t);
 	}
 	made(c, e, sp_cel_list_of(c->arena, elem == NULL ? cel_type_var(c) : elem));
 }
@@ -224,12 +217,12 @@ static void check_map(cel_compiler *c, cel_node *e)
 	for (uint32_t i = 0; i < e->n; i += 2) {
 		cel_node *k = e->args[i], *v = e->args[i + 1];
 		cel_check_node(c, k);
-		key = join(c, k, key, k->type);
+		key = join(c, key, k->type);
 		cel_check_node(c, v);
 		const sp_cel_type *t = v->type;
 		if (e->optional != NULL && e->optional[i / 2])
 			t = unwrapped(c, v, t);
-		value = join(c, v, value, t);
+		value = join(c, value, t);
 	}
 	made(c, e,
 	     sp_cel_map_of(c->arena, key == NULL ? cel_type_var(c) : key,
@@ -350,7 +343,7 @@ static const sp_cel_type *literal_type(sp_cel_val v)
 
 void cel_check_node(cel_compiler *c, cel_node *e)
 {
-	if (c->no_memory || ++c->n_visits > VISITS_MAX) {
+	if (c->no_memory || ++c->n_visits > CEL_VISITS_MAX) {
 		c->no_memory = true;
 		e->type = &cel_t_error;
 		return;
@@ -389,7 +382,7 @@ void cel_check_node(cel_compiler *c, cel_node *e)
 /* Replaces variables in the types of all nodes. Shared nodes are met twice, which changes nothing. */
 static void finish(cel_compiler *c, cel_node *e)
 {
-	if (e == NULL || e->type == NULL || c->no_memory || ++c->n_visits > 2 * VISITS_MAX)
+	if (e == NULL || e->type == NULL || c->no_memory || ++c->n_visits > 2 * CEL_VISITS_MAX)
 		return;
 	e->type = cel_substitute(c, e->type, true);
 	finish(c, e->target);

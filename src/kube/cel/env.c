@@ -92,7 +92,7 @@ static const struct {
 	{&sp_cel_timestamp, 0},
 	{&cel_t_type, 0},
 	{&sp_cel_uint, 0},
-	{&cel_t_optional_dyn, SP_CEL_LIB_OPTIONAL},
+	{&cel_t_optional, SP_CEL_LIB_OPTIONAL},
 	{&sp_cel_json_patch_type, SP_CEL_LIB_JSONPATCH},
 	{&cel_t_ip, SP_CEL_LIB_K8S},
 	{&cel_t_cidr, SP_CEL_LIB_K8S},

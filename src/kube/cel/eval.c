@@ -19,6 +19,14 @@ static sp_cel_val slot_value(cel_ctx *c, uint32_t i)
 
 /* ---- qualifiers ---- */
 
+static sp_cel_val bad_index(cel_ctx *c, sp_cel_val key)
+{
+	SP_AUTO_BUF shown;
+	sp_buf_init(&shown, 4096);
+	cel_show(c, &shown, key);
+	return cel_errorf(c, "unsupported index value " SP_FMT " in list", SP_ARG(sp_buf_view(&shown)));
+}
+
 static cel_found in_list(cel_ctx *c, sp_cel_val list, sp_cel_val key, sp_cel_val *ret)
 {
 	int64_t i = 0;
@@ -33,7 +41,7 @@ static cel_found in_list(cel_ctx *c, sp_cel_val list, sp_cel_val key, sp_cel_val
 	case SP_CEL_DOUBLE:
 		if (cel_f64_to_i64(key.d, &i) && (double)i == key.d)
 			break;
-		*ret = cel_error_val(c, "unsupported index value ", key);
+		*ret = bad_index(c, key);
 		return CEL_FAILED;
 	default:
 		*ret = cel_errorf(c, "unsupported index type '" SP_FMT "' in list",
@@ -293,11 +301,13 @@ static sp_cel_val eval_list(cel_ctx *c, const cel_op *op)
 		sp_cel_val v = cel_eval_op(c, op->args[i]);
 		taken t = cel_is_err(v) ? FAILED : take(c, op, i, NULL, &v);
 		if (t == FAILED || c->abort != SP_OK)
-			return v;
-		if (t == TAKEN && !cel_list_append(c, &list, v))
-			return cel_oom(c);
+			list = v;
+		else if (t == TAKEN)
+			(void)cel_list_append(c, &list, v);
+		if (t == FAILED || c->abort != SP_OK)
+			break;
 	}
-	cel_charge(c, 10);
+	cel_charge(c, 10); /* also when an element failed */
 	return list;
 }
 
@@ -307,7 +317,7 @@ static bool can_be_key(sp_cel_val k)
 	       k.kind == SP_CEL_BOOL || k.kind == SP_CEL_DOUBLE;
 }
 
-static sp_cel_val eval_map(cel_ctx *c, const cel_op *op)
+static sp_cel_val make_map(cel_ctx *c, const cel_op *op)
 {
 	sp_cel_val map = cel_map_new(c, op->n / 2);
 	for (uint32_t i = 0; i < op->n && !cel_is_err(map); i += 2) {
@@ -323,11 +333,10 @@ static sp_cel_val eval_map(cel_ctx *c, const cel_op *op)
 		if (t == TAKEN && !cel_map_set(c, &map, k, v))
 			return cel_oom(c);
 	}
-	cel_charge(c, 30);
 	return map;
 }
 
-static sp_cel_val eval_struct(cel_ctx *c, const cel_op *op)
+static sp_cel_val make_struct(cel_ctx *c, const cel_op *op)
 {
 	cel_object *o = sp_try_new(c->arena, cel_object, 1);
 	sp_str *names = sp_try_new(c->arena, sp_str, op->n + 1);
@@ -354,8 +363,14 @@ static sp_cel_val eval_struct(cel_ctx *c, const cel_op *op)
 		names[o->n] = op->fields[i];
 		values[o->n++] = v;
 	}
-	cel_charge(c, 40);
 	return (sp_cel_val){.kind = SP_CEL_STRUCT, .ptr = o};
+}
+
+/* Constructors are charged also when they fail. */
+static sp_cel_val charged(cel_ctx *c, sp_cel_val v, uint64_t cost)
+{
+	cel_charge(c, cost);
+	return v;
 }
 
 /* ---- comprehensions ---- */
@@ -432,9 +447,9 @@ sp_cel_val cel_eval_op(cel_ctx *c, const cel_op *op)
 	case CEL_OP_LIST:
 		return eval_list(c, op);
 	case CEL_OP_MAP:
-		return eval_map(c, op);
+		return charged(c, make_map(c, op), 30);
 	case CEL_OP_STRUCT:
-		return eval_struct(c, op);
+		return charged(c, make_struct(c, op), 40);
 	case CEL_OP_OR_ELSE:
 		return eval_or_else(c, op);
 	case CEL_OP_IN_SET:

@@ -42,7 +42,7 @@ void cel_issue_str(cel_compiler *c, uint32_t at, sp_str text)
 	}
 	sp_cel_issue *it = &c->issues[c->n_issues++];
 	place(c->source, at, &it->line, &it->column);
-	it->column++;
+	it->column += c->source.len > 0; /* upstream points before a text that is empty */
 	it->text = sp_arena_try_dup(c->arena, text);
 	c->no_memory |= it->text.len != text.len;
 }
@@ -86,7 +86,7 @@ static void snippet(sp_buf *out, sp_str source, const sp_cel_issue *it)
 			rest = (sp_str){NULL, 0};
 		}
 	}
-	if (line.len > SNIPPET_BYTES_MAX)
+	if (line.len > SNIPPET_BYTES_MAX || source.len == 0)
 		return;
 	(void)sp_buf_str(out, SP_STR("\n | "));
 	for (size_t i = 0; i < line.len; i++)

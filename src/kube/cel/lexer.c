@@ -104,6 +104,18 @@ static size_t escape(sp_str s, size_t i)
 	return octal ? 4 : 0;
 }
 
+/* Bytes of an escape sequence that are right, as far as they go. */
+static size_t escape_prefix(sp_str s, size_t i)
+{
+	char c = at_byte(s, i + 1);
+	size_t n = c == 'x' || c == 'X' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0, k = 0;
+	if (c >= '0' && c <= '3')
+		return at_byte(s, i + 2) >= '0' && at_byte(s, i + 2) <= '7' ? 3 : 2;
+	while (k < n && is_hex(at_byte(s, i + 2 + k)))
+		k++;
+	return n == 0 ? 1 : 2 + k;
+}
+
 /* A text in quotes at i, after its prefixes; false: it has no end (then *at is where it broke off). */
 static bool quoted(sp_str s, size_t i, bool raw, size_t *at)
 {
@@ -119,8 +131,10 @@ static bool quoted(sp_str s, size_t i, bool raw, size_t *at)
 		if (!triple && (c == '\n' || c == '\r'))
 			break;
 		size_t n = c == '\\' && !raw ? escape(s, k) : 1;
-		if (n == 0)
+		if (n == 0) {
+			k += escape_prefix(s, k);
 			break;
+		}
 		k += n;
 	}
 	/* An empty text may stand before something else: '' and then a third quote. */
@@ -176,6 +190,14 @@ static cel_token quoted_ident(sp_str s, size_t i)
 	return token(s, fine ? CEL_T_QUOTED_IDENT : CEL_T_ERROR, i, fine ? k + 1 : i + 1);
 }
 
+/* What no token begins with: as far as it could have become one, and the character that was in the way. */
+static cel_token bad_token(sp_str s, size_t from, size_t to)
+{
+	uint32_t rune;
+	size_t end = to < s.len ? to + sp_utf8_decode(sp_str_sub(s, to, s.len), &rune) : s.len;
+	return token(s, CEL_T_ERROR, from, end);
+}
+
 cel_token cel_lex(sp_str s, uint32_t at)
 {
 	size_t i = skip(s, at), end = i;
@@ -185,7 +207,7 @@ cel_token cel_lex(sp_str s, uint32_t at)
 	int prefix = text_prefix(s, i, &bytes, &raw);
 	if (prefix >= 0) {
 		bool fine = quoted(s, i + (size_t)prefix, raw, &end);
-		return token(s, !fine ? CEL_T_ERROR : bytes ? CEL_T_BYTES : CEL_T_STRING, i, end);
+		return fine ? token(s, bytes ? CEL_T_BYTES : CEL_T_STRING, i, end) : bad_token(s, i, end);
 	}
 	if (is_letter(s.ptr[i])) {
 		while (is_letter(at_byte(s, end)) || is_digit(at_byte(s, end)))
@@ -204,6 +226,5 @@ cel_token cel_lex(sp_str s, uint32_t at)
 	size_t n = op_len(s, i);
 	if (n > 0)
 		return token(s, CEL_T_OP, i, i + n);
-	uint32_t rune;
-	return token(s, CEL_T_ERROR, i, i + sp_utf8_decode(sp_str_sub(s, i, s.len), &rune));
+	return bad_token(s, i, i + (s.ptr[i] == '&' || s.ptr[i] == '|' || s.ptr[i] == '='));
 }

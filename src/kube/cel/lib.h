@@ -114,8 +114,8 @@ static inline unsigned cel_overload_n_args(const cel_overload *o)
 }
 
 /* Constant types that tables name. */
-extern const sp_cel_type cel_t_type, cel_t_error, cel_t_a, cel_t_b, cel_t_c, cel_t_list_a, cel_t_list_b,
-	cel_t_list_list_a, cel_t_map_ab, cel_t_map_ac, cel_t_optional_a, cel_t_optional_b,
+extern const sp_cel_type cel_t_optional, cel_t_type, cel_t_error, cel_t_a, cel_t_b, cel_t_c, cel_t_list_a,
+	cel_t_list_b, cel_t_list_list_a, cel_t_map_ab, cel_t_map_ac, cel_t_optional_a, cel_t_optional_b,
 	cel_t_optional_list_a, cel_t_optional_map_ab, cel_t_type_a, cel_t_list_string, cel_t_list_int,
 	cel_t_list_uint, cel_t_list_double, cel_t_list_bool, cel_t_list_bytes, cel_t_list_timestamp,
 	cel_t_list_duration, cel_t_map_string_string_list, cel_t_optional_dyn;

@@ -38,7 +38,7 @@ static bool list(formatter *f, sp_cel_val v)
 	while (cel_iter_next(f->c, &it, &key, &e)) {
 		if (key.i > 0)
 			(void)sp_buf_str(&f->out, SP_STR(", "));
-		if (!value(f, e, true))
+		if (!value(f, e, f->localized))
 			return false;
 	}
 	(void)sp_buf_char(&f->out, ']');
@@ -60,7 +60,7 @@ static bool part(formatter *f, sp_cel_val v, sp_str *ret)
 {
 	formatter sub = {.c = f->c, .localized = f->localized};
 	sp_buf_init(&sub.out, CEL_TEXT_BYTES_MAX);
-	bool fine = value(&sub, v, true);
+	bool fine = value(&sub, v, f->localized);
 	f->error = sub.error;
 	*ret = fine ? sp_arena_try_dup(f->c->arena, sp_buf_view(&sub.out)) : (sp_str){NULL, 0};
 	if (fine && ret->ptr == NULL)
@@ -121,6 +121,8 @@ static bool value(formatter *f, sp_cel_val v, bool quoted)
 			(void)sp_buf_char(&f->out, '"');
 		if (quoted && f->localized)
 			(void)cel_f64_prec(&f->out, v.d, 'f', 6);
+		else if (isinf(v.d) && !f->localized)
+			(void)sp_buf_str(&f->out, v.d < 0 ? SP_STR("-Infinity") : SP_STR("Infinity"));
 		else
 			(void)cel_f64_g(&f->out, v.d);
 		if (special && quoted)
@@ -212,7 +214,8 @@ static bool real(formatter *f, sp_cel_val v, char form, unsigned precision)
 	}
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, CEL_TEXT_BYTES_MAX);
-	(void)cel_f64_prec(&text, d, form, precision);
+	/* x/text's printer does not know a precision of scientific notation. */
+	(void)cel_f64_prec(&text, d, form, f->localized && form == 'e' ? 6 : precision);
 	if (!f->localized)
 		(void)sp_buf_str(&f->out, sp_buf_view(&text));
 	else if (form == 'f')

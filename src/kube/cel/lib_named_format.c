@@ -82,10 +82,10 @@ static const cel_format formats[] = {
 	{.name = "dns1035LabelPrefix", .check = sp_name_dns1035_label, .prefix = true, .regex_size = 30},
 	{.name = "labelValue", .check = sp_name_label_value, .regex_size = 40},
 	{.name = "uri", .regex_size = 1103},
-	{.name = "uuid", .is = is_uuid, .wrong = "does not match the UUID format", .regex_size = 73},
+	{.name = "uuid", .is = is_uuid, .wrong = "does not match the UUID format", .regex_size = 70},
 	{.name = "byte", .is = is_base64, .wrong = "invalid base64", .regex_size = 84},
-	{.name = "date", .is = is_date, .wrong = "invalid date", .regex_size = 74},
-	{.name = "datetime", .is = is_datetime, .wrong = "invalid datetime", .regex_size = 74},
+	{.name = "date", .is = is_date, .wrong = "invalid date", .regex_size = 71},
+	{.name = "datetime", .is = is_datetime, .wrong = "invalid datetime", .regex_size = 71},
 };
 
 const cel_format *cel_format_named(sp_str name)

@@ -10,6 +10,11 @@
 #define INT_OVERFLOW CEL_ERR("integer overflow")
 #define UINT_OVERFLOW CEL_ERR("unsigned integer overflow")
 #define TIME_OVERFLOW CEL_ERR("timestamp overflow")
+/* Values with methods of their own are asked for the operator as for a method, and know none. */
+#define LACKS(v, op)                                                                              \
+	((v).kind == SP_CEL_STRING || (v).kind == SP_CEL_DURATION || (v).kind == SP_CEL_TIMESTAMP \
+		 ? CEL_NO_OVERLOAD                                                                \
+		 : CEL_ERR("no such overload: " op))
 #define NANOS INT64_C(1000000000)
 
 /* ---- times ---- */
@@ -114,7 +119,7 @@ static sp_cel_val add(cel_ctx *c, const sp_cel_val *a)
 	case SP_CEL_TIMESTAMP:
 		return a[1].kind == SP_CEL_DURATION ? cel_time_add(a[0], a[1].i) : CEL_NO_OVERLOAD;
 	default:
-		return CEL_ERR("no such overload: _+_");
+		return LACKS(a[0], "_+_");
 	}
 }
 
@@ -145,7 +150,7 @@ static sp_cel_val subtract(cel_ctx *c, const sp_cel_val *a)
 			return CEL_NO_OVERLOAD;
 		return a[1].i == INT64_MIN ? INT_OVERFLOW : cel_time_add(a[0], -a[1].i);
 	default:
-		return CEL_ERR("no such overload: _-_");
+		return LACKS(a[0], "_-_");
 	}
 }
 
@@ -160,7 +165,7 @@ static sp_cel_val multiply(cel_ctx *c, const sp_cel_val *a)
 	int64_t i;
 	uint64_t u;
 	if (!is_number(a[0]))
-		return CEL_ERR("no such overload: _*_");
+		return LACKS(a[0], "_*_");
 	if (a[0].kind != a[1].kind)
 		return CEL_NO_OVERLOAD;
 	if (a[0].kind == SP_CEL_INT)
@@ -174,7 +179,7 @@ static sp_cel_val divide(cel_ctx *c, const sp_cel_val *a)
 {
 	(void)c;
 	if (!is_number(a[0]))
-		return CEL_ERR("no such overload: _/_");
+		return LACKS(a[0], "_/_");
 	if (a[0].kind != a[1].kind)
 		return CEL_NO_OVERLOAD;
 	if (a[0].kind == SP_CEL_DOUBLE) {
@@ -196,7 +201,7 @@ static sp_cel_val modulo(cel_ctx *c, const sp_cel_val *a)
 {
 	(void)c;
 	if (a[0].kind != SP_CEL_INT && a[0].kind != SP_CEL_UINT)
-		return CEL_ERR("no such overload: _%_");
+		return LACKS(a[0], "_%_");
 	if (a[0].kind != a[1].kind)
 		return CEL_NO_OVERLOAD;
 	if (a[1].i == 0)
@@ -219,7 +224,7 @@ static sp_cel_val negate(cel_ctx *c, const sp_cel_val *a)
 	case SP_CEL_BOOL:
 		return CEL_NO_OVERLOAD;
 	default:
-		return CEL_ERR("no such overload: -_");
+		return LACKS(a[0], "-_");
 	}
 }
 

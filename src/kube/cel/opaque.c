@@ -32,6 +32,8 @@ bool cel_opaque_show(sp_buf *out, sp_cel_val v)
 		(void)sp_buf_printf(out, "/%u", c->n_bits);
 		return true;
 	}
+	if (v.type == &cel_t_url)
+		return sp_buf_str(out, ((const cel_url *)v.ptr)->text) == SP_OK;
 	return false;
 }
 

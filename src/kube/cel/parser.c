@@ -5,12 +5,26 @@
 #include "kube/cel/ast.h"
 #include "kube/cel/lexer.h"
 
+/* What may begin an expression, as messages list it; and where more may stand. */
+#define START_OF(a, b, c, d, e)                                   \
+	"{'[', " a "'{', " b "'(', " c "'.', " d "'-', '!', " e   \
+	"'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, " \
+	"STRING, BYTES, IDENTIFIER}"
+#define START START_OF("", "", "", "", "")
+#define START_ARGUMENT START_OF("", "", "')', ", "", "")
+#define START_INDEX START_OF("", "", "", "", "'?', ")
+#define START_LIST START_OF("']', ", "", "", "',', ", "'?', ")
+#define START_MAP START_OF("", "'}', ", "", "',', ", "'?', ")
+
 typedef struct parser {
 	cel_compiler *c;
-	cel_token tok; /* the next one */
+	cel_token tok;     /* the next one */
+	const char *start; /* what messages say may stand here */
+	uint32_t nest;     /* brackets that are open */
 } parser;
 
 static cel_node *expr(parser *p);
+static cel_node *unary(parser *p);
 
 /* ---- nodes ---- */
 
@@ -67,40 +81,44 @@ cel_node *cel_call(cel_compiler *c, uint32_t at, const char *fn, size_t n, cel_n
 
 static bool lex_error(cel_compiler *c, cel_token t)
 {
-	/* A text without an end is shown to the end of what was read, and one character of what broke it. */
-	size_t to = t.at + t.text.len;
-	uint32_t rune;
-	if (t.text.len > 1 && to < c->source.len)
-		to += sp_utf8_decode(sp_str_sub(c->source, to, c->source.len), &rune);
 	SP_AUTO_BUF shown;
 	sp_buf_init(&shown, 1 << 20);
-	for (size_t i = t.at; i < to; i++) {
-		char ch = c->source.ptr[i];
+	for (size_t i = 0; i < t.text.len; i++) {
+		char ch = t.text.ptr[i];
 		(void)sp_buf_str(&shown, ch == '\n'   ? SP_STR("\\n")
 					 : ch == '\r' ? SP_STR("\\r")
 					 : ch == '\t' ? SP_STR("\\t")
-						      : (sp_str){&c->source.ptr[i], 1});
+						      : (sp_str){&t.text.ptr[i], 1});
 	}
 	cel_issue(c, t.at, "Syntax error: token recognition error at: '" SP_FMT "'",
 		  SP_ARG(sp_buf_view(&shown)));
 	return ++c->n_syntax < 30;
 }
 
+static uint32_t end_of(cel_token t)
+{
+	return t.at + (uint32_t)(t.kind == CEL_T_END ? 0 : t.text.len);
+}
+
 static void advance(parser *p)
 {
-	uint32_t at = (uint32_t)(p->tok.at + (p->tok.kind == CEL_T_END ? 0 : p->tok.text.len));
-	p->tok = cel_lex(p->c->source, at);
-	while (p->tok.kind == CEL_T_ERROR && lex_error(p->c, p->tok)) {
-		uint32_t rune;
-		uint32_t to = p->tok.at + (uint32_t)p->tok.text.len;
-		if (p->tok.text.len > 1 && to < p->c->source.len)
-			to += (uint32_t)sp_utf8_decode(sp_str_sub(p->c->source, to, p->c->source.len), &rune);
-		p->tok = cel_lex(p->c->source, to);
-	}
+	p->tok = cel_lex(p->c->source, end_of(p->tok));
+	while (p->tok.kind == CEL_T_ERROR && lex_error(p->c, p->tok))
+		p->tok = cel_lex(p->c->source, end_of(p->tok));
 	if (p->tok.kind == CEL_T_ERROR) {
 		p->c->hopeless = true;
 		p->tok = (cel_token){CEL_T_END, SP_STR("<EOF>"), (uint32_t)p->c->source.len};
 	}
+	p->start = START;
+}
+
+/* The token after the next one; what is no token is not reported here. */
+static cel_token second(parser *p)
+{
+	cel_token t = cel_lex(p->c->source, end_of(p->tok));
+	while (t.kind == CEL_T_ERROR)
+		t = cel_lex(p->c->source, end_of(t));
+	return t;
 }
 
 static bool accept(parser *p, const char *op)
@@ -116,29 +134,66 @@ static cel_node *broken(parser *p, uint32_t at)
 	return cel_node_new(p->c, CEL_BROKEN, at);
 }
 
-/* Reports once what does not fit here and gives up: what follows would be guesses. */
-static cel_node *syntax(parser *p, const char *what, const char *expecting)
+/*
+ * Complaints in the words of upstream's parser generator, which repairs a text by leaving one token out
+ * ("extraneous input") or thinking one in ("missing"). What would follow other complaints are guesses, so
+ * they end the parse.
+ */
+static cel_node *syntax(parser *p, const char *expecting)
 {
 	if (!p->c->hopeless)
-		cel_issue(p->c, p->tok.at, "Syntax error: %s '" SP_FMT "' expecting %s", what,
+		cel_issue(p->c, p->tok.at, "Syntax error: mismatched input '" SP_FMT "' expecting %s",
 			  SP_ARG(p->tok.text), expecting);
 	p->c->hopeless = true;
 	return broken(p, p->tok.at);
 }
 
-#define START                                                                                            \
-	"{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, " \
-	"BYTES, IDENTIFIER}"
-#define AFTER                                                                                                \
-	"{'==', '!=', 'in', '<', '<=', '>=', '>', '&&', '||', '[', '(', ')', '.', '-', '?', '+', '*', '/', " \
-	"'%%'}"
-
-static bool expect(parser *p, const char *op, const char *expecting)
+static void extraneous(parser *p, const char *expecting)
 {
+	cel_issue(p->c, p->tok.at, "Syntax error: extraneous input '" SP_FMT "' expecting %s",
+		  SP_ARG(p->tok.text), expecting);
+	advance(p);
+}
+
+static bool begins_expr(cel_token t)
+{
+	if (t.kind != CEL_T_OP)
+		return t.kind != CEL_T_END && t.kind != CEL_T_QUOTED_IDENT;
+	char c = t.text.ptr[0];
+	return c == '[' || c == '{' || c == '(' || c == '.' || c == '-' || (c == '!' && t.text.len == 1) ||
+	       c == 't' || c == 'f' || c == 'n';
+}
+
+/* Closing brackets and colons. `follows`: the next token may stand after it. */
+static bool expect(parser *p, const char *op, const char *expecting, bool follows)
+{
+	if (p->c->hopeless)
+		return false;
 	if (accept(p, op))
 		return true;
-	(void)syntax(p, p->tok.kind == CEL_T_END ? "missing" : "mismatched input", expecting);
-	return false;
+	if (cel_token_is(second(p), op)) {
+		extraneous(p, expecting);
+		return accept(p, op);
+	}
+	if (!follows) {
+		(void)syntax(p, expecting);
+		return false;
+	}
+	cel_issue(p->c, p->tok.at, "Syntax error: missing '%s' at '" SP_FMT "'", op, SP_ARG(p->tok.text));
+	return true;
+}
+
+/* A bracket that closes what is open outermost may be thought in at the end of the text. */
+static bool close_bracket(parser *p, const char *op, const char *expecting)
+{
+	bool fine = expect(p, op, expecting, p->tok.kind == CEL_T_END && p->nest == 1);
+	p->nest--;
+	return fine;
+}
+
+static bool colon(parser *p)
+{
+	return expect(p, ":", "':'", begins_expr(p->tok));
 }
 
 /* Grows an array of pointers in the arena. */
@@ -285,30 +340,48 @@ static bool seq_mark(parser *p, seq *s, size_t i, bool optional)
 /* Arguments up to a closing bracket, which is taken. */
 static bool arguments(parser *p, seq *s)
 {
-	if (accept(p, ")"))
-		return true;
-	do {
-		if (!seq_add(p, s, expr(p)))
-			return false;
-	} while (accept(p, ","));
-	return expect(p, ")", AFTER);
+	p->nest++;
+	p->start = START_ARGUMENT;
+	if (!cel_token_is(p->tok, ")")) {
+		do {
+			if (!seq_add(p, s, expr(p)))
+				return false;
+		} while (accept(p, ","));
+	}
+	return close_bracket(p, ")", "')'");
+}
+
+/* Of lists, maps and structs: only after a last comma is a bracket thought in. */
+static bool close_list(parser *p, const char *op, const char *expecting)
+{
+	bool may_be_missing = expecting[0] == '\'' && p->tok.kind == CEL_T_END && p->nest == 1;
+	bool fine = expect(p, op, expecting, may_be_missing);
+	p->nest--;
+	return fine;
 }
 
 static cel_node *list(parser *p)
 {
 	seq s = {0};
 	cel_node *e = cel_node_new(p->c, CEL_LIST, p->tok.at);
+	const char *end = "{']', ','}";
 	advance(p);
+	p->nest++;
+	p->start = START_LIST;
 	while (e != NULL && !p->c->hopeless && !cel_token_is(p->tok, "]")) {
-		if (cel_token_is(p->tok, ",") && s.n == 0) { /* [,] */
-			advance(p);
+		if (s.n == 0 && accept(p, ",")) { /* [,] */
+			end = "']'";
 			break;
 		}
 		bool opt = optional_mark(p);
 		if (!seq_mark(p, &s, s.n, opt) || !seq_add(p, &s, expr(p)) || !accept(p, ","))
 			break;
+		if (!begins_expr(p->tok) && !cel_token_is(p->tok, "?")) { /* a last comma */
+			end = "']'";
+			break;
+		}
 	}
-	if (e == NULL || !expect(p, "]", "']'"))
+	if (e == NULL || !close_list(p, "]", end))
 		return e;
 	e->args = s.items;
 	e->n = (uint32_t)s.n;
@@ -320,18 +393,25 @@ static cel_node *map(parser *p)
 {
 	seq s = {0};
 	cel_node *e = cel_node_new(p->c, CEL_MAP, p->tok.at);
+	const char *end = "{'}', ','}";
 	advance(p);
+	p->nest++;
+	p->start = START_MAP;
 	while (e != NULL && !p->c->hopeless && !cel_token_is(p->tok, "}")) {
-		if (cel_token_is(p->tok, ",") && s.n == 0) {
-			advance(p);
+		if (s.n == 0 && accept(p, ",")) {
+			end = "'}'";
 			break;
 		}
 		bool opt = optional_mark(p);
-		if (!seq_mark(p, &s, s.n / 2, opt) || !seq_add(p, &s, expr(p)) || !expect(p, ":", "':'") ||
+		if (!seq_mark(p, &s, s.n / 2, opt) || !seq_add(p, &s, expr(p)) || !colon(p) ||
 		    !seq_add(p, &s, expr(p)) || !accept(p, ","))
 			break;
+		if (!begins_expr(p->tok) && !cel_token_is(p->tok, "?")) {
+			end = "'}'";
+			break;
+		}
 	}
-	if (e == NULL || !expect(p, "}", "'}'"))
+	if (e == NULL || !close_list(p, "}", end))
 		return e;
 	e->args = s.items;
 	e->n = (uint32_t)s.n;
@@ -350,7 +430,6 @@ static bool field_name(parser *p, sp_str *ret)
 	} else if (t.kind == CEL_T_IDENT) {
 		*ret = t.text;
 	} else {
-		(void)syntax(p, "mismatched input", "IDENTIFIER");
 		return false;
 	}
 	advance(p);
@@ -364,10 +443,12 @@ static cel_node *structure(parser *p, sp_str name)
 	sp_str *fields = NULL;
 	uint32_t *at = NULL;
 	cel_node *e = cel_node_new(p->c, CEL_STRUCT, p->tok.at);
+	const char *end = "{'}', ','}";
 	advance(p);
+	p->nest++;
 	while (e != NULL && !p->c->hopeless && !cel_token_is(p->tok, "}")) {
-		if (cel_token_is(p->tok, ",") && s.n == 0) {
-			advance(p);
+		if (s.n == 0 && accept(p, ",")) {
+			end = "'}'";
 			break;
 		}
 		if (s.n == cap) {
@@ -386,12 +467,13 @@ static cel_node *structure(parser *p, sp_str name)
 		bool opt = optional_mark(p);
 		size_t i = s.n;
 		if (!seq_mark(p, &s, i, opt) || !field_name(p, &fields[i]))
-			break;
+			return syntax(p, opt ? "{IDENTIFIER, ESC_IDENTIFIER}"
+					     : "{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}");
 		at[i] = p->tok.at;
-		if (!expect(p, ":", "':'") || !seq_add(p, &s, expr(p)) || !accept(p, ","))
+		if (!colon(p) || !seq_add(p, &s, expr(p)) || !accept(p, ","))
 			break;
 	}
-	if (e == NULL || !expect(p, "}", "'}'"))
+	if (e == NULL || !close_list(p, "}", end))
 		return e;
 	e->name = name;
 	e->args = s.items;
@@ -463,6 +545,21 @@ static cel_node *identifier(parser *p, bool dot, uint32_t from)
 	return call_or_macro(p, at, name, NULL, &s);
 }
 
+/* After a dot stands no name. */
+static cel_node *no_name(parser *p)
+{
+	cel_token t = p->tok;
+	bool is_word = cel_token_is(t, "true") || cel_token_is(t, "false") || cel_token_is(t, "null");
+	if (is_word)
+		return syntax(p, "IDENTIFIER");
+	sp_str shown = t.kind == CEL_T_END ? SP_STR("") : t.text;
+	if (!p->c->hopeless)
+		cel_issue(p->c, t.at, "Syntax error: no viable alternative at input '." SP_FMT "'",
+			  SP_ARG(shown));
+	p->c->hopeless = true;
+	return broken(p, t.at);
+}
+
 static cel_node *primary(parser *p)
 {
 	cel_token t = p->tok;
@@ -479,16 +576,17 @@ static cel_node *primary(parser *p)
 	if (cel_token_is(t, "{"))
 		return map(p);
 	if (accept(p, "(")) {
+		p->nest++;
 		cel_node *e = expr(p);
-		(void)expect(p, ")", AFTER);
+		(void)close_bracket(p, ")", "')'");
 		return e;
 	}
-	if (accept(p, ".")) {
-		if (p->tok.kind == CEL_T_IDENT)
-			return identifier(p, true, t.at);
-		return syntax(p, "mismatched input", "IDENTIFIER");
-	}
-	return syntax(p, "mismatched input", START);
+	if (accept(p, "."))
+		return p->tok.kind == CEL_T_IDENT ? identifier(p, true, t.at) : no_name(p);
+	if (t.kind == CEL_T_END || !begins_expr(second(p)) || p->c->hopeless)
+		return syntax(p, p->start);
+	extraneous(p, p->start);
+	return unary(p);
 }
 
 sp_str cel_qualified_name(cel_compiler *c, const cel_node *e)
@@ -508,8 +606,12 @@ static cel_node *select_(parser *p, cel_node *target)
 	advance(p);
 	bool opt = accept(p, "?");
 	cel_token field = p->tok;
-	if (!field_name(p, &name))
-		return broken(p, at);
+	if (!field_name(p, &name)) {
+		if (!opt)
+			return no_name(p);
+		(void)syntax(p, "{IDENTIFIER, ESC_IDENTIFIER}");
+		return refuse(p, field.at, "unsupported ident kind");
+	}
 	if (opt) {
 		if ((p->c->env->libs & SP_CEL_LIB_OPTIONAL) == 0)
 			return refuse(p, at, "unsupported syntax '.?'");
@@ -534,9 +636,11 @@ static cel_node *index_(parser *p, cel_node *target)
 {
 	uint32_t at = p->tok.at;
 	advance(p);
+	p->nest++;
+	p->start = START_INDEX;
 	bool opt = accept(p, "?");
 	cel_node *key = expr(p);
-	if (!expect(p, "]", "']'"))
+	if (!close_bracket(p, "]", "']'"))
 		return broken(p, at);
 	if (opt && (p->c->env->libs & SP_CEL_LIB_OPTIONAL) == 0)
 		return refuse(p, at, "unsupported syntax '[?'");
@@ -572,6 +676,21 @@ static cel_node *member(parser *p)
 
 /* ---- operators ---- */
 
+/* Nothing stands after a sign. */
+static cel_node *operand_missing(parser *p, cel_token sign)
+{
+	if (sign.text.ptr[0] == '!') {
+		cel_issue(p->c, p->tok.at, "Syntax error: extraneous input '" SP_FMT "' expecting " START,
+			  SP_ARG(p->tok.text));
+		p->c->hopeless = true;
+		return broken(p, sign.at);
+	}
+	uint32_t to = p->tok.kind == CEL_T_END ? p->tok.at : end_of(p->tok);
+	cel_issue(p->c, p->tok.at, "Syntax error: no viable alternative at input '" SP_FMT "'",
+		  SP_ARG(sp_str_sub(p->c->source, sign.at, to)));
+	return syntax(p, START);
+}
+
 static cel_node *unary(parser *p)
 {
 	cel_token first = p->tok;
@@ -593,8 +712,14 @@ static cel_node *unary(parser *p)
 		return e;
 	}
 	unsigned n = 1;
-	while (accept(p, op))
+	cel_token last = first;
+	while (cel_token_is(p->tok, op)) {
+		last = p->tok;
+		advance(p);
 		n++;
+	}
+	if (!begins_expr(p->tok) && !p->c->hopeless)
+		return operand_missing(p, last);
 	cel_node *e = cel_token_is(p->tok, "-") ? unary(p) : member(p);
 	if (n % 2 == 0 || e == NULL)
 		return e;
@@ -662,7 +787,7 @@ static cel_node *expr(parser *p)
 	uint32_t at = p->tok.at;
 	if (e != NULL && accept(p, "?")) {
 		cel_node *yes = logic(p, true);
-		if (expect(p, ":", "':'"))
+		if (colon(p))
 			e = CEL_CALL_N(p->c, at, "_?_:_", e, yes, expr(p));
 	}
 	p->c->depth--;
@@ -680,7 +805,11 @@ cel_node *cel_parse(cel_compiler *c)
 	}
 	advance(&p);
 	cel_node *e = expr(&p);
-	if (!c->hopeless && p.tok.kind != CEL_T_END)
-		(void)syntax(&p, "mismatched input", "<EOF>");
+	if (!c->hopeless && p.tok.kind != CEL_T_END) {
+		if (second(&p).kind == CEL_T_END)
+			extraneous(&p, "<EOF>");
+		else
+			(void)syntax(&p, "<EOF>");
+	}
 	return e;
 }

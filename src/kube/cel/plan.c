@@ -2,8 +2,6 @@
 /* Tree → program. U: cel-go interpreter/planner.go, interpreter/decorators.go */
 #include "kube/cel/plan.h"
 
-#define VISITS_MAX 200000u
-
 typedef struct planner {
 	cel_compiler *c;
 	cel_ctx *ctx; /* evaluates constant parts into the program's arena */
@@ -267,7 +265,7 @@ static cel_op *plan_fold(planner *p, const cel_node *e)
 
 static cel_op *plan(planner *p, const cel_node *e)
 {
-	if (p->c->no_memory || ++p->c->n_visits > VISITS_MAX) {
+	if (p->c->no_memory || ++p->c->n_visits > CEL_VISITS_MAX) {
 		p->c->no_memory = true;
 		return NULL;
 	}

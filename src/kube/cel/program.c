@@ -68,7 +68,8 @@ sp_code sp_cel_compile(sp_arena *a, const sp_cel_env *env, const sp_cel_var *var
 	if (c.n_issues > 0)
 		return issues(&c, ret_issues, err);
 	cel_check(&c, root);
-	if (c.n_issues == 0 && !c.no_memory && (env->rules & SP_CEL_CHECK_LITERALS) != 0)
+	if (c.n_issues == 0 && !c.no_memory &&
+	    (env->rules & (SP_CEL_CHECK_LITERALS | SP_CEL_HOMOGENEOUS)) != 0)
 		cel_check_literals(&c, root);
 	if (c.n_issues > 0 || c.no_memory)
 		return issues(&c, ret_issues, err);

@@ -22,6 +22,7 @@ SIMPLE(sp_cel_string, SP_CEL_STRING, "string");
 SIMPLE(sp_cel_bytes, SP_CEL_BYTES, "bytes");
 SIMPLE(sp_cel_timestamp, SP_CEL_TIMESTAMP, "google.protobuf.Timestamp");
 SIMPLE(sp_cel_duration, SP_CEL_DURATION, "google.protobuf.Duration");
+SIMPLE(cel_t_optional, SP_CEL_OPAQUE, "optional_type"); /* as a value */
 SIMPLE(cel_t_type, SP_CEL_TYPE, "type");
 SIMPLE(cel_t_error, SP_CEL_ERROR, "error");
 SIMPLE(cel_t_a, SP_CEL_PARAM, "A");

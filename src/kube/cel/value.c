@@ -321,8 +321,10 @@ bool cel_map_add(cel_ctx *c, sp_cel_val *map, sp_cel_val key, sp_cel_val value, 
 
 bool cel_map_set(cel_ctx *c, sp_cel_val *map, sp_cel_val key, sp_cel_val value)
 {
+	/* Keys of two types are two keys here, though a look-up takes the first that is equal: as in cel-go.
+	 */
 	int64_t i = map_index(c, map_mut(*map), map->n, key);
-	if (i < 0)
+	if (i < 0 || map_mut(*map)->entries[i].key.kind != key.kind)
 		return map_put(c, map, key, value);
 	map_mut(*map)->entries[i].value = value;
 	return true;

@@ -16,6 +16,7 @@
 #include "base/json_out.h"
 #include "base/quote.h"
 #include "kube/cel/opaque.h"
+#include "kube/kinds/zone.h"
 
 #define VARS_MAX 32
 
@@ -168,6 +169,27 @@ static const sp_cel_type *parse_type(sp_arena *a, sp_str *in)
 	return NULL;
 }
 
+/* ---- time zones of this machine ---- */
+
+typedef struct zones {
+	sp_arena *arena;
+	sp_zone zone;
+} zones;
+
+static const sp_zone *find_zone(void *arg, sp_str name)
+{
+	static char bytes[1 << 16];
+	zones *z = arg;
+	char path[256];
+	(void)snprintf(path, sizeof(path), "/usr/share/zoneinfo/%.*s", (int)name.len, name.ptr);
+	FILE *f = fopen(path, "rb");
+	if (f == NULL)
+		return NULL;
+	size_t n = fread(bytes, 1, sizeof(bytes), f);
+	(void)fclose(f);
+	return sp_zone_parse(z->arena, (sp_str){bytes, n}, &z->zone, NULL) == SP_OK ? &z->zone : NULL;
+}
+
 /* ---- requests ---- */
 
 typedef struct request {
@@ -227,7 +249,12 @@ static void evaluate(request *r, const sp_cel_program *p, sp_jout *j)
 {
 	sp_arena arena;
 	sp_arena_init(&arena, (size_t)64 << 20);
-	sp_cel_run run = {.arena = &arena, .bindings = r->bindings, .cost_limit = SP_CEL_PER_CALL_LIMIT};
+	zones local = {.arena = &arena};
+	sp_cel_zones zone_seam = {.find = find_zone, .arg = &local};
+	sp_cel_run run = {.arena = &arena,
+			  .bindings = r->bindings,
+			  .cost_limit = SP_CEL_PER_CALL_LIMIT,
+			  .zones = &zone_seam};
 	sp_cel_val v;
 	sp_cel_cost cost = {0, 0};
 	sp_jout_member_str(j, SP_STR("type"), sp_cel_type_text(&r->arena, sp_cel_result_type(p)));
