@@ -45,47 +45,53 @@ est_range est_union(est_range a, est_range b)
 
 /* ---- where values come from ---- */
 
-static est_path path_step(est_path p, est_step step, sp_str field)
+/* Go's append. */
+static est_path path_append(estimator *x, est_path p, est_part part)
 {
-	est_path out = {.known = true};
-	if (!p.known) { /* a path that begins here: upstream takes its first part for a variable */
-		out.at = EST_AT_ROOT;
-		return out;
+	if (p.len == p.cap) {
+		uint32_t cap = p.cap == 0 ? 1 : p.cap * 2;
+		est_part *more = sp_try_new(x->scratch, est_part, cap);
+		if (more == NULL) {
+			x->no_memory = true;
+			return (est_path){NULL, 0, 0};
+		}
+		if (p.len > 0)
+			memcpy(more, p.parts, p.len * sizeof(*more));
+		p.parts = more;
+		p.cap = cap;
 	}
-	if (p.at != EST_AT_SCHEMA)
-		return out;
-	const sp_schema *s = p.schema, *next = NULL;
-	bool is_struct = cel_schema_is_struct(s, p.root);
-	switch (step) {
-	case EST_ELEMENT:
-		next = s->kind == SP_K_LIST || s->kind == SP_K_MAP || (s->kind == SP_K_OBJECT && !is_struct)
-			       ? s->items
-			       : NULL;
-		break;
-	case EST_KEY:
-		out.at = s->kind == SP_K_MAP || (s->kind == SP_K_OBJECT && !is_struct) ? EST_AT_KEY
-										       : EST_NOWHERE;
-		return out;
-	case EST_INDEX:
-		return out;
-	case EST_FIELD:
-		next = is_struct ? cel_schema_field(s, p.root, field) : NULL;
-		break;
-	}
-	if (next != NULL) {
-		out.at = EST_AT_SCHEMA;
-		out.schema = next;
-		out.root = (next->flags & SP_S_EMBEDDED_RESOURCE) != 0;
-	}
-	return out;
+	p.parts[p.len++] = part;
+	return p;
 }
 
-static est_path field_step(estimator *x, est_path p, sp_str field)
+static est_path path_step(estimator *x, est_path p, est_step step, sp_str field)
 {
+	return path_append(x, p, (est_part){.step = step, .field = field, .var = CEL_NO_SLOT});
+}
+
+static bool is_map(const sp_schema *s, bool root)
+{
+	return s->kind == SP_K_MAP || (s->kind == SP_K_OBJECT && !cel_schema_is_struct(s, root));
+}
+
+/* One step into a schema; NULL: upstream knows nothing behind it. */
+static const sp_schema *step_into(estimator *x, const sp_schema *s, bool root, const est_part *part)
+{
+	static const sp_schema key_schema = {.kind = SP_K_BOOL}; /* of no size, as upstream's type of keys */
 	sp_str name;
-	if (!sp_cel_unescape(x->scratch, field, &name))
-		name = field;
-	return path_step(p, EST_FIELD, name);
+	switch (part->step) {
+	case EST_ELEMENT:
+		return s->kind == SP_K_LIST || is_map(s, root) ? s->items : NULL;
+	case EST_KEY:
+		return is_map(s, root) ? &key_schema : NULL;
+	case EST_FIELD:
+		if (!cel_schema_is_struct(s, root) || !sp_cel_unescape(x->scratch, part->field, &name))
+			return NULL;
+		return cel_schema_field(s, root, name);
+	case EST_INDEX:
+		break;
+	}
+	return NULL;
 }
 
 static est_local *local_named(estimator *x, sp_str name)
@@ -114,14 +120,27 @@ static est_path path_of(estimator *x, const cel_node *e)
 
 /* ---- sizes ---- */
 
+/* The first part is taken for the variable that has a schema, whatever it is. */
+static const sp_cel_var *root_of(estimator *x, est_path p)
+{
+	uint32_t i = p.parts[0].var;
+	return &x->program->vars[i < x->program->n_vars ? i : 0];
+}
+
 static bool size_of_path(estimator *x, est_path p, est_range *ret)
 {
-	const sp_schema *s = p.schema;
-	if (!x->has_schema || !p.known || p.at == EST_NOWHERE)
+	if (!x->has_schema || p.len == 0)
 		return false;
-	if (p.at == EST_AT_ROOT)
-		s = x->program->vars[0].schema;
-	*ret = (est_range){0, p.at == EST_AT_KEY || s == NULL ? 0 : sp_cel_max_elements(s)};
+	const sp_cel_var *v = root_of(x, p);
+	const sp_schema *s = v->schema;
+	bool root = v->type->kind == SP_CEL_STRUCT && (v->type->flags & SP_CEL_T_ROOT_) != 0;
+	for (uint32_t i = 1; i < p.len && s != NULL; i++) {
+		s = step_into(x, s, root, &p.parts[i]);
+		root = s != NULL && (s->flags & SP_S_EMBEDDED_RESOURCE) != 0;
+	}
+	if (s == NULL)
+		return false;
+	*ret = (est_range){0, sp_cel_max_elements(s)};
 	return true;
 }
 
@@ -190,7 +209,11 @@ est_range est_size_or_unknown(estimator *x, const cel_node *e)
 bool est_element_size(estimator *x, const cel_node *e, est_range *ret)
 {
 	est_path p = path_of(x, e);
-	return p.known && size_of_path(x, path_step(p, EST_ELEMENT, (sp_str){NULL, 0}), ret);
+	/* Upstream copies the path here. */
+	est_path own = {NULL, 0, 0};
+	for (uint32_t i = 0; i < p.len; i++)
+		own = path_append(x, own, p.parts[i]);
+	return p.len > 0 && size_of_path(x, path_step(x, own, EST_ELEMENT, (sp_str){NULL, 0}), ret);
 }
 
 static void set_size(estimator *x, const cel_node *e, est_range size)
@@ -227,18 +250,9 @@ static est_range cost(estimator *x, const cel_node *e);
 static est_range cost_ident(estimator *x, const cel_node *e)
 {
 	est_local *l = local_named(x, e->name);
-	est_node *n = est_of(x, e);
-	if (l != NULL) {
-		n->path = l->path;
-	} else if (e->slot < x->program->n_vars) {
-		const sp_cel_var *v = &x->program->vars[e->slot];
-		n->path = (est_path){.known = true,
-				     .at = v->schema == NULL ? EST_NOWHERE : EST_AT_SCHEMA,
-				     .schema = v->schema};
-		n->path.root = v->type->kind == SP_CEL_STRUCT && (v->type->flags & SP_CEL_T_ROOT_) != 0;
-	} else {
-		n->path = (est_path){.known = true};
-	}
+	est_path none = {NULL, 0, 0};
+	est_of(x, e)->path =
+		l != NULL ? l->path : path_append(x, none, (est_part){.field = e->name, .var = e->slot});
 	return (est_range){1, 1};
 }
 
@@ -252,7 +266,7 @@ static est_range cost_select(estimator *x, const cel_node *e)
 	uint8_t kind = e->target->type->kind;
 	if (kind == SP_CEL_MAP || kind == SP_CEL_STRUCT || kind == SP_CEL_PARAM)
 		sum = est_add(sum, (est_range){1, 1});
-	est_of(x, e)->path = field_step(x, path_of(x, e->target), e->name);
+	est_of(x, e)->path = path_step(x, path_of(x, e->target), EST_FIELD, e->name);
 	return sum;
 }
 
@@ -265,7 +279,7 @@ static void index_paths(estimator *x, const cel_node *e, const cel_overload *o, 
 	call->has_size = est_entry(x, e->args[0], &entry);
 	if (call->has_size)
 		call->size = entry.value;
-	est_of(x, e)->path = path_step(path_of(x, e->args[0]), EST_ELEMENT, (sp_str){NULL, 0});
+	est_of(x, e)->path = path_step(x, path_of(x, e->args[0]), EST_ELEMENT, (sp_str){NULL, 0});
 }
 
 static est_range cost_call(estimator *x, const cel_node *e)
@@ -368,7 +382,7 @@ static est_local iter_of(estimator *x, sp_str name, const cel_node *range, role 
 	if (has)
 		l.size = value ? entry.value : entry.key;
 	est_step step = value ? EST_ELEMENT : list ? EST_INDEX : EST_KEY;
-	l.path = path_step(path_of(x, range), step, (sp_str){NULL, 0});
+	l.path = path_step(x, path_of(x, range), step, (sp_str){NULL, 0});
 	return l;
 }
 
@@ -450,5 +464,5 @@ sp_code sp_cel_estimate(sp_arena *scratch, const sp_cel_program *p, sp_cel_cost 
 		x.has_schema |= p->vars[i].schema != NULL;
 	est_range r = cost(&x, p->root);
 	*ret = (sp_cel_cost){r.min, r.max};
-	return SP_OK;
+	return x.no_memory ? SP_ETOOLARGE : SP_OK;
 }

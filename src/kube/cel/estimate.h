@@ -19,11 +19,20 @@ typedef struct est_entry_size {
 
 typedef enum est_step { EST_FIELD, EST_ELEMENT, EST_KEY, EST_INDEX } est_step;
 
-/* Where a value stands in the variables' schemas, as far as that is known. */
+typedef struct est_part {
+	est_step step;
+	sp_str field;
+	uint32_t var; /* of the first part: which variable, CEL_NO_SLOT for other names */
+} est_part;
+
+/*
+ * Where a value comes from: a variable, then steps into its schema; empty when it is not known. Held as
+ * upstream's Go slices are, with room behind their end that appends share: the key of a two-variable
+ * comprehension may so get the path of the value, and estimates depend on it.
+ */
 typedef struct est_path {
-	bool known, root;
-	enum { EST_NOWHERE = 0, EST_AT_SCHEMA, EST_AT_KEY, EST_AT_ROOT } at;
-	const sp_schema *schema;
+	est_part *parts;
+	uint32_t len, cap;
 } est_path;
 
 /* What is known of a node. */
@@ -49,6 +58,7 @@ typedef struct estimator {
 	est_node *nodes; /* by id */
 	est_local *locals;
 	bool has_schema; /* some variable has one */
+	bool no_memory;
 } estimator;
 
 typedef struct est_call {

@@ -118,9 +118,13 @@ static est_range scan(call *c)
 	return est_mul(size(c, target), each);
 }
 
+/* Go's conversion of a double that is too large gives this on amd64, and upstream's bounds hang on it. */
+#define TOO_LARGE (UINT64_C(1) << 63)
+
 static uint64_t times(uint64_t a, uint64_t b)
 {
-	return (uint64_t)ceil((double)a / (double)b);
+	double d = ceil((double)a / (double)b);
+	return d >= 0x1p64 ? TOO_LARGE : (uint64_t)d;
 }
 
 static est_range replace(call *c)
@@ -162,7 +166,8 @@ static est_range join(call *c)
 	est_range list = size(c, c->e->target), sz = {0, 0}, elem;
 	if (!est_element_size(c->x, c->e->target, &elem))
 		elem = EST_UNKNOWN;
-	sz = est_mul(list, elem);
+	if (c->e->target->type->n_params > 0)
+		sz = est_mul(list, elem);
 	if (c->e->n > 0) {
 		est_range between = {list.min > 0 ? list.min - 1 : 0, list.max > 0 ? list.max - 1 : 0};
 		sz = est_add(sz, est_mul(size(c, c->e->args[0]), between));

@@ -77,7 +77,7 @@ static cel_found apply(cel_ctx *c, sp_cel_val obj, const cel_qual *q, bool optio
 {
 	sp_cel_val key = q->key;
 	if (q->op != NULL && !key_of(c, q, &key)) {
-		cel_charge(c, 1);
+		cel_charge(c, !optional);
 		*ret = key;
 		return CEL_FAILED;
 	}
@@ -204,6 +204,8 @@ sp_cel_val cel_dispatch(cel_ctx *c, const cel_function *fn, const cel_overload *
 static sp_cel_val invoke(cel_ctx *c, const cel_op *op, const sp_cel_val *args)
 {
 	c->regex = op->regex;
+	if (op->regex != NULL && args[0].kind != SP_CEL_STRING)
+		return CEL_NO_OVERLOAD;
 	if (op->n_overloads == 1)
 		return cel_dispatch(c, op->fn, op->overloads, 1, op->member, args, op->n);
 	return cel_dispatch(c, op->fn, op->fn->overloads, op->fn->n, op->member, args, op->n);
@@ -213,7 +215,8 @@ static sp_cel_val eval_call(cel_ctx *c, const cel_op *op)
 {
 	sp_cel_val args[CEL_ARGS_MAX], result, failed = {.kind = SP_CEL_NULL};
 	const cel_overload *first = op->overloads[0];
-	bool early = op->n > 2 || (op->n_overloads != 1 && !first->operator_);
+	/* Where upstream calls a function of any number of arguments, the first that fails ends it. */
+	bool early = op->n > 2 || op->regex != NULL || (op->n_overloads != 1 && !first->operator_);
 	for (uint32_t i = 0; i < op->n; i++) {
 		args[i] = cel_eval_op(c, op->args[i]);
 		if (c->abort != SP_OK)
@@ -283,14 +286,18 @@ static taken take(cel_ctx *c, const cel_op *op, uint32_t i, const sp_cel_val *ke
 		return TAKEN;
 	if (v->kind == SP_CEL_OPTIONAL)
 		return sp_cel_optional_get(*v, v) ? TAKEN : SKIPPED;
-	sp_str type = sp_cel_type_name(*v);
-	if (key == NULL)
-		*v = cel_errorf(c, "cannot initialize optional list element from non-optional value " SP_FMT,
-				SP_ARG(type));
-	else
-		*v = cel_errorf(
-			c, "cannot initialize optional entry '" SP_FMT "' from non-optional value " SP_FMT,
-			SP_ARG(sp_cel_str(*key)), SP_ARG(type));
+	SP_AUTO_BUF shown;
+	sp_buf_init(&shown, CEL_TEXT_BYTES_MAX);
+	if (key == NULL) {
+		(void)sp_buf_str(&shown, SP_STR("cannot initialize optional list element"));
+	} else {
+		(void)sp_buf_str(&shown, SP_STR("cannot initialize optional entry '"));
+		cel_show(c, &shown, *key);
+		(void)sp_buf_char(&shown, '\'');
+	}
+	(void)sp_buf_str(&shown, SP_STR(" from non-optional value "));
+	cel_show(c, &shown, *v);
+	*v = cel_error_str(c, sp_buf_view(&shown));
 	return FAILED;
 }
 
@@ -311,12 +318,6 @@ static sp_cel_val eval_list(cel_ctx *c, const cel_op *op)
 	return list;
 }
 
-static bool can_be_key(sp_cel_val k)
-{
-	return k.kind == SP_CEL_STRING || k.kind == SP_CEL_INT || k.kind == SP_CEL_UINT ||
-	       k.kind == SP_CEL_BOOL || k.kind == SP_CEL_DOUBLE;
-}
-
 static sp_cel_val make_map(cel_ctx *c, const cel_op *op)
 {
 	sp_cel_val map = cel_map_new(c, op->n / 2);
@@ -328,8 +329,6 @@ static sp_cel_val make_map(cel_ctx *c, const cel_op *op)
 		taken t = cel_is_err(v) ? FAILED : take(c, op, i / 2, &k, &v);
 		if (t == FAILED || c->abort != SP_OK)
 			return v;
-		if (!can_be_key(k))
-			return cel_errorf(c, "unsupported key type: " SP_FMT, SP_ARG(sp_cel_type_name(k)));
 		if (t == TAKEN && !cel_map_set(c, &map, k, v))
 			return cel_oom(c);
 	}

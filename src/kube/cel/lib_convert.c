@@ -81,10 +81,12 @@ static sp_cel_val uint_to_double(cel_ctx *c, const sp_cel_val *a)
 	return sp_cel_of_double((double)a[0].u);
 }
 
+/* Declared, and not implemented. */
 static sp_cel_val int_to_duration(cel_ctx *c, const sp_cel_val *a)
 {
 	(void)c;
-	return cel_duration(a[0].i);
+	(void)a;
+	return CEL_ERR("type conversion error from 'int' to 'google.protobuf.Duration'");
 }
 
 static sp_cel_val text_to_duration(cel_ctx *c, const sp_cel_val *a)

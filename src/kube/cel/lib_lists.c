@@ -111,13 +111,24 @@ static sp_cel_val sort_by(cel_ctx *c, sp_cel_val list, sp_cel_val keys)
 	return out;
 }
 
+/* What values with methods say of one they do not have, and what others say. */
+static sp_cel_val no_method(cel_ctx *c, sp_cel_val v, const char *name)
+{
+	bool has_methods = v.kind == SP_CEL_STRING || v.kind == SP_CEL_DURATION || v.kind == SP_CEL_TIMESTAMP;
+	return has_methods ? CEL_NO_OVERLOAD : cel_errorf(c, "no such overload: %s", name);
+}
+
 static sp_cel_val sort(cel_ctx *c, const sp_cel_val *a)
 {
+	if (a[0].kind != SP_CEL_LIST)
+		return no_method(c, a[0], "sort");
 	return sort_by(c, a[0], a[0]);
 }
 
 static sp_cel_val sort_by_keys(cel_ctx *c, const sp_cel_val *a)
 {
+	if (a[0].kind != SP_CEL_LIST || a[1].kind != SP_CEL_LIST)
+		return no_method(c, a[0], "@sortByAssociatedKeys");
 	return sort_by(c, a[0], a[1]);
 }
 
@@ -232,10 +243,17 @@ static sp_cel_val insert_map(cel_ctx *c, const sp_cel_val *a)
 
 #define L &cel_t_list_a
 #define EXT CEL_COST_EXT_LIST
-#define SORT(word, type, list)                                                                      \
-	CEL_MEMBER_COST("sort", "list_" word "_sort", EXT, sort, list, list),                       \
-		CEL_MEMBER_COST("@sortByAssociatedKeys", "list_" word "_sortByAssociatedKeys", EXT, \
-				sort_by_keys, L, L, list)
+#define UNGUARDED(name_, id_, impl_, result_, ...)                                                       \
+	{                                                                                                \
+		.name = name_, .id = id_, .impl = impl_, .operator_ = true, .member = true, .cost = EXT, \
+		.result = result_, .args = {                                                             \
+			__VA_ARGS__                                                                      \
+		}                                                                                        \
+	}
+#define SORT(word, type, list)                                                                               \
+	UNGUARDED("sort", "list_" word "_sort", sort, list, list),                                           \
+		UNGUARDED("@sortByAssociatedKeys", "list_" word "_sortByAssociatedKeys", sort_by_keys, L, L, \
+			  list)
 
 CEL_LIBRARY(cel_lib_lists, SP_CEL_LIB_LISTS,
 	    CEL_MEMBER_COST("slice", "list_slice", EXT, slice, L, L, &sp_cel_int, &sp_cel_int),

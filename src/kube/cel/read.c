@@ -176,6 +176,8 @@ cel_found cel_find(cel_ctx *c, sp_cel_val v, sp_cel_val key, sp_cel_val *ret)
 		return cel_find_str(c, v, (sp_str){key.text, key.len}, ret);
 	if (v.rep == CEL_NATIVE && v.kind == SP_CEL_MAP)
 		return cel_map_find(c, v, key, ret) ? CEL_FOUND : CEL_ABSENT;
+	if (v.kind == SP_CEL_MAP && v.schema == NULL) /* plain JSON has keys of text only */
+		return CEL_ABSENT;
 	*ret = CEL_NO_OVERLOAD;
 	return CEL_FAILED;
 }

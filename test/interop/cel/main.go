@@ -33,6 +33,10 @@ func start(path string) (*peer, error) {
 }
 
 func (p *peer) ask(r caseRequest) answer {
+	return p.askAny(r, r.Expr)
+}
+
+func (p *peer) askAny(r any, expr string) answer {
 	line, err := json.Marshal(r)
 	if err == nil {
 		_, err = p.in.Write(append(line, '\n'))
@@ -45,7 +49,7 @@ func (p *peer) ask(r caseRequest) answer {
 		err = json.Unmarshal(line, &a)
 	}
 	if err != nil {
-		fmt.Printf("the peer ended: %v on %q\n", err, r.Expr)
+		fmt.Printf("the peer ended: %v on %q\n", err, expr)
 		os.Exit(1)
 	}
 	return a
@@ -63,9 +67,13 @@ func main() {
 	} else {
 		passed, failed = conformance(p, dir)
 	}
-	good, bad := differential(p)
-	fmt.Printf("%d passed, %d failed\n", passed+good, failed+bad)
-	if failed+bad > 0 {
+	for _, run := range []func(*peer) (int, int){differential, crdRules} {
+		good, bad := run(p)
+		passed += good
+		failed += bad
+	}
+	fmt.Printf("%d passed, %d failed\n", passed, failed)
+	if failed > 0 {
 		os.Exit(1)
 	}
 }

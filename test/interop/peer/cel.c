@@ -16,6 +16,7 @@
 #include "base/json_out.h"
 #include "base/quote.h"
 #include "kube/cel/opaque.h"
+#include "kube/crd/crd.h"
 #include "kube/kinds/zone.h"
 
 #define VARS_MAX 32
@@ -238,6 +239,46 @@ static void read_vars(request *r, yyjson_val *in)
 	}
 }
 
+/* "schema": self and oldSelf are read through it. */
+static void read_schema(request *r, yyjson_val *in)
+{
+	yyjson_val *schema = yyjson_obj_get(in, "schema");
+	yyjson_mut_doc *doc = sp_json_doc(&r->arena);
+	yyjson_mut_val *editable = NULL;
+	sp_violations errors;
+	const sp_schema *made = NULL;
+	const sp_cel_type *type = NULL;
+	bool root = yyjson_get_bool(yyjson_obj_get(in, "root"));
+	static const char *const names[] = {"self", "oldSelf"};
+	if (schema == NULL || doc == NULL)
+		return;
+	sp_violations_init(&errors, &r->arena);
+	/* The compiler wants an object at the root: other schemas stand as its field. */
+	editable = yyjson_val_mut_copy(doc, schema);
+	if (!root) {
+		yyjson_mut_val *outer = yyjson_mut_obj(doc), *props = yyjson_mut_obj(doc);
+		(void)yyjson_mut_obj_add_str(doc, outer, "type", "object");
+		(void)yyjson_mut_obj_add_val(doc, outer, "properties", props);
+		(void)yyjson_mut_obj_add_val(doc, props, "x", editable);
+		editable = outer;
+	}
+	if (sp_crd_compile(&r->arena, editable, SP_STR("schema"), NULL, false, &errors, &made) != SP_OK ||
+	    made == NULL) {
+		r->bad = "schema";
+		return;
+	}
+	if (!root)
+		made = sp_schema_field(made, SP_STR("x"), NULL)->schema;
+	if (sp_cel_type_of_schema(&r->arena, made, SP_STR("self"), root, &type) != SP_OK || type == NULL) {
+		r->bad = "type";
+		return;
+	}
+	for (size_t i = 0; i < SP_LEN(names); i++) {
+		r->vars[r->n] = (sp_cel_var){.name = sp_str_c(names[i]), .type = type, .schema = made};
+		r->bindings[r->n++].value = sp_cel_of_json(yyjson_obj_get(in, names[i]), made, root);
+	}
+}
+
 static void member_u64(sp_jout *j, const char *name, uint64_t v)
 {
 	char text[24];
@@ -291,6 +332,7 @@ static void answer(const sp_cel_env *const *envs, sp_str line, sp_buf *out)
 	sp_str env = sp_json_str(yyjson_obj_get(in, "env"));
 	r.env = envs[sp_str_eq(env, SP_STR("spec")) ? 1 : sp_str_eq(env, SP_STR("mutation")) ? 2 : 0];
 	read_vars(&r, in);
+	read_schema(&r, in);
 	sp_code code = SP_EINTERNAL;
 	if (r.bad == NULL)
 		code = sp_cel_compile(&r.arena, r.env, r.vars, r.n, sp_json_str(yyjson_obj_get(in, "expr")),
