@@ -17,6 +17,40 @@ static sp_cel_val slot_value(cel_ctx *c, uint32_t i)
 	return *slot;
 }
 
+/* Go's names of the types of values, which some of upstream's messages give away. */
+static const char *go_value_type(sp_cel_val v)
+{
+	static const char *const names[SP_CEL_KIND_COUNT_] = {
+		[SP_CEL_NULL] = "types.Null",
+		[SP_CEL_BOOL] = "types.Bool",
+		[SP_CEL_INT] = "types.Int",
+		[SP_CEL_UINT] = "types.Uint",
+		[SP_CEL_DOUBLE] = "types.Double",
+		[SP_CEL_STRING] = "types.String",
+		[SP_CEL_BYTES] = "types.Bytes",
+		[SP_CEL_TIMESTAMP] = "types.Timestamp",
+		[SP_CEL_DURATION] = "types.Duration",
+		[SP_CEL_TYPE] = "*types.Type",
+		[SP_CEL_OPTIONAL] = "*types.Optional",
+	};
+	if (v.kind == SP_CEL_LIST)
+		return v.rep == CEL_NATIVE ? "*types.baseList" : "[]interface {}";
+	if (v.kind == SP_CEL_MAP)
+		return v.rep == CEL_NATIVE ? "*types.baseMap" : "map[string]interface {}";
+	return names[v.kind] == NULL ? "ref.Val" : names[v.kind];
+}
+
+bool cel_is_key(sp_cel_val v)
+{
+	return v.kind == SP_CEL_STRING || v.kind == SP_CEL_INT || v.kind == SP_CEL_UINT ||
+	       v.kind == SP_CEL_BOOL || v.kind == SP_CEL_DOUBLE;
+}
+
+sp_cel_val cel_bad_key(cel_ctx *c, sp_cel_val v)
+{
+	return cel_errorf(c, "invalid qualifier type: %s", go_value_type(v));
+}
+
 /* ---- qualifiers ---- */
 
 static sp_cel_val bad_index(cel_ctx *c, sp_cel_val key)
@@ -140,6 +174,8 @@ static sp_cel_val unwatched(cel_ctx *c, const cel_op *op)
 static bool key_of(cel_ctx *c, const cel_qual *q, sp_cel_val *ret)
 {
 	*ret = unwatched(c, q->op);
+	if (!cel_is_err(*ret) && !cel_is_key(*ret))
+		*ret = cel_bad_key(c, *ret);
 	return !cel_is_err(*ret) && c->abort == SP_OK;
 }
 
@@ -373,24 +409,6 @@ static sp_cel_val charged(cel_ctx *c, sp_cel_val v, uint64_t cost)
 }
 
 /* ---- comprehensions ---- */
-
-static const char *go_value_type(sp_cel_val v)
-{
-	static const char *const names[SP_CEL_KIND_COUNT_] = {
-		[SP_CEL_NULL] = "types.Null",
-		[SP_CEL_BOOL] = "types.Bool",
-		[SP_CEL_INT] = "types.Int",
-		[SP_CEL_UINT] = "types.Uint",
-		[SP_CEL_DOUBLE] = "types.Double",
-		[SP_CEL_STRING] = "types.String",
-		[SP_CEL_BYTES] = "types.Bytes",
-		[SP_CEL_TIMESTAMP] = "types.Timestamp",
-		[SP_CEL_DURATION] = "types.Duration",
-		[SP_CEL_TYPE] = "*types.Type",
-		[SP_CEL_OPTIONAL] = "*types.Optional",
-	};
-	return names[v.kind] == NULL ? "ref.Val" : names[v.kind];
-}
 
 static void wait_for(cel_ctx *c, uint32_t slot, const cel_op *init)
 {

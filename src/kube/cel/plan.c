@@ -100,7 +100,13 @@ static cel_op *plan_index(planner *p, const cel_node *e, bool optional)
 	if (key == NULL)
 		return NULL;
 	cel_qual q = {.optional = optional};
-	if (is_const(key))
+	bool bad = is_const(key) && !cel_is_key(key->value);
+	if (bad &&
+	    (p->c->env->libs & SP_CEL_LIB_K8S) != 0) { /* constants are settled when the program is made */
+		p->error = cel_bad_key(p->ctx, key->value);
+		return NULL;
+	}
+	if (is_const(key) && !bad)
 		q.key = key->value;
 	else
 		q.op = key;

@@ -78,5 +78,9 @@ static inline void cel_charge(cel_ctx *c, uint64_t n)
 		c->abort = SP_ETOOMANY;
 }
 
+/* Whether a value may stand in brackets, and what is said of one that may not. */
+bool cel_is_key(sp_cel_val v);
+sp_cel_val cel_bad_key(cel_ctx *c, sp_cel_val v);
+
 /* What a call costs once it is done. */
 uint64_t cel_call_cost(cel_ctx *c, const cel_op *op, const sp_cel_val *args, size_t n, sp_cel_val result);
