@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -103,6 +104,18 @@ func differential(p *peer) (passed, failed int) {
 		fmt.Println(err)
 		return 0, 1
 	}
+	// CEL_GOLDEN names a file that gets cel-go's answers: test/golden/cel/answers.jsonl.
+	var golden *json.Encoder
+	if path := os.Getenv("CEL_GOLDEN"); path != "" {
+		f, err := os.Create(path)
+		if err != nil {
+			fmt.Println(err)
+			return 0, 1
+		}
+		defer f.Close()
+		golden = json.NewEncoder(f)
+		golden.SetEscapeHTML(false)
+	}
 	for _, expr := range strings.Split(expressions, "\n") {
 		if expr == "" || strings.HasPrefix(expr, "#") {
 			continue
@@ -110,7 +123,12 @@ func differential(p *peer) (passed, failed int) {
 		ours := p.ask(caseRequest{Expr: expr, Env: "k8s", JSON: json.RawMessage(variables),
 			Vars: [][3]string{{"i", "int", "7"}, {"s", "string", `"abc"`}, {"l", "list(int)", "[3, 1, 2]"},
 				{"ls", "list(string)", `["x", "yy"]`}}})
-		if a, b := show(theirs(env, expr)), show(ours); a != b {
+		answer := theirs(env, expr)
+		if golden != nil {
+			_ = golden.Encode(map[string]any{"expr": expr, "issues": answer.Issues, "type": answer.Type, "value": answer.Value,
+				"error": answer.Error, "cost": answer.Cost, "min": answer.Min, "max": fmt.Sprint(answer.Max)})
+		}
+		if a, b := show(answer), show(ours); a != b {
 			fmt.Printf("  %s\n    theirs %s\n    ours   %s\n", expr, a, b)
 			failed++
 			continue
