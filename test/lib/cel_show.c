@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/quote.h"
+#include "kube/crd/crd.h"
 
 static void show_double(sp_buf *out, double d)
 {
@@ -96,4 +97,30 @@ void cel_show_literal(cel_ctx *c, sp_buf *out, sp_cel_val v)
 		cel_show(c, out, v);
 		break;
 	}
+}
+
+bool cel_schema_type(sp_arena *a, yyjson_val *schema, bool root, const sp_schema **ret_schema,
+		     const sp_cel_type **ret_type)
+{
+	yyjson_mut_doc *doc = sp_json_doc(a);
+	sp_violations errors;
+	if (doc == NULL)
+		return false;
+	sp_violations_init(&errors, a);
+	/* The compiler wants an object at the root: other schemas stand as its field. */
+	yyjson_mut_val *editable = yyjson_val_mut_copy(doc, schema);
+	if (!root) {
+		yyjson_mut_val *outer = yyjson_mut_obj(doc), *props = yyjson_mut_obj(doc);
+		(void)yyjson_mut_obj_add_str(doc, outer, "type", "object");
+		(void)yyjson_mut_obj_add_val(doc, outer, "properties", props);
+		(void)yyjson_mut_obj_add_val(doc, props, "x", editable);
+		editable = outer;
+	}
+	if (sp_crd_compile(a, editable, SP_STR("schema"), NULL, false, &errors, ret_schema) != SP_OK ||
+	    *ret_schema == NULL)
+		return false;
+	if (!root)
+		*ret_schema = sp_schema_field(*ret_schema, SP_STR("x"), NULL)->schema;
+	return sp_cel_type_of_schema(a, *ret_schema, SP_STR("self"), root, ret_type) == SP_OK &&
+	       *ret_type != NULL;
 }

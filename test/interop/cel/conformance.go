@@ -209,8 +209,8 @@ func conformance(p *peer, dir string) (passed, failed int) {
 					continue
 				}
 				for reason, is := range map[string]bool{
-					"declared functions":      why == "declared functions",
-					"unchecked expressions":   t.DisableCheck && a.Issues != "",
+					"declared functions":         why == "declared functions",
+					"unchecked expressions":      t.DisableCheck && a.Issues != "",
 					"another mind than cel-go's": asCelGo(t, a),
 				} {
 					if is {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -98,24 +99,34 @@ func show(a answer) string {
 		a.Min, a.Max)
 }
 
+// CEL_GOLDEN names the folder that gets cel-go's answers: test/golden/cel.
+func golden(name string) (keep func(any), done func()) {
+	dir := os.Getenv("CEL_GOLDEN")
+	if dir == "" {
+		return func(any) {}, func() {}
+	}
+	f, err := os.Create(filepath.Join(dir, name))
+	if err != nil {
+		panic(err)
+	}
+	out := json.NewEncoder(f)
+	out.SetEscapeHTML(false)
+	return func(v any) { _ = out.Encode(v) }, func() { _ = f.Close() }
+}
+
+func row(expr string, a answer) map[string]any {
+	return map[string]any{"expr": expr, "issues": a.Issues, "type": a.Type, "value": a.Value, "error": a.Error,
+		"cost": a.Cost, "min": a.Min, "max": fmt.Sprint(a.Max)}
+}
+
 func differential(p *peer) (passed, failed int) {
 	env, err := upstream()
 	if err != nil {
 		fmt.Println(err)
 		return 0, 1
 	}
-	// CEL_GOLDEN names a file that gets cel-go's answers: test/golden/cel/answers.jsonl.
-	var golden *json.Encoder
-	if path := os.Getenv("CEL_GOLDEN"); path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			fmt.Println(err)
-			return 0, 1
-		}
-		defer f.Close()
-		golden = json.NewEncoder(f)
-		golden.SetEscapeHTML(false)
-	}
+	keep, done := golden("answers.jsonl")
+	defer done()
 	for _, expr := range strings.Split(expressions, "\n") {
 		if expr == "" || strings.HasPrefix(expr, "#") {
 			continue
@@ -124,10 +135,7 @@ func differential(p *peer) (passed, failed int) {
 			Vars: [][3]string{{"i", "int", "7"}, {"s", "string", `"abc"`}, {"l", "list(int)", "[3, 1, 2]"},
 				{"ls", "list(string)", `["x", "yy"]`}}})
 		answer := theirs(env, expr)
-		if golden != nil {
-			_ = golden.Encode(map[string]any{"expr": expr, "issues": answer.Issues, "type": answer.Type, "value": answer.Value,
-				"error": answer.Error, "cost": answer.Cost, "min": answer.Min, "max": fmt.Sprint(answer.Max)})
-		}
+		keep(row(expr, answer))
 		if a, b := show(answer), show(ours); a != b {
 			fmt.Printf("  %s\n    theirs %s\n    ours   %s\n", expr, a, b)
 			failed++

@@ -102,7 +102,10 @@ func crdRules(p *peer) (passed, failed int) {
 		fmt.Println(err)
 		return 0, 1
 	}
+	keep, done := golden("rules.jsonl")
+	defer done()
 	for _, set := range sets {
+		var answers []any
 		for _, rule := range set.Rules {
 			theirs := theirRule(set, rule)
 			ours := p.askAny(ruleRequest{rule, set.Root, set.Schema, set.Self, set.OldSelf}, rule)
@@ -110,6 +113,7 @@ func crdRules(p *peer) (passed, failed int) {
 				ours = answer{Issues: "cel expression must evaluate to a bool"}
 			}
 			ours.Type, ours.Min = "", 0
+			answers = append(answers, row(rule, theirs))
 			if a, b := show(theirs), show(ours); a != b {
 				fmt.Printf("  %s\n    theirs %s\n    ours   %s\n", rule, a, b)
 				failed++
@@ -117,6 +121,7 @@ func crdRules(p *peer) (passed, failed int) {
 			}
 			passed++
 		}
+		keep(map[string]any{"root": set.Root, "schema": set.Schema, "self": set.Self, "oldSelf": set.OldSelf, "answers": answers})
 	}
 	fmt.Printf("rules of CRDs        %4d of %4d\n", passed, passed+failed)
 	return passed, failed

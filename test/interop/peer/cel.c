@@ -14,7 +14,6 @@
 
 #include "base/json_out.h"
 #include "kube/cel/opaque.h"
-#include "kube/crd/crd.h"
 #include "kube/kinds/zone.h"
 #include "lib/cel_show.h"
 
@@ -146,34 +145,14 @@ static void read_vars(request *r, yyjson_val *in)
 static void read_schema(request *r, yyjson_val *in)
 {
 	yyjson_val *schema = yyjson_obj_get(in, "schema");
-	yyjson_mut_doc *doc = sp_json_doc(&r->arena);
-	yyjson_mut_val *editable = NULL;
-	sp_violations errors;
 	const sp_schema *made = NULL;
 	const sp_cel_type *type = NULL;
 	bool root = yyjson_get_bool(yyjson_obj_get(in, "root"));
 	static const char *const names[] = {"self", "oldSelf"};
-	if (schema == NULL || doc == NULL)
+	if (schema == NULL)
 		return;
-	sp_violations_init(&errors, &r->arena);
-	/* The compiler wants an object at the root: other schemas stand as its field. */
-	editable = yyjson_val_mut_copy(doc, schema);
-	if (!root) {
-		yyjson_mut_val *outer = yyjson_mut_obj(doc), *props = yyjson_mut_obj(doc);
-		(void)yyjson_mut_obj_add_str(doc, outer, "type", "object");
-		(void)yyjson_mut_obj_add_val(doc, outer, "properties", props);
-		(void)yyjson_mut_obj_add_val(doc, props, "x", editable);
-		editable = outer;
-	}
-	if (sp_crd_compile(&r->arena, editable, SP_STR("schema"), NULL, false, &errors, &made) != SP_OK ||
-	    made == NULL) {
+	if (!cel_schema_type(&r->arena, schema, root, &made, &type)) {
 		r->bad = "schema";
-		return;
-	}
-	if (!root)
-		made = sp_schema_field(made, SP_STR("x"), NULL)->schema;
-	if (sp_cel_type_of_schema(&r->arena, made, SP_STR("self"), root, &type) != SP_OK || type == NULL) {
-		r->bad = "type";
 		return;
 	}
 	for (size_t i = 0; i < SP_LEN(names); i++) {
