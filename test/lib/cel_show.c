@@ -119,8 +119,11 @@ bool cel_schema_type(sp_arena *a, yyjson_val *schema, bool root, const sp_schema
 	if (sp_crd_compile(a, editable, SP_STR("schema"), NULL, false, &errors, ret_schema) != SP_OK ||
 	    *ret_schema == NULL)
 		return false;
+	const sp_field *inner = root ? NULL : sp_schema_field(*ret_schema, SP_STR("x"), NULL);
+	if (!root && inner == NULL)
+		return false;
 	if (!root)
-		*ret_schema = sp_schema_field(*ret_schema, SP_STR("x"), NULL)->schema;
+		*ret_schema = inner->schema;
 	return sp_cel_type_of_schema(a, *ret_schema, SP_STR("self"), root, ret_type) == SP_OK &&
 	       *ret_type != NULL;
 }

@@ -343,9 +343,9 @@ static const sp_cel_type *literal_type(sp_cel_val v)
 
 void cel_check_node(cel_compiler *c, cel_node *e)
 {
+	e->type = &cel_t_error; /* until it is known: not every way out without memory says so */
 	if (c->no_memory || ++c->n_visits > CEL_VISITS_MAX) {
 		c->no_memory = true;
-		e->type = &cel_t_error;
 		return;
 	}
 	switch (e->kind) {
@@ -374,7 +374,6 @@ void cel_check_node(cel_compiler *c, cel_node *e)
 		check_fold(c, e);
 		break;
 	default:
-		e->type = &cel_t_error;
 		break;
 	}
 }
