@@ -330,7 +330,7 @@ sp_code sp_cel_to_object(sp_cel_run *run, sp_cel_val v, yyjson_mut_doc *doc, yyj
 
 /* ---- authorizer ---- */
 
-/* A requirement of a field or label selector that was given as text. */
+/* What an expression asks: all texts are views that live for the call. */
 typedef struct sp_cel_authz_query {
 	bool resource;                    /* else a path */
 	sp_str path;                      /* of !resource */
@@ -391,7 +391,6 @@ struct sp_cel_run {
 
 	uint64_t cost; /* set by sp_cel_eval: of this evaluation, also of a failed one */
 	sp_str error;  /* set with any code but SP_OK: upstream's text, in the arena or constant */
-	void *state;   /* the engine's while it runs */
 };
 
 /*

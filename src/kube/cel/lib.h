@@ -114,15 +114,13 @@ static inline unsigned cel_overload_n_args(const cel_overload *o)
 }
 
 /* Constant types that tables name. */
-extern const sp_cel_type cel_t_optional, cel_t_type, cel_t_error, cel_t_a, cel_t_b, cel_t_c, cel_t_list_a,
-	cel_t_list_b, cel_t_list_list_a, cel_t_map_ab, cel_t_map_ac, cel_t_optional_a, cel_t_optional_b,
-	cel_t_optional_list_a, cel_t_optional_map_ab, cel_t_type_a, cel_t_list_string, cel_t_list_int,
-	cel_t_list_uint, cel_t_list_double, cel_t_list_bool, cel_t_list_bytes, cel_t_list_timestamp,
-	cel_t_list_duration, cel_t_map_string_string_list, cel_t_optional_dyn;
+extern const sp_cel_type cel_t_optional, cel_t_type, cel_t_error, cel_t_a, cel_t_b, cel_t_list_a,
+	cel_t_list_list_a, cel_t_map_ab, cel_t_optional_a, cel_t_optional_b, cel_t_optional_list_a,
+	cel_t_optional_map_ab, cel_t_type_a, cel_t_list_string, cel_t_list_int, cel_t_list_uint,
+	cel_t_list_double, cel_t_list_bool, cel_t_list_bytes, cel_t_list_timestamp, cel_t_list_duration,
+	cel_t_map_string_string_list, cel_t_optional_dyn;
 extern const sp_cel_type cel_t_url, cel_t_ip, cel_t_cidr, cel_t_quantity, cel_t_semver, cel_t_format,
-	cel_t_path_check, cel_t_group_check, cel_t_decision, cel_t_optional_format, cel_t_optional_string,
-	cel_t_optional_quantity;
-extern const sp_cel_type cel_t_wrappers[]; /* of conformance only; unused entries are zero */
+	cel_t_path_check, cel_t_group_check, cel_t_decision, cel_t_optional_format, cel_t_optional_string;
 
 extern const cel_library cel_lib_operators, cel_lib_convert, cel_lib_std, cel_lib_time, cel_lib_optional,
 	cel_lib_strings, cel_lib_strings_new, cel_lib_lists, cel_lib_sets, cel_lib_two_vars, cel_lib_math,
@@ -151,7 +149,6 @@ sp_cel_val cel_dispatch(cel_ctx *c, const cel_function *fn, const cel_overload *
 sp_cel_val cel_regex(cel_ctx *c, sp_str pattern, const sp_regex **ret);
 sp_arena *cel_scratch(cel_ctx *c);
 sp_cel_val cel_string_format(cel_ctx *c, const sp_cel_val *args);
-cel_impl cel_equal_opaque_dummy;
 /* Equality of values of libraries of the same type. */
 bool cel_opaque_equal(sp_cel_val a, sp_cel_val b);
 /* Shows an opaque value (string(ip), messages); false: it has no text. */

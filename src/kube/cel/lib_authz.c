@@ -117,8 +117,12 @@ static sp_cel_val check(cel_ctx *c, const sp_cel_val *a)
 	if (z.authorizer == NULL || z.authorizer->ask == NULL)
 		return CEL_ERR("no authorizer");
 	z.authorizer->ask(z.authorizer->arg, &z.query, answer);
-	answer->reason = sp_arena_try_dup(c->arena, answer->reason);
-	answer->error = sp_arena_try_dup(c->arena, answer->error);
+	sp_str reason = sp_arena_try_dup(c->arena, answer->reason),
+	       error = sp_arena_try_dup(c->arena, answer->error);
+	if (reason.len != answer->reason.len || error.len != answer->error.len)
+		return cel_oom(c);
+	answer->reason = reason;
+	answer->error = error;
 	return cel_opaque(&cel_t_decision, answer);
 }
 

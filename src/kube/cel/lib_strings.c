@@ -205,12 +205,19 @@ static sp_cel_val trim(cel_ctx *c, const sp_cel_val *a)
 {
 	sp_str s = sp_cel_str(a[0]);
 	uint32_t rune;
-	size_t n;
 	(void)c;
-	while (s.len > 0 && (n = sp_utf8_decode(s, &rune), is_space(rune)))
+	while (s.len > 0) {
+		size_t n = sp_utf8_decode(s, &rune);
+		if (!is_space(rune))
+			break;
 		s = sp_str_sub(s, n, s.len);
-	while (s.len > 0 && (n = sp_utf8_decode_last(s, &rune), is_space(rune)))
+	}
+	while (s.len > 0) {
+		size_t n = sp_utf8_decode_last(s, &rune);
+		if (!is_space(rune))
+			break;
 		s = sp_str_sub(s, 0, s.len - n);
+	}
 	return sp_cel_of_str(s);
 }
 

@@ -37,7 +37,7 @@ sp_cel_val cel_error_str(cel_ctx *c, sp_str text)
 	return (sp_cel_val){.kind = SP_CEL_ERROR, .text = s.ptr, .len = s.len};
 }
 
-static sp_cel_val errorf(cel_ctx *c, const char *fmt, va_list args)
+static SP_PRINTF(2, 0) sp_cel_val errorf(cel_ctx *c, const char *fmt, va_list args)
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, CEL_TEXT_BYTES_MAX);
