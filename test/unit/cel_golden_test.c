@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What cel-go with the API server's libraries answers: types, complaints, values, errors, costs, estimates. */
+/* What cel-go with the API server's libraries answers: types, complaints, values, errors, costs, estimates.
+ */
 #include <inttypes.h>
 
 #include "base/json.h"
@@ -10,9 +11,9 @@
 #define MEMORY ((size_t)16 << 20)
 
 /* The variables of test/interop/cel. */
-#define X                                                                                         \
-	"{\"name\":\"foo\",\"n\":5,\"list\":[1,2,3],\"names\":[\"a\",\"bb\",\"ccc\"],"            \
-	"\"m\":{\"k\":\"v\"},\"s\":\"hello world\",\"f\":1.5,\"nul\":null,"                       \
+#define X                                                                              \
+	"{\"name\":\"foo\",\"n\":5,\"list\":[1,2,3],\"names\":[\"a\",\"bb\",\"ccc\"]," \
+	"\"m\":{\"k\":\"v\"},\"s\":\"hello world\",\"f\":1.5,\"nul\":null,"            \
 	"\"mixed\":[1,\"a\",2.5,null,{\"k\":[true]}]}"
 
 typedef struct fixture {
@@ -30,13 +31,15 @@ static sp_str member(yyjson_val *row, const char *name)
 
 static bool same(const char *what, sp_str got, sp_str want)
 {
-	return sp_str_eq(got, want) || t_fail(__FILE__, __LINE__, "%s:\n  got  '" SP_FMT "'\n  want '" SP_FMT "'", what,
-					      SP_ARG(got), SP_ARG(want));
+	return sp_str_eq(got, want) ||
+	       t_fail(__FILE__, __LINE__, "%s:\n  got  '" SP_FMT "'\n  want '" SP_FMT "'", what, SP_ARG(got),
+		      SP_ARG(want));
 }
 
 static bool same_u64(const char *what, uint64_t got, uint64_t want)
 {
-	return got == want || t_fail(__FILE__, __LINE__, "%s: got %" PRIu64 ", want %" PRIu64, what, got, want);
+	return got == want ||
+	       t_fail(__FILE__, __LINE__, "%s: got %" PRIu64 ", want %" PRIu64, what, got, want);
 }
 
 static bool same_max(uint64_t got, sp_str want)
@@ -75,7 +78,8 @@ static bool agrees_in(sp_arena *a, const fixture *f, yyjson_val *row)
 		return t_fail(__FILE__, __LINE__, "compile: %s", T_ERR->msg);
 	sp_str type = sp_cel_type_text(a, sp_cel_result_type(p));
 	if (f->max_only && !sp_str_eq(type, SP_STR("bool")))
-		return same("issues", SP_STR("cel expression must evaluate to a bool"), member(row, "issues"));
+		return same("issues", SP_STR("cel expression must evaluate to a bool"),
+			    member(row, "issues"));
 	if (!same("issues", SP_STR(""), member(row, "issues")) ||
 	    (!f->max_only && !same("type", type, member(row, "type"))))
 		return false;
