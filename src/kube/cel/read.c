@@ -222,13 +222,15 @@ static bool json_entry(cel_ctx *c, sp_cel_val of, const void *key, const void *v
 
 static bool next_json(cel_ctx *c, cel_iter *it, sp_cel_val *ret_key, sp_cel_val *ret_value)
 {
+	if (it->at == NULL)
+		return false;
 	if (it->of.kind == SP_CEL_LIST) {
 		*ret_key = sp_cel_of_int((int64_t)it->i++);
 		*ret_value = child(c, it->of, it->at, child_schema(it->of));
 		it->at = next_child(it->of, it->at);
 		return true;
 	}
-	while (it->i < it->n) {
+	while (it->i < it->n && it->at != NULL) {
 		const void *key = it->at, *value = it->of.rep == CEL_JSON
 							   ? (const void *)((const yyjson_val *)key + 1)
 							   : ((const yyjson_mut_val *)key)->next;
