@@ -284,7 +284,8 @@ static void index_paths(estimator *x, const cel_node *e, const cel_overload *o, 
 
 static est_range cost_call(estimator *x, const cel_node *e)
 {
-	est_range args[CEL_ARGS_MAX + 1], sum = {0, 0}, all = {0, 0}, fn = {UINT64_MAX, 0}, size = {0, 0};
+	est_range args[CEL_ARGS_MAX + 1] = {{0, 0}}, sum = {0, 0}, all = {0, 0}, fn = {UINT64_MAX, 0},
+				      size = {0, 0};
 	bool has_size = false, logic = e->n > CEL_ARGS_MAX;
 	if (sp_str_eq(e->name, SP_STR("dyn")) && e->n == 1) {
 		est_range arg = cost(x, e->args[0]), s;
