@@ -245,8 +245,10 @@ static void read_profile(sp_work *work)
 	rt_job *j = work->arg;
 	const sp_cri_create_container_request *q = j->request;
 	making *m = j->data;
-	m->profile_code = sp_file_read_arena(j->r->world, seccomp_of(q->config)->localhost_ref, &j->arena,
-					     PROFILE_BYTES, &m->spec.seccomp, &m->profile_err);
+	const sp_cri_security_profile *p = seccomp_of(q->config);
+	SP_ASSERT(p != NULL); /* load_profile looked */
+	m->profile_code = sp_file_read_arena(j->r->world, p->localhost_ref, &j->arena, PROFILE_BYTES,
+					     &m->spec.seccomp, &m->profile_err);
 }
 
 static sp_code load_profile(rt_job *j, sp_err *err)
