@@ -61,9 +61,9 @@ static bool refuse_kind(api_write *w, const type_meta *t, sp_str why)
 					 SP_ARG(why)));
 }
 
-/* What a patch makes of an object is shown whole. */
 static bool refuse_patched(api_write *w, sp_str json, sp_str why)
 {
+	json = w->patched(w, json, &why);
 	sp_violations v;
 	sp_violations_init(&v, &w->arena);
 	sp_v_invalid(&v, SP_PATH("patch"), json, SP_FMT, SP_ARG(why));
@@ -144,8 +144,8 @@ static bool report(api_write *w, const type_meta *t, sp_str json, const sp_stric
 	if (strict->n == 0 || w->o.fields == API_FV_IGNORE)
 		return true;
 	if (w->o.fields == API_FV_STRICT)
-		return w->is_patch ? refuse_patched(w, json, sp_strict_text(&w->arena, strict))
-				   : refuse_kind(w, t, sp_strict_text(&w->arena, strict));
+		return w->patched != NULL ? refuse_patched(w, json, sp_strict_text(&w->arena, strict))
+					  : refuse_kind(w, t, sp_strict_text(&w->arena, strict));
 	for (size_t i = 0; i < strict->n && w->r != NULL; i++)
 		api_warn(w->r, sp_arena_try_dup(w->r->arena, strict->items[i]));
 	return true;
@@ -189,8 +189,8 @@ static bool decode_json(api_write *w, sp_str json, sp_str raw, sp_strict *strict
 	if (code == SP_OK && w->body_res->custom != NULL)
 		code = api_custom_coerce(w, strict, &err);
 	if (code == SP_EINVAL)
-		return w->is_patch ? refuse_patched(w, json, sp_str_c(err.msg))
-				   : refuse_kind(w, &t, sp_str_c(err.msg));
+		return w->patched != NULL ? refuse_patched(w, json, sp_str_c(err.msg))
+					  : refuse_kind(w, &t, sp_str_c(err.msg));
 	if (code != SP_OK) {
 		api_write_fail(w, code, &err);
 		return false;

@@ -79,7 +79,7 @@ sp_code api_encode_shape(sp_buf *out, const api_output *how, const api_resource 
 	case API_SHAPE_METADATA:
 	case API_SHAPE_METADATA_LIST:
 		j = sp_jout_to(out);
-		return sp_partial_write(&j, json);
+		return sp_partial_write(&j, res->kind, json);
 	case API_SHAPE_OBJECT:
 	case API_SHAPE_DISCOVERY:
 	case API_SHAPE_COUNT_:

@@ -111,7 +111,7 @@ static sp_code partial_begin(api_list_writer *w, sp_buf *out, const sp_list_meta
 static sp_code partial_item(api_list_writer *w, sp_buf *out, sp_str json)
 {
 	w->jout = (sp_jout){.out = out, .comma = w->any};
-	return sp_partial_write(&w->jout, json);
+	return sp_partial_write(&w->jout, w->r->res->kind, json);
 }
 
 static sp_code partial_end(api_list_writer *w, sp_buf *out)

@@ -5,6 +5,7 @@
  * again, unless it names a resourceVersion. U: apiserver pkg/endpoints/handlers/patch.go.
  */
 #include "apiserver/write.h"
+#include "base/num.h"
 #include "base/yaml.h"
 #include "kube/apply/apply.h"
 #include "kube/decode.h"
@@ -13,6 +14,7 @@
 #include "kube/patch/json_patch.h"
 #include "kube/patch/merge_patch.h"
 #include "kube/patch/strategic.h"
+#include "kube/patch/unstructured.h"
 
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
 
@@ -63,11 +65,111 @@ static void refuse_patch(api_write *w, const sp_patch_error *perr)
 	api_write_refuse(w, &s);
 }
 
+/* ---- what a refusal shows ---- */
+
+/* The members of what the patch touched stand in order, the others as in upstream's structs. */
+static bool sort_touched(sp_arena *a, yyjson_mut_val *object, yyjson_mut_val *patch)
+{
+	if (yyjson_mut_is_arr(patch) && yyjson_mut_is_arr(object)) {
+		SP_KV_EACH (item, i, object)
+			if (!sort_touched(a, item, item))
+				return false;
+		return true;
+	}
+	if (!yyjson_mut_is_obj(object) || !yyjson_mut_is_obj(patch))
+		return true;
+	SP_KV_EACH_MEMBER (key, value, i, patch) {
+		yyjson_mut_val *child = sp_jmut_get(object, sp_jmut_str(key));
+		if (child != NULL && !sort_touched(a, child, value))
+			return false;
+	}
+	return sp_jmut_sort(a, object);
+}
+
+/* Every container on the way of a JSON Pointer. */
+static bool sort_way(sp_arena *a, yyjson_mut_val *v, sp_str pointer)
+{
+	sp_str step;
+	for (bool more = sp_str_take(&pointer, SP_STR("/")); v != NULL;) {
+		if (!sp_jmut_sort(a, v))
+			return false;
+		if (!more)
+			return true;
+		more = sp_str_cut(&pointer, '/', &step);
+		if (!more)
+			step = pointer;
+		uint64_t index = 0;
+		v = yyjson_mut_is_obj(v) ? sp_jmut_get(v, step)
+		    : sp_parse_u64(step, 0, UINT32_MAX, &index, NULL) == SP_OK
+			    ? yyjson_mut_arr_get(v, (size_t)index)
+			    : NULL;
+	}
+	return true;
+}
+
+static bool sort_ways(sp_arena *a, yyjson_mut_val *object, yyjson_mut_val *ops)
+{
+	SP_KV_EACH (op, i, ops) {
+		if (!sort_way(a, object, sp_kv_str(op, "path")) ||
+		    !sort_way(a, object, sp_kv_str(op, "from")))
+			return false;
+	}
+	return true;
+}
+
+static yyjson_mut_val *parsed_patch(api_write *w)
+{
+	yyjson_mut_val *patch = NULL;
+	return sp_json_parse_mut(&w->arena, w->body, w->doc, &patch, NULL) == SP_OK ? patch : NULL;
+}
+
+static sp_str text_of(api_write *w, yyjson_mut_val *v, sp_code (*write)(sp_buf *, const yyjson_mut_val *))
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, TEXT_BYTES_MAX);
+	return v != NULL && write(&text, v) == SP_OK ? sp_arena_try_dup(&w->arena, sp_buf_view(&text))
+						     : (sp_str){NULL, 0};
+}
+
+static sp_str show_merged(api_write *w, sp_str json, sp_str *why)
+{
+	(void)json;
+	(void)why;
+	if (!sort_touched(&w->arena, w->patch_result, parsed_patch(w)))
+		return (sp_str){NULL, 0};
+	return text_of(w, w->patch_result, sp_json_write_mut);
+}
+
+static sp_str show_edited(api_write *w, sp_str json, sp_str *why)
+{
+	(void)json;
+	(void)why;
+	if (!sort_ways(&w->arena, w->patch_result, parsed_patch(w)))
+		return (sp_str){NULL, 0};
+	return text_of(w, w->patch_result, sp_json_write_mut);
+}
+
+/* Of a strategic merge patch upstream shows the patch, as Go prints it. */
+static sp_str show_strategic(api_write *w, sp_str json, sp_str *why)
+{
+	(void)json;
+	(void)sp_unstructured_fault(&w->arena, w->body_res->kind->schema, w->patch_result, why);
+	return text_of(w, parsed_patch(w), sp_json_write_go);
+}
+
+static sp_str show_applied(api_write *w, sp_str json, sp_str *why)
+{
+	(void)w;
+	(void)why;
+	return json;
+}
+
 /* The patched tree once more as text through the decoder: types and unknown fields are judged there. */
 static bool decode_result(api_write *w, yyjson_mut_val *patched)
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, TEXT_BYTES_MAX);
+	w->patch_result = patched;
 	if (sp_encode_any(&text, patched) != SP_OK) {
 		api_write_fail(w, sp_buf_code(&text) != SP_OK ? sp_buf_code(&text) : SP_EINVAL, NULL);
 		return false;
@@ -247,11 +349,17 @@ static bool names_revision(api_write *w)
 	       sp_json_last(sp_json_last(root, SP_STR("metadata")), SP_STR("resourceVersion")) != NULL;
 }
 
+static sp_str (*const shows[PATCH_COUNT_])(api_write *, sp_str,
+					   sp_str *) = {[PATCH_JSON] = show_edited,
+							[PATCH_MERGE] = show_merged,
+							[PATCH_STRATEGIC] = show_strategic,
+							[PATCH_APPLY] = show_applied};
+
 static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
 	w->body = body;
-	w->is_patch = true;
+	w->patched = shows[type_of(w)];
 	w->redo = run;
 	if (!names_revision(w))
 		w->again = run;

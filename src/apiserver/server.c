@@ -5,6 +5,7 @@
 #include "apiserver/admission/hooks.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
+#include "apiserver/conditions.h"
 #include "apiserver/server_int.h"
 #include "apiserver/services/services.h"
 #include "apiserver/subresources/subresources.h"
@@ -424,6 +425,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	}
 	if (opts->event_ttl_ns > 0)
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
+	s->conditions = api_conditions_new(s);
 	*ret = s;
 	return SP_OK;
 }
@@ -454,6 +456,7 @@ void api_server_free(api_server *s)
 	if (s == NULL)
 		return;
 	api_expiry_free(s->events);
+	api_conditions_free(s->conditions);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
 	api_hooks_free(s->hooks);

@@ -37,6 +37,7 @@ struct api_server {
 	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */
 	api_customs *customs;
+	struct api_conditions *conditions;
 	api_authorization authorization;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */

@@ -7,6 +7,7 @@
 
 #define API_TOKEN_KEYS_MAX 64u
 #define API_VERIFIED_SLOTS 1024u
+#define API_TOKEN_GOOD_NS UINT64_C(10000000000) /* U: apiserver TokenSuccessCacheTTL */
 
 typedef struct api_token_key {
 	sp_key *key;
@@ -20,8 +21,12 @@ struct api_tokens {
 	api_static_tokens fixed;
 	api_token_key keys[API_TOKEN_KEYS_MAX]; /* the signer's first */
 	size_t n_keys;
-	/* Digests of tokens whose signature was verified: a signature stays good as long as its key. */
-	uint8_t verified[API_VERIFIED_SLOTS][32];
+	/* Tokens that were verified: a signature stays good as long as its key, and what the token is bound
+	 * to is looked for again only when `until` is over. */
+	struct api_verified_token {
+		uint8_t digest[32];
+		uint64_t until_ns; /* monotonic */
+	} verified[API_VERIFIED_SLOTS];
 };
 
 /* What one kind of token says: not one of mine (false, why empty), bad (false, why), or *ret. */

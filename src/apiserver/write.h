@@ -43,7 +43,10 @@ struct api_write {
 	size_t n_ops, cap_ops;
 	sp_store_txn txn;
 	uint16_t ok_code;
-	bool is_patch;                         /* what can't be decoded is the patch's fault */
+	/* A patch, at whose fault it is what can't be decoded: what upstream shows of it then. `why` may be
+	 * changed. */
+	sp_str (*patched)(struct api_write *w, sp_str json, sp_str *why);
+	yyjson_mut_val *patch_result;
 	bool is_apply;                         /* field owners are part of the patch's result */
 	struct api_hook_run *hook_run;         /* webhooks are being asked: admission/hooks.c */
 	yyjson_mut_val *before;                /* what an update changes */

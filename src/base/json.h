@@ -88,6 +88,9 @@ bool sp_jmut_set(yyjson_mut_doc *doc, yyjson_mut_val *object, sp_str key, yyjson
 bool sp_jmut_set_str(yyjson_mut_doc *doc, yyjson_mut_val *object, sp_str key, sp_str text) SP_MUST_USE;
 /* Removes every member with that key; true when there was one. */
 bool sp_jmut_remove(yyjson_mut_val *object, sp_str key);
+/* Puts the members of an object in the order of their names, as Go writes a map; equal names keep theirs.
+ * False: no memory. */
+bool sp_jmut_sort(sp_arena *scratch, yyjson_mut_val *object) SP_MUST_USE;
 
 /* Deep equality as JSON values: order of members is free, 1 and 1.0 differ (as in Go after decoding). */
 bool sp_jmut_equal(const yyjson_mut_val *a, const yyjson_mut_val *b);

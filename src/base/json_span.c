@@ -52,22 +52,31 @@ static bool take_value(sp_str *in, sp_str *ret)
 	return depth == 0 && ret->len > 0;
 }
 
+/* Comes in behind '{' or ','; SP_ENOTFOUND: no member follows. */
+static sp_code next_member(sp_str *rest, bool first, sp_str *ret_name, sp_str *ret_value)
+{
+	skip_blanks(rest);
+	if (sp_str_starts(*rest, SP_STR("}")))
+		return first ? SP_ENOTFOUND : SP_EINVAL;
+	if (!take_string(rest, ret_name))
+		return SP_EINVAL;
+	skip_blanks(rest);
+	return sp_str_take(rest, SP_STR(":")) && take_value(rest, ret_value) ? SP_OK : SP_EINVAL;
+}
+
+static bool open_object(sp_str *rest)
+{
+	skip_blanks(rest);
+	return sp_str_take(rest, SP_STR("{"));
+}
+
 sp_code sp_json_span(sp_str object, sp_str key, sp_str *ret)
 {
 	sp_str rest = object, name, value;
-	skip_blanks(&rest);
-	if (!sp_str_take(&rest, SP_STR("{")))
+	if (!open_object(&rest))
 		return SP_EINVAL;
-	skip_blanks(&rest);
-	if (sp_str_starts(rest, SP_STR("}")))
-		return SP_ENOTFOUND;
-	for (;;) {
-		skip_blanks(&rest);
-		if (!take_string(&rest, &name))
-			return SP_EINVAL;
-		skip_blanks(&rest);
-		if (!sp_str_take(&rest, SP_STR(":")) || !take_value(&rest, &value))
-			return SP_EINVAL;
+	for (bool first = true;; first = false) {
+		SP_TRY(next_member(&rest, first, &name, &value));
 		if (sp_str_eq(name, key)) {
 			*ret = value;
 			return SP_OK;
@@ -87,4 +96,32 @@ bool sp_json_span_next(sp_str *in, sp_str *ret)
 		return false;
 	*in = rest;
 	return true;
+}
+
+sp_code sp_json_span_without(sp_buf *out, sp_str object, sp_str key)
+{
+	sp_str rest = object, name, value;
+	bool any = false;
+	if (!open_object(&rest))
+		return SP_EINVAL;
+	(void)sp_buf_char(out, '{');
+	for (bool first = true;; first = false) {
+		const char *start = rest.ptr;
+		sp_code code = next_member(&rest, first, &name, &value);
+		if (code == SP_ENOTFOUND)
+			break;
+		SP_TRY(code);
+		if (!sp_str_eq(name, key)) {
+			if (any)
+				(void)sp_buf_char(out, ',');
+			(void)sp_buf_str(out, (sp_str){start, (size_t)(value.ptr + value.len - start)});
+			any = true;
+		}
+		if (sp_str_take(&rest, SP_STR(",")))
+			continue;
+		if (!sp_str_starts(rest, SP_STR("}")))
+			return SP_EINVAL;
+		break;
+	}
+	return sp_buf_char(out, '}');
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/err.h"
 
 /*
  * The text of a member's value, blanks around it taken off; the first one of that name. Names are compared
@@ -19,3 +20,6 @@ sp_code sp_json_span_text(sp_str value, sp_buf *out) SP_MUST_USE;
 /* Walks an array's elements: *in starts as the array's text and is advanced. False: the end, or not an array.
  */
 bool sp_json_span_next(sp_str *in, sp_str *ret);
+/* Appends the object without its members of that name. Errors as above (but not SP_ENOTFOUND), and the
+ * buffer's. */
+sp_code sp_json_span_without(sp_buf *out, sp_str object, sp_str key) SP_MUST_USE;

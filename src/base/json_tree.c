@@ -82,6 +82,55 @@ bool sp_jmut_remove(yyjson_mut_val *object, sp_str key)
 	return yyjson_mut_obj_remove_keyn(object, key.len != 0 ? key.ptr : "", key.len) != NULL;
 }
 
+static bool is_sorted(const yyjson_mut_val *object)
+{
+	const yyjson_mut_val *last = object->uni.ptr, *key = last->next->next;
+	for (; key != last; key = key->next->next) {
+		const yyjson_mut_val *next = key->next->next;
+		if (sp_str_cmp((sp_str){key->uni.str, sp_json_tag_len(key->tag)},
+			       (sp_str){next->uni.str, sp_json_tag_len(next->tag)}) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* Merges neighbouring runs of 1, 2, 4 … keys from one array into the other. */
+static void merge_runs(yyjson_mut_val **from, yyjson_mut_val **to, size_t n, size_t run)
+{
+	for (size_t start = 0; start < n; start += 2 * run) {
+		size_t i = start, mid = SP_MIN(start + run, n), k = mid, end = SP_MIN(start + 2 * run, n);
+		for (size_t at = start; at < end; at++) {
+			bool left = i < mid &&
+				    (k == end || sp_str_cmp(sp_jmut_str(from[i]), sp_jmut_str(from[k])) <= 0);
+			to[at] = left ? from[i++] : from[k++];
+		}
+	}
+}
+
+bool sp_jmut_sort(sp_arena *scratch, yyjson_mut_val *object)
+{
+	size_t n = yyjson_mut_obj_size(object);
+	if (n < 2 || is_sorted(object))
+		return true;
+	yyjson_mut_val **keys = sp_try_new(scratch, yyjson_mut_val *, n),
+		       **other = sp_try_new(scratch, yyjson_mut_val *, n), **swap;
+	if (keys == NULL || other == NULL)
+		return false;
+	yyjson_mut_val *key = ((yyjson_mut_val *)object->uni.ptr)->next->next;
+	for (size_t i = 0; i < n; i++, key = key->next->next)
+		keys[i] = key;
+	for (size_t run = 1; run < n; run *= 2) {
+		merge_runs(keys, other, n, run);
+		swap = keys;
+		keys = other;
+		other = swap;
+	}
+	for (size_t i = 0; i < n; i++)
+		keys[i]->next->next = keys[(i + 1) % n];
+	object->uni.ptr = keys[n - 1];
+	return true;
+}
+
 static bool scalar_equal(const yyjson_mut_val *a, const yyjson_mut_val *b)
 {
 	yyjson_type type = sp_json_tag_type(a->tag);

@@ -426,6 +426,9 @@ static sp_code write_row(sp_table *t, sp_str text, yyjson_mut_doc *doc, yyjson_m
 	for (size_t i = 0; i < t->plan->n; i++)
 		if (!write_cell(t, &t->plan->columns[i], &ctx, object))
 			return SP_ETOOLARGE;
+	yyjson_mut_val *beyond = sp_kind_cell(&ctx, object, SP_STR(""));
+	if (beyond != NULL && !write_sorted(&t->row, j, beyond))
+		return SP_ETOOLARGE;
 	sp_jout_close(j, ']');
 	write_conditions(j, t->plan->kind, object);
 	sp_jout_key(j, SP_STR("object"));
@@ -437,7 +440,7 @@ static sp_code write_row(sp_table *t, sp_str text, yyjson_mut_doc *doc, yyjson_m
 		sp_jout_raw(j, text);
 		break;
 	case SP_TABLE_METADATA:
-		SP_TRY(sp_partial_write(j, text));
+		SP_TRY(sp_partial_write(j, t->plan->kind, text));
 		break;
 	}
 	sp_jout_close(j, '}');
@@ -463,12 +466,55 @@ sp_code sp_table_row(sp_table *t, sp_str object, sp_err *err)
 
 /* -- metadata only -------------------------------------------------------------------------------------- */
 
-sp_code sp_partial_write(sp_jout *j, sp_str object)
+#define METADATA_BYTES_MAX ((size_t)16 << 20)
+
+/* Metadata without annotations that stand for fields: only whole objects have those. `buf` holds the text. */
+static sp_code drop_fields(const char *const *names, sp_str *metadata, sp_buf *buf)
+{
+	sp_str annotations = SP_STR("{}"), value;
+	bool found = false;
+	SP_AUTO_BUF kept, less;
+	sp_buf_init(&kept, METADATA_BYTES_MAX);
+	sp_buf_init(&less, METADATA_BYTES_MAX);
+	sp_code code = sp_json_span(*metadata, SP_STR("annotations"), &annotations);
+	if (code != SP_OK)
+		return code == SP_ENOTFOUND ? SP_OK : code;
+	for (; *names != NULL; names++) {
+		sp_str name = sp_str_c(*names);
+		if (sp_json_span(annotations, name, &value) != SP_OK)
+			continue;
+		sp_buf_clear(&less);
+		SP_TRY(sp_json_span_without(&less, annotations, name));
+		sp_buf_clear(&kept);
+		annotations = sp_buf_view(&less);
+		SP_TRY(sp_buf_str(&kept, annotations));
+		annotations = sp_buf_view(&kept);
+		found = true;
+	}
+	if (!found)
+		return SP_OK;
+	SP_TRY(sp_json_span_without(buf, *metadata, SP_STR("annotations")));
+	if (!sp_str_eq(annotations, SP_STR("{}"))) {
+		bool alone = buf->len == 2;
+		buf->len--;
+		(void)sp_buf_str(buf, alone ? SP_STR("\"annotations\":") : SP_STR(",\"annotations\":"));
+		(void)sp_buf_str(buf, annotations);
+		(void)sp_buf_char(buf, '}');
+	}
+	*metadata = sp_buf_view(buf);
+	return sp_buf_code(buf);
+}
+
+sp_code sp_partial_write(sp_jout *j, const sp_kind *kind, sp_str object)
 {
 	sp_str metadata = SP_STR("{}");
+	SP_AUTO_BUF without;
+	sp_buf_init(&without, METADATA_BYTES_MAX);
 	sp_code code = sp_json_span(object, SP_STR("metadata"), &metadata);
 	if (code != SP_OK && code != SP_ENOTFOUND)
 		return code;
+	if (kind->hooks != NULL && kind->hooks->field_annotations != NULL)
+		SP_TRY(drop_fields(kind->hooks->field_annotations, &metadata, &without));
 	sp_jout_open(j, '{');
 	sp_jout_member_str(j, SP_STR("kind"), SP_STR("PartialObjectMetadata"));
 	sp_jout_member_str(j, SP_STR("apiVersion"), SP_STR("meta.k8s.io/v1"));

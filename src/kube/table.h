@@ -65,8 +65,8 @@ sp_code sp_table_end(sp_table *t);
  */
 sp_code sp_table_row(sp_table *t, sp_str object, sp_err *err) SP_MUST_USE;
 
-/* One object as PartialObjectMetadata, as the next value. SP_EINVAL: not the text of an object. */
-sp_code sp_partial_write(sp_jout *j, sp_str object) SP_MUST_USE;
+/* One object of a kind as PartialObjectMetadata, as the next value. SP_EINVAL: not the text of an object. */
+sp_code sp_partial_write(sp_jout *j, const sp_kind *kind, sp_str object) SP_MUST_USE;
 /* PartialObjectMetadataList: begin, sp_partial_write …, end. */
 sp_code sp_partial_list_begin(sp_jout *j, const sp_list_meta *meta);
 sp_code sp_partial_list_end(sp_jout *j);

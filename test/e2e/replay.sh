@@ -6,10 +6,11 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 data=../shared/data/api
 replay=../shared/tools/api-replay
-complete='admission bootstrap deletion discovery dry-run events field-validation http kinds-autoscaling
-	kinds-certificates-k8s-io kinds-coordination-k8s-io kinds-core kinds-discovery-k8s-io kinds-events-k8s-io kinds-node-k8s-io
+complete='admission authentication bootstrap deletion discovery dry-run events field-validation http kinds-apiregistration-k8s-io
+	kinds-autoscaling kinds-batch kinds-certificates-k8s-io kinds-coordination-k8s-io kinds-core kinds-discovery-k8s-io kinds-events-k8s-io
+	kinds-flowcontrol-apiserver-k8s-io kinds-networking-k8s-io kinds-node-k8s-io
 	kinds-policy kinds-rbac-authorization-k8s-io kinds-scheduling-k8s-io kinds-storage-k8s-io list metadata namespaces
-	node-authorization pod-security pods protobuf rbac scale server-side-apply services tables watch webhooks'
+	node-authorization patch pod-security pods protobuf rbac scale server-side-apply services tables watch webhooks'
 if [ ! -x "$replay" ]; then
 	echo "skip recorded exchanges (no $data)"
 	echo '0 passed, 0 failed, 1 skipped'

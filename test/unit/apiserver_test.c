@@ -5,7 +5,7 @@
  */
 #include "apiserver/gzip.h"
 #include "base/json.h"
-#include "lib/api_host.h"
+#include "lib/api_ask.h"
 #include "lib/store_help.h"
 #include "lib/t.h"
 
@@ -16,71 +16,9 @@
 /* What the server adds to an object. */
 #define BORN "\"uid\":\"*\",\"resourceVersion\":\"*\",\"creationTimestamp\":\"2026-01-01T00:00:0*Z\""
 
-typedef struct fixture {
-	t_api api;
-	t_call call;
-} fixture;
-
-static void fixture_done(void *arg)
+static t_asker *with_maps(unsigned n)
 {
-	t_call_done(&((fixture *)arg)->call);
-}
-
-/* NULL: the test has failed. */
-static fixture *setup(void)
-{
-	fixture *f = sp_new(T_ARENA, fixture, 1);
-	t_call_init(&f->call);
-	T_DEFER(fixture_done, f);
-	return t_api_open(&f->api, &(sp_sim_opts){.seed = 1}, NULL) ? f : NULL;
-}
-
-/* Whether the text is the pattern's; '*' stands for anything, as short as it can be. */
-static bool is_like(sp_str text, const char *pattern)
-{
-	sp_str rest = sp_str_c(pattern), part;
-	bool is_first = true, more = true;
-	while (more) {
-		more = sp_str_cut(&rest, '*', &part);
-		if (!more)
-			part = rest;
-		if (!more && !is_first)
-			return sp_str_ends(text, part);
-		ptrdiff_t at = sp_str_find(text, part);
-		if (at < 0 || (is_first && at != 0))
-			return false;
-		text = sp_str_sub(text, (size_t)at + part.len, text.len);
-		is_first = false;
-	}
-	return text.len == 0;
-}
-
-typedef struct row {
-	t_req q;
-	uint16_t status;
-	const char *like;
-} row;
-
-static void ask(fixture *f, const t_req *q, uint16_t status, const char *like)
-{
-	t_row("%s %s", q->method, q->path);
-	T_TRUE(t_call_wait(&f->api.maker, &f->call, q));
-	T_EQ_U64(f->call.status, status);
-	sp_str body = sp_buf_view(&f->call.body);
-	if (like != NULL && !is_like(body, like))
-		T_FAIL("\n  got  '" SP_FMT "'\n  want '%s'", SP_ARG(body), like);
-}
-
-static void ask_rows(const row *rows, size_t n)
-{
-	fixture *f = setup();
-	for (size_t i = 0; i < n && f != NULL && !t_failed(); i++)
-		ask(f, &rows[i].q, rows[i].status, rows[i].like);
-}
-
-static fixture *with_maps(unsigned n)
-{
-	fixture *f = setup();
+	t_asker *f = t_asker_open();
 	for (unsigned i = 0; i < n && f != NULL && !t_failed(); i++) {
 		const t_req q = {.method = "POST",
 				 .path = MAPS,
@@ -88,7 +26,7 @@ static fixture *with_maps(unsigned n)
 					 T_ARENA,
 					 "{\"metadata\":{\"name\":\"k%u\",\"labels\":{\"odd\":\"%u\"}}}", i,
 					 i % 2)};
-		ask(f, &q, 201, NULL);
+		t_ask(f, &q, 201, NULL);
 	}
 	return t_failed() ? NULL : f;
 }
@@ -97,7 +35,7 @@ static fixture *with_maps(unsigned n)
 
 SP_TEST(apiserver, create_get_delete)
 {
-	static const row rows[] = {
+	static const t_ask_row rows[] = {
 		{{.method = "POST",
 		  .path = MAPS,
 		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"},\"data\":{\"a\":\"1\"}}")},
@@ -124,12 +62,12 @@ SP_TEST(apiserver, create_get_delete)
 		 "{" META ",\"status\":\"Failure\",\"message\":\"configmaps \\\"k\\\" not "
 		 "found\",\"reason\":\"NotFound\",\"details\":{" GR_K "},\"code\":404}\n"},
 	};
-	ask_rows(rows, SP_LEN(rows));
+	t_ask_rows(rows, SP_LEN(rows));
 }
 
 SP_TEST(apiserver, update_and_patch)
 {
-	static const row rows[] = {
+	static const t_ask_row rows[] = {
 		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
 		 201,
 		 NULL},
@@ -158,12 +96,12 @@ SP_TEST(apiserver, update_and_patch)
 		 200,
 		 "*\"data\":{\"b\":\"2\",\"c\":\"3\",\"d\":\"4\"}}\n"},
 	};
-	ask_rows(rows, SP_LEN(rows));
+	t_ask_rows(rows, SP_LEN(rows));
 }
 
 SP_TEST(apiserver, a_dry_run_stores_nothing)
 {
-	static const row rows[] = {
+	static const t_ask_row rows[] = {
 		{{.method = "POST",
 		  .path = MAPS "?dryRun=All",
 		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
@@ -174,12 +112,12 @@ SP_TEST(apiserver, a_dry_run_stores_nothing)
 		{{.method = "GET", .path = MAPS "/k"}, 404, NULL},
 	};
 	t_no_faults();
-	ask_rows(rows, SP_LEN(rows));
+	t_ask_rows(rows, SP_LEN(rows));
 }
 
 SP_TEST(apiserver, refusals)
 {
-	static const row rows[] = {
+	static const t_ask_row rows[] = {
 		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"K\"}}")},
 		 422,
 		 "{" META
@@ -223,7 +161,7 @@ SP_TEST(apiserver, refusals)
 		{{.method = "GET", .path = MAPS "?resourceVersion=x"}, 400, NULL},
 	};
 	t_no_faults();
-	ask_rows(rows, SP_LEN(rows));
+	t_ask_rows(rows, SP_LEN(rows));
 }
 
 SP_TEST(apiserver, a_body_over_the_limit)
@@ -232,18 +170,18 @@ SP_TEST(apiserver, a_body_over_the_limit)
 	t_no_faults();
 	char *text = sp_arena_alloc(T_ARENA, n);
 	memset(text, 'x', n);
-	fixture *f = setup();
+	t_asker *f = t_asker_open();
 	const t_req q = {.method = "POST", .path = MAPS, .body = {text, n}};
 	if (f != NULL)
-		ask(f, &q, 413,
-		    "{" META ",\"status\":\"Failure\",\"message\":\"Request entity too large: limit is "
-		    "3145728\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
+		t_ask(f, &q, 413,
+		      "{" META ",\"status\":\"Failure\",\"message\":\"Request entity too large: limit is "
+		      "3145728\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
 }
 
 /* ---- lists ---- */
 
 /* Names of the items, in order, joined. */
-static sp_str items(fixture *f, sp_str *ret_continue, int64_t *ret_remaining)
+static sp_str items(t_asker *f, sp_str *ret_continue, int64_t *ret_remaining)
 {
 	yyjson_val *v = NULL, *item;
 	size_t i, n;
@@ -265,7 +203,7 @@ static sp_str items(fixture *f, sp_str *ret_continue, int64_t *ret_remaining)
 
 SP_TEST(apiserver, pages_show_one_revision)
 {
-	static const row between[] = {
+	static const t_ask_row between[] = {
 		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k35\"}}")},
 		 201,
 		 NULL},
@@ -274,70 +212,70 @@ SP_TEST(apiserver, pages_show_one_revision)
 	sp_str cont;
 	int64_t remaining;
 	t_no_faults();
-	fixture *f = with_maps(5);
+	t_asker *f = with_maps(5);
 	T_TRUE(f != NULL);
-	ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k1");
 	T_EQ_I64(remaining, 3);
 	for (size_t i = 0; i < SP_LEN(between) && !t_failed(); i++)
-		ask(f, &between[i].q, between[i].status, NULL);
+		t_ask(f, &between[i].q, between[i].status, NULL);
 	sp_str path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
 	T_TRUE(path.ptr != NULL);
-	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k2,k3");
 	T_EQ_I64(remaining, 1);
 	path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
 	T_TRUE(path.ptr != NULL);
-	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k4");
 	T_EQ_U64(cont.len, 0);
-	ask(f, &(t_req){.method = "GET", .path = MAPS "?labelSelector=odd"}, 200, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?labelSelector=odd"}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k1,k2,k4");
 }
 
 SP_TEST(apiserver, a_page_that_is_forgotten)
 {
-	static const row deletion = {{.method = "DELETE", .path = MAPS "/k2"}, 200, NULL};
+	static const t_ask_row deletion = {{.method = "DELETE", .path = MAPS "/k2"}, 200, NULL};
 	sp_str cont;
 	int64_t remaining;
 	yyjson_val *v = NULL;
 	t_no_faults();
-	fixture *f = with_maps(4);
+	t_asker *f = with_maps(4);
 	T_TRUE(f != NULL);
-	ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k1");
-	ask(f, &deletion.q, deletion.status, NULL);
+	t_ask(f, &deletion.q, deletion.status, NULL);
 	sp_store_compact(f->api.store, sp_store_revision(f->api.store));
 	sp_str path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
-	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 410,
-	    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{\"continue\":\"*\"},\"status\":"
-	    "\"Failure\",\"message\":\"The provided continue parameter is too old "
-	    "*\",\"reason\":\"Expired\",\"code\":410}\n");
+	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 410,
+	      "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{\"continue\":\"*\"},\"status\":"
+	      "\"Failure\",\"message\":\"The provided continue parameter is too old "
+	      "*\",\"reason\":\"Expired\",\"code\":410}\n");
 	/* The token in the refusal goes on in what is there now. */
 	T_OK(sp_json_parse(T_ARENA, sp_buf_view(&f->call.body), &v, T_ERR));
 	cont = sp_json_str(sp_json_last(sp_json_last(v, SP_STR("metadata")), SP_STR("continue")));
 	path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
-	ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k3");
 }
 
 SP_TEST(apiserver, a_watch_of_one_name)
 {
 	t_no_faults();
-	fixture *f = with_maps(3);
+	t_asker *f = with_maps(3);
 	T_TRUE(f != NULL);
-	ask(f,
-	    &(t_req){.method = "GET",
-		     .path = MAPS "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dk1"},
-	    200, "{\"type\":\"ADDED\",\"object\":{*\"metadata\":{\"name\":\"k1\",*}}\n");
+	t_ask(f,
+	      &(t_req){.method = "GET",
+		       .path = MAPS "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dk1"},
+	      200, "{\"type\":\"ADDED\",\"object\":{*\"metadata\":{\"name\":\"k1\",*}}\n");
 	T_TRUE(sp_str_find(sp_buf_view(&f->call.body), SP_STR("\"k2\"")) < 0);
-	ask(f, &(t_req){.method = "GET", .path = MAPS "/k1?watch=1"}, 200, "{\"kind\":\"ConfigMap\",*}\n");
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS "/k1?watch=1"}, 200, "{\"kind\":\"ConfigMap\",*}\n");
 }
 
 /* Upstream names the kind here, not the resource. U: apiserver pkg/registry/rest/delete.go */
 SP_TEST(apiserver, deletions_have_preconditions)
 {
-	static const row rows[] = {
+	static const t_ask_row rows[] = {
 		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
 		 201,
 		 NULL},
@@ -357,19 +295,19 @@ SP_TEST(apiserver, deletions_have_preconditions)
 		{{.method = "GET", .path = MAPS "/k"}, 200, NULL},
 	};
 	t_no_faults();
-	ask_rows(rows, SP_LEN(rows));
+	t_ask_rows(rows, SP_LEN(rows));
 }
 
 SP_TEST(apiserver, a_collection_is_deleted_by_label)
 {
 	sp_str cont;
 	int64_t remaining;
-	fixture *f = with_maps(4);
+	t_asker *f = with_maps(4);
 	T_TRUE(f != NULL);
-	ask(f, &(t_req){.method = "DELETE", .path = MAPS "?labelSelector=odd%3D1"}, 200,
-	    "{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"*\"},"
-	    "\"items\":[*]}\n");
-	ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
+	t_ask(f, &(t_req){.method = "DELETE", .path = MAPS "?labelSelector=odd%3D1"}, 200,
+	      "{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"*\"},"
+	      "\"items\":[*]}\n");
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k2");
 }
 
@@ -377,36 +315,38 @@ SP_TEST(apiserver, media_of_lists)
 {
 	static const char like[] = "apiVersion: v1\nitems:\n- metadata:\n*kind: ConfigMapList\nmetadata:\n  "
 				   "resourceVersion: \"*\"\n";
-	fixture *f = with_maps(1);
+	t_asker *f = with_maps(1);
 	T_TRUE(f != NULL);
-	ask(f, &(t_req){.method = "GET", .path = MAPS, .accept = "application/yaml"}, 200, like);
-	ask(f, &(t_req){.method = "GET", .path = MAPS "?pretty=1"}, 200,
-	    "{\n  \"kind\": \"ConfigMapList\",\n*\n}");
-	ask(f,
-	    &(t_req){.method = "GET", .path = MAPS, .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
-	    200, "{\"kind\":\"Table\",*}\n");
-	ask(f,
-	    &(t_req){.method = "GET",
-		     .path = MAPS "?includeObject=x",
-		     .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
-	    400, NULL);
-	ask(f, &(t_req){.method = "DELETE", .path = MAPS, .accept = "application/yaml"}, 200, like);
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS, .accept = "application/yaml"}, 200, like);
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?pretty=1"}, 200,
+	      "{\n  \"kind\": \"ConfigMapList\",\n*\n}");
+	t_ask(f,
+	      &(t_req){.method = "GET",
+		       .path = MAPS,
+		       .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
+	      200, "{\"kind\":\"Table\",*}\n");
+	t_ask(f,
+	      &(t_req){.method = "GET",
+		       .path = MAPS "?includeObject=x",
+		       .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
+	      400, NULL);
+	t_ask(f, &(t_req){.method = "DELETE", .path = MAPS, .accept = "application/yaml"}, 200, like);
 }
 
 SP_TEST(apiserver, a_large_list_is_compressed)
 {
 	char *body = sp_arena_alloc(T_ARENA, 200100);
 	t_no_faults();
-	fixture *f = setup();
+	t_asker *f = t_asker_open();
 	T_TRUE(f != NULL);
 	int n = snprintf(body, 100, "{\"metadata\":{\"name\":\"k\"},\"data\":{\"x\":\"");
 	memset(body + n, 'x', 200000);
 	memcpy(body + n + 200000, "\"}}", 4);
-	ask(f, &(t_req){.method = "POST", .path = MAPS, .body = {body, (size_t)n + 200003}}, 201, NULL);
-	ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
+	t_ask(f, &(t_req){.method = "POST", .path = MAPS, .body = {body, (size_t)n + 200003}}, 201, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
 	T_TRUE(f->call.encoding[0] == '\0');
 	sp_str plain = sp_arena_try_dup(T_ARENA, sp_buf_view(&f->call.body));
-	ask(f, &(t_req){.method = "GET", .path = MAPS, .encoding = "gzip"}, 200, NULL);
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS, .encoding = "gzip"}, 200, NULL);
 	T_EQ_C(sp_str_c(f->call.encoding), "gzip");
 	T_TRUE(f->call.body.len < plain.len / 10);
 	SP_AUTO_BUF unpacked;
@@ -419,14 +359,14 @@ SP_TEST(apiserver, a_large_list_is_compressed)
 
 SP_TEST(apiserver, a_watch_ends_in_time)
 {
-	fixture *f = with_maps(1);
+	t_asker *f = with_maps(1);
 	T_TRUE(f != NULL);
 	uint64_t before = sp_sim_now_ns(f->api.sim);
-	ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&timeoutSeconds=7&allowWatchBookmarks=true"},
-	    200,
-	    "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",*}}\n"
-	    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
-	    "\"resourceVersion\":\"*\"}}}\n");
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&timeoutSeconds=7&allowWatchBookmarks=true"},
+	      200,
+	      "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",*}}\n"
+	      "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
+	      "\"resourceVersion\":\"*\"}}}\n");
 	uint64_t after = sp_sim_now_ns(f->api.sim);
 	T_TRUE(after - before >= 7 * SECOND && after - before < 8 * SECOND);
 	T_CODE(f->call.code, SP_OK);
@@ -434,28 +374,29 @@ SP_TEST(apiserver, a_watch_ends_in_time)
 
 SP_TEST(apiserver, initial_events_and_their_end)
 {
-	fixture *f = with_maps(2);
+	t_asker *f = with_maps(2);
 	T_TRUE(f != NULL);
-	ask(f,
-	    &(t_req){.method = "GET",
-		     .path = MAPS "?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true&"
-				  "resourceVersionMatch=NotOlderThan"},
-	    200,
-	    "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
-	    "\"name\":\"k0\",*}}\n"
-	    "{\"type\":\"ADDED\",*\"name\":\"k1\",*}}\n"
-	    "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
-	    "\"resourceVersion\":\"*\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n");
+	t_ask(f,
+	      &(t_req){.method = "GET",
+		       .path = MAPS
+		       "?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true&"
+		       "resourceVersionMatch=NotOlderThan"},
+	      200,
+	      "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
+	      "\"name\":\"k0\",*}}\n"
+	      "{\"type\":\"ADDED\",*\"name\":\"k1\",*}}\n"
+	      "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
+	      "\"resourceVersion\":\"*\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n");
 }
 
 SP_TEST(apiserver, a_watch_of_what_is_forgotten)
 {
 	t_no_faults();
-	fixture *f = with_maps(4);
+	t_asker *f = with_maps(4);
 	T_TRUE(f != NULL);
 	sp_store_compact(f->api.store, sp_store_revision(f->api.store));
-	ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&resourceVersion=1"}, 200,
-	    "{\"type\":\"ERROR\",\"object\":{" META
-	    ",\"status\":\"Failure\",\"message\":\"too old resource version: 1 "
-	    "(*)\",\"reason\":\"Expired\",\"code\":410}}\n");
+	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&resourceVersion=1"}, 200,
+	      "{\"type\":\"ERROR\",\"object\":{" META
+	      ",\"status\":\"Failure\",\"message\":\"too old resource version: 1 "
+	      "(*)\",\"reason\":\"Expired\",\"code\":410}}\n");
 }

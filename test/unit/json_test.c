@@ -346,6 +346,31 @@ SP_TEST(json, members_are_set_replaced_and_removed_in_order)
 	T_EQ_C(sp_buf_view(&out), "{}");
 }
 
+SP_TEST(json, members_in_order)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"{}", "{}"},
+		{"{\"b\":1}", "{\"b\":1}"},
+		{"{\"c\":1,\"a\":{\"z\":1,\"y\":2},\"b\":3}", "{\"a\":{\"z\":1,\"y\":2},\"b\":3,\"c\":1}"},
+		{"{\"b\":1,\"a\":1,\"b\":2,\"a\":2,\"\":0}", "{\"\":0,\"a\":1,\"a\":2,\"b\":1,\"b\":2}"},
+		{"{\"e\":5,\"d\":4,\"c\":3,\"b\":2,\"a\":1,\"aa\":0}",
+		 "{\"a\":1,\"aa\":0,\"b\":2,\"c\":3,\"d\":4,\"e\":5}"},
+		{"[2,1]", "[2,1]"}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+		yyjson_mut_val *v;
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 1000);
+		t_row("%s", rows[i].text);
+		T_OK(parse_text(doc, sp_str_c(rows[i].text), &v));
+		T_TRUE(sp_jmut_sort(T_ARENA, v));
+		T_OK(sp_json_write_mut(&out, v));
+		T_EQ_C(sp_buf_view(&out), rows[i].want);
+	}
+}
+
 SP_TEST(json, removing_takes_every_member_of_that_name)
 {
 	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);

@@ -150,9 +150,11 @@ SP_TEST(table, partial_list)
 	sp_jout j = sp_jout_to(&out);
 	sp_list_meta meta = {.resource_version = SP_STR("3")};
 	T_OK(sp_partial_list_begin(&j, &meta));
+	static const sp_kind kind = {.version = SP_STR_INIT("v1")};
 	T_OK(sp_partial_write(
-		&j, SP_STR("{\"kind\":\"X\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"metadata\":1}}")));
-	T_OK(sp_partial_write(&j, SP_STR("{}")));
+		&j, &kind,
+		SP_STR("{\"kind\":\"X\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"metadata\":1}}")));
+	T_OK(sp_partial_write(&j, &kind, SP_STR("{}")));
 	T_OK(sp_partial_list_end(&j));
 	T_EQ_C(sp_buf_view(&out),
 	       "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/"
@@ -160,7 +162,7 @@ SP_TEST(table, partial_list)
 	       "\"items\":[{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/"
 	       "v1\",\"metadata\":{\"name\":\"a\"}},"
 	       "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{}}]}");
-	T_CODE(sp_partial_write(&j, SP_STR("7")), SP_EINVAL);
+	T_CODE(sp_partial_write(&j, &kind, SP_STR("7")), SP_EINVAL);
 }
 
 SP_TEST(table, human_durations)
@@ -209,6 +211,56 @@ SP_TEST(table, spans)
 		T_CODE(sp_json_span(sp_str_c(rows[i].text), SP_STR("a"), &got), rows[i].code);
 		if (rows[i].want != NULL)
 			T_EQ_C(got, rows[i].want);
+	}
+}
+
+SP_TEST(table, an_object_without_a_member)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {{"{\"a\":1}", "{}"},
+		    {"{\"a\":1,\"b\":[2],\"a\":{}}", "{\"b\":[2]}"},
+		    {"{ \"b\" : 1 , \"a\" : 2 }", "{ \"b\" : 1}"},
+		    {"{\"b\":1}", "{\"b\":1}"},
+		    {"{}", "{}"},
+		    {"{\"b\":1,}", NULL},
+		    {"{\"b\":1", NULL},
+		    {"7", NULL}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 1 << 10);
+		t_row("%s", rows[i].text);
+		T_CODE(sp_json_span_without(&out, sp_str_c(rows[i].text), SP_STR("a")),
+		       rows[i].want == NULL ? SP_EINVAL : SP_OK);
+		if (rows[i].want != NULL)
+			T_EQ_C(sp_buf_view(&out), rows[i].want);
+	}
+}
+
+SP_TEST(table, metadata_alone_hides_what_stands_for_fields)
+{
+	static const char *const hidden[] = {"x", "y", NULL};
+	static const sp_kind_hooks hooks = {.field_annotations = hidden};
+	static const sp_kind kind = {.version = SP_STR_INIT("v1"), .hooks = &hooks};
+	static const struct {
+		const char *metadata, *want;
+	} rows[] = {{"{\"name\":\"a\",\"annotations\":{\"x\":\"1\"}}", "{\"name\":\"a\"}"},
+		    {"{\"annotations\":{\"y\":\"1\",\"z\":\"2\",\"x\":\"3\"},\"name\":\"a\"}",
+		     "{\"name\":\"a\",\"annotations\":{\"z\":\"2\"}}"},
+		    {"{\"annotations\":{\"z\":\"2\",\"x\":\"3\"}}", "{\"annotations\":{\"z\":\"2\"}}"},
+		    {"{\"annotations\":{\"z\":\"2\"}}", "{\"annotations\":{\"z\":\"2\"}}"},
+		    {"{\"name\":\"a\"}", "{\"name\":\"a\"}"}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 1 << 10);
+		sp_jout j = sp_jout_to(&out);
+		sp_str object = sp_arena_printf(T_ARENA, "{\"metadata\":%s}", rows[i].metadata);
+		T_OK(sp_partial_write(&j, &kind, object));
+		T_EQ_STR(sp_buf_view(&out),
+			 sp_arena_printf(T_ARENA,
+					 "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":"
+					 "\"meta.k8s.io/v1\",\"metadata\":%s}",
+					 rows[i].want));
 	}
 }
 

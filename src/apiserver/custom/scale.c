@@ -287,8 +287,7 @@ static void on_body(api_request *r, sp_str body)
 	api_write *w = r->state;
 	w->body = body;
 	w->reply = reply;
-	w->is_patch = r->ex->method_id != SP_HTTP_PUT;
-	if (w->is_patch)
+	if (r->ex->method_id != SP_HTTP_PUT)
 		w->again = run; /* a PUT names the revision it is meant for, or has no say */
 	run(w);
 }

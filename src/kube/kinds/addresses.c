@@ -70,7 +70,14 @@ static yyjson_mut_val *parent_cell(sp_kind_ctx *c, yyjson_mut_val *obj)
 			      ns.len > 0 ? "/" : "", SP_ARG(ns), SP_ARG(name));
 }
 
-static const sp_cell address_cells[] = {{SP_STR_INIT("ParentRef"), parent_cell}};
+/* Upstream prints the age too, but has no column for it. */
+static yyjson_mut_val *address_age_cell(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	return sp_cell_age(c, sp_kv_str(sp_meta(obj), "creationTimestamp"));
+}
+
+static const sp_cell address_cells[] = {{SP_STR_INIT("ParentRef"), parent_cell},
+					{SP_STR_INIT(""), address_age_cell}};
 
 const sp_kind_hooks sp_hooks_ip_address = {
 	.flags = SP_KIND_UNCONDITIONAL_UPDATE,

@@ -495,6 +495,7 @@ const sp_kind_hooks sp_hooks_autoscaler_v1 = {
 	.n_subs = SP_LEN(subs),
 	.cells = cells_v1,
 	.n_cells = SP_LEN(cells_v1),
+	.field_annotations = sp_autoscaler_field_annotations,
 	.to_stored = sp_autoscaler_v1_to_v2,
 	.from_stored = sp_autoscaler_v2_to_v1,
 };

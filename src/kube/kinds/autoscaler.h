@@ -15,5 +15,7 @@
 bool sp_autoscaler_v1_to_v2(sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj) SP_MUST_USE;
 bool sp_autoscaler_v2_to_v1(sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj) SP_MUST_USE;
 
+/* The annotations that only v1 has, NULL at the end. */
+extern const char *const sp_autoscaler_field_annotations[];
 /* Drops the annotations that only v1 has. */
 void sp_autoscaler_drop_annotations(yyjson_mut_val *obj);

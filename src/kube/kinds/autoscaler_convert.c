@@ -8,6 +8,9 @@ static const char current_key[] = "autoscaling.alpha.kubernetes.io/current-metri
 static const char conditions_key[] = "autoscaling.alpha.kubernetes.io/conditions";
 static const char behavior_key[] = "autoscaling.alpha.kubernetes.io/behavior";
 
+const char *const sp_autoscaler_field_annotations[] = {metrics_key, current_key, conditions_key, behavior_key,
+						       NULL};
+
 #define CPU_PERCENT 80
 
 /* A member of v1's metric types, and where v2 has it. ZERO: an amount that v1 always shows. */

@@ -39,6 +39,8 @@ static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
  */
 static const char template_generation[] = "deprecated.daemonset.template.generation";
 
+static const char *const field_annotations[] = {template_generation, NULL};
+
 static int64_t number_of_template(yyjson_mut_val *obj)
 {
 	sp_str text = sp_meta_annotation(obj, template_generation);
@@ -191,6 +193,7 @@ const sp_kind_hooks sp_hooks_daemon_set = {
 	.subs = subs,
 	.n_subs = SP_LEN(subs),
 	.cells = cells,
+	.field_annotations = field_annotations,
 	.n_cells = SP_LEN(cells),
 };
 

@@ -75,6 +75,8 @@ static void generate_selector(sp_kind_ctx *c, yyjson_mut_val *obj)
 	}
 	if (!sp_kv_has(match, uid_label))
 		SP_KIND_NEED(c, sp_kv_set_str(c->doc, match, uid_label, uid));
+	/* Errors show them, and maps are shown in order. */
+	SP_KIND_NEED(c, sp_jmut_sort(c->arena, to) && sp_jmut_sort(c->arena, match));
 }
 
 static void prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)

@@ -75,7 +75,7 @@ typedef struct sp_selectable {
 
 /* The value of a table column; goes before the column's path. */
 typedef struct sp_cell {
-	sp_str column; /* "Ready" */
+	sp_str column; /* "Ready"; empty: a cell behind the last column, that none describes */
 	/* NULL for an empty cell (null) or no room. */
 	yyjson_mut_val *(*make)(sp_kind_ctx *c, yyjson_mut_val *obj);
 } sp_cell;
@@ -123,6 +123,9 @@ struct sp_kind_hooks {
 	size_t n_selectable;
 	const sp_cell *cells;
 	size_t n_cells;
+	/* Annotations that stand for fields of upstream's internal type, NULL at the end: tables and metadata
+	 * alone are made from that, so they don't show them. */
+	const char *const *field_annotations;
 	/*
 	 * Of a version that is not stored: to the stored one and back, in place, apiVersion included. All
 	 * other hooks work on the served version, so a write is converted after them and what is stored

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/patch/unstructured.h"
+
+#include "base/limits.h"
+#include "kube/codec/canon.h"
+
+/* What Go calls the type of a value in a map[string]interface{}, and its kind where that is shorter. */
+static const char *kind_of(yyjson_mut_val *v)
+{
+	switch (sp_canon_type(v)) {
+	case YYJSON_TYPE_STR:
+		return "string";
+	case YYJSON_TYPE_BOOL:
+		return "bool";
+	case YYJSON_TYPE_NUM:
+		return yyjson_mut_is_real(v) ? "float64" : "int64";
+	case YYJSON_TYPE_ARR:
+		return "slice";
+	case YYJSON_TYPE_OBJ:
+		return "map";
+	default:
+		return "";
+	}
+}
+
+static const char *const go_scalars[SP_K_COUNT_] = {[SP_K_STRING] = "string",
+						    [SP_K_BOOL] = "bool",
+						    [SP_K_I32] = "int32",
+						    [SP_K_I64] = "int64",
+						    [SP_K_F64] = "float64"};
+
+static bool is_whole(yyjson_mut_val *v)
+{
+	double d = yyjson_mut_get_real(v);
+	return d >= -9223372036854775808.0 && d < 9223372036854775808.0 && (double)(int64_t)d == d;
+}
+
+/* Numbers become each other unless a fraction would be lost; a text is made of a whole number's code point,
+ * which is refused; all else has no conversion. */
+static bool scalar_fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, sp_str *ret)
+{
+	yyjson_type type = sp_canon_type(v);
+	const char *want = go_scalars[s->kind];
+	bool number = s->kind == SP_K_I32 || s->kind == SP_K_I64 || s->kind == SP_K_F64;
+	if ((s->kind == SP_K_STRING && type == YYJSON_TYPE_STR) ||
+	    (s->kind == SP_K_BOOL && type == YYJSON_TYPE_BOOL))
+		return false;
+	if (type == YYJSON_TYPE_NUM) {
+		bool real = yyjson_mut_is_real(v);
+		if (number && (!real || s->kind == SP_K_F64 || is_whole(v)))
+			return false;
+		if (number || (s->kind == SP_K_STRING && !real)) {
+			*ret = sp_arena_printf(a, "cannot convert %s to %s", kind_of(v), want);
+			return true;
+		}
+	}
+	*ret = sp_arena_printf(a, "unrecognized type: %s", want);
+	return true;
+}
+
+static bool fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, size_t depth, sp_str *ret);
+
+static bool object_fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *object, size_t depth, sp_str *ret)
+{
+	for (sp_canon_iter it = sp_canon_members(s); sp_canon_next(&it);) {
+		yyjson_mut_val *v = sp_jmut_get(object, it.field->name);
+		if (v != NULL && fault(a, it.field->schema, v, depth, ret))
+			return true;
+	}
+	return false;
+}
+
+static bool elements_fault(sp_arena *a, const sp_schema *items, yyjson_mut_val *v, size_t depth, sp_str *ret)
+{
+	if (yyjson_mut_is_obj(v)) {
+		for (sp_members m = sp_members_of(v); sp_members_next(&m);)
+			if (fault(a, items, sp_members_value(&m), depth, ret))
+				return true;
+		return false;
+	}
+	yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(v);
+	for (yyjson_mut_val *item; (item = yyjson_mut_arr_iter_next(&it)) != NULL;)
+		if (fault(a, items, item, depth, ret))
+			return true;
+	return false;
+}
+
+static bool fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, size_t depth, sp_str *ret)
+{
+	static const struct {
+		const char *text;
+		yyjson_type type;
+	} containers[SP_K_COUNT_] = {[SP_K_OBJECT] = {"cannot restore struct from: ", YYJSON_TYPE_OBJ},
+				     [SP_K_LIST] = {"cannot restore slice from ", YYJSON_TYPE_ARR},
+				     [SP_K_MAP] = {"cannot restore map from ", YYJSON_TYPE_OBJ}};
+	if (yyjson_mut_is_null(v) || depth == SP_JSON_BUILD_DEPTH || (s->flags & SP_S_CRD) != 0)
+		return false;
+	if (go_scalars[s->kind] != NULL)
+		return scalar_fault(a, s, v, ret);
+	if (containers[s->kind].text == NULL)
+		return false;
+	if (sp_canon_type(v) != containers[s->kind].type) {
+		*ret = sp_arena_printf(a, "%s%s", containers[s->kind].text, kind_of(v));
+		return true;
+	}
+	if (s->kind == SP_K_OBJECT)
+		return object_fault(a, s, v, depth + 1, ret);
+	return elements_fault(a, s->items, v, depth + 1, ret);
+}
+
+bool sp_unstructured_fault(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_str *ret)
+{
+	return fault(a, schema, object, 0, ret);
+}

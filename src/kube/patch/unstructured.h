@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Upstream turns the result of a strategic merge patch into Go structs without the detour over JSON text, and
+ * so has other words for values of a wrong type. U: apimachinery pkg/runtime/converter.go.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "kube/schema.h"
+
+/*
+ * The first fault in the order of the structs' fields: "cannot restore slice from string". False: none that
+ * is the converter's own; types that read themselves from JSON (quantities, times …) have the decoder's
+ * words.
+ */
+bool sp_unstructured_fault(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_str *ret);
