@@ -51,6 +51,7 @@ enum {
 	SP_S_CRD = 1u << 3,     /* made at run time: unknown fields prune, quantities keep their text … */
 	SP_S_WRAPPED = 1u << 4, /* LIST: a message {items=1} in protobuf (meta/v1.Verbs, ExtraValue) */
 	SP_S_TYPE_STATED = 1u << 5, /* OpenAPI prints the list or map type even when it is the usual one */
+	SP_S_HAS_CEL = 1u << 6,     /* CRD: the node or one below it has x-kubernetes-validations */
 };
 
 /* Field flags. */

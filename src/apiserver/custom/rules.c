@@ -151,6 +151,44 @@ static void check_schema(sp_kind_ctx *c, yyjson_mut_val *obj, sp_violations *err
 		c->code = code;
 }
 
+static void warn_tolerated(void *arg, sp_str text)
+{
+	sp_warn(arg, SP_FMT, SP_ARG(text));
+}
+
+/* Rules are for objects that have the types which the rules were made for. */
+static bool is_blocking(sp_v_type type)
+{
+	return type == SP_V_NOT_SUPPORTED || type == SP_V_REQUIRED || type == SP_V_TOO_LONG ||
+	       type == SP_V_TOO_MANY || type == SP_V_TYPE_INVALID;
+}
+
+/* x-kubernetes-validations, once all else was looked at. `old`: what is updated, or NULL. */
+static void check_rules(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
+{
+	const sp_crd_run how = {.arena = c->arena,
+				.errors = c->errors,
+				.root = true,
+				.ratchets = true,
+				.warn = warn_tolerated,
+				.arg = c};
+	bool blocked = false;
+	if ((c->kind->schema->flags & SP_S_HAS_CEL) == 0)
+		return;
+	for (size_t i = 0; i < c->errors->n; i++)
+		blocked = blocked || is_blocking(c->errors->items[i].type);
+	if (blocked) {
+		sp_v_invalid(
+			c->errors, NULL, (yyjson_mut_val *)NULL,
+			"some validation rules were not checked because the object was invalid; correct the "
+			"existing errors to complete validation");
+		return;
+	}
+	sp_code code = sp_crd_rules_run(&how, c->kind->schema, NULL, obj, old);
+	if (code != SP_OK && c->code == SP_OK)
+		c->code = code;
+}
+
 static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	if (!check_type(c, obj))
@@ -158,6 +196,7 @@ static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 	sp_meta_validate(c, obj);
 	check_schema(c, obj, c->errors);
 	check_scale(c, obj, true);
+	check_rules(c, obj, NULL);
 }
 
 static bool had(const sp_violations *old, const sp_violation *v)
@@ -198,6 +237,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	sp_meta_validate_update(c, obj, old);
 	check_change(c, obj, old, SP_STR(""));
 	check_scale(c, obj, true);
+	check_rules(c, obj, old);
 }
 
 static void validate_status(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
@@ -205,6 +245,7 @@ static void validate_status(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	sp_meta_validate_update(c, obj, old);
 	check_change(c, obj, old, SP_STR("status"));
 	check_scale(c, obj, false);
+	check_rules(c, obj, old);
 }
 
 /* ---- warnings about finalizers ---- */

@@ -183,6 +183,8 @@ static sp_code compile_schema(api_custom *v, yyjson_mut_val *obj, yyjson_mut_val
 	/* A schema that is not structural prunes nothing. */
 	if (code == SP_OK && v->kind.schema == NULL)
 		code = sp_crd_compile(&v->arena, NULL, SP_STR(""), meta, true, &errors, &v->kind.schema);
+	if (code == SP_OK)
+		code = sp_crd_rules_compile(&v->arena, v->kind.schema);
 	return code == SP_OK ? SP_OK : sp_fail(err, code, "no room for the schema");
 }
 

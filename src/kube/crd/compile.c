@@ -66,6 +66,7 @@ static const struct {
 	{"x-kubernetes-list-map-keys", "must be empty to be structural"},
 	{"x-kubernetes-list-type", "must be undefined to be structural"},
 	{"x-kubernetes-map-type", "must be undefined to be structural"},
+	{"x-kubernetes-validations", "must be empty to be structural"},
 };
 
 static sp_code node(compiler *c, yyjson_mut_val *v, node_level level, bool nested, sp_str path,
@@ -168,7 +169,8 @@ static sp_code pattern(compiler *c, yyjson_mut_val *v, sp_str path, sp_rules *r)
 static sp_code keep_rules(compiler *c, const sp_rules *r, const sp_rules **ret)
 {
 	unsigned n = (unsigned)r->n_enums + r->n_required + r->n_all_of + r->n_any_of + r->n_one_of;
-	if (r->has == 0 && n == 0 && r->not_ == NULL && r->pattern.len == 0 && r->format.len == 0)
+	if (r->has == 0 && n == 0 && r->not_ == NULL && r->pattern.len == 0 && r->format.len == 0 &&
+	    r->cel == NULL)
 		return SP_OK;
 	sp_rules *kept = sp_try_new(c->arena, sp_rules, 1);
 	if (kept == NULL)
@@ -203,6 +205,7 @@ static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules
 	if (yyjson_mut_is_obj(get(v, "not")))
 		SP_TRY(node(c, get(v, "not"), LEVEL_FIELD, true, sp_crd_path(c->arena, path, SP_STR("not")),
 			    &r->not_));
+	SP_TRY(sp_crd_rules_read(c->arena, v, &r->cel));
 	return keep_rules(c, &made, ret);
 }
 
@@ -347,6 +350,15 @@ static sp_code container(compiler *c, yyjson_mut_val *v, node_level level, bool 
 	return properties(c, v, typed, nested, path, s);
 }
 
+static bool has_cel(const sp_schema *s)
+{
+	bool has = (s->rules != NULL && s->rules->cel != NULL) ||
+		   (s->items != NULL && (s->items->flags & SP_S_HAS_CEL) != 0);
+	for (uint16_t i = 0; i < s->n_fields; i++)
+		has = has || (s->fields[i].schema->flags & SP_S_HAS_CEL) != 0;
+	return has;
+}
+
 static sp_code node(compiler *c, yyjson_mut_val *v, node_level level, bool nested, sp_str path,
 		    const sp_schema **ret)
 {
@@ -370,6 +382,7 @@ static sp_code node(compiler *c, yyjson_mut_val *v, node_level level, bool neste
 	check_node(c, v, level, nested, path);
 	SP_TRY(container(c, v, level, nested, path, s));
 	SP_TRY(rules(c, v, path, &s->rules));
+	s->flags |= has_cel(s) ? SP_S_HAS_CEL : 0;
 	*ret = s;
 	return SP_OK;
 }

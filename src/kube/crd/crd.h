@@ -34,7 +34,40 @@ void sp_crd_prune(const sp_schema *schema, yyjson_mut_val *object, void (*fn)(vo
 
 /*
  * Checks an object: types, the keywords of its schema, then duplicates in lists of type set and map.
- * Violations are in upstream's words. x-kubernetes-validations are kept in the rules and not yet evaluated.
+ * Violations are in upstream's words. x-kubernetes-validations are apart (below).
  */
 sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object,
 			sp_violations *errors) SP_MUST_USE;
+
+/* ---- x-kubernetes-validations ---- */
+
+/*
+ * Makes programs of the rules of a schema that sp_crd_compile has just made and nobody else uses yet, in its
+ * arena. Rules that do not compile keep their error. SP_ENOMEM, SP_ETOOLARGE.
+ */
+sp_code sp_crd_rules_compile(sp_arena *a, const sp_schema *schema) SP_MUST_USE;
+
+/*
+ * Checks the definitions of rules: members, expressions, costs. `openapi` is what `schema` was compiled of,
+ * or NULL for the latter when it has other faults: then only the members are looked at. `path` is that of
+ * `openapi`. U: apiextensions-apiserver pkg/apis/apiextensions/validation,
+ * ValidateCustomResourceDefinitionOpenAPISchema.
+ */
+sp_code sp_crd_rules_check(sp_arena *a, const sp_schema *schema, yyjson_mut_val *openapi, const sp_path *path,
+			   sp_violations *errors) SP_MUST_USE;
+
+typedef struct sp_crd_run {
+	sp_arena *arena; /* of the messages */
+	sp_violations *errors;
+	bool root;                            /* the value is a resource, or embedded as one */
+	bool ratchets;                        /* what did not change may stay wrong: a warning says so */
+	void (*warn)(void *arg, sp_str text); /* may be NULL */
+	void *arg;
+} sp_crd_run;
+
+/*
+ * Evaluates the rules on a value that is valid by its schema; `old` is what it was, or NULL. All of a call
+ * share one budget of costs. U: apiextensions-apiserver pkg/apiserver/schema/cel/validation.go.
+ */
+sp_code sp_crd_rules_run(const sp_crd_run *how, const sp_schema *schema, const sp_path *path,
+			 yyjson_mut_val *value, yyjson_mut_val *old) SP_MUST_USE;

@@ -415,37 +415,13 @@ static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 		       sp_kv_path(obj, "status", "acceptedNames", NULL));
 }
 
-/* Expressions are kept, but not evaluated. */
-static bool has_expressions(yyjson_mut_val *schema, unsigned depth)
-{
-	bool found = depth > 0 && sp_kv_list(schema, "x-kubernetes-validations") != NULL;
-	SP_KV_EACH (item, i, schema)
-		found = found || (depth > 0 && has_expressions(item, depth - 1));
-	SP_KV_EACH_MEMBER (key, val, k, schema)
-		found = found || (depth > 0 && has_expressions(val, depth - 1));
-	return found;
-}
-
-static void warn_expressions(sp_kind_ctx *c, yyjson_mut_val *obj)
-{
-	SP_KV_EACH (version, i, sp_kv_list(sp_kv_get(obj, "spec"), "versions")) {
-		if (has_expressions(sp_kv_get(version, "schema"), SP_JSON_BUILD_DEPTH))
-			sp_warn(c,
-				"spec.versions[%zu].schema: x-kubernetes-validations are kept, but not "
-				"evaluated by this server",
-				i);
-	}
-}
-
 static void warn_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	warn_expressions(c, obj);
 	sp_crd_warn_formats(c, sp_kv_get(obj, "spec"), NULL);
 }
 
 static void warn_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	warn_expressions(c, obj);
 	sp_crd_warn_formats(c, sp_kv_get(obj, "spec"), sp_kv_get(old, "spec"));
 }
 

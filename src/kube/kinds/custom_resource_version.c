@@ -97,6 +97,19 @@ static yyjson_mut_val *wrapped_schema(yyjson_mut_doc *doc, yyjson_mut_val *schem
 	return ok ? root : NULL;
 }
 
+/* The rules of a default's schema (the one field of `wrapped`), as after an update without a change and as
+ * new. */
+static sp_code default_rules(sp_kind_ctx *c, const sp_schema *wrapped, yyjson_mut_val *value, sp_str path)
+{
+	const sp_schema *s = wrapped->fields[0].schema;
+	const sp_path *at = SP_AT(SP_AT_STR(NULL, path), "default");
+	const sp_crd_run how = {.arena = c->arena, .errors = c->errors};
+	size_t before = c->errors->n;
+	SP_TRY(sp_crd_rules_compile(c->arena, wrapped));
+	SP_TRY(sp_crd_rules_run(&how, s, at, value, value));
+	return c->errors->n > before ? SP_OK : sp_crd_rules_run(&how, s, at, value, NULL);
+}
+
 /* A default must be valid by its own schema. */
 static void default_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path)
 {
@@ -111,13 +124,15 @@ static void default_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path
 		code = sp_crd_compile(c->arena, root, SP_STR(""), NULL, false, &found, &compiled);
 	if (code == SP_OK && compiled != NULL)
 		code = sp_crd_validate(c->arena, compiled, object, &found);
-	SP_KIND_NEED(c, code == SP_OK);
 	for (size_t i = 0; i < found.n; i++) {
 		sp_str field = found.items[i].field, text = found.items[i].message;
 		sp_str where = sp_arena_printf(c->arena, SP_FMT ".default%s" SP_FMT, SP_ARG(path),
 					       field.len > 0 ? "." : "", SP_ARG(field));
 		sp_v_text(c->errors, found.items[i].type, where, SP_FMT, SP_ARG(text));
 	}
+	if (code == SP_OK && compiled != NULL && found.n == 0)
+		code = default_rules(c, compiled, copy, path);
+	SP_KIND_NEED(c, code == SP_OK);
 }
 
 static void defaults_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path, unsigned depth)
@@ -163,8 +178,16 @@ static void schema_validate(sp_kind_ctx *c, yyjson_mut_val *version, const sp_pa
 	if (code != SP_OK && c->code == SP_OK)
 		c->code = code;
 	drop_structural(c->errors, before);
+	size_t structural = c->errors->n;
 	if (code == SP_OK && compiled != NULL)
 		defaults_validate(c, schema, where, SCHEMA_DEPTH_MAX);
+	if (c->errors->n > structural)
+		compiled = NULL; /* expressions are looked at when the rest is as it should be */
+	if (code == SP_OK && compiled != NULL)
+		code = sp_crd_rules_compile(c->arena, compiled);
+	if (code == SP_OK)
+		code = sp_crd_rules_check(c->arena, compiled, schema, path, c->errors);
+	SP_KIND_NEED(c, code == SP_OK);
 }
 
 /* A path in dots below one of two parents; `noun` names them. */
