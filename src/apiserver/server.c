@@ -3,6 +3,7 @@
 #include "apiserver/server.h"
 
 #include "apiserver/admission/hooks.h"
+#include "apiserver/admission/policies.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
@@ -401,6 +402,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new(s);
 	s->customs = api_customs_new(s);
+	s->policies = api_policies_new(opts->store);
 	make_marker(s);
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
@@ -417,6 +419,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	if (code != SP_OK) {
 		api_customs_free(s->customs);
 		api_hooks_free(s->hooks);
+		api_policies_free(s->policies);
 		api_rbac_free(s->rbac);
 		api_docs_free(s->docs);
 		sp_arena_done(&s->arena);
@@ -460,6 +463,7 @@ void api_server_free(api_server *s)
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
 	api_hooks_free(s->hooks);
+	api_policies_free(s->policies);
 	api_rbac_free(s->rbac);
 	api_docs_free(s->docs);
 	api_resources_done(&s->resources);

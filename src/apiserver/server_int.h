@@ -32,7 +32,8 @@ struct api_server {
 	sp_http_server *http;
 	api_service_ranges services;
 	api_rbac *rbac;
-	struct api_hooks *hooks; /* admission/hooks.h */
+	struct api_hooks *hooks;       /* admission/hooks.h */
+	struct api_policies *policies; /* admission/policies.h */
 	api_docs *docs;
 	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */

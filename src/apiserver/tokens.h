@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bearer tokens: of a file, of service accounts, of nodes that join. What they are bound to is looked for in the
- * store, of service accounts' tokens not again within API_TOKEN_GOOD_NS. U: kubernetes
+ * Bearer tokens: of a file, of service accounts, of nodes that join. What they are bound to is looked for in
+ * the store, of service accounts' tokens not again within API_TOKEN_GOOD_NS. U: kubernetes
  * pkg/kubeapiserver/authenticator/config.go, pkg/serviceaccount.
  */
 #pragma once

@@ -397,13 +397,16 @@ static void on_create_mutated(api_write *w)
 
 void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 {
-	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
+	api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
 	w->prepared = then;
+	w->policy_run = NULL;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "resourceVersion");
 	sp_meta_fill_create(&w->ctx, w->obj);
-	if (api_admit_mutate(&admit))
-		api_hooks_mutate(&admit, on_create_mutated);
+	if (!api_admit_mutate(&admit))
+		return;
+	admit.obj = w->obj;
+	api_hooks_mutate(&admit, on_create_mutated);
 }
 
 static void on_update_mutated(api_write *w)
@@ -414,13 +417,16 @@ static void on_update_mutated(api_write *w)
 
 void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(api_write *w))
 {
-	const api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
+	api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
 	w->prepared = then;
 	w->before = old;
+	w->policy_run = NULL;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "selfLink");
-	if (api_admit_mutate(&admit))
-		api_hooks_mutate(&admit, on_update_mutated);
+	if (!api_admit_mutate(&admit))
+		return;
+	admit.obj = w->obj;
+	api_hooks_mutate(&admit, on_update_mutated);
 }
 
 /* ---- answers ---- */

@@ -49,6 +49,7 @@ struct api_write {
 	yyjson_mut_val *patch_result;
 	bool is_apply;                         /* field owners are part of the patch's result */
 	struct api_hook_run *hook_run;         /* webhooks are being asked: admission/hooks.c */
+	struct api_policy_run *policy_run;     /* mutating policies: admission/mutating_policy.c */
 	yyjson_mut_val *before;                /* what an update changes */
 	void (*prepared)(struct api_write *w); /* how it goes on when it is prepared */
 	const struct api_delete_options *deletion;

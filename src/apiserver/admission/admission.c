@@ -23,6 +23,8 @@ const api_admission_plugin api_admission_plugins[] = {
 	{"CertificateSigning", NULL, api_admit_certificate_signing},
 	{"CertificateSubjectRestriction", NULL, api_admit_certificate_subject},
 	{"DefaultIngressClass", api_admit_default_ingress_class, NULL},
+	{"MutatingAdmissionPolicy", api_admit_mutating_policy, NULL},
+	{"ValidatingAdmissionPolicy", NULL, api_admit_validating_policy},
 	{"ResourceQuota", NULL, api_admit_quota},
 };
 const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);

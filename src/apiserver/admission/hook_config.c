@@ -4,10 +4,8 @@
 #include "base/alloc.h"
 #include "base/base64.h"
 #include "base/json.h"
-#include "store/record.h"
 
 #define SET_BYTES_MAX ((size_t)64 << 20)
-#define OBJECT_BYTES_MAX ((size_t)64 << 20)
 #define TIMEOUT_DEFAULT_S 10
 #define PORT_DEFAULT 443
 
@@ -30,7 +28,7 @@ static bool keep(sp_arena *a, sp_str s, sp_str *ret)
 	return s.len == 0 || ret->ptr != NULL;
 }
 
-static bool read_rules(sp_arena *a, yyjson_val *list, api_hook *h)
+bool api_hook_rules_read(sp_arena *a, yyjson_val *list, const api_hook_rule **ret, size_t *ret_n)
 {
 	yyjson_val *v;
 	size_t i, max;
@@ -44,16 +42,16 @@ static bool read_rules(sp_arena *a, yyjson_val *list, api_hook *h)
 		    !api_strs_read(a, yyjson_obj_get(v, "apiGroups"), &r->groups) ||
 		    !api_strs_read(a, yyjson_obj_get(v, "apiVersions"), &r->versions) ||
 		    !api_strs_read(a, yyjson_obj_get(v, "resources"), &r->resources) ||
+		    !api_strs_read(a, yyjson_obj_get(v, "resourceNames"), &r->names) ||
 		    !keep(a, member(v, "scope"), &r->scope))
 			return false;
 	}
-	h->rules = rules;
-	h->n_rules = yyjson_arr_size(list);
+	*ret = rules;
+	*ret_n = yyjson_arr_size(list);
 	return true;
 }
 
-/* An absent selector selects everything, one that can't be read nothing. */
-static bool read_selector(sp_arena *a, yyjson_val *v, sp_selector *ret)
+bool api_hook_selector_read(sp_arena *a, yyjson_val *v, sp_selector *ret)
 {
 	if (!yyjson_is_obj(v))
 		return true;
@@ -106,11 +104,12 @@ static bool read_hook(sp_arena *a, sp_str configuration, yyjson_val *v, api_hook
 	h->ignores_failure = sp_str_eq(member(v, "failurePolicy"), SP_STR("Ignore"));
 	h->is_reinvoked = sp_str_eq(member(v, "reinvocationPolicy"), SP_STR("IfNeeded"));
 	h->allows_dry_run = sp_str_eq(effects, SP_STR("None")) || sp_str_eq(effects, SP_STR("NoneOnDryRun"));
-	h->has_conditions = yyjson_arr_size(yyjson_obj_get(v, "matchConditions")) > 0;
 	h->knows_v1 = lists(yyjson_obj_get(v, "admissionReviewVersions"), "v1");
-	return keep(a, member(v, "name"), &h->name) && read_rules(a, yyjson_obj_get(v, "rules"), h) &&
-	       read_selector(a, yyjson_obj_get(v, "namespaceSelector"), &h->namespaces) &&
-	       read_selector(a, yyjson_obj_get(v, "objectSelector"), &h->objects) &&
+	return keep(a, member(v, "name"), &h->name) &&
+	       api_hook_rules_read(a, yyjson_obj_get(v, "rules"), &h->rules, &h->n_rules) &&
+	       api_hook_selector_read(a, yyjson_obj_get(v, "namespaceSelector"), &h->namespaces) &&
+	       api_hook_selector_read(a, yyjson_obj_get(v, "objectSelector"), &h->objects) &&
+	       api_conditions_read(a, yyjson_obj_get(v, "matchConditions"), NULL, 0, &h->conditions) &&
 	       read_client(a, yyjson_obj_get(v, "clientConfig"), h);
 }
 
@@ -166,72 +165,22 @@ bool api_hook_set_add(api_hook_set *s, sp_str configuration, yyjson_val *obj)
 
 /* ---- keeping up ---- */
 
-typedef struct load {
-	api_hook_set *set;
-	sp_code code;
-} load;
-
-static sp_store_visit visit(void *arg, const sp_store_entry *e)
+static bool load_one(void *arg, sp_str rest, uint64_t revision, yyjson_val *obj)
 {
-	load *l = arg;
-	sp_record rec;
-	sp_arena scratch;
-	yyjson_val *obj = NULL;
-	sp_arena_init(&scratch, OBJECT_BYTES_MAX);
-	l->code = sp_record_decode(e->record, &rec, NULL);
-	if (l->code == SP_OK)
-		l->code = sp_json_parse(&scratch, rec.object, &obj, NULL);
-	if (l->code == SP_OK && !api_hook_set_add(l->set, e->rest, obj))
-		l->code = SP_ENOMEM;
-	sp_arena_done(&scratch);
-	return l->code == SP_OK ? SP_STORE_TAKE : SP_STORE_STOP;
-}
-
-static sp_code load_all(sp_store *store, sp_str prefix, api_hook_set *set, sp_err *err)
-{
-	load l = {.set = set};
-	sp_store_chunk chunk = {.more = true}, next;
-	sp_store_query q = {.resource = prefix};
-	while (chunk.more) {
-		q.from = (sp_str){chunk.next, chunk.next_len};
-		SP_TRY(sp_store_range(store, &q, visit, &l, &next, err));
-		if (l.code != SP_OK)
-			return sp_fail(err, l.code, "webhook configurations can't be read");
-		chunk = next;
-		q.revision = chunk.revision;
-	}
-	return SP_OK;
-}
-
-static void on_ready(void *arg)
-{
-	(void)arg; /* what waits is taken before the next question */
-}
-
-/* A watch that fell behind is opened anew, and everything is read again. */
-static sp_code follow(api_hook_index *x, api_hook_kind kind, sp_err *err)
-{
-	sp_store_event *e;
-	sp_store_watch **w = &x->watches[kind];
-	const sp_store_watch_opts opts = {.resource = prefixes[kind], .on_ready = on_ready, .arg = x};
-	while (*w != NULL && (e = sp_store_watch_next(*w)) != NULL) {
-		x->sets[kind] = api_hook_set_unref(x->sets[kind]);
-		sp_store_event_unref(e);
-	}
-	if (*w != NULL && sp_store_watch_state(*w, NULL) == SP_OK)
-		return SP_OK;
-	sp_store_watch_close(*w);
-	*w = NULL;
-	x->sets[kind] = api_hook_set_unref(x->sets[kind]);
-	return sp_store_watch_open(x->store, &opts, w, err);
+	(void)revision;
+	return api_hook_set_add(arg, rest, obj);
 }
 
 sp_code api_hook_index_get(api_hook_index *x, api_hook_kind kind, api_hook_set **ret, sp_err *err)
 {
-	SP_TRY(follow(x, kind, err));
+	bool changed;
+	sp_code code = api_kept_follow(&x->kept[kind], &changed, err);
+	if (changed)
+		x->sets[kind] = api_hook_set_unref(x->sets[kind]);
+	SP_TRY(code);
 	if (x->sets[kind] == NULL) {
 		api_hook_set *set = api_hook_set_new();
-		sp_code code = load_all(x->store, prefixes[kind], set, err);
+		code = api_kept_each(&x->kept[kind], load_one, set, err);
 		if (code != SP_OK) {
 			api_hook_set_unref(set);
 			return code;
@@ -244,14 +193,15 @@ sp_code api_hook_index_get(api_hook_index *x, api_hook_kind kind, api_hook_set *
 
 void api_hook_index_init(api_hook_index *x, sp_store *store)
 {
-	*x = (api_hook_index){.store = store};
+	*x = (api_hook_index){.sets = {NULL}};
+	for (unsigned k = 0; k < API_HOOK_KIND_COUNT_; k++)
+		x->kept[k] = (api_kept){.store = store, .prefix = prefixes[k]};
 }
 
 void api_hook_index_done(api_hook_index *x)
 {
 	for (unsigned k = 0; k < API_HOOK_KIND_COUNT_; k++) {
-		sp_store_watch_close(x->watches[k]);
-		x->watches[k] = NULL;
+		api_kept_done(&x->kept[k]);
 		x->sets[k] = api_hook_set_unref(x->sets[k]);
 	}
 }

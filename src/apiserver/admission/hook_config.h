@@ -5,13 +5,15 @@
  */
 #pragma once
 
+#include "apiserver/admission/kept.h"
+#include "apiserver/admission/match_conditions.h"
 #include "apiserver/rules.h"
 #include "kube/selector.h"
-#include "store/store.h"
 
 typedef struct api_hook_rule {
 	api_strs operations, groups, versions, resources;
-	sp_str scope; /* "Namespaced", "Cluster"; anything else is both */
+	sp_str scope;   /* "Namespaced", "Cluster"; anything else is both */
+	api_strs names; /* policies: of objects; empty: any */
 } api_hook_rule;
 
 typedef struct api_hook {
@@ -25,7 +27,8 @@ typedef struct api_hook {
 	sp_str ca_pem;
 	uint32_t timeout_s;
 	bool ignores_failure; /* failurePolicy */
-	bool has_conditions, allows_dry_run, is_reinvoked;
+	bool allows_dry_run, is_reinvoked;
+	api_match_conditions conditions;
 	bool knows_v1; /* of AdmissionReview */
 } api_hook;
 
@@ -40,8 +43,7 @@ typedef struct api_hook_set {
 typedef enum api_hook_kind { API_HOOK_MUTATING, API_HOOK_VALIDATING, API_HOOK_KIND_COUNT_ } api_hook_kind;
 
 typedef struct api_hook_index {
-	sp_store *store;
-	sp_store_watch *watches[API_HOOK_KIND_COUNT_];
+	api_kept kept[API_HOOK_KIND_COUNT_];
 	api_hook_set *sets[API_HOOK_KIND_COUNT_]; /* NULL: to be read */
 } api_hook_index;
 
@@ -60,6 +62,11 @@ api_hook_set *api_hook_set_unref(api_hook_set *s);
 bool api_hook_set_add(api_hook_set *s, sp_str configuration, yyjson_val *obj) SP_MUST_USE;
 /* An empty set with one reference. */
 api_hook_set *api_hook_set_new(void);
+
+/* Copies of a list of rules; of a selector, where an absent one selects everything and one that can't be read
+ * nothing. False: no room. */
+bool api_hook_rules_read(sp_arena *a, yyjson_val *list, const api_hook_rule **ret, size_t *ret_n) SP_MUST_USE;
+bool api_hook_selector_read(sp_arena *a, yyjson_val *v, sp_selector *ret) SP_MUST_USE;
 
 /* What a write is about, as rules see it. `ns` of a namespace is its own name. */
 typedef struct api_hook_target {

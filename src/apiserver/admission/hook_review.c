@@ -56,7 +56,7 @@ static void write_query(sp_jout *j, const api_request *r, sp_str key)
 		sp_jout_member_str(j, key, value);
 }
 
-static void write_options(sp_jout *j, const api_admit *a)
+void api_review_options(sp_jout *j, const api_admit *a)
 {
 	const api_request *r = a->w->r;
 	static const struct {
@@ -111,7 +111,7 @@ sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid)
 	SP_TRY(write_object(&j, SP_STR("object"), w->res, a->obj));
 	SP_TRY(write_object(&j, SP_STR("oldObject"), w->res, a->old));
 	sp_jout_member_bool(&j, SP_STR("dryRun"), w->o.dry_run);
-	write_options(&j, a);
+	api_review_options(&j, a);
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
 	return sp_buf_code(out);

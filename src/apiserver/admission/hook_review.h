@@ -8,6 +8,9 @@
 /* "CREATE", "UPDATE", "DELETE". */
 sp_str api_operation_name(api_operation op);
 
+/* The member `options` of a question. */
+void api_review_options(sp_jout *j, const api_admit *a);
+
 /* Appends the question. The write's request is there (w->r). Errors: those of the buffer. */
 sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid);
 

@@ -2,6 +2,8 @@
 #include "apiserver/admission/hooks.h"
 
 #include "apiserver/admission/hook_call.h"
+#include "apiserver/admission/match.h"
+#include "apiserver/admission/policies.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "kube/encode.h"
@@ -39,49 +41,6 @@ typedef struct api_hook_run {
 
 /* ---- whether a webhook is concerned ---- */
 
-/* U: admission/plugin/webhook/predicates/rules, IsExemptAdmissionConfigurationResource */
-static bool is_exempt(const api_admit *a)
-{
-	static const char *const kinds[] = {
-		"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration",
-		"ValidatingAdmissionPolicy",      "ValidatingAdmissionPolicyBinding",
-		"MutatingAdmissionPolicy",        "MutatingAdmissionPolicyBinding"};
-	const sp_kind *k = a->w->res->kind;
-	return sp_str_eq(k->group, SP_STR("admissionregistration.k8s.io")) &&
-	       sp_str_in(k->kind, kinds, SP_LEN(kinds));
-}
-
-static api_hook_target target_of(const api_admit *a)
-{
-	const sp_kind *k = a->w->res->kind;
-	return (api_hook_target){.operation = api_operation_name(a->op),
-				 .group = k->group,
-				 .version = k->version,
-				 .resource = k->plural,
-				 .subresource = a->w->ctx.subresource,
-				 .ns = api_admit_namespace(a)};
-}
-
-/* False: no room. */
-static bool labels_match(const api_admit *a, const sp_selector *s, yyjson_mut_val *obj, bool *ret)
-{
-	yyjson_mut_val *labels = sp_kv_map(sp_meta(obj), "labels"), *key;
-	size_t n = 0, cap = yyjson_mut_obj_size(labels);
-	sp_label *list = sp_try_new(&a->w->arena, sp_label, cap + 1);
-	if (list == NULL)
-		return false;
-	yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(labels);
-	while (n < cap && (key = yyjson_mut_obj_iter_next(&it)) != NULL)
-		list[n++] = (sp_label){sp_jmut_str(key), sp_jmut_str(yyjson_mut_obj_iter_get_val(key))};
-	*ret = sp_labels_match(s, list, n);
-	return true;
-}
-
-static bool is_everything(const sp_selector *s)
-{
-	return s->n == 0 && !s->nothing;
-}
-
 typedef enum verdict { SKIP, CALL, REFUSED } verdict;
 
 static verdict refuse(const api_admit *a, const sp_status *s)
@@ -96,49 +55,45 @@ static verdict no_room(const api_admit *a)
 	return REFUSED;
 }
 
-/* U: admission/plugin/webhook/predicates/namespace/matcher.go */
+static verdict settle(const api_admit *a, api_match match, const sp_status *error)
+{
+	if (match == API_MATCH_ERROR)
+		return error->code == 0 ? no_room(a) : refuse(a, error);
+	return match == API_MATCH_YES ? CALL : SKIP;
+}
+
 static verdict match_namespace(const api_admit *a, const api_hook *h)
 {
-	bool yes = false;
-	sp_str ns = api_admit_namespace(a);
-	if ((ns.len == 0 && !sp_str_eq(a->w->res->kind->plural, SP_STR("namespaces"))) ||
-	    is_everything(&h->namespaces))
-		return CALL;
-	yyjson_mut_val *obj = a->obj;
-	if (!api_admit_is(a, "", "namespaces", "") || a->op == API_OP_DELETE)
-		obj = api_admit_load(a, "/registry/namespaces/", SP_STR(""), ns);
-	if (obj == NULL) {
-		sp_status s = sp_status_not_found(&a->w->arena,
-						  (sp_group_resource){SP_STR(""), SP_STR("namespaces")}, ns);
-		return refuse(a, &s);
-	}
-	if (!labels_match(a, &h->namespaces, obj, &yes))
-		return no_room(a);
-	return yes ? CALL : SKIP;
+	sp_status error;
+	return settle(a, api_match_namespace(a, &h->namespaces, &error), &error);
 }
 
-/* The object as it was or as it will be. */
 static verdict match_object(const api_admit *a, const api_hook *h)
 {
-	bool yes = false, was = false;
-	if (is_everything(&h->objects))
-		return CALL;
-	if ((a->obj != NULL && !labels_match(a, &h->objects, a->obj, &yes)) ||
-	    (a->old != NULL && !labels_match(a, &h->objects, a->old, &was)))
-		return no_room(a);
-	return yes || was ? CALL : SKIP;
+	sp_status error;
+	return settle(a, api_match_object(a, &h->objects, &error), &error);
 }
 
-/* Conditions are CEL, which nothing here evaluates: each counts as one that failed. */
 static verdict match_conditions(const api_admit *a, const api_hook *h)
 {
-	if (!h->has_conditions)
+	api_form form;
+	api_eval x;
+	sp_str why = {NULL, 0};
+	if (h->conditions.n == 0)
 		return CALL;
-	if (h->ignores_failure)
-		return SKIP;
-	(void)api_admit_forbid(a, "match conditions of webhook \"" SP_FMT "\" can't be evaluated",
-			       SP_ARG(h->name));
-	return REFUSED;
+	if (!api_form_of(a, &form))
+		return no_room(a);
+	bool ready = api_eval_init(&x, a, &form);
+	api_condition_verdict v =
+		ready ? api_conditions_match(&x, &h->conditions, NULL, h->ignores_failure, &why)
+		      : API_CONDITIONS_FAIL;
+	api_eval_done(&x);
+	if (!ready)
+		return no_room(a);
+	if (v != API_CONDITIONS_FAIL)
+		return v == API_CONDITIONS_HOLD ? CALL : SKIP;
+	sp_status s = sp_status_forbidden(&a->w->arena, a->w->res->gr, api_eval_name(a), why);
+	return refuse(a, &s);
 }
 
 static verdict should_call(const api_admit *a, const api_hook *h, const api_hook_target *t)
@@ -240,11 +195,9 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 		return NULL;
 	}
 	*ret_go = true;
-	/* What an eviction deletes is no deletion to admission. */
-	bool evicts = a->op == API_OP_DELETE && w->ctx.subresource.len > 0;
-	if (set->n == 0 || evicts || is_exempt(a))
+	if (set->n == 0 || api_match_is_exempt(a, true))
 		return NULL;
-	api_hook_target t = target_of(a);
+	api_hook_target t = api_match_target(a);
 	size_t i = 0;
 	while (i < set->n && !api_hook_matches(&set->hooks[i], &t))
 		i++;
@@ -348,8 +301,10 @@ static bool begin_second_round(api_hook_run *m)
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return false;
 	}
+	(void)api_policies_want_again(w); /* this is the second round for policies too */
 	if (!api_admit_mutate(&m->a))
 		return false;
+	m->a.obj = w->obj;
 	bool again = !sp_kv_equal(m->last, m->a.obj);
 	for (size_t i = 0; i < m->set->n && again; i++)
 		m->marks[i] = m->marks[i] != 0 ? AGAIN : 0;
@@ -361,7 +316,7 @@ static bool begin_second_round(api_hook_run *m)
 /* The next webhook of this round that is to be asked, or set->n; false: the write is answered. */
 static bool find_next(api_hook_run *m)
 {
-	api_hook_target t = target_of(&m->a);
+	api_hook_target t = api_match_target(&m->a);
 	for (; m->i < m->set->n; m->i++) {
 		if (m->round == 1 && (m->marks[m->i] & AGAIN) == 0)
 			continue;
@@ -376,7 +331,7 @@ static void mutate_on(api_hook_run *m)
 {
 	api_write *w = m->a.w;
 	bool ok = find_next(m);
-	if (ok && m->i == m->set->n && m->round == 0 && m->changed)
+	if (ok && m->i == m->set->n && m->round == 0 && (m->changed || api_policies_want_again(w)))
 		ok = begin_second_round(m) && find_next(m);
 	if (!ok) {
 		finish(m);
@@ -422,10 +377,14 @@ void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 {
 	bool go;
 	api_hook_run *m = run_new(a, API_HOOK_MUTATING, then, &go);
-	if (m != NULL)
+	if (m != NULL) {
 		mutate_on(m);
-	else if (go)
-		then(a->w);
+	} else if (go) {
+		api_admit again = *a;
+		again.obj = a->obj == NULL ? NULL : a->w->obj;
+		if (!api_policies_want_again(a->w) || api_admit_mutate(&again))
+			then(a->w);
+	}
 }
 
 /* ---- validating ---- */
@@ -458,7 +417,7 @@ static void on_validated(api_hook_call *c)
 /* Marks the webhooks that are to be asked. False: the write is answered. */
 static bool choose(api_hook_run *m, size_t *ret_n)
 {
-	api_hook_target t = target_of(&m->a);
+	api_hook_target t = api_match_target(&m->a);
 	*ret_n = 0;
 	for (size_t i = 0; i < m->set->n; i++) {
 		verdict v = should_call(&m->a, &m->set->hooks[i], &t);

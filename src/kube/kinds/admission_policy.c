@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ValidatingAdmissionPolicy, MutatingAdmissionPolicy and their bindings; their expressions are checked by
- * CEL. */
+/* ValidatingAdmissionPolicy, MutatingAdmissionPolicy and their bindings. */
 #include "kube/formats.h"
 #include "kube/kinds/admission_rules.h"
 #include "kube/kinds/columns.h"
@@ -82,7 +81,34 @@ static bool is_identifier(sp_str s)
 	return s.len > 0 && !SP_STR_IN(s, reserved);
 }
 
-static void variables(sp_violations *v, yyjson_mut_val *list, const sp_path *path)
+/* The expressions of one policy. */
+typedef struct expressions {
+	sp_policy_env env;
+	unsigned has; /* what those see that see the authorizer */
+} expressions;
+
+static bool expressions_init(sp_kind_ctx *c, expressions *x, yyjson_mut_val *spec, bool always_variables)
+{
+	size_t n = sp_kv_len(sp_kv_list(spec, "variables"));
+	x->has = SP_POLICY_HAS_AUTHORIZER | (sp_kv_has(spec, "paramKind") ? SP_POLICY_HAS_PARAMS : 0) |
+		 (n > 0 || always_variables ? SP_POLICY_HAS_VARIABLES : 0);
+	sp_code code = sp_policy_env_init(&x->env, c->arena, n);
+	SP_KIND_NEED(c, code == SP_OK);
+	return code == SP_OK;
+}
+
+static void variable_compile(sp_violations *v, expressions *x, yyjson_mut_val *variable, const sp_path *path)
+{
+	sp_policy_program p;
+	sp_str text = sp_kv_str(variable, "expression");
+	sp_code code = sp_policy_variable(&x->env, x->has, sp_kv_str(variable, "name"), text, &p);
+	if (code != SP_OK && v->code == SP_OK)
+		v->code = code;
+	else if (code == SP_OK && p.program == NULL)
+		sp_v_invalid(v, SP_AT(path, "expression"), text, SP_FMT, SP_ARG(p.fault));
+}
+
+static void variables(sp_violations *v, expressions *x, yyjson_mut_val *list, const sp_path *path)
 {
 	SP_KV_EACH (variable, i, list) {
 		const sp_path *at = SP_AT_I(path, i);
@@ -93,6 +119,8 @@ static void variables(sp_violations *v, yyjson_mut_val *list, const sp_path *pat
 			sp_v_invalid(v, SP_AT(at, "name"), name, "must be a valid CEL identifier");
 		if (blank(sp_kv_str(variable, "expression")))
 			sp_v_required(v, SP_AT(at, "expression"), "expression is not specified");
+		else
+			variable_compile(v, x, variable, at);
 	}
 }
 
@@ -101,17 +129,25 @@ static bool has_newline(sp_str s)
 	return sp_str_index(s, '\n') >= 0 || sp_str_index(s, '\r') >= 0;
 }
 
-static void validations(sp_violations *v, yyjson_mut_val *list, const sp_path *path)
+static void validations(sp_violations *v, expressions *x, yyjson_mut_val *list, const sp_path *path)
 {
 	static const char *const reasons[] = {"Forbidden", "Invalid", "RequestEntityTooLarge"};
 	SP_KV_EACH (rule, i, list) {
 		const sp_path *at = SP_AT_I(path, i);
 		sp_str message = sp_kv_str(rule, "message"), made = sp_kv_str(rule, "messageExpression");
-		if (blank(sp_kv_str(rule, "expression")))
+		sp_str expression = sp_kv_str(rule, "expression");
+		if (blank(expression))
 			sp_v_required(v, SP_AT(at, "expression"), "expression is not specified");
+		else
+			sp_admission_expression_validate(v, &x->env, x->has, expression, SP_POLICY_BOOL,
+							 expression, SP_AT(at, "expression"));
 		if (made.len > 0 && blank(made))
 			sp_v_invalid(v, SP_AT(at, "messageExpression"), made,
 				     "must be non-empty if specified");
+		else if (made.len > 0)
+			sp_admission_expression_validate(
+				v, &x->env, x->has & ~(unsigned)SP_POLICY_HAS_AUTHORIZER, made,
+				SP_POLICY_STRING, made, SP_AT(at, "messageExpression"));
 		if (message.len > 0 && blank(message))
 			sp_v_invalid(v, SP_AT(at, "message"), message, "must be non-empty if specified");
 		else if (has_newline(sp_str_trim(message)))
@@ -120,7 +156,8 @@ static void validations(sp_violations *v, yyjson_mut_val *list, const sp_path *p
 	}
 }
 
-static void audit_annotations(sp_kind_ctx *c, yyjson_mut_val *list, sp_str policy, const sp_path *path)
+static void audit_annotations(sp_kind_ctx *c, expressions *x, yyjson_mut_val *list, sp_str policy,
+			      const sp_path *path)
 {
 	SP_AUTO_STRSET keys = {0};
 	sp_violations *v = c->errors;
@@ -141,13 +178,18 @@ static void audit_annotations(sp_kind_ctx *c, yyjson_mut_val *list, sp_str polic
 		else if (value.len > VALUE_EXPRESSION_BYTES_MAX)
 			sp_v_required(v, SP_AT(at, "valueExpression"), "must not exceed %d bytes in length",
 				      VALUE_EXPRESSION_BYTES_MAX);
+		else
+			sp_admission_expression_validate(v, &x->env, x->has, value, SP_POLICY_STRING_OR_NULL,
+							 sp_kv_str(annotation, "valueExpression"),
+							 SP_AT(at, "valueExpression"));
 		if (!sp_strset_add(&keys, key, v))
 			sp_v_duplicate(v, SP_AT(at, "key"), key);
 	}
 }
 
 /* What both sorts of policies have. */
-static void policy_spec(sp_kind_ctx *c, yyjson_mut_val *spec, yyjson_mut_val *old, const sp_path *path)
+static void policy_spec(sp_kind_ctx *c, expressions *x, yyjson_mut_val *spec, yyjson_mut_val *old,
+			const sp_path *path)
 {
 	sp_violations *v = c->errors;
 	yyjson_mut_val *match = sp_kv_get(spec, "matchConstraints");
@@ -163,8 +205,9 @@ static void policy_spec(sp_kind_ctx *c, yyjson_mut_val *spec, yyjson_mut_val *ol
 	if (old == NULL || !sp_kv_equal(sp_kv_get(spec, "paramKind"), sp_kv_get(old, "paramKind")) ||
 	    !sp_kv_equal(sp_kv_get(spec, "matchConditions"), sp_kv_get(old, "matchConditions")))
 		sp_admission_conditions_validate(v, sp_kv_list(spec, "matchConditions"),
+						 x->has & SP_POLICY_HAS_PARAMS,
 						 SP_AT(path, "matchConditions"));
-	variables(v, sp_kv_list(spec, "variables"), SP_AT(path, "variables"));
+	variables(v, x, sp_kv_list(spec, "variables"), SP_AT(path, "variables"));
 }
 
 /* -- ValidatingAdmissionPolicy -------------------------------------------------------------------------- */
@@ -177,15 +220,18 @@ static void validating(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 	yyjson_mut_val *checks = sp_kv_list(spec, "validations"),
 		       *notes = sp_kv_list(spec, "auditAnnotations");
 	const sp_path *path = SP_PATH("spec");
+	expressions x;
 	sp_meta_validate(c, obj);
-	policy_spec(c, spec, sp_kv_get(old, "spec"), path);
+	if (!expressions_init(c, &x, spec, false))
+		return;
+	policy_spec(c, &x, spec, sp_kv_get(old, "spec"), path);
 	if (checks == NULL && notes == NULL) {
 		sp_v_required(v, SP_AT(path, "validations"), "%s", something);
 		sp_v_required(v, SP_AT(path, "auditAnnotations"), "%s", something);
 		return;
 	}
-	validations(v, checks, SP_AT(path, "validations"));
-	audit_annotations(c, notes, sp_meta_name(obj), SP_AT(path, "auditAnnotations"));
+	validations(v, &x, checks, SP_AT(path, "validations"));
+	audit_annotations(c, &x, notes, sp_meta_name(obj), SP_AT(path, "auditAnnotations"));
 }
 
 static void validating_create(sp_kind_ctx *c, yyjson_mut_val *obj)
@@ -242,13 +288,14 @@ const sp_kind_hooks sp_hooks_validating_policy = {
 
 /* -- MutatingAdmissionPolicy ---------------------------------------------------------------------------- */
 
-static void mutation(sp_violations *v, yyjson_mut_val *m, const sp_path *path)
+static void mutation(sp_violations *v, expressions *x, yyjson_mut_val *m, const sp_path *path)
 {
 	static const char *const types[] = {"ApplyConfiguration", "JSONPatch"};
 	static const struct {
 		const char *type, *own, *other;
-	} shapes[] = {{"JSONPatch", "jsonPatch", "applyConfiguration"},
-		      {"ApplyConfiguration", "applyConfiguration", "jsonPatch"}};
+		sp_policy_result result;
+	} shapes[] = {{"JSONPatch", "jsonPatch", "applyConfiguration", SP_POLICY_JSON_PATCH},
+		      {"ApplyConfiguration", "applyConfiguration", "jsonPatch", SP_POLICY_OBJECT_PATCH}};
 	sp_str type = sp_kv_str(m, "patchType");
 	if (type.len == 0)
 		sp_v_required(v, SP_AT(path, "patchType"), "%s", "");
@@ -257,12 +304,17 @@ static void mutation(sp_violations *v, yyjson_mut_val *m, const sp_path *path)
 	for (size_t i = 0; i < SP_LEN(shapes); i++) {
 		const sp_path *at = SP_AT_STR(path, sp_str_c(shapes[i].own));
 		yyjson_mut_val *own = sp_kv_get(m, shapes[i].own);
+		sp_str expression = sp_str_trim(sp_kv_str(own, "expression"));
 		if (!sp_str_eq(type, sp_str_c(shapes[i].type)))
 			continue;
 		if (own == NULL)
 			sp_v_required(v, at, "must be specified when patchType is %s", shapes[i].type);
-		else if (blank(sp_kv_str(own, "expression")))
+		else if (expression.len == 0)
 			sp_v_required(v, SP_AT(at, "expression"), "%s", "");
+		else
+			sp_admission_expression_validate(v, &x->env, x->has | SP_POLICY_HAS_PATCHES,
+							 expression, shapes[i].result, expression,
+							 SP_AT(at, "expression"));
 		if (sp_kv_has(m, shapes[i].other))
 			sp_v_invalid(v, SP_AT_STR(path, sp_str_c(shapes[i].other)),
 				     sp_arena_printf(v->arena, "{%s}", shapes[i].other),
@@ -276,8 +328,11 @@ static void mutating(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 	sp_violations *v = c->errors;
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec");
 	const sp_path *path = SP_PATH("spec");
+	expressions x;
 	sp_meta_validate(c, obj);
-	policy_spec(c, spec, sp_kv_get(old, "spec"), path);
+	if (!expressions_init(c, &x, spec, true))
+		return;
+	policy_spec(c, &x, spec, sp_kv_get(old, "spec"), path);
 	SP_KV_EACH (rule, i, sp_kv_list(sp_kv_get(spec, "matchConstraints"), "resourceRules")) {
 		SP_KV_EACH (operation, k, sp_kv_list(rule, "operations")) {
 			if (!SP_STR_IN(sp_jmut_str(operation), operations))
@@ -289,7 +344,7 @@ static void mutating(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 	if (sp_kv_list(spec, "mutations") == NULL)
 		sp_v_required(v, SP_AT(path, "mutations"), "mutations must contain at least one item");
 	SP_KV_EACH (m, i, sp_kv_list(spec, "mutations")) {
-		mutation(v, m, SP_AT_I(SP_AT(path, "mutations"), i));
+		mutation(v, &x, m, SP_AT_I(SP_AT(path, "mutations"), i));
 	}
 	if (sp_kv_str(spec, "reinvocationPolicy").len == 0)
 		sp_v_required(v, SP_AT(path, "reinvocationPolicy"), "%s", "");

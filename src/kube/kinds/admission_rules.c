@@ -95,9 +95,39 @@ void sp_admission_rule_validate(sp_violations *v, yyjson_mut_val *rule, const sp
 	SP_ADMISSION_CHOICE(v, rule, "scope", path, scopes);
 }
 
-void sp_admission_conditions_validate(sp_violations *v, yyjson_mut_val *conditions, const sp_path *path)
+void sp_admission_expression_validate(sp_violations *v, sp_policy_env *env, unsigned has, sp_str expression,
+				      sp_policy_result want, sp_str shown, const sp_path *path)
+{
+	sp_policy_program p;
+	sp_code code = sp_policy_compile(env, has, expression, want, &p);
+	if (code != SP_OK && v->code == SP_OK)
+		v->code = code;
+	else if (code == SP_OK && p.program == NULL)
+		sp_v_invalid(v, path, shown, SP_FMT, SP_ARG(p.fault));
+}
+
+/* Conditions see no variables. */
+static void conditions_compile(sp_violations *v, yyjson_mut_val *conditions, unsigned has,
+			       const sp_path *path)
+{
+	sp_policy_env env;
+	sp_code code = conditions == NULL ? SP_OK : sp_policy_env_init(&env, v->arena, 0);
+	if (code != SP_OK && v->code == SP_OK)
+		v->code = code;
+	SP_KV_EACH (cond, i, conditions) {
+		sp_str text = sp_str_trim(sp_kv_str(cond, "expression"));
+		if (text.len > 0 && v->code == SP_OK)
+			sp_admission_expression_validate(v, &env, has | SP_POLICY_HAS_AUTHORIZER, text,
+							 SP_POLICY_BOOL, text,
+							 SP_AT(SP_AT_I(path, i), "expression"));
+	}
+}
+
+void sp_admission_conditions_validate(sp_violations *v, yyjson_mut_val *conditions, unsigned has,
+				      const sp_path *path)
 {
 	SP_AUTO_STRSET names = {0};
+	conditions_compile(v, conditions, has, path);
 	if (sp_kv_len(conditions) > CONDITIONS_MAX)
 		sp_v_too_many(v, path, (int64_t)sp_kv_len(conditions), CONDITIONS_MAX);
 	SP_KV_EACH (cond, i, conditions) {

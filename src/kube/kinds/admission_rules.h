@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parts that admission webhooks and admission policies share. The CEL expressions in them are checked where
- * CEL is. U: kubernetes pkg/apis/admissionregistration/validation/validation.go.
+ * Parts that admission webhooks and admission policies share. U: kubernetes
+ * pkg/apis/admissionregistration/validation/validation.go.
  */
 #pragma once
 
 #include "kube/kinds/kinds.h"
+#include "kube/policy/policy.h"
 
 /* Operations, groups, versions and resources a webhook or a policy is asked about. */
 void sp_admission_rule_validate(sp_violations *v, yyjson_mut_val *rule, const sp_path *path);
-/* Names and presence of expressions. */
-void sp_admission_conditions_validate(sp_violations *v, yyjson_mut_val *conditions, const sp_path *path);
+/* Names and expressions, which see params where `has` says so (SP_POLICY_HAS_PARAMS). */
+void sp_admission_conditions_validate(sp_violations *v, yyjson_mut_val *conditions, unsigned has,
+				      const sp_path *path);
+/* Compiles; what is wrong is told about the value `shown`. */
+void sp_admission_expression_validate(sp_violations *v, sp_policy_env *env, unsigned has, sp_str expression,
+				      sp_policy_result want, sp_str shown, const sp_path *path);
 /* spec.matchConstraints of a policy, spec.matchResources of a binding; NULL is valid. */
 void sp_admission_match_validate(sp_violations *v, yyjson_mut_val *match, const sp_path *path);
 /* An optional text of a table: NotSupported when it is none of them. */

@@ -115,7 +115,7 @@ static void hook_validate(sp_violations *v, yyjson_mut_val *hook, unsigned optio
 	SP_ADMISSION_CHOICE(v, hook, "reinvocationPolicy", path, sp_reinvocations);
 	client_validate(v, sp_kv_get(hook, "clientConfig"), SP_AT(path, "clientConfig"));
 	if ((options & SKIP_CONDITIONS) == 0)
-		sp_admission_conditions_validate(v, sp_kv_list(hook, "matchConditions"),
+		sp_admission_conditions_validate(v, sp_kv_list(hook, "matchConditions"), 0,
 						 SP_AT(path, "matchConditions"));
 }
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What validating and mutating policies have in common. For src/apiserver/admission. */
+#pragma once
+
+#include "apiserver/admission/match.h"
+#include "apiserver/admission/policies.h"
+
+struct api_policies {
+	api_policy_index index;
+};
+
+/* A version of the write with the values of its expressions. */
+typedef struct api_policy_view {
+	api_form form;
+	api_eval eval;
+	bool is_open;
+} api_policy_view;
+
+#define API_POLICY_VIEWS_MAX 4u /* more versions than that of one resource are not looked at */
+
+typedef struct api_policy_walk {
+	const api_admit *a;
+	api_policy_sort sort;
+	api_policy_set *set;
+	api_match_held held;
+	api_policy_view views[API_POLICY_VIEWS_MAX];
+	size_t n_views;
+	yyjson_mut_val *ns; /* the write's namespace */
+	bool has_ns;        /* it was looked for */
+	bool failed;        /* the write is answered */
+} api_policy_walk;
+
+/* False: nothing is to be done; or walk->failed. */
+bool api_policy_walk_begin(api_policy_walk *k, const api_admit *a, api_policy_sort sort);
+void api_policy_walk_end(api_policy_walk *k);
+
+/* The view of a resource that was matched; NULL: the write is answered. */
+api_policy_view *api_policy_view_of(api_policy_walk *k, const api_resource *res);
+
+/* What a binding gives to its policy. The objects are in the write's document; one NULL: null is what there
+ * is. Empty and no error: the policy is not asked. */
+typedef struct api_policy_params {
+	yyjson_mut_val **items;
+	size_t n;
+	sp_str error;
+} api_policy_params;
+void api_policy_params_get(api_policy_walk *k, const api_policy *p, const api_policy_binding *b,
+			   api_policy_params *ret);
+/* Why the policy's paramKind can't be served; empty: it can. */
+sp_str api_policy_param_fault(api_policy_walk *k, const api_policy *p);
