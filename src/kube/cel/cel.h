@@ -73,6 +73,9 @@ extern const sp_cel_type sp_cel_authorizer_type, sp_cel_resource_check_type;
 /* JSONPatch of mutating policies: op, path, from (strings), value (dyn). */
 extern const sp_cel_type sp_cel_json_patch_type;
 
+/* kubernetes.Quantity. */
+extern const sp_cel_type *const sp_cel_quantity_type;
+
 /* In the arena; NULL: no room. */
 const sp_cel_type *sp_cel_list_of(sp_arena *a, const sp_cel_type *elem);
 const sp_cel_type *sp_cel_map_of(sp_arena *a, const sp_cel_type *key, const sp_cel_type *value);

@@ -2,6 +2,8 @@
 /* Equality, text and size of values of Kubernetes' libraries. */
 #include "kube/cel/opaque.h"
 
+const sp_cel_type *const sp_cel_quantity_type = &cel_t_quantity;
+
 bool cel_opaque_equal(sp_cel_val a, sp_cel_val b)
 {
 	if (a.type == &cel_t_ip)

@@ -50,17 +50,31 @@ typedef struct maker {
 	const sp_cel_env *env;
 } maker;
 
+/* What a rule's two expressions have to be. */
+typedef struct wanted {
+	sp_cel_kind kind;
+	const char *not_compiled, *not_made, *not_that;
+} wanted;
+
+static const wanted of_rule = {SP_CEL_BOOL, "compilation failed: ", "program instantiation failed: ",
+			       "cel expression must evaluate to a bool"};
+static const wanted of_message = {
+	SP_CEL_STRING, "messageExpression compilation failed: ", "messageExpression instantiation failed: ",
+	"messageExpression must evaluate to a string"};
+
 /* The program, or why there is none; SP_OK also with a fault. */
-static sp_code compile(maker *m, const sp_cel_var *vars, sp_str source, sp_cel_kind want, const char *failed,
-		       const char *not_wanted, const sp_cel_program **ret, sp_str *ret_fault)
+static sp_code compile(maker *m, const sp_cel_var *vars, sp_str source, const wanted *w,
+		       const sp_cel_program **ret, sp_str *ret_fault)
 {
 	sp_cel_issues issues;
 	const sp_cel_program *p = NULL;
 	sp_code code = sp_cel_compile(m->arena, m->env, vars, 2, source, &p, &issues, NULL);
 	if (code == SP_EINVAL)
-		*ret_fault = sp_arena_printf(m->arena, "%s" SP_FMT, failed, SP_ARG(issues.text));
-	else if (code == SP_OK && sp_cel_result_type(p)->kind != want)
-		*ret_fault = sp_str_c(not_wanted);
+		*ret_fault = sp_arena_printf(m->arena, "%s" SP_FMT,
+					     issues.instantiation ? w->not_made : w->not_compiled,
+					     SP_ARG(issues.text));
+	else if (code == SP_OK && sp_cel_result_type(p)->kind != w->kind)
+		*ret_fault = sp_str_c(w->not_that);
 	else if (code == SP_OK)
 		*ret = p;
 	else
@@ -73,16 +87,13 @@ static sp_code make_rule(maker *m, sp_cel_rules *rules, sp_crd_rule *r)
 	const sp_cel_var *vars = rules->vars[r->optional_old ? 1 : 0];
 	if (sp_str_trim(r->rule).len == 0)
 		return SP_OK;
-	SP_TRY(compile(m, vars, r->rule, SP_CEL_BOOL, "compilation failed: ",
-		       "cel expression must evaluate to a bool", &r->program, &r->fault));
+	SP_TRY(compile(m, vars, r->rule, &of_rule, &r->program, &r->fault));
 	if (r->program == NULL)
 		return SP_OK;
 	r->uses_old = sp_cel_uses(r->program, 1);
 	if (r->message_expression.len == 0)
 		return SP_OK;
-	return compile(m, vars, r->message_expression, SP_CEL_STRING,
-		       "messageExpression compilation failed: ",
-		       "messageExpression must evaluate to a string", &r->message_program, &r->message_fault);
+	return compile(m, vars, r->message_expression, &of_message, &r->message_program, &r->message_fault);
 }
 
 static sp_code make_rules(maker *m, const sp_schema *s, bool root, sp_cel_rules *rules)

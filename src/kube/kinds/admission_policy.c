@@ -105,7 +105,7 @@ static void variable_compile(sp_violations *v, expressions *x, yyjson_mut_val *v
 	if (code != SP_OK && v->code == SP_OK)
 		v->code = code;
 	else if (code == SP_OK && p.program == NULL)
-		sp_v_invalid(v, SP_AT(path, "expression"), text, SP_FMT, SP_ARG(p.fault));
+		sp_admission_fault(v, &p, text, SP_AT(path, "expression"));
 }
 
 static void variables(sp_violations *v, expressions *x, yyjson_mut_val *list, const sp_path *path)

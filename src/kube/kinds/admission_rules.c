@@ -95,6 +95,14 @@ void sp_admission_rule_validate(sp_violations *v, yyjson_mut_val *rule, const sp
 	SP_ADMISSION_CHOICE(v, rule, "scope", path, scopes);
 }
 
+void sp_admission_fault(sp_violations *v, const sp_policy_program *p, sp_str shown, const sp_path *path)
+{
+	if (p->is_internal)
+		sp_v_internal(v, path, SP_FMT, SP_ARG(p->fault));
+	else
+		sp_v_invalid(v, path, shown, SP_FMT, SP_ARG(p->fault));
+}
+
 void sp_admission_expression_validate(sp_violations *v, sp_policy_env *env, unsigned has, sp_str expression,
 				      sp_policy_result want, sp_str shown, const sp_path *path)
 {
@@ -103,7 +111,7 @@ void sp_admission_expression_validate(sp_violations *v, sp_policy_env *env, unsi
 	if (code != SP_OK && v->code == SP_OK)
 		v->code = code;
 	else if (code == SP_OK && p.program == NULL)
-		sp_v_invalid(v, path, shown, SP_FMT, SP_ARG(p.fault));
+		sp_admission_fault(v, &p, shown, path);
 }
 
 /* Conditions see no variables. */

@@ -13,6 +13,8 @@ void sp_admission_rule_validate(sp_violations *v, yyjson_mut_val *rule, const sp
 /* Names and expressions, which see params where `has` says so (SP_POLICY_HAS_PARAMS). */
 void sp_admission_conditions_validate(sp_violations *v, yyjson_mut_val *conditions, unsigned has,
 				      const sp_path *path);
+/* Why there is no program, about the value `shown`. */
+void sp_admission_fault(sp_violations *v, const sp_policy_program *p, sp_str shown, const sp_path *path);
 /* Compiles; what is wrong is told about the value `shown`. */
 void sp_admission_expression_validate(sp_violations *v, sp_policy_env *env, unsigned has, sp_str expression,
 				      sp_policy_result want, sp_str shown, const sp_path *path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/kinds/device.h"
 
+#include "kube/cel/cel.h"
 #include "kube/kinds/volume_sources.h"
 #include "kube/meta.h"
 
@@ -110,6 +111,56 @@ void sp_device_binding_conditions(sp_violations *v, yyjson_mut_val *device, cons
 			     "bindingFailureConditions are required to use bindingConditions");
 }
 
+/* What expressions see of a device. U: dynamic-resource-allocation/cel/compile.go. */
+static const sp_cel_type *device_type(sp_arena *a)
+{
+	const sp_cel_type *attributes = sp_cel_map_of(a, &sp_cel_string, &sp_cel_dyn),
+			  *amounts = sp_cel_map_of(a, &sp_cel_string, sp_cel_quantity_type);
+	sp_cel_field *f = sp_try_new(a, sp_cel_field, 4);
+	if (attributes == NULL || amounts == NULL || f == NULL)
+		return NULL;
+	f[0] = (sp_cel_field){SP_STR("driver"), &sp_cel_string};
+	f[1] = (sp_cel_field){SP_STR("attributes"), sp_cel_map_of(a, &sp_cel_string, attributes)};
+	f[2] = (sp_cel_field){SP_STR("capacity"), sp_cel_map_of(a, &sp_cel_string, amounts)};
+	f[3] = (sp_cel_field){SP_STR("allowMultipleAllocations"), &sp_cel_bool};
+	if (f[1].type == NULL || f[2].type == NULL)
+		return NULL;
+	return sp_cel_struct_of(a, SP_STR("kubernetes.DRADevice"), f, 4);
+}
+
+/* The value is a truth, or not known before a device is there. */
+static sp_code expression_compile(sp_violations *v, sp_str text, const sp_path *path)
+{
+	const sp_cel_env *env = NULL;
+	const sp_cel_program *p = NULL;
+	sp_cel_issues issues;
+	const sp_cel_var var = {.name = SP_STR("device"), .type = device_type(v->arena)};
+	if (var.type == NULL)
+		return SP_ETOOLARGE;
+	SP_TRY(sp_cel_env_new(v->arena, SP_CEL_KUBERNETES | SP_CEL_LIB_BINDINGS, SP_CEL_KUBERNETES_RULES,
+			      &env));
+	sp_code code = sp_cel_compile(v->arena, env, &var, 1, text, &p, &issues, NULL);
+	if (code == SP_EINVAL) {
+		sp_v_invalid(v, path, text, "%s" SP_FMT,
+			     issues.instantiation ? "program instantiation failed: " : "compilation failed: ",
+			     SP_ARG(issues.text));
+		return SP_OK;
+	}
+	SP_TRY(code);
+	const sp_cel_type *result = sp_cel_result_type(p);
+	if (result->kind != SP_CEL_BOOL && result->kind != SP_CEL_DYN)
+		sp_v_invalid(v, path, text, "must evaluate to bool or the unknown type, not " SP_FMT,
+			     SP_ARG(sp_cel_type_text(v->arena, result)));
+	return SP_OK;
+}
+
+static void expression_validate(sp_violations *v, sp_str text, const sp_path *path)
+{
+	sp_code code = expression_compile(v, text, path);
+	if (code != SP_OK && v->code == SP_OK)
+		v->code = code;
+}
+
 void sp_device_selectors(sp_violations *v, yyjson_mut_val *selectors, const sp_path *path)
 {
 	if (!sp_device_list_fits(v, path, selectors, SELECTORS_MAX))
@@ -121,6 +172,8 @@ void sp_device_selectors(sp_violations *v, yyjson_mut_val *selectors, const sp_p
 			sp_v_required(v, at, "%s", "");
 		else if (sp_kv_str(cel, "expression").len > EXPRESSION_BYTES_MAX)
 			sp_v_too_long(v, SP_AT(at, "expression"), EXPRESSION_BYTES_MAX);
+		else
+			expression_validate(v, sp_kv_str(cel, "expression"), SP_AT(at, "expression"));
 	}
 }
 

@@ -102,7 +102,11 @@ sp_code sp_policy_compile(sp_policy_env *e, unsigned has, sp_str expression, sp_
 		return check_result(e, p, want, ret);
 	if (code != SP_EINVAL)
 		return code;
-	ret->fault = sp_arena_printf(e->arena, "compilation failed: " SP_FMT, SP_ARG(issues.text));
+	ret->is_internal = issues.instantiation;
+	ret->fault = sp_arena_printf(e->arena, "%s" SP_FMT,
+				     issues.instantiation ? "program instantiation failed: "
+							  : "compilation failed: ",
+				     SP_ARG(issues.text));
 	return ret->fault.ptr == NULL ? SP_ETOOLARGE : SP_OK;
 }
 

@@ -53,6 +53,7 @@ typedef struct sp_policy_program {
 	const sp_cel_program *program;
 	const sp_policy_vars *vars;
 	sp_str fault;
+	bool is_internal; /* the fault is one of making the program, which upstream calls an internal error */
 } sp_policy_program;
 
 /* What the expressions of one policy or webhook share. Stays in place while its programs are used. */
