@@ -87,6 +87,19 @@ bool api_admit_forbid(const api_admit *a, const char *fmt, ...)
 	return api_admit_refuse(a, &s);
 }
 
+sp_status api_admit_bad_result(api_write *w, const sp_status *refusal)
+{
+	/* Of `X in version "v1" cannot be handled as a X: why` only the why. */
+	sp_str why = refusal->message;
+	ptrdiff_t at = sp_str_find(why, SP_STR(" cannot be handled as a "));
+	if (at >= 0) {
+		sp_str rest = sp_str_sub(why, (size_t)at, why.len);
+		ptrdiff_t colon = sp_str_find(rest, SP_STR(": "));
+		why = colon >= 0 ? sp_str_sub(rest, (size_t)colon + 2, rest.len) : why;
+	}
+	return sp_status_internal(&w->arena, why);
+}
+
 static yyjson_mut_val *to_tree(const api_admit *a, sp_str record, uint64_t revision)
 {
 	sp_record rec;

@@ -45,6 +45,10 @@ bool api_admit_forbid(const api_admit *a, const char *fmt, ...) SP_PRINTF(2, 3);
 /* Answers with that status. Returns false. */
 bool api_admit_refuse(const api_admit *a, const sp_status *status);
 
+/* What the decoder has against an object that admission itself made is no fault of the client: the same as an
+ * internal error. */
+sp_status api_admit_bad_result(api_write *w, const sp_status *refusal);
+
 /* A stored object as a tree of the write's document, or NULL when there is none (or it can't be read).
  * `prefix` as in api_resource ("/registry/serviceaccounts/"). */
 yyjson_mut_val *api_admit_load(const api_admit *a, const char *prefix, sp_str ns, sp_str name);

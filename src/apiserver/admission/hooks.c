@@ -217,11 +217,10 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 
 /* ---- mutating ---- */
 
-/* What the decoder has against a webhook's result is no fault of the client. */
 static void refused_patch(api_write *w, const sp_status *status)
 {
 	w->refused = w->hook_run->saved_refused;
-	sp_status s = sp_status_internal(&w->arena, status->message);
+	sp_status s = api_admit_bad_result(w, status);
 	api_write_refuse(w, &s);
 }
 

@@ -196,11 +196,10 @@ bool api_policies_want_again(api_write *w)
 
 /* ---- one mutation ---- */
 
-/* What the decoder has against a policy's result is no fault of the client. */
 static void refused_result(api_write *w, const sp_status *status)
 {
 	w->refused = w->policy_run->saved_refused;
-	sp_status s = sp_status_internal(&w->arena, status->message);
+	sp_status s = api_admit_bad_result(w, status);
 	api_write_refuse(w, &s);
 }
 

@@ -52,7 +52,7 @@ static void check_root(api_eval *x, sp_cel_run *run, sp_cel_val v, sp_str *ret_e
 {
 	SP_AUTO_BUF path;
 	sp_buf_init(&path, NAME_BYTES_MAX);
-	(void)sp_buf_str(&path, SP_STR("Object"));
+	(void)sp_buf_str(&path, sp_cel_type_name(v));
 	check_types(x, run, v, &path, ret_error);
 }
 

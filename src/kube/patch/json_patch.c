@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/patch/json_patch.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "base/limits.h"
 #include "base/num.h"
 #include "kube/patch/members.h"
 #include "kube/patch/patch_int.h"
+
+/* Pointers in errors are cut, not the patch. */
+#define DETAIL_BYTES_MAX 2048u
 
 /* One run over a document. */
 typedef struct run {
@@ -16,6 +22,7 @@ typedef struct run {
 } run;
 
 typedef struct op {
+	const char *name;
 	sp_str path, from;
 	bool has_path, has_from;
 	yyjson_mut_val *value; /* NULL: not given */
@@ -28,13 +35,19 @@ typedef struct place {
 	size_t depth;
 } place;
 
-/* The patch does not apply: clients get one sentence, the log gets the cause. */
-static sp_code refuse(run *r, const char *fmt, sp_str what)
+/* The patch does not apply: clients that sent it get one sentence, admission and the log the cause. */
+static SP_PRINTF(2, 3) sp_code refuse(run *r, const char *fmt, ...)
 {
+	char text[DETAIL_BYTES_MAX];
+	va_list ap;
 	(void)sp_patch_fail(r->arena, r->perr, SP_EINVAL, 422, "Invalid",
 			    "the server rejected our request due to an error in our request");
-	if (r->perr != NULL)
-		r->perr->detail = sp_arena_printf(r->arena, "%s: '" SP_FMT "'", fmt, SP_ARG(what));
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (r->perr != NULL && n > 0)
+		r->perr->detail =
+			sp_arena_try_dup(r->arena, (sp_str){text, SP_MIN((size_t)n, sizeof text - 1)});
 	return SP_EINVAL;
 }
 
@@ -143,21 +156,46 @@ static bool depth_fits(yyjson_mut_val *v, size_t left)
 	return true;
 }
 
-static sp_code place_add(run *r, const place *p, yyjson_mut_val *val, sp_str path)
+/* Why a container has no such place. */
+static sp_str no_place(run *r, yyjson_mut_val *container, sp_str key)
+{
+	int64_t i;
+	if (yyjson_mut_is_obj(container))
+		return sp_arena_printf(
+			r->arena, "Unable to remove nonexistent key: " SP_FMT ": missing value", SP_ARG(key));
+	if (parse_index(key, &i))
+		return sp_arena_printf(r->arena,
+				       "Unable to access invalid index: %lld: invalid index referenced",
+				       (long long)i);
+	return sp_arena_printf(r->arena, "strconv.Atoi: parsing \"" SP_FMT "\": invalid syntax", SP_ARG(key));
+}
+
+static sp_code refuse_add(run *r, const op *o, sp_str why)
+{
+	if (sp_str_eq(sp_str_c(o->name), SP_STR("copy")))
+		return refuse(r, "error while adding value during copy: " SP_FMT, SP_ARG(why));
+	return refuse(r, "error in %s for path: '" SP_FMT "': " SP_FMT, o->name, SP_ARG(o->path),
+		      SP_ARG(why));
+}
+
+static sp_code place_add(run *r, const place *p, yyjson_mut_val *val, const op *o)
 {
 	if (p->depth > SP_LIMIT_JSON_DEPTH || !depth_fits(val, SP_LIMIT_JSON_DEPTH - p->depth))
-		return refuse(r, "the value would nest too deeply at", path);
+		return refuse(r, "the value would nest too deeply at: '" SP_FMT "'", SP_ARG(o->path));
 	if (yyjson_mut_is_obj(p->container))
 		return sp_jmut_set(r->doc, p->container, p->key, val) ? SP_OK
 								      : sp_patch_no_room(r->arena, r->perr);
 	size_t n = yyjson_mut_arr_size(p->container);
 	int64_t i = (int64_t)n;
 	if (!sp_str_eq(p->key, SP_STR("-")) && !parse_index(p->key, &i))
-		return refuse(r, "value was not a proper array index", p->key);
+		return refuse_add(r, o,
+				  sp_arena_printf(r->arena,
+						  "value was not a proper array index: '" SP_FMT "': " SP_FMT,
+						  SP_ARG(p->key), SP_ARG(no_place(r, p->container, p->key))));
 	if (i < 0)
 		i += (int64_t)n + 1;
 	if (i < 0 || i > (int64_t)n)
-		return refuse(r, "invalid index referenced", path);
+		return refuse_add(r, o, no_place(r, p->container, p->key));
 	(void)yyjson_mut_arr_insert(p->container, val, (size_t)i); /* the index is in range */
 	return SP_OK;
 }
@@ -176,15 +214,19 @@ static yyjson_mut_val *place_remove(const place *p)
 	return val;
 }
 
-/* Resolves a pointer; refused when a step is missing. */
-static sp_code resolve(run *r, sp_str path, bool given, place *ret)
+/* Resolves the path or the from of an operation; refused when a step is missing. `missing` and `quote` are
+ * upstream's words for it. */
+static sp_code resolve(run *r, const op *o, bool from, const char *missing, const char *quote, place *ret)
 {
-	if (!given)
-		return refuse(r, "operation lacks a field", SP_STR("path or from"));
+	sp_str path = from ? o->from : o->path;
+	if (from ? !o->has_from : !o->has_path)
+		return refuse(r, "%s operation failed to decode %s: missing value", o->name,
+			      from ? "from" : "path");
 	if (!locate(r, path, ret))
 		return sp_patch_no_room(r->arena, r->perr);
 	if (ret->container == NULL)
-		return refuse(r, "doc is missing path", path);
+		return refuse(r, "%s operation does not apply: %s: %s" SP_FMT "%s: missing value", o->name,
+			      missing, quote, SP_ARG(path), quote);
 	return SP_OK;
 }
 
@@ -196,38 +238,42 @@ static yyjson_mut_val *value_or_null(run *r, const op *o)
 static sp_code op_add(run *r, const op *o)
 {
 	place p;
-	SP_TRY(resolve(r, o->path, o->has_path, &p));
+	SP_TRY(resolve(r, o, false, "doc is missing path", "\"", &p));
 	yyjson_mut_val *val = value_or_null(r, o);
-	return val != NULL ? place_add(r, &p, val, o->path) : sp_patch_no_room(r->arena, r->perr);
+	return val != NULL ? place_add(r, &p, val, o) : sp_patch_no_room(r->arena, r->perr);
 }
 
 static sp_code op_remove(run *r, const op *o)
 {
 	place p;
-	SP_TRY(resolve(r, o->path, o->has_path, &p));
-	return place_remove(&p) != NULL ? SP_OK : refuse(r, "nothing to remove at", o->path);
+	SP_TRY(resolve(r, o, false, "doc is missing path", "\"", &p));
+	return place_remove(&p) != NULL ? SP_OK
+					: refuse(r, "error in remove for path: '" SP_FMT "': " SP_FMT,
+						 SP_ARG(o->path), SP_ARG(no_place(r, p.container, p.key)));
 }
 
 static sp_code op_replace(run *r, const op *o)
 {
 	if (o->has_path && o->path.len == 0) {
 		if (!yyjson_mut_is_ctn(o->value))
-			return refuse(r, "replace operation value must be object or array", o->path);
+			return refuse(r, "replace operation value must be object or array");
 		r->root = o->value;
 		return SP_OK;
 	}
 	place p;
-	SP_TRY(resolve(r, o->path, o->has_path, &p));
+	SP_TRY(resolve(r, o, false, "doc is missing path", "", &p));
 	yyjson_mut_val *val = value_or_null(r, o);
 	size_t i = 0;
 	if (val == NULL)
 		return sp_patch_no_room(r->arena, r->perr);
 	if (yyjson_mut_is_obj(p.container))
-		return place_add(r, &p, val, o->path);
+		return place_add(r, &p, val, o);
 	if (!array_index(p.key, yyjson_mut_arr_size(p.container), &i))
-		return refuse(r, "doc is missing key", o->path);
+		return refuse(
+			r, "replace operation does not apply: doc is missing key: " SP_FMT ": missing value",
+			SP_ARG(o->path));
 	if (!depth_fits(val, SP_LIMIT_JSON_DEPTH - SP_MIN(p.depth, (size_t)SP_LIMIT_JSON_DEPTH)))
-		return refuse(r, "the value would nest too deeply at", o->path);
+		return refuse(r, "the value would nest too deeply at: '" SP_FMT "'", SP_ARG(o->path));
 	(void)yyjson_mut_arr_replace(p.container, i, val); /* the index is in range */
 	return SP_OK;
 }
@@ -235,22 +281,24 @@ static sp_code op_replace(run *r, const op *o)
 static sp_code op_move(run *r, const op *o)
 {
 	place p;
-	SP_TRY(resolve(r, o->from, o->has_from, &p));
+	SP_TRY(resolve(r, o, true, "doc is missing from path", "", &p));
 	yyjson_mut_val *val = place_remove(&p);
 	if (val == NULL)
-		return refuse(r, "nothing to move at", o->from);
-	SP_TRY(resolve(r, o->path, o->has_path, &p));
-	return place_add(r, &p, val, o->path);
+		return refuse(r, "error in move for path: '" SP_FMT "': " SP_FMT, SP_ARG(p.key),
+			      SP_ARG(no_place(r, p.container, p.key)));
+	SP_TRY(resolve(r, o, false, "doc is missing destination path", "", &p));
+	return place_add(r, &p, val, o);
 }
 
 static sp_code op_copy(run *r, const op *o)
 {
 	place from, to;
-	SP_TRY(resolve(r, o->from, o->has_from, &from));
+	SP_TRY(resolve(r, o, true, "doc is missing from path", "", &from));
 	yyjson_mut_val *val = child(from.container, from.key), *copy = NULL;
 	if (val == NULL && yyjson_mut_is_arr(from.container))
-		return refuse(r, "nothing to copy at", o->from);
-	SP_TRY(resolve(r, o->path, o->has_path, &to));
+		return refuse(r, "error in copy for from: '" SP_FMT "': " SP_FMT, SP_ARG(o->from),
+			      SP_ARG(no_place(r, from.container, from.key)));
+	SP_TRY(resolve(r, o, false, "doc is missing destination path", "", &to));
 	if (val == NULL) {
 		copy = yyjson_mut_null(r->doc); /* upstream copies an absent member as null */
 	} else {
@@ -258,13 +306,14 @@ static sp_code op_copy(run *r, const op *o)
 		sp_buf_init(&text, SP_JSON_PATCH_COPY_BYTES_MAX - r->copied_bytes);
 		sp_code code = sp_json_write_mut(&text, val);
 		if (code == SP_ETOOLARGE)
-			return refuse(r, "the copy operations add too many bytes at", o->from);
+			return refuse(r, "the copy operations add too many bytes at: '" SP_FMT "'",
+				      SP_ARG(o->from));
 		if (code != SP_OK)
 			return sp_patch_no_room(r->arena, r->perr);
 		r->copied_bytes += text.len;
 		copy = yyjson_mut_val_mut_copy(r->doc, val);
 	}
-	return copy != NULL ? place_add(r, &to, copy, o->path) : sp_patch_no_room(r->arena, r->perr);
+	return copy != NULL ? place_add(r, &to, copy, o) : sp_patch_no_room(r->arena, r->perr);
 }
 
 static sp_code op_test(run *r, const op *o)
@@ -274,16 +323,17 @@ static sp_code op_test(run *r, const op *o)
 		val = r->root;
 	} else {
 		place p;
-		SP_TRY(resolve(r, o->path, o->has_path, &p));
+		SP_TRY(resolve(r, o, false, "is missing path", "", &p));
 		val = child(p.container, p.key);
 		if (val == NULL && yyjson_mut_is_arr(p.container))
-			return refuse(r, "doc is missing key", o->path);
+			return refuse(r, "error in test for path: '" SP_FMT "': " SP_FMT, SP_ARG(o->path),
+				      SP_ARG(no_place(r, p.container, p.key)));
 	}
 	bool nothing = val == NULL || yyjson_mut_is_null(val);
 	bool want_nothing = o->value == NULL || yyjson_mut_is_null(o->value);
 	if (nothing ? want_nothing : !want_nothing && sp_jmut_equal(val, o->value))
 		return SP_OK;
-	return refuse(r, "test failed at", o->path);
+	return refuse(r, "testing value " SP_FMT " failed: test failed", SP_ARG(o->path));
 }
 
 static const struct {
@@ -330,10 +380,11 @@ static sp_code op_run(run *r, yyjson_mut_val *item)
 			return sp_patch_no_room(r->arena, r->perr);
 	}
 	for (size_t i = 0; i < SP_LEN(ops); i++) {
+		o.name = ops[i].name.ptr;
 		if (sp_str_eq(ops[i].name, name))
 			return ops[i].run(r, &o);
 	}
-	return refuse(r, "unexpected kind", name);
+	return refuse(r, "Unexpected kind: " SP_FMT, SP_ARG(name));
 }
 
 static sp_code patch_parse(run *r, sp_str text, yyjson_mut_val **ret)

@@ -24,7 +24,7 @@ typedef struct sp_patch_error {
 	uint16_t status; /* HTTP: 400, 409, 413, 422, 500 */
 	sp_str reason;   /* Status.reason */
 	sp_str message;  /* Status.message */
-	sp_str detail;   /* the exact cause where `message` hides it (422); for logs */
+	sp_str detail;   /* the exact cause where `message` hides it (422); for logs and admission */
 	const sp_patch_cause *causes;
 	size_t n_causes;
 } sp_patch_error;
