@@ -5,7 +5,6 @@
 #include "apiserver/write.h"
 #include "base/limits.h"
 #include "base/yaml.h"
-#include "kube/crd/crd.h"
 #include "kube/decode.h"
 #include "kube/defaults.h"
 #include "kube/protobuf.h"
@@ -155,9 +154,7 @@ static bool fill_defaults(api_write *w)
 {
 	sp_err err = {0};
 	const api_resource *res = w->body_res;
-	sp_code code = res->custom == NULL ? sp_default(w->doc, res->kind->schema, w->obj, &err)
-		       : sp_crd_default(w->doc, res->kind->schema, w->obj) ? SP_OK
-									   : SP_ETOOLARGE;
+	sp_code code = res->custom == NULL ? sp_default(w->doc, res->kind->schema, w->obj, &err) : SP_OK;
 	w->ctx.kind = w->body_res->kind;
 	if (code == SP_OK)
 		code = sp_kind_defaults(&w->ctx, w->obj);

@@ -119,6 +119,7 @@ enum {
 	SP_R_MAX_PROPERTIES = 1u << 9,
 	SP_R_MULTIPLE_OF = 1u << 10,
 	SP_R_UNIQUE_ITEMS = 1u << 11,
+	SP_R_INT_OR_STRING = 1u << 12, /* anyOf an integer and a string, CRDs */
 };
 
 struct sp_rules {
@@ -132,8 +133,9 @@ struct sp_rules {
 	const sp_schema *const *all_of, *const *any_of, *const *one_of;
 	const sp_schema *not_;
 	uint16_t n_enums, n_required, n_all_of, n_any_of, n_one_of;
-	sp_str format;                  /* "dns1123label", "ipv4" …: checked by name */
-	const struct sp_cel_rules *cel; /* x-kubernetes-validations, or NULL */
+	sp_str format;                       /* "dns1123label", "ipv4" …: checked by name */
+	const struct sp_regex *format_regex; /* its pattern if it has one, CRDs */
+	const struct sp_cel_rules *cel;      /* x-kubernetes-validations, or NULL */
 };
 
 /* Verbs of a resource, as bits. */

@@ -78,7 +78,8 @@ SP_TEST(crd, pattern)
 		{"{\"spec\":{\"a\":\"bbbbbbbbbb\"}}", "spec.a: Too long: may not be more than 4 bytes"},
 		{"{\"spec\":{\"b\":\"x1\"}}", ""},
 		{"{\"spec\":{\"b\":\"xy\"}}",
-		 "[spec.b: Invalid value: \"\": \"spec.b\" must validate at least one schema (anyOf), "
+		 "[<nil>: Invalid value: \"\": \"spec.b\" must validate at least one schema (anyOf), spec.b: "
+		 "Invalid value: \"xy\": spec.b in body should match '^y', "
 		 "spec.b: Invalid value: \"xy\": spec.b in body should match '\\d']"},
 	};
 	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
@@ -143,7 +144,7 @@ SP_TEST(crd, values)
 		{"{\"spec\":{\"name\":\"x\",\"m\":{\"a\":\"b\"}}}", NULL, "",
 		 "spec.m.a: Invalid value: \"string\": spec.m.a in body must be of type integer: \"string\""},
 		{"{\"spec\":{\"name\":\"x\",\"of\":6}}", NULL, "",
-		 "spec.of: Invalid value: \"\": \"spec.of\" must validate one and only one schema (oneOf). "
+		 "<nil>: Invalid value: \"\": \"spec.of\" must validate one and only one schema (oneOf). "
 		 "Found 2 valid "
 		 "alternatives"},
 	};

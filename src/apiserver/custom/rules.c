@@ -14,6 +14,11 @@ static const api_custom *custom_of(const sp_kind_ctx *c)
 
 /* ---- preparing ---- */
 
+static void fill(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	SP_KIND_NEED(c, sp_crd_default(c->doc, c->kind->schema, obj));
+}
+
 static void prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	SP_KIND_NEED(c, sp_kv_set_i64(c->doc, sp_meta(obj), "generation", 1));
@@ -297,6 +302,7 @@ void custom_hooks(api_custom *v)
 {
 	sp_kind_hooks *h = &v->hooks;
 	h->flags = v->has_status ? SP_KIND_HAS_STATUS : 0;
+	h->defaults = fill;
 	h->prepare_create = prepare_create;
 	h->prepare_update = prepare_update;
 	h->validate = validate;

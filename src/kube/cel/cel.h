@@ -76,6 +76,9 @@ extern const sp_cel_type sp_cel_json_patch_type;
 /* kubernetes.Quantity. */
 extern const sp_cel_type *const sp_cel_quantity_type;
 
+/* Whether Go's url.ParseRequestURI takes it. */
+bool sp_cel_is_url(sp_arena *scratch, sp_str text);
+
 /* In the arena; NULL: no room. */
 const sp_cel_type *sp_cel_list_of(sp_arena *a, const sp_cel_type *elem);
 const sp_cel_type *sp_cel_map_of(sp_arena *a, const sp_cel_type *key, const sp_cel_type *value);

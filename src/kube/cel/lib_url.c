@@ -220,6 +220,12 @@ sp_str cel_url_parse(sp_arena *a, sp_str text, cel_url *ret)
 	return s.len == 0 ? SP_STR("out of memory") : s;
 }
 
+bool sp_cel_is_url(sp_arena *scratch, sp_str text)
+{
+	cel_url u;
+	return parse(scratch, text, true, &u).len == 0;
+}
+
 static sp_cel_val url(cel_ctx *c, const sp_cel_val *a)
 {
 	cel_url *u = sp_try_new(c->arena, cel_url, 1);

@@ -12,6 +12,7 @@ typedef struct compiler {
 	sp_violations *errors;
 	const sp_schema *object_meta;
 	size_t n_nodes;
+	bool allows_pair; /* the next node's anyOf may be that of int-or-string */
 } compiler;
 
 static const sp_schema text_schema = {.kind = SP_K_STRING, .flags = SP_S_CRD};
@@ -87,8 +88,9 @@ static bool int_or_string_pair(yyjson_mut_val *list)
 	return true;
 }
 
-static sp_code node_list(compiler *c, yyjson_mut_val *v, const char *key, bool allow_types, sp_str path,
-			 const sp_schema *const **ret, uint16_t *ret_n)
+/* `allow_types`: the list itself may be int-or-string's; `first_pair`: that of its first item. */
+static sp_code node_list(compiler *c, yyjson_mut_val *v, const char *key, bool allow_types, bool first_pair,
+			 sp_str path, const sp_schema *const **ret, uint16_t *ret_n)
 {
 	yyjson_mut_val *list = get(v, key), *item;
 	size_t n = yyjson_mut_is_arr(list) ? yyjson_mut_arr_size(list) : 0, idx, max;
@@ -100,6 +102,7 @@ static sp_code node_list(compiler *c, yyjson_mut_val *v, const char *key, bool a
 	yyjson_mut_arr_foreach(list, idx, max, item)
 	{
 		sp_str at = sp_arena_printf(c->arena, SP_FMT ".%s[%zu]", SP_ARG(path), key, idx);
+		c->allows_pair = first_pair && idx == 0;
 		SP_TRY(node(c, item, LEVEL_FIELD, true, at, &out[idx]));
 	}
 	*ret = out;
@@ -182,7 +185,10 @@ static sp_code keep_rules(compiler *c, const sp_rules *r, const sp_rules **ret)
 
 static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules **ret)
 {
-	bool ios = is_true(v, "x-kubernetes-int-or-string");
+	bool is_pair = is_true(v, "x-kubernetes-int-or-string");
+	bool ios = is_pair || c->allows_pair;
+	bool first_pair = is_pair && !int_or_string_pair(get(v, "anyOf"));
+	c->allows_pair = false;
 	sp_rules made = {0}, *r = &made;
 	number(v, "minimum", SP_R_MINIMUM, r, &r->minimum);
 	number(v, "maximum", SP_R_MAXIMUM, r, &r->maximum);
@@ -193,15 +199,17 @@ static sp_code rules(compiler *c, yyjson_mut_val *v, sp_str path, const sp_rules
 	count(v, "maxItems", SP_R_MAX_ITEMS, r, &r->max_items);
 	count(v, "minProperties", SP_R_MIN_PROPERTIES, r, &r->min_properties);
 	count(v, "maxProperties", SP_R_MAX_PROPERTIES, r, &r->max_properties);
+	r->has |= ios && int_or_string_pair(get(v, "anyOf")) ? SP_R_INT_OR_STRING : 0;
 	r->has |= is_true(v, "exclusiveMinimum") ? SP_R_EXCLUSIVE_MINIMUM : 0;
 	r->has |= is_true(v, "exclusiveMaximum") ? SP_R_EXCLUSIVE_MAXIMUM : 0;
 	r->format = sp_arena_try_dup(c->arena, sp_jmut_str(get(v, "format")));
+	SP_TRY(sp_crd_format_compile(c->arena, r));
 	SP_TRY(pattern(c, v, path, r));
 	SP_TRY(texts(c, get(v, "enum"), true, &r->enums, &r->n_enums));
 	SP_TRY(texts(c, get(v, "required"), false, &r->required, &r->n_required));
-	SP_TRY(node_list(c, v, "allOf", false, path, &r->all_of, &r->n_all_of));
-	SP_TRY(node_list(c, v, "anyOf", ios, path, &r->any_of, &r->n_any_of));
-	SP_TRY(node_list(c, v, "oneOf", false, path, &r->one_of, &r->n_one_of));
+	SP_TRY(node_list(c, v, "allOf", false, first_pair, path, &r->all_of, &r->n_all_of));
+	SP_TRY(node_list(c, v, "anyOf", ios, false, path, &r->any_of, &r->n_any_of));
+	SP_TRY(node_list(c, v, "oneOf", false, false, path, &r->one_of, &r->n_one_of));
 	if (yyjson_mut_is_obj(get(v, "not")))
 		SP_TRY(node(c, get(v, "not"), LEVEL_FIELD, true, sp_crd_path(c->arena, path, SP_STR("not")),
 			    &r->not_));

@@ -36,3 +36,8 @@ sp_code sp_crd_rules_read(sp_arena *a, yyjson_mut_val *openapi, const sp_cel_rul
  * none, or leads nowhere; or there is no room. U: ValidFieldPath.
  */
 bool sp_crd_place(sp_arena *a, yyjson_mut_val *openapi, sp_str text, sp_str *ret);
+
+/* The pattern of the format of rules, if it has one. */
+sp_code sp_crd_format_compile(sp_arena *a, sp_rules *r) SP_MUST_USE;
+/* Whether a text has the format; formats that aren't known have all. */
+sp_code sp_crd_format_fits(const sp_rules *r, sp_str text, sp_arena *scratch, bool *ret) SP_MUST_USE;

@@ -12,6 +12,7 @@ typedef struct checker {
 	sp_arena *arena;
 	sp_violations *errors;
 	sp_arena *scratch; /* of matches */
+	size_t n_looks;    /* values that were looked at */
 } checker;
 
 static void check(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path, bool nested);
@@ -35,6 +36,12 @@ static const char *type_word(yyjson_mut_val *v)
 	}
 }
 
+static bool is_whole(yyjson_mut_val *v)
+{
+	return yyjson_mut_is_int(v) ||
+	       (yyjson_mut_is_real(v) && floor(yyjson_mut_get_num(v)) == yyjson_mut_get_num(v));
+}
+
 /* What the node asks for, or NULL when the value fits. */
 static const char *type_wanted(const sp_schema *s, yyjson_mut_val *v)
 {
@@ -50,8 +57,7 @@ static const char *type_wanted(const sp_schema *s, yyjson_mut_val *v)
 		return yyjson_mut_is_obj(v) ? NULL : "object";
 	if (s->kind == SP_K_LIST)
 		return yyjson_mut_is_arr(v) ? NULL : "array";
-	bool whole = yyjson_mut_is_int(v) ||
-		     (yyjson_mut_is_real(v) && floor(yyjson_mut_get_num(v)) == yyjson_mut_get_num(v));
+	bool whole = is_whole(v);
 	if (s->kind == SP_K_I64)
 		return whole ? NULL : "integer";
 	if (s->kind == SP_K_INT_OR_STRING)
@@ -106,56 +112,6 @@ static int64_t code_points(sp_str s)
 	return n;
 }
 
-/* Matches a shape where 'd' is a digit; the rest of the text is left in *in. */
-static bool shape(sp_str *in, const char *want)
-{
-	size_t n = strlen(want);
-	for (size_t i = 0; i < n; i++) {
-		char c = i < in->len ? in->ptr[i] : '\0';
-		if (want[i] == 'd' ? c < '0' || c > '9' : c != want[i])
-			return false;
-	}
-	*in = sp_str_sub(*in, n, in->len);
-	return true;
-}
-
-static bool is_date(sp_str *in)
-{
-	sp_str at = *in;
-	if (!shape(in, "dddd-dd-dd"))
-		return false;
-	int month = (at.ptr[5] - '0') * 10 + at.ptr[6] - '0', day = (at.ptr[8] - '0') * 10 + at.ptr[9] - '0';
-	return month >= 1 && month <= 12 && day >= 1 && day <= 31;
-}
-
-static bool is_date_time(sp_str s)
-{
-	sp_str rest = s, zone;
-	if (!is_date(&rest) || !(shape(&rest, "T") || shape(&rest, "t")))
-		return false;
-	sp_str clock = rest;
-	if (!shape(&rest, "dd:dd:dd") || sp_str_cmp(sp_str_sub(clock, 0, 2), SP_STR("23")) > 0 ||
-	    clock.ptr[3] > '5' || clock.ptr[6] > '5')
-		return false;
-	if (shape(&rest, ".d")) {
-		while (shape(&rest, "d")) {
-		}
-	}
-	zone = rest;
-	return sp_str_eq(zone, SP_STR("Z")) || sp_str_eq(zone, SP_STR("z")) ||
-	       ((shape(&rest, "+dd:dd") || shape(&rest, "-dd:dd")) && rest.len == 0);
-}
-
-/* Formats known here; others are not checked. */
-static bool format_fits(sp_str format, sp_str text)
-{
-	if (sp_str_eq(format, SP_STR("date-time")))
-		return is_date_time(text);
-	if (sp_str_eq(format, SP_STR("date")))
-		return is_date(&text) && text.len == 0;
-	return true;
-}
-
 /* A string in quotes, as %q of Go; for messages. */
 static sp_str quoted(checker *c, yyjson_mut_val *v)
 {
@@ -181,6 +137,22 @@ static void check_pattern(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_s
 	}
 }
 
+static void check_format(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
+{
+	bool fits = true;
+	sp_code code = r->format.len == 0 ? SP_OK : sp_crd_format_fits(r, sp_jmut_str(v), c->scratch, &fits);
+	if (code != SP_OK) {
+		c->errors->code = code;
+		return;
+	}
+	if (fits)
+		return;
+	sp_str shown = quoted(c, v);
+	sp_v_text(c->errors, SP_V_TYPE_INVALID, path,
+		  "Invalid value: " SP_FMT ": " SP_FMT " in body must be of type " SP_FMT ": " SP_FMT,
+		  SP_ARG(shown), SP_ARG(path), SP_ARG(r->format), SP_ARG(shown));
+}
+
 /* Of the lengths and the pattern, the first that fails is the one named. */
 static void check_text(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
 {
@@ -196,12 +168,7 @@ static void check_text(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str 
 	} else if (r->regex != NULL) {
 		check_pattern(c, r, v, path);
 	}
-	if (r->format.len > 0 && !format_fits(r->format, sp_jmut_str(v))) {
-		sp_str shown = quoted(c, v);
-		sp_v_text(c->errors, SP_V_TYPE_INVALID, path,
-			  "Invalid value: " SP_FMT ": " SP_FMT " in body must be of type " SP_FMT ": " SP_FMT,
-			  SP_ARG(shown), SP_ARG(path), SP_ARG(r->format), SP_ARG(shown));
-	}
+	check_format(c, r, v, path);
 }
 
 /* Counts of items and of properties. */
@@ -237,43 +204,139 @@ static void check_enum(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str 
 		  "Unsupported value: " SP_FMT ": supported values: " SP_FMT, SP_ARG(shown), SP_ARG(all));
 }
 
-/* True when the value has no violations of the schema. */
-static bool fits(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path)
+/* What one of several schemas says of the value, and how much of it that schema looked at. */
+typedef struct verdict {
+	sp_violations errors;
+	size_t n_looks;
+} verdict;
+
+static verdict judge(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path)
 {
-	sp_violations mine;
-	sp_violations_init(&mine, c->arena);
-	checker inner = {c->arena, &mine, c->scratch};
+	verdict d = {0};
+	sp_violations_init(&d.errors, c->arena);
+	checker inner = {.arena = c->arena, .errors = &d.errors, .scratch = c->scratch};
 	check(&inner, s, v, path, true);
-	if (mine.code != SP_OK)
-		c->errors->code = mine.code;
-	return mine.n == 0;
+	if (d.errors.code != SP_OK)
+		c->errors->code = d.errors.code;
+	d.n_looks = inner.n_looks;
+	return d;
 }
 
-static size_t n_fit(checker *c, const sp_schema *const *list, uint16_t n, yyjson_mut_val *v, sp_str path)
+static void combined(checker *c, sp_str path, const char *what)
+{
+	sp_v_text(c->errors, SP_V_INVALID, SP_STR("<nil>"), "Invalid value: \"\": \"" SP_FMT "\" must %s",
+		  SP_ARG(path), what);
+}
+
+static bool is_said(const sp_violations *errors, const sp_violation *one)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		if (sp_str_eq(errors->items[i].field, one->field) &&
+		    sp_str_eq(errors->items[i].message, one->message))
+			return true;
+	}
+	return false;
+}
+
+static void merge(checker *c, const verdict *d)
+{
+	for (size_t i = 0; i < d->errors.n; i++) {
+		const sp_violation *one = &d->errors.items[i];
+		if (!is_said(c->errors, one))
+			sp_v_text(c->errors, one->type, one->field, SP_FMT, SP_ARG(one->message));
+	}
+	c->n_looks += d->n_looks;
+}
+
+/* How many of the schemas the value fits; none: *best is the verdict of the one that got furthest. */
+static size_t n_fit(checker *c, const sp_schema *const *list, uint16_t n, bool one_will_do, yyjson_mut_val *v,
+		    sp_str path, verdict *best)
 {
 	size_t k = 0;
-	for (uint16_t i = 0; i < n; i++)
-		k += fits(c, list[i], v, path);
+	for (uint16_t i = 0; i < n && !(one_will_do && k > 0); i++) {
+		verdict d = judge(c, list[i], v, path);
+		k += d.errors.n == 0;
+		if (i == 0 || (k == 0 && d.n_looks > best->n_looks))
+			*best = d;
+	}
 	return k;
+}
+
+static void wrong_type(checker *c, yyjson_mut_val *v, const char *wanted, sp_str path)
+{
+	sp_v_text(c->errors, SP_V_TYPE_INVALID, path,
+		  "Invalid value: \"%s\": " SP_FMT " in body must be of type %s: \"%s\"", type_word(v),
+		  SP_ARG(path), wanted, type_word(v));
+}
+
+static void not_whole(checker *c, sp_str path)
+{
+	sp_v_text(c->errors, SP_V_INVALID, SP_STR("<nil>"),
+		  "Invalid value: \"\": Checked value must be of type integer (default format) in " SP_FMT,
+		  SP_ARG(path));
+}
+
+/* As anyOf: [{type: integer}, {type: string}]. */
+static void check_int_or_string(checker *c, yyjson_mut_val *v, sp_str path)
+{
+	if (yyjson_mut_is_str(v) || is_whole(v))
+		return;
+	combined(c, path, "validate at least one schema (anyOf)");
+	wrong_type(c, v, "integer", path);
+	if (yyjson_mut_is_real(v))
+		not_whole(c, path);
+}
+
+static void check_any_of(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
+{
+	verdict best = {0};
+	if ((r->has & SP_R_INT_OR_STRING) != 0)
+		check_int_or_string(c, v, path);
+	if (r->n_any_of == 0 || n_fit(c, r->any_of, r->n_any_of, true, v, path, &best) > 0)
+		return;
+	combined(c, path, "validate at least one schema (anyOf)");
+	merge(c, &best);
+}
+
+static void check_one_of(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
+{
+	char what[96];
+	verdict best = {0};
+	size_t n = r->n_one_of == 0 ? 1 : n_fit(c, r->one_of, r->n_one_of, false, v, path, &best);
+	if (n == 1)
+		return;
+	if (n == 0)
+		(void)snprintf(what, sizeof(what),
+			       "validate one and only one schema (oneOf). Found none valid");
+	else
+		(void)snprintf(what, sizeof(what),
+			       "validate one and only one schema (oneOf). Found %zu valid alternatives", n);
+	combined(c, path, what);
+	if (n == 0)
+		merge(c, &best);
+}
+
+static void check_all_of(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
+{
+	size_t n = 0;
+	for (uint16_t i = 0; i < r->n_all_of; i++) {
+		verdict d = judge(c, r->all_of[i], v, path);
+		n += d.errors.n == 0;
+		merge(c, &d);
+	}
+	if (n < r->n_all_of)
+		combined(c, path,
+			 n == 0 ? "validate all the schemas (allOf). None validated"
+				: "validate all the schemas (allOf)");
 }
 
 static void check_combined(checker *c, const sp_rules *r, yyjson_mut_val *v, sp_str path)
 {
-	sp_str empty = SP_STR("\"\"");
-	const char *bad = NULL;
-	if (r->n_any_of > 0 && n_fit(c, r->any_of, r->n_any_of, v, path) == 0)
-		bad = "must validate at least one schema (anyOf)";
-	size_t one = r->n_one_of > 0 ? n_fit(c, r->one_of, r->n_one_of, v, path) : 1;
-	if (bad == NULL && one != 1)
-		bad = one == 0 ? "must validate one and only one schema (oneOf). Found none valid"
-			       : "must validate one and only one schema (oneOf). Found 2 valid alternatives";
-	if (bad == NULL && r->not_ != NULL && fits(c, r->not_, v, path))
-		bad = "must not validate the schema (not)";
-	if (bad != NULL)
-		sp_v_text(c->errors, SP_V_INVALID, path, "Invalid value: " SP_FMT ": \"" SP_FMT "\" %s",
-			  SP_ARG(empty), SP_ARG(path), bad);
-	for (uint16_t i = 0; i < r->n_all_of; i++)
-		check(c, r->all_of[i], v, path, true);
+	check_any_of(c, r, v, path);
+	check_one_of(c, r, v, path);
+	check_all_of(c, r, v, path);
+	if (r->not_ != NULL && judge(c, r->not_, v, path).errors.n == 0)
+		combined(c, path, "not validate the schema (not)");
 }
 
 static void check_members(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path, bool nested)
@@ -352,16 +415,14 @@ static void check(checker *c, const sp_schema *s, yyjson_mut_val *v, sp_str path
 	const char *wanted = nested && s->kind == SP_K_ANY ? NULL : type_wanted(s, v);
 	if (c->errors->code != SP_OK || (yyjson_mut_is_null(v) && (s->flags & SP_S_NULLABLE) != 0))
 		return;
+	c->n_looks++;
 	if (wanted != NULL) {
-		sp_v_text(c->errors, SP_V_TYPE_INVALID, path,
-			  "Invalid value: \"%s\": " SP_FMT " in body must be of type %s: \"%s\"",
-			  type_word(v), SP_ARG(path), wanted, type_word(v));
+		wrong_type(c, v, wanted, path);
 		if (s->kind == SP_K_I64 && yyjson_mut_is_real(v) && r != NULL &&
 		    (r->has & (SP_R_MINIMUM | SP_R_MAXIMUM | SP_R_MULTIPLE_OF)) != 0)
-			sp_v_text(c->errors, SP_V_INVALID, SP_STR("<nil>"),
-				  "Invalid value: \"\": Checked value must be of type integer (default "
-				  "format) in " SP_FMT,
-				  SP_ARG(path));
+			not_whole(c, path);
+		if (r != NULL)
+			check_combined(c, r, v, path);
 		return;
 	}
 	if (r != NULL) {
@@ -388,7 +449,7 @@ sp_code sp_crd_validate(sp_arena *a, const sp_schema *schema, yyjson_mut_val *ob
 {
 	sp_arena scratch;
 	sp_arena_init(&scratch, SP_REGEX_SCRATCH_BYTES);
-	checker c = {a, errors, &scratch};
+	checker c = {.arena = a, .errors = errors, .scratch = &scratch};
 	check(&c, schema, object, SP_STR(""), false);
 	sp_arena_done(&scratch);
 	return errors->code;
