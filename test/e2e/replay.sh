@@ -6,10 +6,10 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 data=../shared/data/api
 replay=../shared/tools/api-replay
-complete='admission authentication bootstrap deletion discovery dry-run events field-validation http kinds-apiregistration-k8s-io
+complete='admission admission-policy authentication bootstrap deletion discovery dry-run events field-validation http kinds-admissionregistration-k8s-io kinds-apiregistration-k8s-io
 	kinds-autoscaling kinds-batch kinds-certificates-k8s-io kinds-coordination-k8s-io kinds-core kinds-discovery-k8s-io kinds-events-k8s-io
 	kinds-flowcontrol-apiserver-k8s-io kinds-networking-k8s-io kinds-node-k8s-io
-	kinds-policy kinds-rbac-authorization-k8s-io kinds-scheduling-k8s-io kinds-storage-k8s-io list metadata namespaces
+	kinds-policy kinds-rbac-authorization-k8s-io kinds-resource-k8s-io kinds-scheduling-k8s-io kinds-storage-k8s-io list metadata namespaces
 	node-authorization patch pod-security pods protobuf rbac scale server-side-apply services tables watch webhooks'
 if [ ! -x "$replay" ]; then
 	echo "skip recorded exchanges (no $data)"
