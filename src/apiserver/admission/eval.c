@@ -274,7 +274,7 @@ void api_eval_begin(api_eval *x, const api_eval_variables *vars, uint64_t budget
 
 void api_eval_end(api_eval *x)
 {
-	sp_arena_reset(&x->scratch);
+	sp_arena_rewind(&x->scratch);
 }
 
 static bool spend(api_eval *x, uint64_t cost)
