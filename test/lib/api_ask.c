@@ -35,7 +35,7 @@ bool t_is_like(sp_str text, const char *pattern)
 	return text.len == 0;
 }
 
-void t_ask(t_asker *f, const t_req *q, uint16_t status, const char *like)
+void t_ask_one(t_asker *f, const t_req *q, uint16_t status, const char *like)
 {
 	t_row("%s %s", q->method, q->path);
 	T_TRUE(t_call_wait(&f->api.maker, &f->call, q));
@@ -49,7 +49,7 @@ void t_ask(t_asker *f, const t_req *q, uint16_t status, const char *like)
 void t_ask_all(t_asker *f, const t_ask_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n && f != NULL && !t_failed(); i++)
-		t_ask(f, &rows[i].q, rows[i].status, rows[i].like);
+		t_ask_one(f, &rows[i].q, rows[i].status, rows[i].like);
 }
 
 void t_ask_rows(const t_ask_row *rows, size_t n)

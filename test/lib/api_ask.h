@@ -22,7 +22,7 @@ typedef struct t_ask_row {
 bool t_is_like(sp_str text, const char *pattern);
 
 /* Fails the test unless the answer is this. */
-void t_ask(t_asker *f, const t_req *q, uint16_t status, const char *like);
+void t_ask_one(t_asker *f, const t_req *q, uint16_t status, const char *like);
 void t_ask_all(t_asker *f, const t_ask_row *rows, size_t n);
 /* The same on a server of their own. */
 void t_ask_rows(const t_ask_row *rows, size_t n);

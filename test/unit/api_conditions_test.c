@@ -42,10 +42,10 @@ static void step(t_asker *f, const char *method, const char *path, const char *b
 		return;
 	const t_req q = {.method = method, .path = path, .body = sp_str_c(body)};
 	const t_req get = {.method = "GET", .path = look};
-	t_ask(f, &q, sp_str_eq(sp_str_c(method), SP_STR("POST")) ? 201 : 200, NULL);
+	t_ask_one(f, &q, sp_str_eq(sp_str_c(method), SP_STR("POST")) ? 201 : 200, NULL);
 	settle(f);
 	if (!t_failed())
-		t_ask(f, &get, 200, like);
+		t_ask_one(f, &get, 200, like);
 }
 
 SP_TEST(api_conditions, a_flow_schema_dangles)

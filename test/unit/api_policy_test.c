@@ -37,7 +37,7 @@ static void ask(t_asker *f, const char *method, const char *path, const char *bo
 			 .path = path,
 			 .type = patches ? "application/merge-patch+json" : NULL,
 			 .body = sp_str_c(body)};
-	t_ask(f, &q, status, like);
+	t_ask_one(f, &q, status, like);
 }
 
 /* A server with this policy and its binding in force. */
@@ -299,7 +299,7 @@ SP_TEST(api_policy, unchanged_values_are_tolerated)
 				 .path = CRDS "/ws.x.io",
 				 .type = "application/json-patch+json",
 				 .body = sp_str_c(rule)};
-		t_ask(f, &q, 200, NULL);
+		t_ask_one(f, &q, 200, NULL);
 		settle(f);
 	}
 	ask(f, "PATCH", WS "/w", "{\"spec\":{\"min\":5}}", 200, NULL);

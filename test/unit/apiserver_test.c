@@ -26,7 +26,7 @@ static t_asker *with_maps(unsigned n)
 					 T_ARENA,
 					 "{\"metadata\":{\"name\":\"k%u\",\"labels\":{\"odd\":\"%u\"}}}", i,
 					 i % 2)};
-		t_ask(f, &q, 201, NULL);
+		t_ask_one(f, &q, 201, NULL);
 	}
 	return t_failed() ? NULL : f;
 }
@@ -173,9 +173,9 @@ SP_TEST(apiserver, a_body_over_the_limit)
 	t_asker *f = t_asker_open();
 	const t_req q = {.method = "POST", .path = MAPS, .body = {text, n}};
 	if (f != NULL)
-		t_ask(f, &q, 413,
-		      "{" META ",\"status\":\"Failure\",\"message\":\"Request entity too large: limit is "
-		      "3145728\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
+		t_ask_one(f, &q, 413,
+			  "{" META ",\"status\":\"Failure\",\"message\":\"Request entity too large: limit is "
+			  "3145728\",\"reason\":\"RequestEntityTooLarge\",\"code\":413}\n");
 }
 
 /* ---- lists ---- */
@@ -214,22 +214,22 @@ SP_TEST(apiserver, pages_show_one_revision)
 	t_no_faults();
 	t_asker *f = with_maps(5);
 	T_TRUE(f != NULL);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k1");
 	T_EQ_I64(remaining, 3);
 	for (size_t i = 0; i < SP_LEN(between) && !t_failed(); i++)
-		t_ask(f, &between[i].q, between[i].status, NULL);
+		t_ask_one(f, &between[i].q, between[i].status, NULL);
 	sp_str path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
 	T_TRUE(path.ptr != NULL);
-	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k2,k3");
 	T_EQ_I64(remaining, 1);
 	path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
 	T_TRUE(path.ptr != NULL);
-	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k4");
 	T_EQ_U64(cont.len, 0);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?labelSelector=odd"}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS "?labelSelector=odd"}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k1,k2,k4");
 }
 
@@ -242,20 +242,20 @@ SP_TEST(apiserver, a_page_that_is_forgotten)
 	t_no_faults();
 	t_asker *f = with_maps(4);
 	T_TRUE(f != NULL);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS "?limit=2"}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k1");
-	t_ask(f, &deletion.q, deletion.status, NULL);
+	t_ask_one(f, &deletion.q, deletion.status, NULL);
 	sp_store_compact(f->api.store, sp_store_revision(f->api.store));
 	sp_str path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
-	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 410,
-	      "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{\"continue\":\"*\"},\"status\":"
-	      "\"Failure\",\"message\":\"The provided continue parameter is too old "
-	      "*\",\"reason\":\"Expired\",\"code\":410}\n");
+	t_ask_one(f, &(t_req){.method = "GET", .path = path.ptr}, 410,
+		  "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{\"continue\":\"*\"},\"status\":"
+		  "\"Failure\",\"message\":\"The provided continue parameter is too old "
+		  "*\",\"reason\":\"Expired\",\"code\":410}\n");
 	/* The token in the refusal goes on in what is there now. */
 	T_OK(sp_json_parse(T_ARENA, sp_buf_view(&f->call.body), &v, T_ERR));
 	cont = sp_json_str(sp_json_last(sp_json_last(v, SP_STR("metadata")), SP_STR("continue")));
 	path = sp_arena_printf(T_ARENA, MAPS "?limit=2&continue=" SP_FMT, SP_ARG(cont));
-	t_ask(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = path.ptr}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k3");
 }
 
@@ -264,12 +264,13 @@ SP_TEST(apiserver, a_watch_of_one_name)
 	t_no_faults();
 	t_asker *f = with_maps(3);
 	T_TRUE(f != NULL);
-	t_ask(f,
-	      &(t_req){.method = "GET",
-		       .path = MAPS "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dk1"},
-	      200, "{\"type\":\"ADDED\",\"object\":{*\"metadata\":{\"name\":\"k1\",*}}\n");
+	t_ask_one(f,
+		  &(t_req){.method = "GET",
+			   .path = MAPS "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dk1"},
+		  200, "{\"type\":\"ADDED\",\"object\":{*\"metadata\":{\"name\":\"k1\",*}}\n");
 	T_TRUE(sp_str_find(sp_buf_view(&f->call.body), SP_STR("\"k2\"")) < 0);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS "/k1?watch=1"}, 200, "{\"kind\":\"ConfigMap\",*}\n");
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS "/k1?watch=1"}, 200,
+		  "{\"kind\":\"ConfigMap\",*}\n");
 }
 
 /* Upstream names the kind here, not the resource. U: apiserver pkg/registry/rest/delete.go */
@@ -304,10 +305,11 @@ SP_TEST(apiserver, a_collection_is_deleted_by_label)
 	int64_t remaining;
 	t_asker *f = with_maps(4);
 	T_TRUE(f != NULL);
-	t_ask(f, &(t_req){.method = "DELETE", .path = MAPS "?labelSelector=odd%3D1"}, 200,
-	      "{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"*\"},"
-	      "\"items\":[*]}\n");
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
+	t_ask_one(
+		f, &(t_req){.method = "DELETE", .path = MAPS "?labelSelector=odd%3D1"}, 200,
+		"{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"*\"},"
+		"\"items\":[*]}\n");
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
 	T_EQ_C(items(f, &cont, &remaining), "k0,k2");
 }
 
@@ -317,20 +319,20 @@ SP_TEST(apiserver, media_of_lists)
 				   "resourceVersion: \"*\"\n";
 	t_asker *f = with_maps(1);
 	T_TRUE(f != NULL);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS, .accept = "application/yaml"}, 200, like);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?pretty=1"}, 200,
-	      "{\n  \"kind\": \"ConfigMapList\",\n*\n}");
-	t_ask(f,
-	      &(t_req){.method = "GET",
-		       .path = MAPS,
-		       .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
-	      200, "{\"kind\":\"Table\",*}\n");
-	t_ask(f,
-	      &(t_req){.method = "GET",
-		       .path = MAPS "?includeObject=x",
-		       .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
-	      400, NULL);
-	t_ask(f, &(t_req){.method = "DELETE", .path = MAPS, .accept = "application/yaml"}, 200, like);
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS, .accept = "application/yaml"}, 200, like);
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS "?pretty=1"}, 200,
+		  "{\n  \"kind\": \"ConfigMapList\",\n*\n}");
+	t_ask_one(f,
+		  &(t_req){.method = "GET",
+			   .path = MAPS,
+			   .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
+		  200, "{\"kind\":\"Table\",*}\n");
+	t_ask_one(f,
+		  &(t_req){.method = "GET",
+			   .path = MAPS "?includeObject=x",
+			   .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"},
+		  400, NULL);
+	t_ask_one(f, &(t_req){.method = "DELETE", .path = MAPS, .accept = "application/yaml"}, 200, like);
 }
 
 SP_TEST(apiserver, a_large_list_is_compressed)
@@ -342,11 +344,11 @@ SP_TEST(apiserver, a_large_list_is_compressed)
 	int n = snprintf(body, 100, "{\"metadata\":{\"name\":\"k\"},\"data\":{\"x\":\"");
 	memset(body + n, 'x', 200000);
 	memcpy(body + n + 200000, "\"}}", 4);
-	t_ask(f, &(t_req){.method = "POST", .path = MAPS, .body = {body, (size_t)n + 200003}}, 201, NULL);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "POST", .path = MAPS, .body = {body, (size_t)n + 200003}}, 201, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS}, 200, NULL);
 	T_TRUE(f->call.encoding[0] == '\0');
 	sp_str plain = sp_arena_try_dup(T_ARENA, sp_buf_view(&f->call.body));
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS, .encoding = "gzip"}, 200, NULL);
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS, .encoding = "gzip"}, 200, NULL);
 	T_EQ_C(sp_str_c(f->call.encoding), "gzip");
 	T_TRUE(f->call.body.len < plain.len / 10);
 	SP_AUTO_BUF unpacked;
@@ -362,11 +364,14 @@ SP_TEST(apiserver, a_watch_ends_in_time)
 	t_asker *f = with_maps(1);
 	T_TRUE(f != NULL);
 	uint64_t before = sp_sim_now_ns(f->api.sim);
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&timeoutSeconds=7&allowWatchBookmarks=true"},
-	      200,
-	      "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",*}}\n"
-	      "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
-	      "\"resourceVersion\":\"*\"}}}\n");
+	t_ask_one(
+		f,
+		&(t_req){.method = "GET", .path = MAPS "?watch=1&timeoutSeconds=7&allowWatchBookmarks=true"},
+		200,
+		"{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",*}}\n"
+		"{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\","
+		"\"metadata\":{"
+		"\"resourceVersion\":\"*\"}}}\n");
 	uint64_t after = sp_sim_now_ns(f->api.sim);
 	T_TRUE(after - before >= 7 * SECOND && after - before < 8 * SECOND);
 	T_CODE(f->call.code, SP_OK);
@@ -376,17 +381,19 @@ SP_TEST(apiserver, initial_events_and_their_end)
 {
 	t_asker *f = with_maps(2);
 	T_TRUE(f != NULL);
-	t_ask(f,
-	      &(t_req){.method = "GET",
-		       .path = MAPS
-		       "?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true&"
-		       "resourceVersionMatch=NotOlderThan"},
-	      200,
-	      "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
-	      "\"name\":\"k0\",*}}\n"
-	      "{\"type\":\"ADDED\",*\"name\":\"k1\",*}}\n"
-	      "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
-	      "\"resourceVersion\":\"*\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n");
+	t_ask_one(
+		f,
+		&(t_req){.method = "GET",
+			 .path = MAPS
+			 "?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true&"
+			 "resourceVersionMatch=NotOlderThan"},
+		200,
+		"{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{"
+		"\"name\":\"k0\",*}}\n"
+		"{\"type\":\"ADDED\",*\"name\":\"k1\",*}}\n"
+		"{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\","
+		"\"metadata\":{"
+		"\"resourceVersion\":\"*\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n");
 }
 
 SP_TEST(apiserver, a_watch_of_what_is_forgotten)
@@ -395,8 +402,8 @@ SP_TEST(apiserver, a_watch_of_what_is_forgotten)
 	t_asker *f = with_maps(4);
 	T_TRUE(f != NULL);
 	sp_store_compact(f->api.store, sp_store_revision(f->api.store));
-	t_ask(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&resourceVersion=1"}, 200,
-	      "{\"type\":\"ERROR\",\"object\":{" META
-	      ",\"status\":\"Failure\",\"message\":\"too old resource version: 1 "
-	      "(*)\",\"reason\":\"Expired\",\"code\":410}}\n");
+	t_ask_one(f, &(t_req){.method = "GET", .path = MAPS "?watch=1&resourceVersion=1"}, 200,
+		  "{\"type\":\"ERROR\",\"object\":{" META
+		  ",\"status\":\"Failure\",\"message\":\"too old resource version: 1 "
+		  "(*)\",\"reason\":\"Expired\",\"code\":410}}\n");
 }
