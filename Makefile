@@ -181,9 +181,13 @@ tests: $(foreach s,$(SUITES),$(B)/test-$(s))
 fuzz-build: $(foreach f,$(FUZZ),$(B)/fuzz-$(f))
 bench-build: $(foreach f,$(BENCH),$(B)/bench-$(f))
 
-.PHONY: check deps layers format format-check tidy e2e interop bench fuzz cov clean help
+.PHONY: up check deps layers format format-check tidy e2e interop bench fuzz cov clean help
 deps:
 	@tools/deps
+# The first five minutes: everything that is missing, then a cluster with a sample in it.
+up: deps
+	@$(MAKE) -s -j$$(nproc) VARIANT=release all
+	@build/release/sampan up
 check:
 	@tools/check
 layers:
