@@ -156,9 +156,14 @@ unhook validating nonsense
 hook validating stranger '{"url":"https://127.0.0.1:'"$port"'/allow"}' ''
 says stranger 'x509: certificate signed by unknown authority' map stranger
 unhook validating stranger
-hook validating conditions "$(client allow)" ',"matchConditions":[{"name":"c","expression":"true"}]'
-says conditions '"code":403' map conditions
+# Called only when the conditions hold; one that can not be told fails.
+hook validating conditions "$(client deny)" ',"matchConditions":[{"name":"c","expression":"object.metadata.name == '"'dark'"'"}]'
+says conditions-no '"uid"' map light
+says conditions-yes 'denied the request: not on a CREATE' map dark
 unhook validating conditions
+hook validating broken "$(client allow)" ',"matchConditions":[{"name":"c","expression":"object.spec.none == 1"}]'
+says conditions-error '"code":403' map broken
+unhook validating broken
 api POST "$regs/validatingwebhookconfigurations" -d '{"metadata":{"name":"beta"},"webhooks":[{"name":"beta.example.com",
 	"clientConfig":'"$(client allow)"',"admissionReviewVersions":["v1beta1"],"sideEffects":"None","rules":[{"apiGroups":[""],
 	"apiVersions":["v1"],"resources":["configmaps"],"operations":["CREATE"]}]}]}' >"$tmp/made"
