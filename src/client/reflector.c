@@ -39,7 +39,7 @@ static uint64_t back_off(sp_reflector *r)
 static void note(sp_reflector *r, const char *what, const sp_err *err)
 {
 	r->stats.n_errors++;
-	if (r->o.log != NULL)
+	if (r->o.log != NULL && err->code != SP_ECANCELED) /* that is the client's own end */
 		sp_log(r->o.log, SP_LOG_WARN, "following a resource: trying again", SP_KC("what", what),
 		       SP_KS("resource", r->o.gvr.resource), SP_KS("group", r->o.gvr.group), SP_KE(err));
 }
