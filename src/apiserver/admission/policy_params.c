@@ -68,8 +68,8 @@ static bool add(gathering *g, yyjson_mut_val *obj)
 		size_t cap = SP_MAX(g->cap * 2, (size_t)4);
 		yyjson_mut_val **items =
 			cap > PARAMS_MAX ? NULL
-					 : sp_arena_try_grow(&g->w->arena, p->items, g->cap * sizeof *items,
-							     cap * sizeof *items);
+					 : sp_arena_try_grow(&g->w->arena, p->items, g->cap * sizeof(void *),
+							     cap * sizeof(void *));
 		if (items == NULL)
 			return false;
 		p->items = items;

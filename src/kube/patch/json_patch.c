@@ -237,7 +237,7 @@ static yyjson_mut_val *value_or_null(run *r, const op *o)
 
 static sp_code op_add(run *r, const op *o)
 {
-	place p;
+	place p = {0};
 	SP_TRY(resolve(r, o, false, "doc is missing path", "\"", &p));
 	yyjson_mut_val *val = value_or_null(r, o);
 	return val != NULL ? place_add(r, &p, val, o) : sp_patch_no_room(r->arena, r->perr);
@@ -245,7 +245,7 @@ static sp_code op_add(run *r, const op *o)
 
 static sp_code op_remove(run *r, const op *o)
 {
-	place p;
+	place p = {0};
 	SP_TRY(resolve(r, o, false, "doc is missing path", "\"", &p));
 	return place_remove(&p) != NULL ? SP_OK
 					: refuse(r, "error in remove for path: '" SP_FMT "': " SP_FMT,
@@ -260,7 +260,7 @@ static sp_code op_replace(run *r, const op *o)
 		r->root = o->value;
 		return SP_OK;
 	}
-	place p;
+	place p = {0};
 	SP_TRY(resolve(r, o, false, "doc is missing path", "", &p));
 	yyjson_mut_val *val = value_or_null(r, o);
 	size_t i = 0;
@@ -280,7 +280,7 @@ static sp_code op_replace(run *r, const op *o)
 
 static sp_code op_move(run *r, const op *o)
 {
-	place p;
+	place p = {0};
 	SP_TRY(resolve(r, o, true, "doc is missing from path", "", &p));
 	yyjson_mut_val *val = place_remove(&p);
 	if (val == NULL)
@@ -292,7 +292,7 @@ static sp_code op_move(run *r, const op *o)
 
 static sp_code op_copy(run *r, const op *o)
 {
-	place from, to;
+	place from = {0}, to = {0};
 	SP_TRY(resolve(r, o, true, "doc is missing from path", "", &from));
 	yyjson_mut_val *val = child(from.container, from.key), *copy = NULL;
 	if (val == NULL && yyjson_mut_is_arr(from.container))
@@ -322,7 +322,7 @@ static sp_code op_test(run *r, const op *o)
 	if (o->has_path && o->path.len == 0) {
 		val = r->root;
 	} else {
-		place p;
+		place p = {0};
 		SP_TRY(resolve(r, o, false, "is missing path", "", &p));
 		val = child(p.container, p.key);
 		if (val == NULL && yyjson_mut_is_arr(p.container))
