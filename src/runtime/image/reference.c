@@ -50,8 +50,8 @@ static bool is_component(sp_str s)
 			return true;
 		char c = s.ptr[i];
 		size_t most = c == '.' ? 1 : c == '_' ? 2 : c == '-' ? s.len : 0, n = 0;
-		while (i < s.len && s.ptr[i] == c && n < most)
-			i++, n++;
+		for (; i < s.len && s.ptr[i] == c && n < most; i++)
+			n++;
 		if (n == 0)
 			return false;
 	}

@@ -73,8 +73,11 @@ static sp_code empty(remover *r, int at, const char *name, sp_err *err)
 	sp_code code = SP_OK;
 	if (d == NULL)
 		return sp_fail_sys(err, errno, "open the directory '%s'", name);
-	while (code == SP_OK && (errno = 0, (e = readdir(d)) != NULL)) {
+	for (;;) {
 		bool full;
+		errno = 0;
+		if (code != SP_OK || (e = readdir(d)) == NULL)
+			break;
 		if (is_dot(e->d_name))
 			continue;
 		code = remove_one(r, dirfd(d), e->d_name, &full, err);
