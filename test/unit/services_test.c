@@ -29,29 +29,26 @@ static const char ending_here[] =
 static const char broken_here[] = "{\"addresses\":[\"10.88.0.8\"],\"conditions\":{\"ready\":false},"
 				  "\"nodeName\":\"" NODE "\"}";
 
-static net_service read_one(const char *service, const char *endpoints)
+static sp_code read_one(const char *service, const char *endpoints, net_service *ret)
+{
+	sp_str text = slice(endpoints);
+	return net_service_read(T_ARENA, sp_str_c(service), &text, 1, NET_V4, SP_STR(NODE), ret, T_ERR);
+}
+
+static sp_code rules_of(const char *service, const char *endpoints, net_rules *ret)
 {
 	net_service s = {0};
-	sp_str text = slice(endpoints);
-	SP_ASSERT(net_service_read(T_ARENA, sp_str_c(service), &text, 1, NET_V4, SP_STR(NODE), &s, NULL) ==
-		  SP_OK);
-	return s;
+	SP_TRY(read_one(service, endpoints, &s));
+	return net_rules_of(T_ARENA, &s, NET_V4, ret, T_ERR);
 }
 
-static net_rules rules_of(const char *service, const char *endpoints)
-{
-	net_rules r = {0};
-	net_service s = read_one(service, endpoints);
-	SP_ASSERT(net_rules_of(T_ARENA, &s, NET_V4, &r, NULL) == SP_OK);
-	return r;
-}
-
-static sp_str diff(net_rules old, net_rules now)
+static sp_code diff(const net_rules *old, const net_rules *now, sp_str *ret)
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, 1 << 20);
-	SP_ASSERT(net_rules_diff(&old, &now, NET_V4, &out) == SP_OK);
-	return sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
+	SP_TRY(net_rules_diff(old, now, NET_V4, &out));
+	*ret = sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
+	return ret->ptr == NULL && out.len > 0 ? SP_ENOMEM : SP_OK;
 }
 
 static bool has(sp_str text, const char *part)
@@ -81,7 +78,8 @@ SP_TEST(services, backends_of_each_policy)
 	};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
 		t_row("row %zu", i);
-		net_service s = read_one(plain, rows[i].endpoints);
+		net_service s = {0};
+		T_OK(read_one(plain, rows[i].endpoints, &s));
 		T_EQ_U64(s.n_ports, 1);
 		T_EQ_U64(s.ports[0].all.n, rows[i].n_all);
 		T_EQ_U64(s.ports[0].local.n, rows[i].n_local);
@@ -101,19 +99,23 @@ SP_TEST(services, nothing_of_headless_external_and_other_families)
 		t_row("row %zu", i);
 		sp_str text =
 			sp_arena_printf(T_ARENA, "{\"metadata\":{\"name\":\"a\"},\"spec\":%s}", specs[i]);
-		net_rules r = rules_of(text.ptr, ready_here);
+		net_rules r = {0};
+		T_OK(rules_of(text.ptr, ready_here, &r));
 		T_EQ_U64(r.n, 0);
 	}
 }
 
 SP_TEST(services, from_nothing_to_two_endpoints_and_back)
 {
-	net_rules none = {0}, empty = rules_of(plain, ""), one = rules_of(plain, ready_here);
-	net_rules two = rules_of(plain, joined(ready_here, ready_there));
-	T_EQ_C(diff(none, empty),
-	       "add element ip sampan-services no-endpoint-services { 10.96.0.10 . tcp . 80 : "
-	       "goto reject-chain }\n");
-	sp_str text = diff(empty, one);
+	net_rules none = {0}, empty = {0}, one = {0}, two = {0};
+	sp_str text = {NULL, 0};
+	T_OK(rules_of(plain, "", &empty));
+	T_OK(rules_of(plain, ready_here, &one));
+	T_OK(rules_of(plain, joined(ready_here, ready_there), &two));
+	T_OK(diff(&none, &empty, &text));
+	T_EQ_C(text, "add element ip sampan-services no-endpoint-services { 10.96.0.10 . tcp . 80 : "
+		     "goto reject-chain }\n");
+	T_OK(diff(&empty, &one, &text));
 	T_TRUE(sp_str_starts(text,
 			     SP_STR("delete element ip sampan-services no-endpoint-services { 10.96.0.10 . "
 				    "tcp . 80 }\nadd chain ip sampan-services endpoint-")));
@@ -123,14 +125,15 @@ SP_TEST(services, from_nothing_to_two_endpoints_and_back)
 	T_TRUE(has(text,
 		   "add element ip sampan-services service-ips { 10.96.0.10 . tcp . 80 : goto service-"));
 	/* One more endpoint: its chain, and the choice; no element changes. */
-	text = diff(one, two);
+	T_OK(diff(&one, &two, &text));
 	T_TRUE(has(text, "flush chain ip sampan-services service-"));
 	T_TRUE(has(text, "numgen random mod 2 vmap { 0 : goto endpoint-"));
 	T_TRUE(has(text, "dnat to 10.88.1.6:8080"));
 	T_TRUE(!has(text, "element") && !has(text, "10.88.0.5"));
-	T_EQ_C(diff(two, two), "");
+	T_OK(diff(&two, &two, &text));
+	T_EQ_U64(text.len, 0);
 	/* And away: elements first, then the chains, emptied before they go. */
-	text = diff(two, none);
+	T_OK(diff(&two, &none, &text));
 	T_TRUE(sp_str_starts(text, SP_STR("delete element ip sampan-services service-ips ")));
 	T_TRUE(sp_str_find(text, SP_STR("flush chain")) < sp_str_find(text, SP_STR("delete chain")));
 	T_TRUE(!has(text, "add "));
@@ -148,7 +151,11 @@ SP_TEST(services, policies_affinity_and_sources)
 		"24\"],\"ports\":["
 		"{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":80,\"nodePort\":30080}]},\"status\":{"
 		"\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.9\"}]}}}";
-	sp_str text = diff((net_rules){0}, rules_of(full, joined(ready_here, ready_there)));
+	const net_rules none = {0};
+	net_rules now = {0};
+	sp_str text = {NULL, 0};
+	T_OK(rules_of(full, joined(ready_here, ready_there), &now));
+	T_OK(diff(&none, &now, &text));
 	T_TRUE(has(text, "{ type ipv4_addr ; flags dynamic,timeout ; timeout 60s ; }"));
 	T_TRUE(has(text, " update @affinity-"));
 	T_TRUE(has(text, "ip saddr != { 198.51.100.0/24 } drop\n"));
@@ -158,7 +165,8 @@ SP_TEST(services, policies_affinity_and_sources)
 	T_TRUE(has(text, "service-nodeports { tcp . 30080 : goto external-"));
 	T_TRUE(has(text, "fib saddr type local jump mark-for-masquerade\n"));
 	/* Nothing local: dropped, not sent elsewhere. */
-	text = diff((net_rules){0}, rules_of(full, ready_there));
+	T_OK(rules_of(full, ready_there, &now));
+	T_OK(diff(&none, &now, &text));
 	T_TRUE(has(text, " drop\n"));
 }
 

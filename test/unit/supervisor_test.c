@@ -87,6 +87,8 @@ static void until_restarted(sp_world *w, supervisor *s, size_t i, int64_t n)
 
 SP_TEST(supervisor, starts_again_and_stops)
 {
+	if (t_torture())
+		t_skip("real processes");
 	sp_world *w = t_world_uv();
 	const sup_role roles[] = {
 		{.name = "a", .argv = waits}, {.name = "b", .argv = fails}, {.name = "c", .argv = missing}};
@@ -162,6 +164,8 @@ static void on_connect(sp_connect_req *req, sp_stream *stream, const sp_err *err
 
 SP_TEST(supervisor, tells_who_connects)
 {
+	if (t_torture())
+		t_skip("real processes");
 	sp_world *w = t_world_uv();
 	char path[64];
 	(void)snprintf(path, sizeof path, "unix:@sampan-supervisor-test-%d", (int)getpid());
@@ -183,6 +187,8 @@ SP_TEST(supervisor, tells_who_connects)
 
 SP_TEST(supervisor, bad_options)
 {
+	if (t_torture())
+		t_skip("real processes");
 	sp_world *w = t_world_uv();
 	supervisor *s = NULL;
 	T_CODE(sup_new(w, &(sup_opts){0}, &s, T_ERR), SP_EINVAL);
