@@ -41,6 +41,8 @@ static void add_map(pairs *l, sp_vmap map)
 {
 	yyjson_val *key, *val;
 	size_t i, n;
+	if (map.object == NULL)
+		return;
 	yyjson_obj_foreach(map.object, i, n, key, val)
 	{
 		SP_ASSERT(l->n < l->cap);

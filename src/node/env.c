@@ -228,7 +228,10 @@ static sp_code env_from(make *m, yyjson_val *source, sp_err *err)
 			continue;
 		SP_TRY(get_object(m, kinds[k].kind, sp_view_str_at(ref, "name"),
 				  yyjson_get_bool(sp_view_at(ref, "optional")), &object, err));
-		yyjson_obj_foreach(sp_view_at(object, "data"), i, n, key, val)
+		yyjson_val *data = sp_view_at(object, "data");
+		if (data == NULL)
+			continue;
+		yyjson_obj_foreach(data, i, n, key, val)
 		{
 			sp_str name = sp_json_str(key), value;
 			if (prefix.len != 0)

@@ -28,6 +28,9 @@ static sp_code format_map(sp_vmap map, sp_arena *a, sp_str *ret, sp_err *err)
 	sp_buf_init(&out, (size_t)1 << 20);
 	if (keys == NULL)
 		return no_room(err);
+	*ret = SP_STR("");
+	if (map.object == NULL)
+		return SP_OK;
 	yyjson_obj_foreach(map.object, i, max, key, val)
 	{
 		keys[n++] = key;

@@ -89,9 +89,11 @@ static sp_code data_value(plan *l, yyjson_val *object, bool is_secret, sp_str ke
 static sp_code all_of(plan *l, yyjson_val *object, const char *member, bool is_secret, uint32_t mode,
 		      sp_err *err)
 {
-	yyjson_val *key, *val;
+	yyjson_val *data = sp_view_at(object, member), *key, *val;
 	size_t i, n;
-	yyjson_obj_foreach(sp_view_at(object, member), i, n, key, val)
+	if (data == NULL)
+		return SP_OK;
+	yyjson_obj_foreach(data, i, n, key, val)
 	{
 		sp_str content;
 		bool found;
