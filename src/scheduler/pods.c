@@ -366,10 +366,13 @@ void sched_state_free(sched_state *st)
 	sp_map *room[10];
 	if (st == NULL)
 		return;
-	st->broken = false;
-	for (sched_pod *pod; (pod = first_of(&st->pod_by_key)) != NULL;)
+	/* Counting may want memory even here: what it could not get does not keep the rest from going. */
+	for (sched_pod *pod; (pod = first_of(&st->pod_by_key)) != NULL;) {
+		st->broken = false;
 		sched_remove_pod(st, pod->key);
+	}
 	for (sched_node *node; (node = first_of(&st->node_by_name)) != NULL;) {
+		st->broken = false;
 		if (node->exists)
 			sched_remove_node(st, node->name);
 		else
