@@ -262,3 +262,12 @@ size_t sp_time_print(char out[SP_TIME_TEXT_BYTES], sp_time t, unsigned n_digits)
 		p = put(p, fraction, n_digits, 'Z');
 	return (size_t)(p - out);
 }
+
+int64_t sp_time_ns(sp_time t)
+{
+	int64_t ns;
+	if (__builtin_mul_overflow(t.seconds, INT64_C(1000000000), &ns) ||
+	    __builtin_add_overflow(ns, (int64_t)t.nanos, &ns))
+		return t.seconds < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
+}

@@ -24,3 +24,6 @@ sp_code sp_time_parse_micro(sp_str text, sp_time *ret, sp_err *err) SP_MUST_USE;
  * its length; 0 for a year outside 0 to 9999. No NUL. */
 #define SP_TIME_TEXT_BYTES 32
 size_t sp_time_print(char out[SP_TIME_TEXT_BYTES], sp_time t, unsigned n_digits);
+
+/* Nanoseconds since 1970; times that an int64 cannot hold (before 1677, after 2262) end at its ends. */
+int64_t sp_time_ns(sp_time t);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/fields.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/num.h"
@@ -35,7 +36,7 @@ static sp_code format_map(sp_vmap map, sp_arena *a, sp_str *ret, sp_err *err)
 	{
 		keys[n++] = key;
 	}
-	qsort(keys, n, sizeof *keys, compare_keys);
+	qsort(keys, n, sizeof(void *), compare_keys);
 	for (i = 0; i < n; i++) {
 		sp_str k = sp_json_str(keys[i]);
 		if (i > 0)
@@ -115,7 +116,7 @@ sp_code node_field(const node_field_source *from, sp_str path, sp_arena *a, sp_s
 static sp_code divided(int64_t amount, int64_t divisor, sp_arena *a, sp_str *ret, sp_err *err)
 {
 	int64_t by = divisor <= 0 ? 1 : divisor;
-	*ret = sp_arena_printf(a, "%lld", (long long)(amount / by + (amount % by != 0)));
+	*ret = sp_arena_printf(a, "%" PRId64, amount / by + (amount % by != 0));
 	return ret->ptr == NULL ? no_room(err) : SP_OK;
 }
 

@@ -33,7 +33,7 @@ static void take(node_log_lines *l, sp_str line, sp_buf *out)
 		return;
 	if (sp_time_parse(time, &at, NULL) != SP_OK)
 		return;
-	if (f->has_since && at.seconds * INT64_C(1000000000) + at.nanos < f->since_ns)
+	if (f->has_since && sp_time_ns(at) < f->since_ns)
 		return;
 	if (f->stream.len != 0 && !sp_str_eq(f->stream, stream))
 		return;

@@ -260,7 +260,7 @@ static bool read_filter(node_request *r, node_log_filter *f, int64_t *tail)
 			return false;
 		}
 		f->has_since = true;
-		f->since_ns = at.seconds * (int64_t)NODE_SECOND_NS + at.nanos;
+		f->since_ns = sp_time_ns(at);
 	}
 	if (sp_str_eq(stream, SP_STR("Stdout")))
 		f->stream = SP_STR("stdout");

@@ -36,11 +36,6 @@ static const char *const list_of_role[] = {
 	[NODE_EPHEMERAL] = "ephemeralContainerStatuses",
 };
 
-static int64_t ns_of(sp_time t)
-{
-	return t.seconds * INT64_C(1000000000) + t.nanos;
-}
-
 static node_ended ended_of_json(yyjson_val *v)
 {
 	old_ended o;
@@ -50,8 +45,8 @@ static node_ended ended_of_json(yyjson_val *v)
 			    .reason = o.reason,
 			    .message = o.message,
 			    .container_id = o.container_id,
-			    .started_ns = o.has_started ? ns_of(o.started) : 0,
-			    .finished_ns = o.has_finished ? ns_of(o.finished) : 0};
+			    .started_ns = o.has_started ? sp_time_ns(o.started) : 0,
+			    .finished_ns = o.has_finished ? sp_time_ns(o.finished) : 0};
 }
 
 /* False: the API does not know it. */

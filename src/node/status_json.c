@@ -231,7 +231,7 @@ sp_code node_status_json(sp_buf *out, const node_status_input *in, const node_st
 	if (now_ns == 0)
 		;
 	else if (p->v.has_start)
-		out_time(&j, SP_STR("startTime"), p->v.start.seconds * INT64_C(1000000000));
+		out_time(&j, SP_STR("startTime"), sp_time_ns(p->v.start));
 	else
 		out_time(&j, SP_STR("startTime"), now_ns);
 	sp_jout_member_str(&j, SP_STR("qosClass"), s->qos);

@@ -65,7 +65,7 @@ static void take(node_token *t, sp_str body)
 		return;
 	drop(&t->text);
 	t->text = copy(text);
-	t->expires_ns = expires.seconds * (int64_t)NODE_SECOND_NS;
+	t->expires_ns = sp_time_ns(expires);
 }
 
 static void on_answer(sp_call *c, const sp_answer *a)

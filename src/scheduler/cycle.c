@@ -66,7 +66,8 @@ static sp_code begin(sched_cycle *c, const sched_pod *pod)
 	c->uniform = 0;
 	memset(c->score, 0, sizeof c->score);
 	memset(c->raw, 0, sizeof c->raw);
-	memset(c->feasible, 0, c->n_words * sizeof *c->feasible);
+	if (c->n_words > 0) /* no node, no memory */
+		memset(c->feasible, 0, c->n_words * sizeof *c->feasible);
 	return SP_OK;
 }
 

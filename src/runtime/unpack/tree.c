@@ -155,6 +155,7 @@ static sp_code push(measurer *m, long place, sp_err *err)
 		m->places = wider;
 		m->cap = cap;
 	}
+	SP_ASSERT(m->places != NULL); /* there is room */
 	m->places[m->depth++] = place;
 	return SP_OK;
 }
@@ -181,7 +182,7 @@ static sp_code measure_one(measurer *m, DIR **d, bool *ret_done, sp_err *err)
 	if (e == NULL && errno != 0)
 		return sp_fail_sys(err, errno, "read a directory");
 	if (e == NULL) {
-		*ret_done = m->depth == 0;
+		*ret_done = m->depth == 0 || m->places == NULL;
 		return *ret_done ? SP_OK : change(d, "..", m->places[--m->depth], err);
 	}
 	if (is_dot(e->d_name))

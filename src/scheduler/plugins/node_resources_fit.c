@@ -88,20 +88,26 @@ bool sched_share_of(const sched_state *st, const sched_spec *s, uint32_t slot, s
 	return ret->allocatable != 0;
 }
 
+/* Go's int64 wraps around. */
+static int64_t times_max(int64_t v)
+{
+	return (int64_t)((uint64_t)v * SCHED_SCORE_MAX);
+}
+
 static int64_t least(int64_t used, int64_t allocatable)
 {
-	return used > allocatable ? 0 : (allocatable - used) * SCHED_SCORE_MAX / allocatable;
+	return used > allocatable ? 0 : times_max(allocatable - used) / allocatable;
 }
 
 static int64_t most(int64_t used, int64_t allocatable)
 {
-	return SP_MIN(used, allocatable) * SCHED_SCORE_MAX / allocatable;
+	return times_max(SP_MIN(used, allocatable)) / allocatable;
 }
 
 /* A broken line through the shape's points. */
 static int64_t ratio(const sched_profile *p, int64_t used, int64_t allocatable)
 {
-	int64_t u = used > allocatable ? 100 : used * 100 / allocatable;
+	int64_t u = used > allocatable ? SCHED_SCORE_MAX : times_max(used) / allocatable;
 	for (size_t i = 0; i < p->n_shape; i++) {
 		if (u > p->shape[i].utilization)
 			continue;
