@@ -9,13 +9,11 @@
 #include "apiserver/local_signer.h"
 #include "apiserver/tokens.h"
 #include "base/duration.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "cli/cli.h"
-#include "cli/flags.h"
+#include "cli/process.h"
 #include "io/file.h"
-#include "io/uv/uv.h"
 #include "keys/pki.h"
 #include "store/lmdb/lmdb.h"
 
@@ -34,14 +32,12 @@ typedef struct flags {
 
 typedef struct process {
 	flags f;
-	sp_arena arena;
-	sp_world *world;
-	sp_log *log;
+	cli_process base;
 	sp_store *store;
 	sp_tls_source *tls;
 	api_server *server;
 	api_front *front;
-	sp_signal_watch *term, *interrupt, *hangup;
+	sp_signal_watch *hangup;
 	keys_pki pki;
 	api_authorization authorization;
 	sp_signer *signer;
@@ -50,11 +46,6 @@ typedef struct process {
 	bool own_keys, bootstrapping, stopping, drained;
 	sp_code failed;
 } process;
-
-static int64_t wall_ns(void *arg)
-{
-	return sp_wall_ns(((process *)arg)->world);
-}
 
 /* ---- TLS ---- */
 
@@ -67,7 +58,7 @@ static sp_code load_tls(process *p, sp_tls_config **ret, sp_err *err)
 		.key = p->f.tls_cert.len > 0 ? p->f.tls_key : p->pki.tls_key,
 		.ca = p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
 	};
-	return sp_tls_server_config_from_files(p->world, &files, &opts, ret, err);
+	return sp_tls_server_config_from_files(p->base.world, &files, &opts, ret, err);
 }
 
 static void on_hangup(void *arg, int signal)
@@ -77,13 +68,13 @@ static void on_hangup(void *arg, int signal)
 	sp_tls_config *config = NULL;
 	(void)signal;
 	if (load_tls(p, &config, &err) != SP_OK) {
-		sp_log(p->log, SP_LOG_ERROR, "certificates not reloaded, the old ones stay in use",
+		sp_log(p->base.log, SP_LOG_ERROR, "certificates not reloaded, the old ones stay in use",
 		       SP_KE(&err));
 		return;
 	}
 	sp_tls_source_set(p->tls, config);
 	sp_tls_config_unref(config);
-	sp_log(p->log, SP_LOG_INFO, "certificates reloaded");
+	sp_log(p->base.log, SP_LOG_INFO, "certificates reloaded");
 }
 
 /* ---- the end ---- */
@@ -92,7 +83,7 @@ static void on_store_closed(void *arg)
 {
 	process *p = arg;
 	p->store = NULL;
-	sp_world_stop(p->world);
+	sp_world_stop(p->base.world);
 }
 
 static void on_drained(void *arg)
@@ -130,16 +121,16 @@ static sp_code check_flags(const flags *f, sp_err *err)
 static sp_str host_port(process *p, sp_str host, sp_str port)
 {
 	bool v6 = sp_str_index(host, ':') >= 0;
-	return sp_arena_printf(&p->arena, "%s" SP_FMT "%s:" SP_FMT, v6 ? "[" : "", SP_ARG(host),
+	return sp_arena_printf(&p->base.arena, "%s" SP_FMT "%s:" SP_FMT, v6 ? "[" : "", SP_ARG(host),
 			       v6 ? "]" : "", SP_ARG(port));
 }
 
 static sp_code open_store(process *p, sp_err *err)
 {
 	const sp_store_lmdb_opts opts = {
-		.dir = sp_arena_printf(&p->arena, SP_FMT "/db", SP_ARG(p->f.data_dir))};
-	SP_TRY(sp_dir_make(p->world, p->f.data_dir, 0700, err));
-	return sp_store_lmdb_open(p->world, &opts, &p->store, err);
+		.dir = sp_arena_printf(&p->base.arena, SP_FMT "/db", SP_ARG(p->f.data_dir))};
+	SP_TRY(sp_dir_make(p->base.world, p->f.data_dir, 0700, err));
+	return sp_store_lmdb_open(p->base.world, &opts, &p->store, err);
 }
 
 /* ---- tokens ---- */
@@ -148,7 +139,7 @@ static sp_code open_store(process *p, sp_err *err)
 static sp_str *split(process *p, sp_str text, size_t *ret_n)
 {
 	size_t n = 0;
-	sp_str *items = sp_new(&p->arena, sp_str, LIST_MAX);
+	sp_str *items = sp_new(&p->base.arena, sp_str, LIST_MAX);
 	while (text.len > 0 && n < LIST_MAX) {
 		if (!sp_str_cut(&text, ',', &items[n])) {
 			items[n] = text;
@@ -172,13 +163,14 @@ static sp_code open_tokens(process *p, sp_err *err)
 		return sp_fail(err, SP_EINVAL, "--service-account-issuer is empty");
 	sp_str key = p->f.signing_key;
 	if (key.len == 0)
-		key = sp_arena_printf(&p->arena, SP_FMT "/sa.key", SP_ARG(p->f.data_dir));
-	SP_TRY(api_local_signer_open(p->world, key, &p->signer, err));
+		key = sp_arena_printf(&p->base.arena, SP_FMT "/sa.key", SP_ARG(p->f.data_dir));
+	SP_TRY(api_local_signer_open(p->base.world, key, &p->signer, err));
 	for (size_t i = 0; i < o.n_verifiers; i++)
-		SP_TRY(sp_file_read_arena(p->world, files[i], &p->arena, CA_BYTES_MAX, &files[i], err));
-	if (p->f.token_file.len > 0)
-		SP_TRY(sp_file_read_arena(p->world, p->f.token_file, &p->arena, CA_BYTES_MAX, &o.static_csv,
+		SP_TRY(sp_file_read_arena(p->base.world, files[i], &p->base.arena, CA_BYTES_MAX, &files[i],
 					  err));
+	if (p->f.token_file.len > 0)
+		SP_TRY(sp_file_read_arena(p->base.world, p->f.token_file, &p->base.arena, CA_BYTES_MAX,
+					  &o.static_csv, err));
 	o.signer = p->signer;
 	o.verifiers = files;
 	return api_tokens_new(&o, &p->tokens, err);
@@ -191,14 +183,14 @@ static sp_code open_server(process *p, sp_err *err)
 	if (ttl_ns < 0)
 		return sp_fail(err, SP_EINVAL, "--event-ttl is not negative");
 	const api_server_opts opts = {.store = p->store,
-				      .log = p->log,
+				      .log = p->base.log,
 				      .authorization = p->authorization,
 				      .no_anonymous = !p->f.anonymous,
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
 				      .event_ttl_ns = (uint64_t)ttl_ns};
-	return api_server_new(p->world, &opts, &p->server, err);
+	return api_server_new(p->base.world, &opts, &p->server, err);
 }
 
 /* The port that was bound, with the address clients are told. */
@@ -213,18 +205,18 @@ static sp_code listen_tls(process *p, sp_err *err)
 {
 	sp_tls_config *config = NULL;
 	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
-	sp_str port = sp_arena_printf(&p->arena, "%u", (unsigned)p->f.port);
+	sp_str port = sp_arena_printf(&p->base.arena, "%u", (unsigned)p->f.port);
 	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
 	if (p->own_keys)
-		SP_TRY(keys_pki_ensure(p->world, &p->arena, &pki, &p->pki, err));
+		SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &pki, &p->pki, err));
 	SP_TRY(load_tls(p, &config, err));
 	p->tls = sp_tls_source_new(config);
 	sp_tls_config_unref(config);
-	SP_TRY(api_front_open(p->world, p->server, host_port(p, p->f.bind_address, port), p->tls, &p->front,
-			      err));
+	SP_TRY(api_front_open(p->base.world, p->server, host_port(p, p->f.bind_address, port), p->tls,
+			      &p->front, err));
 	if (!p->own_keys)
 		return SP_OK;
-	return keys_pki_kubeconfig(p->world, &p->arena, &pki, advertised(p), &keys_pki_admin, err);
+	return keys_pki_kubeconfig(p->base.world, &p->base.arena, &pki, advertised(p), &keys_pki_admin, err);
 }
 
 static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
@@ -237,11 +229,11 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 	}
 	if (code == SP_OK) {
 		sp_str file = sp_str_c(p->own_keys ? keys_pki_admin.file : "");
-		sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
+		sp_log(p->base.log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
 		       SP_KS("kubeconfig", file));
 		return;
 	}
-	sp_log(p->log, SP_LOG_ERROR, "the first objects can't be made", SP_KE(err));
+	sp_log(p->base.log, SP_LOG_ERROR, "the first objects can't be made", SP_KE(err));
 	p->failed = code;
 	if (!p->stopping)
 		on_stop(p, SIGTERM);
@@ -261,8 +253,8 @@ static sp_code bootstrap(process *p, sp_err *err)
 	uint64_t port;
 	SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 0, 65535,
 			    &port, err));
-	SP_TRY(sp_file_read_arena(p->world, p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
-				  &p->arena, CA_BYTES_MAX, &p->client_ca_pem, err));
+	SP_TRY(sp_file_read_arena(p->base.world, p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
+				  &p->base.arena, CA_BYTES_MAX, &p->client_ca_pem, err));
 	const api_bootstrap_opts opts = {.address = p->f.advertise,
 					 .port = (uint16_t)port,
 					 .service_cidr = first_of(p->f.service_cidrs),
@@ -274,35 +266,20 @@ static sp_code bootstrap(process *p, sp_err *err)
 
 static sp_code start(process *p, sp_err *err)
 {
-	sp_log_level level;
 	SP_TRY(check_flags(&p->f, err));
 	SP_TRY(api_authorization_modes(p->f.authorization, &p->authorization, err));
-	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
-	SP_TRY(sp_world_uv_new(&p->world, err));
-	sp_hash_key seed;
-	sp_random(p->world, &seed, sizeof seed);
-	sp_hash_seed_set(seed);
-	p->log = sp_log_new(&(sp_log_opts){.level = level,
-					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
-					   .component = "apiserver",
-					   .wall_ns = wall_ns,
-					   .write = sp_log_to_stderr,
-					   .arg = p});
-	sp_log_dump_on_crash(p->log);
+	SP_TRY(cli_process_open(&p->base, "apiserver", p->f.log_level, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
 	SP_TRY(open_server(p, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGHUP, on_hangup, p, &p->hangup, err));
+	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
+	SP_TRY(sp_signal_watch_new(p->base.world, SIGHUP, on_hangup, p, &p->hangup, err));
 	SP_TRY(listen_tls(p, err));
 	return bootstrap(p, err);
 }
 
 static void finish(process *p)
 {
-	sp_signal_watch_free(p->term);
-	sp_signal_watch_free(p->interrupt);
 	sp_signal_watch_free(p->hangup);
 	api_front_close(p->front);
 	api_server_free(p->server);
@@ -311,12 +288,10 @@ static void finish(process *p)
 		p->signer->free(p->signer);
 	if (p->store != NULL) { /* the start failed half way */
 		sp_store_close(p->store, on_store_closed, p);
-		sp_world_run(p->world);
+		sp_world_run(p->base.world);
 	}
 	sp_tls_source_free(p->tls);
-	sp_log_free(p->log);
-	sp_world_uv_free(p->world);
-	sp_arena_done(&p->arena);
+	cli_process_done(&p->base);
 }
 
 int cli_apiserver(int argc, char **argv)
@@ -365,22 +340,12 @@ int cli_apiserver(int argc, char **argv)
 		{"token-auth-file", CLI_STR, &p.f.token_file, "lines token,user,uid,\"group,group\""},
 	};
 	sp_err err = {0};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan apiserver: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan apiserver [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
-	sp_arena_init(&p.arena, (size_t)1 << 20);
+	int status;
+	if (!cli_begin("apiserver", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	sp_code code = start(&p, &err);
 	if (code == SP_OK)
-		sp_world_run(p.world);
-	else
-		(void)fprintf(stderr, "sampan apiserver: %s\n", err.msg);
+		sp_world_run(p.base.world);
 	finish(&p);
-	code = code == SP_OK ? p.failed : code;
-	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+	return code == SP_OK ? cli_end("apiserver", p.failed, NULL) : cli_end("apiserver", code, &err);
 }

@@ -5,16 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/version.h"
 #include "cli/cli.h"
-#include "cli/flags.h"
+#include "cli/process.h"
 #include "client/election.h"
 #include "controllers/controller.h"
 #include "io/file.h"
-#include "io/uv/uv.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
@@ -26,23 +24,15 @@ typedef struct flags {
 
 typedef struct process {
 	flags f;
-	sp_arena arena;
-	sp_world *world;
-	sp_log *log;
+	cli_process base;
 	sp_client *client;
 	sp_election *election;
 	controllers *controllers;
 	controllers_config config;
-	sp_signal_watch *term, *interrupt;
 	unsigned n_open; /* parts that are still to close */
 	bool stopping;
 	sp_code failed;
 } process;
-
-static int64_t wall_ns(void *arg)
-{
-	return sp_wall_ns(((process *)arg)->world);
-}
 
 /* ---- the end ---- */
 
@@ -50,7 +40,7 @@ static void on_closed(void *arg)
 {
 	process *p = arg;
 	if (--p->n_open == 0)
-		sp_world_stop(p->world);
+		sp_world_stop(p->base.world);
 }
 
 static void on_given_back(void *arg)
@@ -95,10 +85,10 @@ static void lead(void *arg)
 	process *p = arg;
 	sp_err err = {0};
 	const controllers_opts o = {
-		.client = p->client, .log = p->log, .config = &p->config, .list = p->f.list};
+		.client = p->client, .log = p->base.log, .config = &p->config, .list = p->f.list};
 	if (controllers_new(&o, &p->controllers, &err) == SP_OK)
 		return;
-	sp_log(p->log, SP_LOG_ERROR, "the controllers do not start", SP_KE(&err));
+	sp_log(p->base.log, SP_LOG_ERROR, "the controllers do not start", SP_KE(&err));
 	fail(p, err.code);
 }
 
@@ -107,7 +97,7 @@ static void on_lost(void *arg)
 {
 	process *p = arg;
 	p->election = NULL;
-	sp_log(p->log, SP_LOG_ERROR, "leadership lost: this process ends");
+	sp_log(p->base.log, SP_LOG_ERROR, "leadership lost: this process ends");
 	_exit(1);
 }
 
@@ -115,17 +105,17 @@ static sp_code open_client(process *p, sp_err *err)
 {
 	sp_client_config config;
 	if (p->f.kubeconfig.len > 0) {
-		SP_TRY(sp_client_config_load(p->world, &p->arena, p->f.kubeconfig, p->f.context, &config,
-					     err));
+		SP_TRY(sp_client_config_load(p->base.world, &p->base.arena, p->f.kubeconfig, p->f.context,
+					     &config, err));
 	} else {
 		SP_TRY(sp_client_config_in_cluster(
-			p->world, &p->arena, sp_str_c(secure_getenv("KUBERNETES_SERVICE_HOST")),
+			p->base.world, &p->base.arena, sp_str_c(secure_getenv("KUBERNETES_SERVICE_HOST")),
 			sp_str_c(secure_getenv("KUBERNETES_SERVICE_PORT")), SP_STR(""), &config, err));
 	}
 	if (p->config.root_ca_pem.len == 0)
 		p->config.root_ca_pem = config.ca_pem;
 	return sp_client_new(
-		p->world,
+		p->base.world,
 		&(sp_client_opts){.config = &config, .user_agent = SP_STR("sampan-controllers/" SP_VERSION)},
 		&p->client, err);
 }
@@ -136,10 +126,10 @@ static sp_code elect(process *p, sp_err *err)
 	char host[256] = "";
 	if (gethostname(host, sizeof host - 1) != 0)
 		host[0] = '\0';
-	sp_str identity =
-		sp_arena_printf(&p->arena, "%s_%016llx", host, (unsigned long long)sp_random_u64(p->world));
+	sp_str identity = sp_arena_printf(&p->base.arena, "%s_%016llx", host,
+					  (unsigned long long)sp_random_u64(p->base.world));
 	const sp_election_opts o = {.client = p->client,
-				    .log = p->log,
+				    .log = p->base.log,
 				    .ns = p->f.lease_ns,
 				    .name = p->f.lease_name,
 				    .identity = identity,
@@ -151,29 +141,16 @@ static sp_code elect(process *p, sp_err *err)
 
 static sp_code start(process *p, sp_err *err)
 {
-	sp_log_level level;
 	SP_TRY(controllers_check_list(p->f.list, err));
-	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
-	SP_TRY(sp_world_uv_new(&p->world, err));
-	sp_hash_key seed;
-	sp_random(p->world, &seed, sizeof seed);
-	sp_hash_seed_set(seed);
-	p->log = sp_log_new(&(sp_log_opts){.level = level,
-					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
-					   .component = "controllers",
-					   .wall_ns = wall_ns,
-					   .write = sp_log_to_stderr,
-					   .arg = p});
-	sp_log_dump_on_crash(p->log);
+	SP_TRY(cli_process_open(&p->base, "controllers", p->f.log_level, err));
 	p->config.cluster_cidrs = p->f.cluster_cidrs;
 	p->config.terminated_pods_most = (uint32_t)p->f.terminated_pods;
 	p->config.n_workers = (uint32_t)p->f.workers;
 	if (p->f.root_ca.len > 0)
-		SP_TRY(sp_file_read_arena(p->world, p->f.root_ca, &p->arena, FILE_BYTES_MAX,
+		SP_TRY(sp_file_read_arena(p->base.world, p->f.root_ca, &p->base.arena, FILE_BYTES_MAX,
 					  &p->config.root_ca_pem, err));
 	SP_TRY(open_client(p, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	if (p->f.leader_elect)
 		return elect(p, err);
 	lead(p);
@@ -182,14 +159,10 @@ static sp_code start(process *p, sp_err *err)
 
 static void finish(process *p)
 {
-	sp_signal_watch_free(p->term);
-	sp_signal_watch_free(p->interrupt);
 	controllers_free(p->controllers);
 	sp_election_free(p->election);
 	sp_client_free(p->client);
-	sp_log_free(p->log);
-	sp_world_uv_free(p->world);
-	sp_arena_done(&p->arena);
+	cli_process_done(&p->base);
 }
 
 int cli_controllers(int argc, char **argv)
@@ -218,22 +191,12 @@ int cli_controllers(int argc, char **argv)
 		 "pods that are over and may stay"},
 	};
 	sp_err err = {0};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan controllers: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan controllers [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
-	sp_arena_init(&p.arena, (size_t)16 << 20);
+	int status;
+	if (!cli_begin("controllers", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	sp_code code = start(&p, &err);
 	if (code == SP_OK)
-		sp_world_run(p.world);
-	else
-		(void)fprintf(stderr, "sampan controllers: %s\n", err.msg);
+		sp_world_run(p.base.world);
 	finish(&p);
-	code = code == SP_OK ? p.failed : code;
-	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+	return code == SP_OK ? cli_end("controllers", p.failed, NULL) : cli_end("controllers", code, &err);
 }

@@ -8,11 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/cri_cleanup.h"
-#include "cli/flags.h"
+#include "cli/process.h"
 #include "host/host.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
@@ -34,9 +33,7 @@ typedef struct flags {
 
 typedef struct process {
 	flags f;
-	sp_arena arena;
-	sp_world *world;
-	sp_log *log;
+	cli_process base;
 	sp_host *host;
 	sp_pod_network *network;
 	image_helper unpacker;
@@ -47,15 +44,9 @@ typedef struct process {
 	rt *runtime;
 	cri_server *server;
 	cri_cleanup *cleanup;
-	sp_signal_watch *term, *interrupt;
 	size_t n_open; /* parts that are still to be closed */
 	bool stopping, failed;
 } process;
-
-static int64_t wall_ns(void *arg)
-{
-	return sp_wall_ns(((process *)arg)->world);
-}
 
 /* ---- the host process ---- */
 
@@ -151,14 +142,14 @@ static void on_part_closed(void *arg)
 {
 	process *p = arg;
 	if (--p->n_open == 0)
-		sp_world_stop(p->world);
+		sp_world_stop(p->base.world);
 }
 
 static void on_host_gone(void *arg)
 {
 	process *p = arg;
 	if (!p->stopping) {
-		sp_log(p->log, SP_LOG_ERROR, "the host process is gone");
+		sp_log(p->base.log, SP_LOG_ERROR, "the host process is gone");
 		_exit(1); /* containers stay; whoever started us starts us again, and all is adopted */
 	}
 	on_part_closed(p);
@@ -200,9 +191,9 @@ static void on_cleaned_up(void *arg, size_t n_pods, const sp_err *err)
 	process *p = arg;
 	p->failed = err != NULL;
 	if (err != NULL)
-		sp_log(p->log, SP_LOG_ERROR, "not everything could be removed", SP_KE(err));
+		sp_log(p->base.log, SP_LOG_ERROR, "not everything could be removed", SP_KE(err));
 	else
-		sp_log(p->log, SP_LOG_INFO, "everything is removed", SP_KU("pods", n_pods));
+		sp_log(p->base.log, SP_LOG_INFO, "everything is removed", SP_KU("pods", n_pods));
 	on_stop(p, SIGTERM);
 }
 
@@ -221,14 +212,15 @@ static void on_recovered(void *arg)
 		cri_cleanup_start(&o, &p->cleanup);
 		return;
 	}
-	if (cri_server_new(p->world, rt_cri(p->runtime), SP_CONCAT(&p->arena, SP_STR("unix:"), p->f.listen),
-			   &p->server, &err) != SP_OK) {
-		sp_log(p->log, SP_LOG_ERROR, "the socket can't be served", SP_KE(&err));
+	if (cri_server_new(p->base.world, rt_cri(p->runtime),
+			   SP_CONCAT(&p->base.arena, SP_STR("unix:"), p->f.listen), &p->server,
+			   &err) != SP_OK) {
+		sp_log(p->base.log, SP_LOG_ERROR, "the socket can't be served", SP_KE(&err));
 		p->failed = true;
 		on_stop(p, SIGTERM);
 		return;
 	}
-	sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", p->f.listen));
+	sp_log(p->base.log, SP_LOG_INFO, "serving", SP_KS("address", p->f.listen));
 }
 
 static sp_code check_flags(flags *f, sp_err *err)
@@ -258,103 +250,76 @@ static sp_str parent(sp_str path)
 
 static sp_code open_images(process *p, sp_err *err)
 {
-	sp_str dir = SP_CONCAT(&p->arena, p->f.root, SP_STR("/images"));
-	sp_str helper = sp_arena_try_dup(&p->arena, p->f.unpack);
-	image_helper_init(&p->unpacker, p->world, helper.ptr);
+	sp_str dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/images"));
+	sp_str helper = sp_arena_try_dup(&p->base.arena, p->f.unpack);
+	image_helper_init(&p->unpacker, p->base.world, helper.ptr);
 	const image_store_opts store = {.dir = dir, .unpacker = &p->unpacker.unpacker, .allow_devices = true};
 	const image_registry_opts registry = {.config_dir = p->f.registry_config};
 	p->rt_opts.images_dir = dir;
-	SP_TRY(sp_dir_make(p->world, p->f.root, 0711, err));
-	SP_TRY(image_store_open(p->world, &store, &p->images, err));
-	return image_registry_new(p->world, &registry, &p->registry, err);
+	SP_TRY(sp_dir_make(p->base.world, p->f.root, 0711, err));
+	SP_TRY(image_store_open(p->base.world, &store, &p->images, err));
+	return image_registry_new(p->base.world, &registry, &p->registry, err);
 }
 
 static sp_code open_runtime(process *p, sp_err *err)
 {
-	p->bridge_opts = (network_bridge_opts){.log = p->log,
+	p->bridge_opts = (network_bridge_opts){.log = p->base.log,
 					       .host = p->host,
 					       .bridge = p->f.bridge,
 					       .if_prefix = p->f.if_prefix,
 					       .prefix = p->f.pod_cidr,
 					       .mtu = (uint32_t)p->f.mtu};
-	SP_TRY(network_bridge_new(p->world, &p->bridge_opts, &p->network, err));
-	p->rt_opts.log = p->log;
+	SP_TRY(network_bridge_new(p->base.world, &p->bridge_opts, &p->network, err));
+	p->rt_opts.log = p->base.log;
 	p->rt_opts.host = p->host;
 	p->rt_opts.network = p->network;
 	p->rt_opts.images = p->images;
 	p->rt_opts.registry = p->registry;
-	p->rt_opts.state_dir = SP_CONCAT(&p->arena, p->f.root, SP_STR("/state"));
+	p->rt_opts.state_dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/state"));
 	p->rt_opts.run_dir = p->f.run_dir;
-	p->rt_opts.shim_options = oci_options(&p->f, &p->arena);
+	p->rt_opts.shim_options = oci_options(&p->f, &p->base.arena);
 	p->rt_opts.cgroup_root = p->f.cgroup_root;
 	p->rt_opts.stream_address = p->f.stream_address;
-	SP_TRY(rt_new(p->world, &p->rt_opts, &p->runtime, err));
-	SP_TRY(sp_dir_make(p->world, parent(p->f.listen), 0711, err));
+	SP_TRY(rt_new(p->base.world, &p->rt_opts, &p->runtime, err));
+	SP_TRY(sp_dir_make(p->base.world, parent(p->f.listen), 0711, err));
 	rt_recover(p->runtime, on_recovered, p);
 	return SP_OK;
 }
 
 static sp_code start(process *p, int host_fd, sp_err *err)
 {
-	sp_log_level level;
 	sp_stream *s;
-	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
-	SP_TRY(sp_world_uv_new(&p->world, err));
-	sp_hash_key seed;
-	sp_random(p->world, &seed, sizeof seed);
-	sp_hash_seed_set(seed);
-	p->log = sp_log_new(&(sp_log_opts){.level = level,
-					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
-					   .component = "cri",
-					   .wall_ns = wall_ns,
-					   .write = sp_log_to_stderr,
-					   .arg = p});
-	sp_log_dump_on_crash(p->log);
-	SP_TRY(sp_stream_from_fd(p->world, host_fd, &s, err));
-	SP_TRY(rt_host_client_new(p->world, s, on_host_gone, p, &p->host, err));
+	SP_TRY(cli_process_open(&p->base, "cri", p->f.log_level, err));
+	SP_TRY(sp_stream_from_fd(p->base.world, host_fd, &s, err));
+	SP_TRY(rt_host_client_new(p->base.world, s, on_host_gone, p, &p->host, err));
 	SP_TRY(open_images(p, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	return open_runtime(p, err);
 }
 
 static void finish(process *p)
 {
-	sp_signal_watch_free(p->term);
-	sp_signal_watch_free(p->interrupt);
 	cri_server_free(p->server);
 	cri_cleanup_free(p->cleanup);
 	rt_free(p->runtime);
 	network_bridge_free(p->network);
 	rt_host_client_free(p->host);
-	sp_log_free(p->log);
-	sp_world_uv_free(p->world);
-	sp_arena_done(&p->arena);
-}
-
-/* Programs that are installed beside this one. */
-static sp_str beside(sp_arena *a, const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	sp_str path = {self, n > 0 ? (size_t)n : 0};
-	ptrdiff_t slash = sp_str_rindex(path, '/');
-	return SP_CONCAT(a, sp_str_sub(path, 0, slash >= 0 ? (size_t)(slash + 1) : 0), sp_str_c(name));
+	cli_process_done(&p->base);
 }
 
 int cli_cri(int argc, char **argv)
 {
 	process p = {.n_open = 0};
 	sp_err err = {0};
-	bool help;
+	int status;
 	int fd;
-	sp_arena_init(&p.arena, (size_t)1 << 20);
+	sp_arena_init(&p.base.arena, (size_t)1 << 20);
 	p.f = (flags){.listen = SP_STR("unix:///run/sampan/cri.sock"),
 		      .root = SP_STR("/var/lib/sampan/cri"),
 		      .run_dir = SP_STR("/run/sampan/cri"),
 		      .log_level = SP_STR("info"),
-		      .shim = beside(&p.arena, "containerd-shim-sampan-v1"),
-		      .unpack = beside(&p.arena, "sampan-unpack"),
+		      .shim = cli_beside(&p.base.arena, "containerd-shim-sampan-v1"),
+		      .unpack = cli_beside(&p.base.arena, "sampan-unpack"),
 		      .cgroup_root = SP_STR("/sampan"),
 		      .stream_address = SP_STR("127.0.0.1:0"),
 		      .bridge = SP_STR("sampan0"),
@@ -382,23 +347,15 @@ int cli_cri(int argc, char **argv)
 		 "where exec, attach and port-forward are served"},
 		{"unpack", CLI_STR, &p.f.unpack, "the helper that unpacks layers"},
 	};
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan cri: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan cri [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
+	if (!cli_begin("cri", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	sp_code code = check_flags(&p.f, &err);
 	if (code == SP_OK)
 		code = fork_host(&p.f, &fd, &err);
 	if (code == SP_OK)
 		code = start(&p, fd, &err);
 	if (code == SP_OK)
-		sp_world_run(p.world);
-	else
-		(void)fprintf(stderr, "sampan cri: %s\n", err.msg);
+		sp_world_run(p.base.world);
 	finish(&p);
-	return code != SP_OK ? sp_code_lookup(code)->exit_code : p.failed ? 1 : 0;
+	return code == SP_OK && p.failed ? 1 : cli_end("cri", code, &err);
 }

@@ -5,7 +5,7 @@
 
 #include "cli/checks.h"
 #include "cli/cli.h"
-#include "cli/flags.h"
+#include "cli/process.h"
 #include "cli/running.h"
 #include "io/uv/uv.h"
 
@@ -33,16 +33,12 @@ int cli_doctor(int argc, char **argv)
 		{"secure-port", CLI_I64, &port, "as for sampan server"},
 	};
 	sp_err err = {0};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK || port < 1 ||
-	    port > 65535) {
-		(void)fprintf(stderr, "sampan doctor: %s\n",
-			      err.msg[0] != '\0' ? err.msg : "--secure-port is 1 to 65535");
+	int status;
+	if (!cli_begin("doctor", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
+	if (port < 1 || port > 65535) {
+		(void)fprintf(stderr, "sampan doctor: --secure-port is 1 to 65535\n");
 		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan doctor [FLAGS]", table, SP_LEN(table));
-		return 0;
 	}
 	SP_CLEANUP(sp_arena_done) sp_arena a;
 	sp_arena_init(&a, (size_t)8 << 20);
@@ -55,11 +51,7 @@ int cli_doctor(int argc, char **argv)
 	sp_code code = sp_world_uv_new(&w, &err);
 	if (code == SP_OK)
 		code = cli_check_host(w, &a, &o, &all, &n, &err);
-	int status = 0;
-	if (code == SP_OK)
-		status = show(all, n);
-	else
-		(void)fprintf(stderr, "sampan doctor: %s\n", err.msg);
+	status = code == SP_OK ? show(all, n) : cli_end("doctor", code, &err);
 	sp_world_uv_free(w);
-	return code == SP_OK ? status : sp_code_lookup(code)->exit_code;
+	return status;
 }

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/flags.h"
 #include "cli/leftovers.h"
+#include "cli/process.h"
 #include "cli/running.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
@@ -33,21 +33,19 @@ static sp_code stop(int64_t pid, sp_err *err)
 }
 
 /* Runs a verb of this program and waits for it. */
-static sp_code run(const char *const *args, sp_err *err)
+static sp_code run(sp_arena *a, const char *const *args, sp_err *err)
 {
-	char self[4096];
-	const char *argv[8] = {self};
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	sp_str self;
+	const char *argv[8] = {NULL};
 	int status = 0;
 	pid_t pid;
-	if (n <= 0)
-		return sp_fail(err, SP_EINTERNAL, "/proc/self/exe can't be read: is /proc mounted?");
-	self[n] = '\0';
+	SP_TRY(cli_self(a, &self, err));
+	argv[0] = self.ptr;
 	for (size_t i = 0; args[i] != NULL; i++)
 		argv[i + 1] = args[i];
-	int errnum = posix_spawn(&pid, self, NULL, NULL, (char *const *)(uintptr_t)argv, environ);
+	int errnum = posix_spawn(&pid, self.ptr, NULL, NULL, (char *const *)(uintptr_t)argv, environ);
 	if (errnum != 0)
-		return sp_fail_sys(err, errnum, "start '%s'", self);
+		return sp_fail_sys(err, errnum, "start '%s'", self.ptr);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)
@@ -69,8 +67,8 @@ static sp_code clean_up(sp_world *w, sp_arena *a, sp_str data_dir, sp_str run_di
 	sp_stat st;
 	if (sp_path_stat(w, SP_CONCAT(a, data_dir, SP_STR("/state")), &st, NULL) != SP_OK)
 		return SP_OK; /* there never was a pod */
-	SP_TRY(run(cri, err));
-	SP_TRY(run(proxy, err));
+	SP_TRY(run(a, cri, err));
+	SP_TRY(run(a, proxy, err));
 	SP_TRY(cli_unmount_below(w, a, SP_CONCAT(a, data_dir, SP_STR("/node")), err));
 	return cli_remove_cgroups(w, a, SP_STR("kubepods"), err);
 }
@@ -81,15 +79,9 @@ int cli_down(int argc, char **argv)
 	const cli_flag table[] = {{"data-dir", CLI_STR, &data_dir, "as given to sampan server"},
 				  {"run-dir", CLI_STR, &run_dir, "as given to sampan server"}};
 	sp_err err = {0};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan down: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan down [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
+	int status;
+	if (!cli_begin("down", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	SP_CLEANUP(sp_arena_done) sp_arena a;
 	sp_arena_init(&a, (size_t)64 << 20);
 	cli_running r;
@@ -106,8 +98,5 @@ int cli_down(int argc, char **argv)
 	if (code == SP_OK)
 		code = clean_up(w, &a, data_dir, run_dir, &err);
 	sp_world_uv_free(w);
-	if (code == SP_OK)
-		return 0;
-	(void)fprintf(stderr, "sampan down: %s\n", err.msg);
-	return sp_code_lookup(code)->exit_code;
+	return cli_end("down", code, &err);
 }

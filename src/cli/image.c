@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "cli/image_progress.h"
+#include "cli/process.h"
 #include "io/file.h"
 #include "io/tls/x509.h"
 #include "io/uv/uv.h"
@@ -80,17 +81,15 @@ static void on_signal(void *arg, int signal)
 /* sampan-unpack stands beside this program. */
 static sp_code find_helper(process *p, const char **ret)
 {
-	char path[4096];
+	sp_str self;
 	if (p->f.helper.len > 0) {
 		*ret = p->f.helper.ptr;
 		return SP_OK;
 	}
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-	ptrdiff_t slash = n <= 0 ? -1 : sp_str_rindex((sp_str){path, (size_t)n}, '/');
-	if (slash < 0)
+	if (cli_self(&p->arena, &self, NULL) != SP_OK)
 		return sp_fail(&p->err, SP_ENOTFOUND,
 			       "sampan-unpack is not found: give its path by --helper");
-	*ret = SP_CONCAT(&p->arena, ((sp_str){path, (size_t)slash}), SP_STR("/sampan-unpack")).ptr;
+	*ret = cli_beside(&p->arena, "sampan-unpack").ptr;
 	return SP_OK;
 }
 

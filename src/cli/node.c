@@ -7,15 +7,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "cli/cli.h"
-#include "cli/flags.h"
 #include "cli/host_names.h"
+#include "cli/process.h"
 #include "client/call.h"
 #include "io/file.h"
-#include "io/uv/uv.h"
 #include "node/cri_client.h"
 #include "node/files.h"
 #include "node/serve.h"
@@ -31,31 +29,22 @@ typedef struct flags {
 
 typedef struct process {
 	flags f;
-	sp_arena arena;
-	sp_world *world;
-	sp_log *log;
+	cli_process base;
 	sp_client *client;
 	sp_cri *cri;
 	node_agent *agent;
 	node_server *server;
 	sp_tls_config *tls;
 	sp_client_config config;
-	sp_signal_watch *term, *interrupt;
 	bool stopping;
 } process;
-
-static int64_t wall_ns(void *arg)
-{
-	const process *p = arg;
-	return sp_wall_ns(p->world);
-}
 
 /* ---- the end ---- */
 
 static void on_client_closed(void *arg)
 {
 	process *p = arg;
-	sp_world_stop(p->world);
+	sp_world_stop(p->base.world);
 }
 
 static void on_agent_closed(void *arg)
@@ -77,7 +66,7 @@ static void on_stop(void *arg, int signal)
 	if (p->stopping)
 		return;
 	p->stopping = true;
-	sp_log(p->log, SP_LOG_INFO, "stopping; pods go on", SP_KI("signal", signal));
+	sp_log(p->base.log, SP_LOG_INFO, "stopping; pods go on", SP_KI("signal", signal));
 	if (p->server != NULL)
 		node_server_close(p->server, on_server_closed, p);
 	else
@@ -90,8 +79,9 @@ static sp_code open_client(process *p, sp_err *err)
 {
 	if (p->f.kubeconfig.len == 0)
 		return sp_fail(err, SP_EINVAL, "--kubeconfig is not given");
-	SP_TRY(sp_client_config_load(p->world, &p->arena, p->f.kubeconfig, p->f.context, &p->config, err));
-	return sp_client_new(p->world,
+	SP_TRY(sp_client_config_load(p->base.world, &p->base.arena, p->f.kubeconfig, p->f.context, &p->config,
+				     err));
+	return sp_client_new(p->base.world,
 			     &(sp_client_opts){.config = &p->config, .user_agent = SP_STR("sampan-node/0.1")},
 			     &p->client, err);
 }
@@ -103,7 +93,7 @@ static sp_code open_client(process *p, sp_err *err)
 static sp_code own_certificate(process *p, sp_str name, sp_str ip, sp_buf *cert, sp_buf *key_pem, sp_err *err)
 {
 	SP_AUTO_KEY key = NULL;
-	int64_t now_s = sp_wall_ns(p->world) / 1000000000;
+	int64_t now_s = sp_wall_ns(p->base.world) / 1000000000;
 	SP_TRY(sp_key_new(&key, err));
 	const sp_x509_template t = {.common_name = name,
 				    .dns = &name,
@@ -125,12 +115,12 @@ static sp_code tls_config(process *p, sp_str name, sp_str ip, sp_err *err)
 	SP_AUTO_BUF key;
 	sp_buf_init(&key, (size_t)64 << 10);
 	if (p->f.client_ca.len != 0)
-		SP_TRY(sp_file_read_arena(p->world, p->f.client_ca, &p->arena, SP_LIMIT_PEM_BYTES,
+		SP_TRY(sp_file_read_arena(p->base.world, p->f.client_ca, &p->base.arena, SP_LIMIT_PEM_BYTES,
 					  &opts.ca_pem, err));
 	if (p->f.tls_cert.len != 0)
 		return sp_tls_server_config_from_files(
-			p->world, &(sp_tls_files){.cert = p->f.tls_cert, .key = p->f.tls_key}, &opts, &p->tls,
-			err);
+			p->base.world, &(sp_tls_files){.cert = p->f.tls_cert, .key = p->f.tls_key}, &opts,
+			&p->tls, err);
 	sp_code code =
 		sp_buf_reserve(&key, 4096) == NULL ? sp_fail(err, SP_ENOMEM, "no memory for a key") : SP_OK;
 	if (code == SP_OK)
@@ -148,7 +138,7 @@ static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
 	if (p->f.port < 0)
 		return SP_OK;
 	SP_TRY(tls_config(p, name, ip, err));
-	const node_server_opts opts = {.address = sp_arena_printf(&p->arena, SP_FMT ":%lld",
+	const node_server_opts opts = {.address = sp_arena_printf(&p->base.arena, SP_FMT ":%lld",
 								  SP_ARG(p->f.address), (long long)p->f.port),
 				       .tls = p->tls};
 	return node_server_open(p->agent, &opts, &p->server, err);
@@ -169,11 +159,11 @@ static sp_code open_agent(process *p, sp_err *err)
 		}
 		n_dns++;
 	}
-	SP_TRY(node_cri_client_new(p->world, p->f.endpoint, &p->cri, err));
-	sp_str name = p->f.node_name.len != 0 ? p->f.node_name : cli_host_name(&p->arena);
-	sp_str ip = p->f.node_ip.len != 0 ? p->f.node_ip : cli_host_address(&p->arena);
-	const node_agent_opts opts = {.world = p->world,
-				      .log = p->log,
+	SP_TRY(node_cri_client_new(p->base.world, p->f.endpoint, &p->cri, err));
+	sp_str name = p->f.node_name.len != 0 ? p->f.node_name : cli_host_name(&p->base.arena);
+	sp_str ip = p->f.node_ip.len != 0 ? p->f.node_ip : cli_host_address(&p->base.arena);
+	const node_agent_opts opts = {.world = p->base.world,
+				      .log = p->base.log,
 				      .client = p->client,
 				      .cri = p->cri,
 				      .files = node_files(),
@@ -196,46 +186,29 @@ static sp_code open_agent(process *p, sp_err *err)
 		SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 1,
 				    65535, &port, err));
 		node_agent_set_port(p->agent, (uint16_t)port);
-		sp_log(p->log, SP_LOG_INFO, "serving", SP_KS("address", bound));
+		sp_log(p->base.log, SP_LOG_INFO, "serving", SP_KS("address", bound));
 	}
 	return SP_OK;
 }
 
 static sp_code start(process *p, sp_err *err)
 {
-	sp_log_level level;
-	sp_hash_key seed;
-	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
-	SP_TRY(sp_world_uv_new(&p->world, err));
-	sp_random(p->world, &seed, sizeof seed);
-	sp_hash_seed_set(seed);
-	p->log = sp_log_new(&(sp_log_opts){.level = level,
-					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
-					   .component = "node",
-					   .wall_ns = wall_ns,
-					   .write = sp_log_to_stderr,
-					   .arg = p});
-	sp_log_dump_on_crash(p->log);
+	SP_TRY(cli_process_open(&p->base, "node", p->f.log_level, err));
 	(void)umask(0022); /* directories of pods are read by their containers */
-	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	SP_TRY(open_client(p, err));
 	return open_agent(p, err);
 }
 
 static void finish(process *p)
 {
-	sp_signal_watch_free(p->term);
-	sp_signal_watch_free(p->interrupt);
 	node_server_free(p->server);
 	node_agent_free(p->agent);
 	sp_tls_config_unref(p->tls);
 	if (p->cri != NULL)
 		p->cri->free(p->cri);
 	sp_client_free(p->client);
-	sp_log_free(p->log);
-	sp_world_uv_free(p->world);
-	sp_arena_done(&p->arena);
+	cli_process_done(&p->base);
 }
 
 int cli_node(int argc, char **argv)
@@ -275,25 +248,16 @@ int cli_node(int argc, char **argv)
 		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
 	};
 	sp_err err = {0};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan node: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan node [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
-	sp_arena_init(&p.arena, (size_t)8 << 20);
+	int status;
+	if (!cli_begin("node", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	sp_code code = start(&p, &err);
 	if (code == SP_OK)
-		sp_world_run(p.world);
-	else
-		(void)fprintf(stderr, "sampan node: %s\n", err.msg);
+		sp_world_run(p.base.world);
 	if (code != SP_OK && p.agent != NULL) { /* it failed half way */
 		on_stop(&p, 0);
-		sp_world_run(p.world);
+		sp_world_run(p.base.world);
 	}
 	finish(&p);
-	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+	return cli_end("node", code, &err);
 }

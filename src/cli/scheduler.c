@@ -6,14 +6,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/version.h"
 #include "cli/cli.h"
-#include "cli/flags.h"
+#include "cli/process.h"
 #include "client/election.h"
-#include "io/uv/uv.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/simulate.h"
 
@@ -62,29 +60,21 @@ typedef struct flags {
 
 typedef struct process {
 	flags f;
-	sp_arena arena;
-	sp_world *world;
-	sp_log *log;
+	cli_process base;
 	sp_client *client;
 	sp_election *election;
 	scheduler *scheduler;
 	sched_config *config;
-	sp_signal_watch *term, *interrupt;
 	unsigned n_open; /* parts that are still to close */
 	bool stopping;
 	sp_code failed;
 } process;
 
-static int64_t wall_ns(void *arg)
-{
-	return sp_wall_ns(((process *)arg)->world);
-}
-
 static void on_closed(void *arg)
 {
 	process *p = arg;
 	if (--p->n_open == 0)
-		sp_world_stop(p->world);
+		sp_world_stop(p->base.world);
 }
 
 static void on_given_back(void *arg)
@@ -120,12 +110,13 @@ static void lead(void *arg)
 	process *p = arg;
 	sp_err err = {0};
 	const scheduler_opts o = {.client = p->client,
-				  .log = p->log,
+				  .log = p->base.log,
 				  .config = p->config,
-				  .seed = p->f.seed != 0 ? (uint64_t)p->f.seed : sp_random_u64(p->world)};
+				  .seed = p->f.seed != 0 ? (uint64_t)p->f.seed
+							 : sp_random_u64(p->base.world)};
 	if (scheduler_new(&o, &p->scheduler, &err) == SP_OK)
 		return;
-	sp_log(p->log, SP_LOG_ERROR, "the scheduler does not start", SP_KE(&err));
+	sp_log(p->base.log, SP_LOG_ERROR, "the scheduler does not start", SP_KE(&err));
 	p->failed = err.code;
 	if (!p->stopping)
 		stop(p);
@@ -136,7 +127,7 @@ static void on_lost(void *arg)
 {
 	process *p = arg;
 	p->election = NULL;
-	sp_log(p->log, SP_LOG_ERROR, "leadership lost: this process ends");
+	sp_log(p->base.log, SP_LOG_ERROR, "leadership lost: this process ends");
 	_exit(1);
 }
 
@@ -144,15 +135,15 @@ static sp_code open_client(process *p, sp_err *err)
 {
 	sp_client_config config;
 	if (p->f.kubeconfig.len > 0) {
-		SP_TRY(sp_client_config_load(p->world, &p->arena, p->f.kubeconfig, p->f.context, &config,
-					     err));
+		SP_TRY(sp_client_config_load(p->base.world, &p->base.arena, p->f.kubeconfig, p->f.context,
+					     &config, err));
 	} else {
 		SP_TRY(sp_client_config_in_cluster(
-			p->world, &p->arena, sp_str_c(secure_getenv("KUBERNETES_SERVICE_HOST")),
+			p->base.world, &p->base.arena, sp_str_c(secure_getenv("KUBERNETES_SERVICE_HOST")),
 			sp_str_c(secure_getenv("KUBERNETES_SERVICE_PORT")), SP_STR(""), &config, err));
 	}
 	return sp_client_new(
-		p->world,
+		p->base.world,
 		&(sp_client_opts){.config = &config, .user_agent = SP_STR("sampan-scheduler/" SP_VERSION)},
 		&p->client, err);
 }
@@ -163,10 +154,10 @@ static sp_code elect(process *p, sp_err *err)
 	char host[256] = "";
 	if (gethostname(host, sizeof host - 1) != 0)
 		host[0] = '\0';
-	sp_str identity =
-		sp_arena_printf(&p->arena, "%s_%016llx", host, (unsigned long long)sp_random_u64(p->world));
+	sp_str identity = sp_arena_printf(&p->base.arena, "%s_%016llx", host,
+					  (unsigned long long)sp_random_u64(p->base.world));
 	const sp_election_opts o = {.client = p->client,
-				    .log = p->log,
+				    .log = p->base.log,
 				    .ns = p->f.lease_ns,
 				    .name = p->f.lease_name,
 				    .identity = identity,
@@ -178,26 +169,13 @@ static sp_code elect(process *p, sp_err *err)
 
 static sp_code start(process *p, sp_err *err)
 {
-	sp_log_level level;
-	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
-	SP_TRY(sp_world_uv_new(&p->world, err));
-	sp_hash_key seed;
-	sp_random(p->world, &seed, sizeof seed);
-	sp_hash_seed_set(seed);
-	p->log = sp_log_new(&(sp_log_opts){.level = level,
-					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
-					   .component = "scheduler",
-					   .wall_ns = wall_ns,
-					   .write = sp_log_to_stderr,
-					   .arg = p});
-	sp_log_dump_on_crash(p->log);
-	p->config = sp_new(&p->arena, sched_config, 1);
+	SP_TRY(cli_process_open(&p->base, "scheduler", p->f.log_level, err));
+	p->config = sp_new(&p->base.arena, sched_config, 1);
 	sched_config_default(p->config);
 	if (p->f.config.len > 0)
-		SP_TRY(sched_config_load(p->world, &p->arena, p->f.config, p->config, err));
+		SP_TRY(sched_config_load(p->base.world, &p->base.arena, p->f.config, p->config, err));
 	SP_TRY(open_client(p, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
+	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	if (p->f.leader_elect)
 		return elect(p, err);
 	lead(p);
@@ -206,14 +184,10 @@ static sp_code start(process *p, sp_err *err)
 
 static void finish(process *p)
 {
-	sp_signal_watch_free(p->term);
-	sp_signal_watch_free(p->interrupt);
 	scheduler_free(p->scheduler);
 	sp_election_free(p->election);
 	sp_client_free(p->client);
-	sp_log_free(p->log);
-	sp_world_uv_free(p->world);
-	sp_arena_done(&p->arena);
+	cli_process_done(&p->base);
 }
 
 int cli_scheduler(int argc, char **argv)
@@ -233,26 +207,16 @@ int cli_scheduler(int argc, char **argv)
 		{"seed", CLI_I64, &p.f.seed, "of the choice among equally good nodes; 0: a random one"},
 	};
 	sp_err err = {0};
-	bool help;
+	int status;
 	if (argc == 2 && strcmp(argv[1], "simulate") == 0)
 		return simulate();
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan scheduler: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help(
-			"sampan scheduler [FLAGS]\n       sampan scheduler simulate <SNAPSHOT >DECISIONS",
-			table, SP_LEN(table));
-		return 0;
-	}
-	sp_arena_init(&p.arena, (size_t)16 << 20);
+	if (!cli_begin("scheduler",
+		       "sampan scheduler [FLAGS]\n       sampan scheduler simulate <SNAPSHOT >DECISIONS",
+		       table, SP_LEN(table), argc, argv, &status))
+		return status;
 	sp_code code = start(&p, &err);
 	if (code == SP_OK)
-		sp_world_run(p.world);
-	else
-		(void)fprintf(stderr, "sampan scheduler: %s\n", err.msg);
+		sp_world_run(p.base.world);
 	finish(&p);
-	code = code == SP_OK ? p.failed : code;
-	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+	return code == SP_OK ? cli_end("scheduler", p.failed, NULL) : cli_end("scheduler", code, &err);
 }

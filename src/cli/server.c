@@ -6,14 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
-#include "cli/flags.h"
 #include "cli/host_names.h"
+#include "cli/process.h"
 #include "io/file.h"
-#include "io/uv/uv.h"
 #include "keys/pki.h"
 #include "supervisor/supervisor.h"
 
@@ -27,24 +25,16 @@ typedef struct flags {
 
 typedef struct process {
 	flags f;
-	sp_arena arena;
-	sp_world *world;
-	sp_log *log;
+	cli_process base;
 	keys_pki pki;
-	const char *self; /* this program */
+	sp_str self; /* this program */
 	sup_role roles[SUP_ROLES_MAX];
 	size_t n_roles;
 	supervisor *supervisor;
-	sp_signal_watch *term, *interrupt;
 	bool has_user; /* roles without need for root run as these */
 	uint32_t uid, gid;
 	bool stopping;
 } process;
-
-static int64_t wall_ns(void *arg)
-{
-	return sp_wall_ns(((process *)arg)->world);
-}
 
 /* ---- roles ---- */
 
@@ -57,12 +47,12 @@ typedef struct args {
 static void add(args *a, const char *flag, sp_str value)
 {
 	SP_ASSERT(a->n + 1 < ARGS_MAX);
-	a->at[a->n++] = sp_arena_printf(&a->p->arena, "--%s=" SP_FMT, flag, SP_ARG(value)).ptr;
+	a->at[a->n++] = sp_arena_printf(&a->p->base.arena, "--%s=" SP_FMT, flag, SP_ARG(value)).ptr;
 }
 
 static sp_str in_dir(args *a, sp_str dir, const char *name)
 {
-	return sp_arena_printf(&a->p->arena, SP_FMT "/%s", SP_ARG(dir), name);
+	return sp_arena_printf(&a->p->base.arena, SP_FMT "/%s", SP_ARG(dir), name);
 }
 
 static void api_args(args *a)
@@ -71,7 +61,7 @@ static void api_args(args *a)
 	add(a, "data-dir", in_dir(a, p->f.data_dir, "api"));
 	add(a, "bind-address", p->f.bind_address);
 	add(a, "advertise-address", p->f.advertise);
-	add(a, "secure-port", sp_arena_printf(&a->p->arena, "%u", (unsigned)p->f.port));
+	add(a, "secure-port", sp_arena_printf(&a->p->base.arena, "%u", (unsigned)p->f.port));
 	add(a, "service-cluster-ip-range", p->f.service_cidr);
 	add(a, "tls-cert-file", p->pki.tls_crt);
 	add(a, "tls-private-key-file", p->pki.tls_key);
@@ -88,16 +78,9 @@ static void no_args(args *a)
 	(void)a;
 }
 
-/* Programs that stand beside this one. */
-static sp_str beside(args *a, const char *name)
-{
-	sp_str self = sp_str_c(a->p->self);
-	return in_dir(a, sp_str_sub(self, 0, (size_t)sp_str_rindex(self, '/')), name);
-}
-
 static sp_str cri_socket(args *a)
 {
-	return SP_CONCAT(&a->p->arena, SP_STR("unix://"), in_dir(a, a->p->f.run_dir, "cri.sock"));
+	return SP_CONCAT(&a->p->base.arena, SP_STR("unix://"), in_dir(a, a->p->f.run_dir, "cri.sock"));
 }
 
 static void cri_args(args *a)
@@ -107,8 +90,8 @@ static void cri_args(args *a)
 	add(a, "root", p->f.data_dir);
 	add(a, "run-dir", in_dir(a, p->f.run_dir, "runtime"));
 	add(a, "pod-cidr", p->f.pod_cidr);
-	add(a, "shim", beside(a, "containerd-shim-sampan-v1"));
-	add(a, "unpack", beside(a, "sampan-unpack"));
+	add(a, "shim", cli_beside(&a->p->base.arena, "containerd-shim-sampan-v1"));
+	add(a, "unpack", cli_beside(&a->p->base.arena, "sampan-unpack"));
 }
 
 static void node_args(args *a)
@@ -154,13 +137,14 @@ static const role_plan plans[] = {
 
 static sp_str kubeconfig_of(process *p, const role_plan *plan)
 {
-	return sp_arena_printf(&p->arena, SP_FMT "/pki/%s.kubeconfig", SP_ARG(p->f.data_dir), plan->name);
+	return sp_arena_printf(&p->base.arena, SP_FMT "/pki/%s.kubeconfig", SP_ARG(p->f.data_dir),
+			       plan->name);
 }
 
 static void add_role(process *p, const role_plan *plan)
 {
-	args a = {p, sp_new(&p->arena, const char *, ARGS_MAX), 0};
-	a.at[a.n++] = p->self;
+	args a = {p, sp_new(&p->base.arena, const char *, ARGS_MAX), 0};
+	a.at[a.n++] = p->self.ptr;
 	a.at[a.n++] = plan->verb;
 	plan->args(&a);
 	if (plan->user != NULL)
@@ -188,22 +172,12 @@ static sp_code check_flags(const flags *f, sp_err *err)
 static sp_code find_names(process *p, sp_err *err)
 {
 	if (p->f.advertise.len == 0)
-		p->f.advertise = cli_host_address(&p->arena);
+		p->f.advertise = cli_host_address(&p->base.arena);
 	if (p->f.node_name.len == 0)
-		p->f.node_name = cli_host_name(&p->arena);
+		p->f.node_name = cli_host_name(&p->base.arena);
 	if (p->f.node_name.len == 0)
 		return sp_fail(err, SP_EINVAL, "this machine has no name: give --node-name");
 	return SP_OK;
-}
-
-static sp_code find_self(process *p, sp_err *err)
-{
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-	if (n <= 0 || (size_t)n >= sizeof path)
-		return sp_fail(err, SP_EINTERNAL, "/proc/self/exe can't be read: is /proc mounted?");
-	p->self = sp_arena_try_dup(&p->arena, (sp_str){path, (size_t)n}).ptr;
-	return p->self == NULL ? sp_fail(err, SP_ENOMEM, "no memory") : SP_OK;
 }
 
 /* Without --user: as the invoking user. */
@@ -211,7 +185,7 @@ static sp_code find_user(process *p, sp_err *err)
 {
 	if (p->f.user.len == 0)
 		return SP_OK;
-	const struct passwd *user = getpwnam(sp_arena_try_dup(&p->arena, p->f.user).ptr);
+	const struct passwd *user = getpwnam(sp_arena_try_dup(&p->base.arena, p->f.user).ptr);
 	if (user == NULL)
 		return sp_fail(err, SP_ENOTFOUND, "--user: there is no user '" SP_FMT "'", SP_ARG(p->f.user));
 	if (geteuid() != 0)
@@ -225,34 +199,35 @@ static sp_code find_user(process *p, sp_err *err)
 /* What a role without root has to read or to write. */
 static sp_code give(process *p, sp_str path, uint32_t mode, sp_err *err)
 {
-	return p->has_user ? sp_path_own(p->world, path, p->uid, p->gid, mode, err) : SP_OK;
+	return p->has_user ? sp_path_own(p->base.world, path, p->uid, p->gid, mode, err) : SP_OK;
 }
 
 static sp_code make_client(process *p, const role_plan *plan, const keys_pki_opts *o, sp_str address,
 			   sp_err *err)
 {
-	sp_str file = sp_arena_printf(&p->arena, "%s.kubeconfig", plan->name), user = sp_str_c(plan->user);
+	sp_str file = sp_arena_printf(&p->base.arena, "%s.kubeconfig", plan->name),
+	       user = sp_str_c(plan->user);
 	if (sp_str_ends(user, SP_STR("%")))
-		user = SP_CONCAT(&p->arena, sp_str_sub(user, 0, user.len - 1), p->f.node_name);
+		user = SP_CONCAT(&p->base.arena, sp_str_sub(user, 0, user.len - 1), p->f.node_name);
 	const keys_pki_client c = {file.ptr, user, sp_str_c(plan->group)};
-	SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, o, address, &c, err));
+	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->base.arena, o, address, &c, err));
 	return plan->is_root ? SP_OK : give(p, kubeconfig_of(p, plan), 0600, err);
 }
 
 static sp_code make_keys(process *p, sp_err *err)
 {
-	sp_str dir = sp_arena_printf(&p->arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
+	sp_str dir = sp_arena_printf(&p->base.arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
 	const keys_pki_opts o = {.dir = dir, .ips = &p->f.advertise, .n_ips = 1};
 	sp_str address =
-		sp_arena_printf(&p->arena, SP_FMT ":%u", SP_ARG(p->f.advertise), (unsigned)p->f.port);
-	SP_TRY(sp_dir_make(p->world, p->f.data_dir, 0755, err));
-	SP_TRY(sp_dir_make(p->world, p->f.run_dir, 0755, err));
-	sp_str api = sp_arena_printf(&p->arena, SP_FMT "/api", SP_ARG(p->f.data_dir));
-	SP_TRY(sp_dir_make(p->world, dir, 0711, err));
-	SP_TRY(sp_dir_make(p->world, api, 0700, err));
+		sp_arena_printf(&p->base.arena, SP_FMT ":%u", SP_ARG(p->f.advertise), (unsigned)p->f.port);
+	SP_TRY(sp_dir_make(p->base.world, p->f.data_dir, 0755, err));
+	SP_TRY(sp_dir_make(p->base.world, p->f.run_dir, 0755, err));
+	sp_str api = sp_arena_printf(&p->base.arena, SP_FMT "/api", SP_ARG(p->f.data_dir));
+	SP_TRY(sp_dir_make(p->base.world, dir, 0711, err));
+	SP_TRY(sp_dir_make(p->base.world, api, 0700, err));
 	SP_TRY(give(p, api, 0700, err));
-	SP_TRY(keys_pki_ensure(p->world, &p->arena, &o, &p->pki, err));
-	SP_TRY(keys_pki_kubeconfig(p->world, &p->arena, &o, address, &keys_pki_admin, err));
+	SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &o, &p->pki, err));
+	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->base.arena, &o, address, &keys_pki_admin, err));
 	SP_TRY(give(p, p->pki.tls_key, 0600, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++) {
 		if (plans[i].user != NULL)
@@ -263,7 +238,7 @@ static sp_code make_keys(process *p, sp_err *err)
 
 static void on_stopped(void *arg)
 {
-	sp_world_stop(((process *)arg)->world);
+	sp_world_stop(((process *)arg)->base.world);
 }
 
 static void on_stop(void *arg, int signal)
@@ -273,7 +248,7 @@ static void on_stop(void *arg, int signal)
 	if (p->stopping)
 		return;
 	p->stopping = true;
-	sp_log(p->log, SP_LOG_INFO, "stopping");
+	sp_log(p->base.log, SP_LOG_INFO, "stopping");
 	sup_stop(p->supervisor, on_stopped, p);
 }
 
@@ -281,32 +256,23 @@ static sp_code start(process *p, sp_err *err)
 {
 	static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 					  NULL};
-	sp_log_level level;
 	SP_TRY(check_flags(&p->f, err));
-	SP_TRY(sp_log_level_parse(p->f.log_level, &level, err));
-	SP_TRY(sp_world_uv_new(&p->world, err));
-	p->log = sp_log_new(&(sp_log_opts){.level = level,
-					   .format = isatty(STDERR_FILENO) ? SP_LOG_TEXT : SP_LOG_JSON,
-					   .component = "supervisor",
-					   .wall_ns = wall_ns,
-					   .write = sp_log_to_stderr,
-					   .arg = p});
+	SP_TRY(cli_process_open(&p->base, "supervisor", p->f.log_level, err));
 	(void)umask(022);
 	SP_TRY(find_names(p, err));
-	SP_TRY(find_self(p, err));
+	SP_TRY(cli_self(&p->base.arena, &p->self, err));
 	SP_TRY(find_user(p, err));
 	SP_TRY(make_keys(p, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++)
 		add_role(p, &plans[i]);
-	SP_TRY(sp_signal_watch_new(p->world, SIGTERM, on_stop, p, &p->term, err));
-	SP_TRY(sp_signal_watch_new(p->world, SIGINT, on_stop, p, &p->interrupt, err));
-	const sup_opts o = {
-		.roles = p->roles,
-		.n_roles = p->n_roles,
-		.env = env,
-		.socket = sp_arena_printf(&p->arena, "unix:" SP_FMT "/supervisor.sock", SP_ARG(p->f.run_dir)),
-		.log = p->log};
-	return sup_new(p->world, &o, &p->supervisor, err);
+	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
+	const sup_opts o = {.roles = p->roles,
+			    .n_roles = p->n_roles,
+			    .env = env,
+			    .socket = sp_arena_printf(&p->base.arena, "unix:" SP_FMT "/supervisor.sock",
+						      SP_ARG(p->f.run_dir)),
+			    .log = p->base.log};
+	return sup_new(p->base.world, &o, &p->supervisor, err);
 }
 
 int cli_server(int argc, char **argv)
@@ -336,29 +302,17 @@ int cli_server(int argc, char **argv)
 		{"user", CLI_STR, &p.f.user, "who runs what needs no root; default: the invoking user"},
 	};
 	sp_err err = {0};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan server: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan server [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
-	sp_arena_init(&p.arena, (size_t)1 << 20);
+	int status;
+	if (!cli_begin("server", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	sp_code code = start(&p, &err);
 	if (code == SP_OK) {
 		/* For who waits: a line, and no more of it. */
 		printf("kubeconfig " SP_FMT "/pki/%s\n", SP_ARG(p.f.data_dir), keys_pki_admin.file);
 		(void)fflush(stdout);
-		sp_world_run(p.world);
-	} else
-		(void)fprintf(stderr, "sampan server: %s\n", err.msg);
+		sp_world_run(p.base.world);
+	}
 	sup_free(p.supervisor);
-	sp_signal_watch_free(p.term);
-	sp_signal_watch_free(p.interrupt);
-	sp_log_free(p.log);
-	sp_world_uv_free(p.world);
-	sp_arena_done(&p.arena);
-	return code == SP_OK ? 0 : sp_code_lookup(code)->exit_code;
+	cli_process_done(&p.base);
+	return cli_end("server", code, &err);
 }

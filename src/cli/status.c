@@ -5,7 +5,7 @@
 
 #include "base/num.h"
 #include "cli/cli.h"
-#include "cli/flags.h"
+#include "cli/process.h"
 #include "cli/running.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
@@ -85,15 +85,9 @@ int cli_status(int argc, char **argv)
 	sp_str run_dir = SP_STR("/run/sampan");
 	const cli_flag table[] = {{"run-dir", CLI_STR, &run_dir, "as given to sampan server"}};
 	sp_err err = {0};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan status: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan status [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
+	int status;
+	if (!cli_begin("status", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	SP_CLEANUP(sp_arena_done) sp_arena a;
 	sp_arena_init(&a, (size_t)1 << 20);
 	cli_running r;
@@ -101,11 +95,9 @@ int cli_status(int argc, char **argv)
 	sp_code code = cli_running_find(&a, run_dir, &r, &err);
 	if (code == SP_OK)
 		code = sp_world_uv_new(&w, &err);
-	if (code != SP_OK) {
-		(void)fprintf(stderr, "sampan status: %s\n", err.msg);
-		return sp_code_lookup(code)->exit_code;
-	}
-	int status = show(w, &a, &r);
+	if (code != SP_OK)
+		return cli_end("status", code, &err);
+	status = show(w, &a, &r);
 	sp_world_uv_free(w);
 	return status;
 }

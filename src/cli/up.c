@@ -9,19 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "cli/addons.h"
 #include "cli/checks.h"
 #include "cli/cli.h"
-#include "cli/flags.h"
 #include "cli/host_names.h"
+#include "cli/process.h"
 #include "cli/running.h"
 #include "cli/sample_image.h"
 #include "client/informer.h"
 #include "io/file.h"
 #include "io/http.h"
-#include "io/uv/uv.h"
 
 #define AGAIN_NS UINT64_C(20000000)
 #define MS_NS UINT64_C(1000000)
@@ -35,12 +33,11 @@ typedef struct flags {
 
 typedef struct up {
 	flags f;
-	sp_arena arena;
-	sp_world *world;
-	sp_log *log;
-	const char *self;
-	sp_str dir, kubeconfig, log_file,
-		address; /* of this program; of the administrator; of the server; of the node */
+	cli_process base;
+	const char *self;  /* this program */
+	sp_str kubeconfig; /* the administrator's */
+	sp_str log_file;   /* of the server */
+	sp_str address;    /* of the node */
 	uint64_t start_ns, step_ns;
 	sp_process *child;
 	sp_stream *ready; /* the server's standard output */
@@ -66,7 +63,7 @@ typedef struct up {
 
 static void tick(up *u, const char *what)
 {
-	uint64_t now = sp_now_ns(u->world);
+	uint64_t now = sp_now_ns(u->base.world);
 	printf("  ok  %-34s %6" PRIu64 " ms\n", what, (now - u->step_ns) / MS_NS);
 	(void)fflush(stdout);
 	u->step_ns = now;
@@ -79,7 +76,7 @@ static void fail(up *u, sp_code code, const sp_err *err)
 	u->code = code;
 	if (err != NULL && err != &u->err)
 		u->err = *err;
-	sp_world_stop(u->world);
+	sp_world_stop(u->base.world);
 }
 
 static void on_limit(sp_timer *t)
@@ -94,7 +91,7 @@ static void print_summary(const up *u, bool new)
 {
 	if (new)
 		printf("\nsampan is up, after %.1f s.\n\n",
-		       (double)(sp_now_ns(u->world) - u->start_ns) / 1e9);
+		       (double)(sp_now_ns(u->base.world) - u->start_ns) / 1e9);
 	if (u->service_ip.len > 0)
 		printf("  http://" SP_FMT "/   the sample, Service 'hello'\n\n", SP_ARG(u->service_ip));
 	printf("  export KUBECONFIG=" SP_FMT "\n  kubectl get pods -A\n  sampan status\n  sampan down\n",
@@ -120,11 +117,11 @@ static void on_fetch_close(sp_http_exchange *ex, const sp_err *err)
 	up *u = ex->arg;
 	if (err == NULL && u->status == 200) {
 		tick(u, "the sample answers at its Service");
-		sp_world_stop(u->world);
+		sp_world_stop(u->base.world);
 		return;
 	}
 	/* Rules in the kernel follow the endpoint by a moment. */
-	sp_timer_start(u->world, &u->again, AGAIN_NS, on_fetch_again);
+	sp_timer_start(u->base.world, &u->again, AGAIN_NS, on_fetch_again);
 }
 
 static void fetch(up *u)
@@ -132,9 +129,9 @@ static void fetch(up *u)
 	static const sp_http_events events = {.on_response = on_fetched, .on_close = on_fetch_close};
 	bool v6 = sp_str_index(u->service_ip, ':') >= 0;
 	const sp_http_request q = {
-		.address = sp_arena_printf(&u->arena, v6 ? "[" SP_FMT "]:80" : SP_FMT ":80",
+		.address = sp_arena_printf(&u->base.arena, v6 ? "[" SP_FMT "]:80" : SP_FMT ":80",
 					   SP_ARG(u->service_ip)),
-		.deadline_ns = sp_now_ns(u->world) + CALL_NS,
+		.deadline_ns = sp_now_ns(u->base.world) + CALL_NS,
 	};
 	sp_http_exchange *ex = NULL;
 	u->status = 0;
@@ -148,8 +145,8 @@ static void on_service(sp_call *c, const sp_answer *a)
 {
 	up *u = c->arg;
 	yyjson_val *root = NULL;
-	if (a->code != SP_OK ||
-	    sp_json_parse(&u->arena, sp_arena_try_dup(&u->arena, a->body), &root, &u->err) != SP_OK) {
+	if (a->code != SP_OK || sp_json_parse(&u->base.arena, sp_arena_try_dup(&u->base.arena, a->body),
+					      &root, &u->err) != SP_OK) {
 		fail(u, a->code == SP_OK ? u->err.code : a->code, a->err);
 		return;
 	}
@@ -231,7 +228,7 @@ static void on_node(void *arg, const sp_object *old, const sp_object *now)
 	u->node_ready = true;
 	tick(u, "the node is ready");
 	if (u->f.no_sample) {
-		sp_world_stop(u->world);
+		sp_world_stop(u->base.world);
 		return;
 	}
 	u->waiting_for = "the sample";
@@ -302,7 +299,7 @@ static void on_ready(sp_call *c, const sp_answer *a)
 {
 	up *u = c->arg;
 	if (a->code != SP_OK) {
-		sp_timer_start(u->world, &u->again, AGAIN_NS, on_ask_again);
+		sp_timer_start(u->base.world, &u->again, AGAIN_NS, on_ask_again);
 		return;
 	}
 	tick(u, "the API answers");
@@ -319,13 +316,14 @@ static void ask_ready(up *u)
 
 static sp_code open_client(up *u)
 {
-	SP_TRY(sp_client_config_load(u->world, &u->arena, u->kubeconfig, SP_STR(""), &u->config, &u->err));
+	SP_TRY(sp_client_config_load(u->base.world, &u->base.arena, u->kubeconfig, SP_STR(""), &u->config,
+				     &u->err));
 	const sp_client_opts o = {.config = &u->config, .user_agent = SP_STR("sampan-up")};
-	SP_TRY(sp_client_new(u->world, &o, &u->client, &u->err));
-	SP_TRY(sp_informers_new(u->client, u->log, &u->informers, &u->err));
+	SP_TRY(sp_client_new(u->base.world, &o, &u->client, &u->err));
+	SP_TRY(sp_informers_new(u->client, u->base.log, &u->informers, &u->err));
 	const sp_http_client_opts http = {.connector = &sp_http_connector_plain};
-	SP_TRY(sp_http_client_new(u->world, &http, &u->http, &u->err));
-	u->addons = cli_addons(&u->arena, u->address, &u->n_addons);
+	SP_TRY(sp_http_client_new(u->base.world, &http, &u->http, &u->err));
+	u->addons = cli_addons(&u->base.arena, u->address, &u->n_addons);
 	return SP_OK;
 }
 
@@ -371,17 +369,17 @@ static sp_code spawn_server(up *u, int log_fd, int said_fd)
 	const char *argv[] = {
 		u->self,
 		"server",
-		SP_CONCAT(&u->arena, SP_STR("--data-dir="), u->f.data_dir).ptr,
-		SP_CONCAT(&u->arena, SP_STR("--run-dir="), u->f.run_dir).ptr,
-		sp_arena_printf(&u->arena, "--secure-port=%d", (int)u->f.port).ptr,
-		SP_CONCAT(&u->arena, SP_STR("--advertise-address="), u->address).ptr,
-		SP_CONCAT(&u->arena, SP_STR("--user="), u->f.user).ptr,
+		SP_CONCAT(&u->base.arena, SP_STR("--data-dir="), u->f.data_dir).ptr,
+		SP_CONCAT(&u->base.arena, SP_STR("--run-dir="), u->f.run_dir).ptr,
+		sp_arena_printf(&u->base.arena, "--secure-port=%d", (int)u->f.port).ptr,
+		SP_CONCAT(&u->base.arena, SP_STR("--advertise-address="), u->address).ptr,
+		SP_CONCAT(&u->base.arena, SP_STR("--user="), u->f.user).ptr,
 		NULL,
 	};
 	const int fds[] = {-1, said_fd, log_fd};
 	const sp_spawn_opts o = {
 		.argv = argv, .env = env, .fds = fds, .n_fds = SP_LEN(fds), .new_session = true};
-	return sp_spawn(u->world, &o, on_server_exit, u, &u->child, &u->err);
+	return sp_spawn(u->base.world, &o, on_server_exit, u, &u->child, &u->err);
 }
 
 static void start_server(up *u)
@@ -395,7 +393,7 @@ static void start_server(up *u)
 	if (code == SP_OK)
 		code = spawn_server(u, log_fd, said[1]);
 	if (code == SP_OK)
-		code = sp_stream_from_fd(u->world, said[0], &u->ready, &u->err);
+		code = sp_stream_from_fd(u->base.world, said[0], &u->ready, &u->err);
 	if (said[1] >= 0)
 		(void)close(said[1]); /* ours only */
 	if (log_fd >= 0)
@@ -417,7 +415,7 @@ static void run_then(up *u, const char *const *argv, void (*on_exit)(void *arg, 
 					  NULL};
 	static const int fds[] = {-1, -1, 2};
 	const sp_spawn_opts o = {.argv = argv, .env = env, .fds = fds, .n_fds = SP_LEN(fds)};
-	sp_code code = sp_spawn(u->world, &o, on_exit, u, &u->child, &u->err);
+	sp_code code = sp_spawn(u->base.world, &o, on_exit, u, &u->child, &u->err);
 	if (code != SP_OK)
 		fail(u, code, &u->err);
 }
@@ -444,10 +442,10 @@ static void on_imported(void *arg, sp_exit exit)
 
 static void make_image(up *u)
 {
-	sp_str tar = sp_arena_printf(&u->arena, SP_FMT "/sample.tar", SP_ARG(u->f.data_dir));
-	sp_str program = sp_arena_printf(&u->arena, SP_FMT "/sampan-sample", SP_ARG(u->dir));
+	sp_str tar = sp_arena_printf(&u->base.arena, SP_FMT "/sample.tar", SP_ARG(u->f.data_dir));
+	sp_str program = cli_beside(&u->base.arena, "sampan-sample");
 	sp_code code = u->f.no_sample ? SP_OK
-				      : cli_sample_image(u->world, &u->arena, program,
+				      : cli_sample_image(u->base.world, &u->base.arena, program,
 							 SP_STR(CLI_SAMPLE_IMAGE), tar, &u->err);
 	if (code != SP_OK) {
 		fail(u, code, &u->err);
@@ -461,7 +459,7 @@ static void make_image(up *u)
 			      "image",
 			      "import",
 			      tar.ptr,
-			      SP_CONCAT(&u->arena, SP_STR("--data-dir="), u->f.data_dir).ptr,
+			      SP_CONCAT(&u->base.arena, SP_STR("--data-dir="), u->f.data_dir).ptr,
 			      NULL};
 	u->waiting_for = "the sample's image";
 	run_then(u, argv, on_imported);
@@ -478,7 +476,7 @@ static void on_user_made(void *arg, sp_exit exit)
 
 static void make_user(up *u)
 {
-	const char *name = sp_arena_try_dup(&u->arena, u->f.user).ptr;
+	const char *name = sp_arena_try_dup(&u->base.arena, u->f.user).ptr;
 	if (getpwnam(name) != NULL) {
 		make_image(u);
 		return;
@@ -501,7 +499,7 @@ static sp_code check_machine(up *u)
 	cli_finding *all = NULL;
 	size_t n = 0, n_bad = 0;
 	const cli_check_opts o = {.data_dir = u->f.data_dir, .port = (uint16_t)u->f.port};
-	SP_TRY(cli_check_host(u->world, &u->arena, &o, &all, &n, &u->err));
+	SP_TRY(cli_check_host(u->base.world, &u->base.arena, &o, &all, &n, &u->err));
 	for (size_t i = 0; i < n; i++) {
 		if (all[i].grade != CLI_BAD)
 			continue;
@@ -512,40 +510,17 @@ static sp_code check_machine(up *u)
 	return n_bad == 0 ? SP_OK : sp_fail(&u->err, SP_EUNSUPPORTED, "this machine is not ready for it");
 }
 
-static sp_code find_self(up *u)
-{
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-	if (n <= 0 || (size_t)n >= sizeof path)
-		return sp_fail(&u->err, SP_EINTERNAL, "/proc/self/exe can't be read: is /proc mounted?");
-	sp_str self = sp_arena_try_dup(&u->arena, (sp_str){path, (size_t)n});
-	u->self = self.ptr;
-	u->dir = sp_str_sub(self, 0, (size_t)sp_str_rindex(self, '/'));
-	return SP_OK;
-}
-
-static int64_t wall_ns(void *arg)
-{
-	return sp_wall_ns(((up *)arg)->world);
-}
-
 static sp_code start(up *u)
 {
-	sp_hash_key seed;
-	sp_random(u->world, &seed, sizeof seed);
-	sp_hash_seed_set(seed);
-	u->log = sp_log_new(&(sp_log_opts){.level = SP_LOG_ERROR,
-					   .format = SP_LOG_TEXT,
-					   .wall_ns = wall_ns,
-					   .write = sp_log_to_stderr,
-					   .arg = u});
-	SP_TRY(find_self(u));
+	sp_str self;
+	SP_TRY(cli_self(&u->base.arena, &self, &u->err));
+	u->self = self.ptr;
 	SP_TRY(check_machine(u));
-	SP_TRY(sp_dir_make(u->world, u->f.data_dir, 0755, &u->err));
-	u->log_file = sp_arena_printf(&u->arena, SP_FMT "/server.log", SP_ARG(u->f.data_dir));
-	u->address = cli_host_address(&u->arena);
+	SP_TRY(sp_dir_make(u->base.world, u->f.data_dir, 0755, &u->err));
+	u->log_file = sp_arena_printf(&u->base.arena, SP_FMT "/server.log", SP_ARG(u->f.data_dir));
+	u->address = cli_host_address(&u->base.arena);
 	u->again.arg = u->limit.arg = u;
-	sp_timer_start(u->world, &u->limit, (uint64_t)u->f.timeout_s * 1000 * MS_NS, on_limit);
+	sp_timer_start(u->base.world, &u->limit, (uint64_t)u->f.timeout_s * 1000 * MS_NS, on_limit);
 	tick(u, "the machine has what it takes");
 	make_user(u);
 	return SP_OK;
@@ -553,54 +528,50 @@ static sp_code start(up *u)
 
 static void on_closed(void *arg)
 {
-	sp_world_stop(((up *)arg)->world);
+	sp_world_stop(((up *)arg)->base.world);
 }
 
 static void finish(up *u)
 {
-	sp_timer_stop(u->world, &u->again);
-	sp_timer_stop(u->world, &u->limit);
+	if (u->base.world == NULL) { /* not even begun */
+		cli_process_done(&u->base);
+		return;
+	}
+	sp_timer_stop(u->base.world, &u->again);
+	sp_timer_stop(u->base.world, &u->limit);
 	sp_call_cancel(&u->call);
 	sp_process_free(u->child);
 	sp_informers_free(u->informers);
 	if (u->http != NULL) {
 		sp_http_client_close(u->http, on_closed, u);
-		sp_world_run(u->world);
+		sp_world_run(u->base.world);
 		sp_http_client_free(u->http);
 	}
 	if (u->client != NULL) {
 		sp_client_close(u->client, on_closed, u);
-		sp_world_run(u->world);
+		sp_world_run(u->base.world);
 		sp_client_free(u->client);
 	}
-	sp_log_free(u->log);
+	cli_process_done(&u->base);
 }
 
-static int run(up *u)
+static sp_code run(up *u)
 {
 	cli_running r;
-	u->kubeconfig = sp_arena_printf(&u->arena, SP_FMT "/pki/admin.kubeconfig", SP_ARG(u->f.data_dir));
-	if (cli_running_find(&u->arena, u->f.run_dir, &r, &u->err) == SP_OK) {
+	SP_TRY(cli_process_open(&u->base, "up", SP_STR("error"), &u->err));
+	u->kubeconfig =
+		sp_arena_printf(&u->base.arena, SP_FMT "/pki/admin.kubeconfig", SP_ARG(u->f.data_dir));
+	if (cli_running_find(&u->base.arena, u->f.run_dir, &r, &u->err) == SP_OK) {
 		printf("sampan is up already.\n\n");
 		print_summary(u, false);
-		return 0;
+		return SP_OK;
 	}
-	u->code = sp_world_uv_new(&u->world, &u->err);
-	if (u->code != SP_OK)
-		return 1;
-	u->start_ns = u->step_ns = sp_now_ns(u->world);
-	sp_code code = start(u);
-	if (code == SP_OK)
-		sp_world_run(u->world);
-	else
-		u->code = code;
+	u->start_ns = u->step_ns = sp_now_ns(u->base.world);
+	SP_TRY(start(u));
+	sp_world_run(u->base.world);
 	if (u->code == SP_OK)
 		print_summary(u, true);
-	else
-		(void)fprintf(stderr, "sampan up: %s\n", u->err.msg);
-	finish(u);
-	sp_world_uv_free(u->world);
-	return u->code == SP_OK ? 0 : sp_code_lookup(u->code)->exit_code;
+	return u->code;
 }
 
 int cli_up(int argc, char **argv)
@@ -618,21 +589,14 @@ int cli_up(int argc, char **argv)
 		{"timeout", CLI_I64, &u.f.timeout_s, "seconds to wait for everything together"},
 		{"user", CLI_STR, &u.f.user, "who runs what needs no root; made when missing"},
 	};
-	bool help;
-	if (cli_flags_parse(table, SP_LEN(table), argc, argv, &help, &u.err) != SP_OK) {
-		(void)fprintf(stderr, "sampan up: %s\n", u.err.msg);
-		return CLI_EXIT_USAGE;
-	}
-	if (help) {
-		cli_flags_help("sampan up [FLAGS]", table, SP_LEN(table));
-		return 0;
-	}
+	int status;
+	if (!cli_begin("up", NULL, table, SP_LEN(table), argc, argv, &status))
+		return status;
 	if (u.f.port < 1 || u.f.port > 65535 || u.f.timeout_s < 1 || u.f.timeout_s > 86400) {
 		(void)fprintf(stderr, "sampan up: --secure-port is 1 to 65535, --timeout 1 to 86400\n");
 		return CLI_EXIT_USAGE;
 	}
-	sp_arena_init(&u.arena, (size_t)8 << 20);
-	int status = run(&u);
-	sp_arena_done(&u.arena);
-	return status;
+	sp_code code = run(&u);
+	finish(&u);
+	return cli_end("up", code, &u.err);
 }

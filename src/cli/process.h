@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every verb that runs as a process does alike: flags in, world and log up, signals, exit status out. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "cli/flags.h"
+#include "io/world.h"
+
+/*
+ * Reads the flags of a verb. True: go on. False: *ret_status is the exit status; the message went to standard
+ * error, or the help that was asked for to standard output. `usage` NULL: "sampan VERB [FLAGS]".
+ */
+bool cli_begin(const char *verb, const char *usage, const cli_flag *flags, size_t n, int argc, char **argv,
+	       int *ret_status);
+
+/* The exit status of a code; an error's message goes to standard error (`err` NULL: it was told already). */
+int cli_end(const char *verb, sp_code code, const sp_err *err);
+
+/* Zero-initialised by its owner. */
+typedef struct cli_process {
+	sp_arena arena; /* of the process, 16 MiB unless it was initialised before */
+	sp_world *world;
+	sp_log *log; /* to standard error; text on a terminal, else JSON */
+	sp_signal_watch *term, *interrupt;
+} cli_process;
+
+/* Arena, world, the seed of hash tables, log. SP_EINVAL: no such level. Ends with cli_process_done, also
+ * after an error. */
+sp_code cli_process_open(cli_process *p, const char *component, sp_str log_level, sp_err *err) SP_MUST_USE;
+
+/* `fn` is called for SIGTERM and SIGINT, on the loop. */
+sp_code cli_process_on_stop(cli_process *p, void (*fn)(void *arg, int signal), void *arg,
+			    sp_err *err) SP_MUST_USE;
+
+/* After everything that uses them. */
+void cli_process_done(cli_process *p);
+
+/* The path of this program, in the arena. SP_EINTERNAL: /proc is not there. */
+sp_code cli_self(sp_arena *a, sp_str *ret, sp_err *err) SP_MUST_USE;
+
+/* The path of a program that is installed beside this one; only the name when our own is not known. */
+sp_str cli_beside(sp_arena *a, const char *name);
