@@ -18,7 +18,9 @@ typedef struct entry {
 	net_rules rules[NET_FAMILIES], next[NET_FAMILIES];
 	sp_str key; /* "namespace/name" */
 	char text[SP_OBJECT_KEY_BYTES];
-	bool is_dirty, is_changing;
+	sp_list turn;  /* of the proxy's dirty or changing ones; in none */
+	bool is_again; /* it became dirty while it was changing */
+	bool is_changing;
 } entry;
 
 struct net_proxy {
@@ -27,7 +29,8 @@ struct net_proxy {
 	sp_informer *services, *slices;
 	unsigned by_service; /* index of slices */
 	sp_informer_watch services_watch, slices_watch;
-	sp_map entries; /* by key */
+	sp_map entries;          /* by key */
+	sp_list dirty, changing; /* whose objects changed; whose rules the transaction under way changes */
 	sp_defer flush;
 	sp_timer retry;
 	uint64_t retry_ns;
@@ -40,6 +43,13 @@ struct net_proxy {
 
 /* ---- what changed ---- */
 
+static void soil(net_proxy *p, entry *e)
+{
+	e->is_again = e->is_changing;
+	if (!e->is_changing && sp_list_is_empty(&e->turn))
+		sp_list_push_back(&p->dirty, &e->turn);
+}
+
 static void mark(net_proxy *p, sp_str key)
 {
 	entry *e = sp_map_get(&p->entries, key);
@@ -48,12 +58,13 @@ static void mark(net_proxy *p, sp_str key)
 		SP_ASSERT(key.len <= sizeof e->text);
 		memcpy(e->text, key.ptr, key.len);
 		e->key = (sp_str){e->text, key.len};
+		sp_list_init(&e->turn);
 		sp_arena_init(&e->arena, SERVICE_BYTES_MAX);
 		sp_arena_init(&e->next_arena, SERVICE_BYTES_MAX);
 		/* Ends the process without memory: nobody would look at the service again. */
 		SP_ASSERT(sp_map_put(&p->entries, e->key, e, NULL) == SP_OK);
 	}
-	e->is_dirty = true;
+	soil(p, e);
 	sp_defer_call(p->world, &p->flush);
 }
 
@@ -117,9 +128,6 @@ static sp_code draw(net_proxy *p, entry *e, sp_err *err)
 static void add_changes(net_proxy *p, entry *e)
 {
 	sp_err err = {0};
-	if (!e->is_dirty && p->is_set_up)
-		return;
-	e->is_dirty = false;
 	if (draw(p, e, &err) != SP_OK) {
 		sp_log(p->opts.log, SP_LOG_ERROR, "a service has no rules", SP_KS("service", e->key),
 		       SP_KE(&err));
@@ -129,6 +137,7 @@ static void add_changes(net_proxy *p, entry *e)
 	for (net_family f = 0; f < NET_FAMILIES; f++)
 		(void)net_rules_diff(p->is_set_up ? &e->rules[f] : &nothing, &e->next[f], f, &p->commands);
 	e->is_changing = true;
+	sp_list_push_back(&p->changing, &e->turn);
 }
 
 static void entry_free(entry *e)
@@ -140,18 +149,18 @@ static void entry_free(entry *e)
 
 static void settle(net_proxy *p, entry *e, bool done)
 {
-	if (!e->is_changing)
-		return;
-	e->is_changing = false;
-	e->is_dirty |= !done;
-	if (!done)
-		return;
-	sp_arena old = e->arena;
-	e->arena = e->next_arena;
-	memcpy(e->rules, e->next, sizeof e->rules);
-	e->next_arena = old;
-	sp_arena_reset(&e->next_arena);
-	if (e->rules[NET_V4].n + e->rules[NET_V6].n == 0 && !e->is_dirty) {
+	bool again = e->is_again || !done;
+	e->is_changing = e->is_again = false;
+	if (done) {
+		sp_arena old = e->arena;
+		e->arena = e->next_arena;
+		memcpy(e->rules, e->next, sizeof e->rules);
+		e->next_arena = old;
+		sp_arena_reset(&e->next_arena);
+	}
+	if (again) {
+		soil(p, e);
+	} else if (e->rules[NET_V4].n + e->rules[NET_V6].n == 0) {
 		(void)sp_map_remove(&p->entries, e->key);
 		entry_free(e);
 	}
@@ -159,14 +168,8 @@ static void settle(net_proxy *p, entry *e, bool done)
 
 static void settle_all(net_proxy *p, bool done)
 {
-	const sp_map_entry *m;
-	size_t n = 0;
-	entry **all = sp_alloc((sp_map_count(&p->entries) + 1) * sizeof *all);
-	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
-		all[n++] = m->value;
-	for (size_t i = 0; i < n; i++)
-		settle(p, all[i], done);
-	sp_free(all);
+	for (sp_list *n; (n = sp_list_pop_front(&p->changing)) != NULL;)
+		settle(p, SP_CONTAINER_OF(n, entry, turn), done);
 }
 
 static void on_retry(sp_timer *t)
@@ -201,18 +204,26 @@ static void on_run(void *arg, const sp_err *err)
 	}
 }
 
+/* Every service is drawn again, into tables that are empty. */
+static void begin_anew(net_proxy *p)
+{
+	const sp_map_entry *m;
+	(void)net_rules_setup(&p->commands);
+	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
+		soil(p, m->value);
+}
+
 static void on_flush(sp_defer *d)
 {
 	net_proxy *p = d->arg;
-	const sp_map_entry *m;
 	if (p->is_running || p->is_stopping || sp_timer_is_running(&p->retry) ||
 	    !sp_informer_is_synced(p->services) || !sp_informer_is_synced(p->slices))
 		return;
 	sp_buf_clear(&p->commands);
 	if (!p->is_set_up)
-		(void)net_rules_setup(&p->commands);
-	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
-		add_changes(p, m->value);
+		begin_anew(p);
+	for (sp_list *n; (n = sp_list_pop_front(&p->dirty)) != NULL;)
+		add_changes(p, SP_CONTAINER_OF(n, entry, turn));
 	if (sp_buf_code(&p->commands) == SP_OK && p->commands.len == 0) {
 		settle_all(p, true);
 		return;
@@ -253,6 +264,8 @@ sp_code net_proxy_new(sp_world *w, const net_proxy_opts *o, net_proxy **ret, sp_
 	net_proxy *p = SP_NEW(net_proxy);
 	*p = (net_proxy){.world = w, .opts = *o, .retry = {.arg = p}, .retry_ns = RETRY_MIN_NS};
 	sp_map_init(&p->entries);
+	sp_list_init(&p->dirty);
+	sp_list_init(&p->changing);
 	sp_buf_init(&p->commands, COMMANDS_BYTES_MAX);
 	sp_defer_init(&p->flush, on_flush, p);
 	sp_code code = follow(p, err);
