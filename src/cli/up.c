@@ -52,7 +52,7 @@ typedef struct up {
 	size_t n_addons, i_addon;
 	sp_http_client *http;
 	uint16_t status;
-	sp_str service_ip;
+	sp_str service_ip, service_address;
 	bool node_ready, sample_ready;
 	const char *waiting_for;
 	sp_code code;
@@ -127,12 +127,8 @@ static void on_fetch_close(sp_http_exchange *ex, const sp_err *err)
 static void fetch(up *u)
 {
 	static const sp_http_events events = {.on_response = on_fetched, .on_close = on_fetch_close};
-	bool v6 = sp_str_index(u->service_ip, ':') >= 0;
-	const sp_http_request q = {
-		.address = sp_arena_printf(&u->base.arena, v6 ? "[" SP_FMT "]:80" : SP_FMT ":80",
-					   SP_ARG(u->service_ip)),
-		.deadline_ns = sp_now_ns(u->base.world) + CALL_NS,
-	};
+	const sp_http_request q = {.address = u->service_address,
+				   .deadline_ns = sp_now_ns(u->base.world) + CALL_NS};
 	sp_http_exchange *ex = NULL;
 	u->status = 0;
 	u->waiting_for = "the sample's Service";
@@ -151,6 +147,9 @@ static void on_service(sp_call *c, const sp_answer *a)
 		return;
 	}
 	u->service_ip = sp_json_str(yyjson_obj_get(yyjson_obj_get(root, "spec"), "clusterIP"));
+	bool v6 = sp_str_index(u->service_ip, ':') >= 0;
+	u->service_address =
+		sp_arena_printf(&u->base.arena, v6 ? "[" SP_FMT "]:80" : SP_FMT ":80", SP_ARG(u->service_ip));
 	fetch(u);
 }
 

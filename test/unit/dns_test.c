@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DNS messages. Packets were written by hand from RFC 1035. */
+#include "lib/peer.h"
 #include "lib/t.h"
 #include "network/dns/forward.h"
 #include "network/dns/message.h"
@@ -165,4 +166,84 @@ SP_TEST(dns, resolv_conf)
 	T_EQ_C(got[0], "192.0.2.1:53");
 	T_EQ_C(got[1], "[fd00::53]:53");
 	T_EQ_C(got[2], "192.0.2.2:53");
+}
+
+/* ---- the forwarder ---- */
+
+typedef struct exchange {
+	sp_world *world;
+	sp_udp *server, *stranger;
+	dns_ask ask;
+	char got[512];
+	size_t n_got, n_asked;
+} exchange;
+
+/* The packet as an answer with one address. */
+static size_t answer_of(sp_str packet, uint8_t last, char *out)
+{
+	static const char record[] = "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\0\0";
+	size_t n = packet.len - 11; /* without OPT */
+	memcpy(out, packet.ptr, n);
+	out[2] = (char)0x81;
+	out[3] = (char)0x80;
+	out[7] = 1;
+	out[11] = 0;
+	memcpy(out + n, record, sizeof record - 1);
+	out[n + sizeof record - 1] = (char)last;
+	return n + sizeof record;
+}
+
+/* Before the one that was asked, a stranger answers who has seen the question. */
+static void on_query(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes)
+{
+	exchange *x = arg;
+	char out[512];
+	if (u != x->server)
+		return;
+	x->n_asked++;
+	sp_udp_send(x->stranger, from, (sp_str){out, answer_of(bytes, 66, out)});
+	size_t n = answer_of(bytes, 1, out);
+	out[0] ^= 1; /* the wrong id */
+	sp_udp_send(x->server, from, (sp_str){out, n});
+	sp_udp_send(x->server, from, (sp_str){out, answer_of(bytes, 7, out)});
+}
+
+static void on_answer(dns_ask *k, sp_str packet)
+{
+	exchange *x = k->arg;
+	x->n_got = SP_MIN(packet.len, sizeof x->got);
+	memcpy(x->got, packet.ptr, x->n_got);
+	sp_world_stop(x->world);
+}
+
+SP_TEST(dns, only_whom_was_asked_is_heard)
+{
+	/* The stranger has the port of the one that is asked, at another address. */
+	static const char *const hosts[][2] = {{"127.0.0.1", "127.0.0.2"},
+					       {"[::ffff:127.0.0.1]", "[::ffff:127.0.0.2]"}};
+	static const char wire[] = "\1a\0\0\1\0\1";
+	for (size_t i = 0; i < SP_LEN(hosts); i++) {
+		exchange x = {.world = t_world_uv()};
+		dns_forwarder *f = NULL;
+		t_row("%s", hosts[i][0]);
+		sp_str any = sp_arena_printf(T_ARENA, "%s:0", hosts[i][0]);
+		T_OK(sp_udp_open(x.world, any, on_query, &x, &x.server, T_ERR));
+		sp_str bound = sp_udp_address(x.server);
+		sp_str port = sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len);
+		sp_str address = sp_arena_printf(T_ARENA, "%s:" SP_FMT, hosts[i][0], SP_ARG(port));
+		sp_str other = sp_arena_printf(T_ARENA, "%s:" SP_FMT, hosts[i][1], SP_ARG(port));
+		T_OK(sp_udp_open(x.world, other, on_query, &x, &x.stranger, T_ERR));
+		T_OK(dns_forwarder_new(x.world, &address, 1, &f, T_ERR));
+		T_DEFER(dns_forwarder_free, f);
+		x.ask = (dns_ask){.done = on_answer, .arg = &x};
+		dns_ask_start(f, &x.ask, (sp_str){wire, sizeof wire - 1});
+		sp_world_run(x.world);
+		T_TRUE(x.n_got > 0 && x.got[x.n_got - 1] == 7);
+		/* Again: from memory. */
+		x.n_got = 0;
+		dns_ask_start(f, &x.ask, (sp_str){wire, sizeof wire - 1});
+		T_TRUE(x.n_got > 0 && x.got[x.n_got - 1] == 7);
+		T_EQ_U64(x.n_asked, 1);
+		T_EQ_U64(dns_forward_counts(f).n_from_cache, 1);
+	}
 }

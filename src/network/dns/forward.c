@@ -122,7 +122,7 @@ static void on_packet(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str byte
 	const sp_udp_peer *asked = &r->of->servers[(r->n_tries - 1) % r->of->n_servers];
 	(void)u;
 	/* Whatever is not the answer of whom we asked to what we asked is not seen. */
-	if (from->len != asked->len || memcmp(from->room, asked->room, 8) != 0 ||
+	if (from->len != asked->len || memcmp(from->room, asked->room, asked->len) != 0 ||
 	    !dns_read_reply(bytes, &reply, NULL, NULL) || reply.id != r->id ||
 	    !is_same_question(r, reply.wire_question))
 		return;
