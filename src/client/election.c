@@ -299,11 +299,6 @@ sp_code sp_election_new(const sp_election_opts *o, sp_election **ret, sp_err *er
 	return SP_OK;
 }
 
-bool sp_election_is_leading(const sp_election *e)
-{
-	return e->leading;
-}
-
 static void on_given_back(sp_call *c, const sp_answer *a)
 {
 	sp_election *e = c->arg;

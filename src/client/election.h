@@ -27,7 +27,6 @@ typedef struct sp_election_opts {
 
 /* Texts are copied. Begins at once. */
 sp_code sp_election_new(const sp_election_opts *o, sp_election **ret, sp_err *err) SP_MUST_USE;
-bool sp_election_is_leading(const sp_election *e);
 /* Ends; a lease we hold is given back so that another may take it at once. done comes once, within 2 s (then
  * free it); no on_lost. */
 void sp_election_close(sp_election *e, void (*done)(void *arg), void *arg);

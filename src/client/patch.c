@@ -4,17 +4,6 @@
 #include "base/json_out.h"
 #include "base/num.h"
 
-sp_code sp_object_edit(sp_arena *a, const sp_object *o, yyjson_mut_doc **ret_doc, yyjson_mut_val **ret,
-		       sp_err *err)
-{
-	yyjson_mut_doc *doc = sp_json_doc(a);
-	if (doc == NULL)
-		return sp_fail(err, SP_ETOOLARGE, "no room for an object");
-	SP_TRY(sp_json_parse_mut(a, o->json, doc, ret, err));
-	*ret_doc = doc;
-	return SP_OK;
-}
-
 /* ---- differences ---- */
 
 typedef struct differ {

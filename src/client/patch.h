@@ -9,10 +9,6 @@
 #include "base/json.h"
 #include "client/object.h"
 
-/* An editable copy of a cached object. SP_EINVAL, SP_ETOOLARGE. */
-sp_code sp_object_edit(sp_arena *a, const sp_object *o, yyjson_mut_doc **ret_doc, yyjson_mut_val **ret,
-		       sp_err *err) SP_MUST_USE;
-
 /*
  * Appends the RFC 7386 merge patch that makes `now` of `old` (objects; either may be NULL: empty): changed
  * members, null for those that are gone, lists whole when they differ. *ret_changed tells whether there is

@@ -229,15 +229,6 @@ void sp_queue_add_failed(sp_queue *q, sp_str key)
 		add_failed(q, entry_make(q, key));
 }
 
-void sp_queue_forget(sp_queue *q, sp_str key)
-{
-	entry *e = sp_map_get(&q->entries, key);
-	if (e == NULL)
-		return;
-	e->n_failures = 0;
-	entry_drop_idle(q, e);
-}
-
 /* ---- ends of jobs ---- */
 
 static entry *end(sp_job *job)

@@ -50,8 +50,6 @@ void sp_queue_add(sp_queue *q, sp_str key);
 void sp_queue_add_after(sp_queue *q, sp_str key, uint64_t delay_ns);
 /* After the back-off of one more failure. */
 void sp_queue_add_failed(sp_queue *q, sp_str key);
-/* The key has no failures any more. */
-void sp_queue_forget(sp_queue *q, sp_str key);
 
 /* Ends a job. SP_OK forgets its failures; anything else adds the key again with back-off. */
 void sp_job_done(sp_job *job, sp_code code);

@@ -145,15 +145,3 @@ sp_code node_conditions_make(const node_status_input *in, sp_arena *a, node_stat
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's conditions");
 	return SP_OK;
 }
-
-bool node_condition_is_ours(sp_str type)
-{
-	static const sp_str ours[] = {SP_STR_INIT("PodReadyToStartContainers"), SP_STR_INIT("Initialized"),
-				      SP_STR_INIT("Ready"), SP_STR_INIT("ContainersReady"),
-				      SP_STR_INIT("PodScheduled")};
-	for (size_t i = 0; i < SP_LEN(ours); i++) {
-		if (sp_str_eq(type, ours[i]))
-			return true;
-	}
-	return false;
-}

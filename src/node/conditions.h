@@ -7,5 +7,3 @@
 /* Fills ret->conditions from its containers and phase. SP_ENOMEM. */
 sp_code node_conditions_make(const node_status_input *in, sp_arena *a, node_status *ret,
 			     sp_err *err) SP_MUST_USE;
-/* One of those the agent writes; others are left as they are. */
-bool node_condition_is_ours(sp_str type);

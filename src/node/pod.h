@@ -91,9 +91,3 @@ bool node_container_restarts(const node_pod *p, const node_container *c, int32_t
 
 /* "Succeeded" and "Failed" are for good. */
 bool node_phase_is_terminal(sp_str phase);
-
-/* A member of an annotation's map, {NULL, 0} when absent. */
-static inline sp_str node_pod_annotation(const node_pod *p, sp_str key)
-{
-	return sp_vmap_str(p->v.annotations, key);
-}

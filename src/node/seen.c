@@ -176,15 +176,6 @@ const node_seen_container *node_seen_newest(const node_seen *s, sp_str name)
 	return NULL;
 }
 
-const node_seen_container *node_seen_by_id(const node_seen *s, sp_str id)
-{
-	for (size_t i = 0; i < s->n_containers; i++) {
-		if (sp_str_eq(s->containers[i].id, id))
-			return &s->containers[i];
-	}
-	return NULL;
-}
-
 bool node_seen_any_running(const node_seen *s)
 {
 	for (size_t i = 0; i < s->n_containers; i++) {

@@ -66,7 +66,6 @@ void node_seen_sort(node_seen *s);
 
 /* The newest container of that name, NULL when there is none. */
 const node_seen_container *node_seen_newest(const node_seen *s, sp_str name);
-const node_seen_container *node_seen_by_id(const node_seen *s, sp_str id);
 /* The newest sandbox, NULL when there is none. */
 static inline const node_seen_sandbox *node_seen_sandbox_now(const node_seen *s)
 {

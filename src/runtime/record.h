@@ -81,7 +81,3 @@ typedef struct rt_save {
 void rt_saver_init(rt_saver *s, sp_world *w, const sp_pb_message *message, const void *record);
 void rt_saver_done(rt_saver *s);
 void rt_saver_start(rt_saver *s, rt_save *save);
-static inline bool rt_saver_is_busy(const rt_saver *s)
-{
-	return s->busy;
-}

@@ -84,7 +84,6 @@ static void turned_down(scheduler *s, sched_queued *q, sched_pod *pod, sched_cyc
 	uint32_t who = c->st->t.n_present == 0 ? 0 : rejectors(c);
 	sp_str node = preempt(s, c, pod, &preemption);
 	sp_str text = failure_text(c, preemption);
-	s->stats.n_unschedulable++;
 	if (text.ptr == NULL)
 		text = SP_STR("0 nodes are available");
 	live_event(s, pod, true, "FailedScheduling", "Scheduling", text);
@@ -253,12 +252,4 @@ void scheduler_free(scheduler *s)
 	sched_state_free(s->st);
 	sp_arena_done(&s->scratch);
 	sp_free(s);
-}
-
-scheduler_stats scheduler_counts(const scheduler *s)
-{
-	scheduler_stats all = s->stats;
-	all.n_waiting = s->queue.n_waiting;
-	all.n_gated = s->queue.n_gated;
-	return all;
 }

@@ -62,7 +62,6 @@ struct scheduler {
 	void (*on_closed)(void *arg);
 	void *closed_arg;
 	sp_defer closed;
-	scheduler_stats stats;
 };
 
 /* ---- following (follow.c) ---- */

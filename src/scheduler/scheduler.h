@@ -27,10 +27,3 @@ sp_code scheduler_new(const scheduler_opts *o, scheduler **ret, sp_err *err) SP_
 /* Stops; `done` comes once, from the loop. Writes under way are given up. Then free it. */
 void scheduler_close(scheduler *s, void (*done)(void *arg), void *arg);
 void scheduler_free(scheduler *s);
-
-/* Since the start, for logs and tests. */
-typedef struct scheduler_stats {
-	uint64_t n_bound, n_bind_failed, n_unschedulable, n_preempted;
-	size_t n_waiting, n_gated;
-} scheduler_stats;
-scheduler_stats scheduler_counts(const scheduler *s);

@@ -190,7 +190,3 @@ static inline size_t sched_words(const sched_state *st)
 {
 	return SCHED_WORDS(st->t.n);
 }
-static inline const char *sched_c(sp_str s)
-{
-	return s.len == 0 ? "" : s.ptr;
-}

@@ -124,7 +124,6 @@ static sched_pod *same_pod(const live_write *w)
 
 static void bind_failed(scheduler *s, live_write *w, sched_pod *pod, const sp_answer *a)
 {
-	s->stats.n_bind_failed++;
 	sp_log(s->log, SP_LOG_WARN, "a pod was not bound", SP_KS("pod", w->key), SP_KS("node", w->target),
 	       SP_KE(a->err));
 	live_pod_gone(s, pod);
@@ -146,7 +145,6 @@ static void on_bound(sp_call *call, const sp_answer *a)
 	scheduler *s = w->s;
 	sched_pod *pod = same_pod(w);
 	if (pod != NULL && a->code == SP_OK) {
-		s->stats.n_bound++;
 		sp_arena_rewind(&s->scratch);
 		live_event(s, pod, false, "Scheduled", "Binding",
 			   SP_CONCAT(&s->scratch, SP_STR("Successfully assigned "), w->key, SP_STR(" to "),
@@ -333,7 +331,6 @@ void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod)
 	live_write *w = write_new(s, WRITE_VICTIM_STATUS, victim, (sp_str){0}, on_victim_told);
 	if (w == NULL)
 		return;
-	s->stats.n_preempted++;
 	sp_arena_rewind(&s->scratch);
 	preempted_event(s, victim, for_pod, victim->node_name);
 	sp_buf_init(&body, (size_t)64 << 10);

@@ -195,13 +195,3 @@ bool shim_server_is_busy(const shim_server *s)
 	}
 	return false;
 }
-
-void shim_server_done(shim_server *s)
-{
-	shim_watch_close(s->loop, &s->listener);
-	SP_LIST_FOREACH (node, &s->conns) {
-		conn *c = SP_CONTAINER_OF(node, conn, node);
-		conn_gone(c);
-		maybe_free(c);
-	}
-}

@@ -22,5 +22,3 @@ sp_code shim_server_init(shim_server *s, shim_loop *l, int fd, const sp_ttrpc_se
 void shim_server_stop_listening(shim_server *s);
 /* True while answers wait to be written. */
 bool shim_server_is_busy(const shim_server *s);
-/* Closes everything; calls still open get on_cancel and must be finished by their handlers there. */
-void shim_server_done(shim_server *s);

@@ -38,7 +38,6 @@ struct net_proxy {
 	bool is_set_up, is_running, is_stopping;
 	void (*stopped)(void *arg);
 	void *arg;
-	net_proxy_stats stats;
 };
 
 /* ---- what changed ---- */
@@ -183,12 +182,10 @@ static void on_run(void *arg, const sp_err *err)
 	p->is_running = false;
 	settle_all(p, err == NULL);
 	if (err == NULL) {
-		p->stats.n_transactions++;
 		p->is_set_up = true;
 		p->retry_ns = RETRY_MIN_NS;
 	} else {
 		/* The kernel may have another table than we think: begin anew. */
-		p->stats.n_failures++;
 		p->is_set_up = false;
 		sp_log(p->opts.log, SP_LOG_ERROR, "nftables refused the rules of services", SP_KE(err));
 	}
@@ -303,11 +300,4 @@ void net_proxy_free(net_proxy *p)
 	sp_map_done(&p->entries);
 	sp_buf_done(&p->commands);
 	sp_free(p);
-}
-
-net_proxy_stats net_proxy_counts(const net_proxy *p)
-{
-	net_proxy_stats s = p->stats;
-	s.n_services = sp_map_count(&p->entries);
-	return s;
 }

@@ -30,10 +30,3 @@ sp_code net_proxy_new(sp_world *w, const net_proxy_opts *o, net_proxy **ret, sp_
 void net_proxy_free(net_proxy *p);
 /* Begins no transaction any more; done comes once, from the loop, when none is under way. */
 void net_proxy_stop(net_proxy *p, void (*done)(void *arg), void *arg);
-
-/* Transactions that took effect, and services that have rules. */
-typedef struct net_proxy_stats {
-	uint64_t n_transactions, n_failures;
-	size_t n_services;
-} net_proxy_stats;
-net_proxy_stats net_proxy_counts(const net_proxy *p);
