@@ -253,7 +253,8 @@ def run_exec(eid, args, send=b"", terminal=False, resize=None):
     if resize:
         c.call("ResizePty", [(1, "main"), (2, eid), (3, resize[0]), (4, resize[1])])
     sock = connect(f"{DIR}/{eid}.sock")
-    sock.sendall(send)
+    if send:  # even an empty send fails once the process has ended and the shim has closed
+        sock.sendall(send)
     got = frames(sock)
     ended = c.call("Wait", [(1, "main"), (2, eid)])
     removed = c.call("Delete", [(1, "main"), (2, eid)])
