@@ -30,7 +30,8 @@ bool api_snapshot_name_ok(sp_str name)
 	if (name.len == 0 || name.len > API_SNAPSHOT_NAME_MAX || !is_alnum(name.ptr[0]))
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
-		if (!is_alnum(name.ptr[i]) && memchr(".-_", name.ptr[i], 3) == NULL)
+		char c = name.ptr[i];
+		if (!is_alnum(c) && c != '.' && c != '-' && c != '_')
 			return false;
 	}
 	return true;
