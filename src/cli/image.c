@@ -107,6 +107,8 @@ static sp_code open_store(process *p)
 		.unpacker = &p->helper.unpacker,
 		.allow_devices = p->f.allow_devices,
 	};
+	/* Roles that are not root go through it to what is theirs. */
+	SP_TRY(sp_dir_make(p->world, p->f.data_dir, 0755, &p->err));
 	SP_TRY(image_store_open(p->world, &opts, &p->store, &p->err));
 	sp_strs broken = image_broken(p->store);
 	for (size_t i = 0; i < broken.n; i++)
