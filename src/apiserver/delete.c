@@ -7,9 +7,12 @@
 
 #include "apiserver/admission/hooks.h"
 #include "apiserver/write.h"
+#include "base/limits.h"
 #include "base/num.h"
+#include "base/yaml.h"
 #include "kube/decode.h"
 #include "kube/meta.h"
+#include "kube/protobuf.h"
 
 #define NS_PER_S INT64_C(1000000000)
 
@@ -51,27 +54,95 @@ void api_delete_options_of(yyjson_mut_val *obj, api_delete_options *ret)
 	ret->revision = sp_kv_str(sp_kv_get(obj, "preconditions"), "resourceVersion");
 }
 
-static bool read_body(api_request *r, sp_str body, api_delete_options *o)
+static const sp_schema *options_schema(void)
 {
-	sp_err err;
-	sp_str api_version, kind;
-	yyjson_mut_val *obj = NULL;
-	yyjson_mut_doc *doc = sp_json_doc(r->arena);
-	const sp_schema *schema =
-		sp_schema_by_name(SP_STR("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"));
-	if (doc == NULL)
-		return refuse(r, SP_STR("no room for the options"));
-	if (sp_decode_type_meta(r->arena, body, &api_version, &kind, &err) != SP_OK)
-		return refuse(r, sp_arena_try_dup(r->arena, sp_str_c(err.msg)));
-	if (kind.len > 0 && !sp_str_eq(kind, SP_STR("DeleteOptions")))
-		return refuse(r,
-			      sp_arena_printf(
-				      r->arena,
+	return sp_schema_by_name(SP_STR("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"));
+}
+
+static bool check_kind(api_request *r, sp_str api_version, sp_str kind)
+{
+	if (kind.len == 0 || sp_str_eq(kind, SP_STR("DeleteOptions")))
+		return true;
+	return refuse(r,
+		      sp_arena_printf(r->arena,
 				      "no kind \"" SP_FMT "\" is registered for version \"" SP_FMT
 				      "\" in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\"",
 				      SP_ARG(kind), SP_ARG(api_version)));
-	if (sp_decode_json(r->arena, schema, body, doc, NULL, &obj, &err) != SP_OK)
-		return refuse(r, sp_arena_try_dup(r->arena, sp_str_c(err.msg)));
+}
+
+static bool refuse_error(api_request *r, const sp_err *err)
+{
+	return refuse(r, sp_arena_try_dup(r->arena, sp_str_c(err->msg)));
+}
+
+static bool read_json(api_request *r, sp_str body, yyjson_mut_doc *doc, yyjson_mut_val **ret)
+{
+	sp_err err;
+	sp_str api_version, kind;
+	if (sp_decode_type_meta(r->arena, body, &api_version, &kind, &err) != SP_OK)
+		return refuse_error(r, &err);
+	if (!check_kind(r, api_version, kind))
+		return false;
+	return sp_decode_json(r->arena, options_schema(), body, doc, NULL, ret, &err) == SP_OK ||
+	       refuse_error(r, &err);
+}
+
+static bool read_yaml(api_request *r, sp_str body, yyjson_mut_doc *doc, yyjson_mut_val **ret)
+{
+	sp_err err;
+	sp_str complaints;
+	yyjson_mut_val *tree = NULL;
+	SP_AUTO_BUF json;
+	sp_buf_init(&json, SP_LIMIT_REQUEST_BODY_BYTES);
+	if (sp_yaml_parse(r->arena, body, doc, &complaints, &tree, &err) != SP_OK)
+		return refuse_error(r, &err);
+	if (sp_json_write_mut(&json, tree) != SP_OK)
+		return refuse(r, SP_STR("no room for the options"));
+	/* What was read refers to its text. */
+	sp_str text = sp_arena_try_dup(r->arena, sp_buf_view(&json));
+	return text.ptr == NULL ? refuse(r, SP_STR("no room for the options")) : read_json(r, text, doc, ret);
+}
+
+static bool read_protobuf(api_request *r, sp_str body, yyjson_mut_doc *doc, yyjson_mut_val **ret)
+{
+	sp_err err;
+	sp_protobuf_envelope e;
+	if (sp_protobuf_open(body, &e, &err) != SP_OK)
+		return refuse_error(r, &err);
+	if (!check_kind(r, e.api_version, e.kind))
+		return false;
+	return sp_protobuf_decode(r->arena, options_schema(), e.raw, e.api_version, e.kind, doc, ret, &err) ==
+		       SP_OK ||
+	       refuse_error(r, &err);
+}
+
+static bool refuse_type(api_request *r)
+{
+	sp_str types[API_MEDIA_COUNT_];
+	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
+		types[m] = api_media_type((api_media)m);
+	sp_status s = sp_status_unsupported_media_type(r->arena, types, API_MEDIA_COUNT_);
+	api_reply_status(r, &s);
+	return false;
+}
+
+static bool read_body(api_request *r, sp_str body, api_delete_options *o)
+{
+	static bool (*const readers[API_MEDIA_COUNT_])(api_request *, sp_str, yyjson_mut_doc *,
+						       yyjson_mut_val **) = {
+		[API_MEDIA_JSON] = read_json,
+		[API_MEDIA_YAML] = read_yaml,
+		[API_MEDIA_PROTOBUF] = read_protobuf,
+	};
+	api_media media;
+	yyjson_mut_val *obj = NULL;
+	yyjson_mut_doc *doc = sp_json_doc(r->arena);
+	if (doc == NULL)
+		return refuse(r, SP_STR("no room for the options"));
+	if (!api_content_type(sp_http_get(&r->ex->headers, SP_HTTP_CONTENT_TYPE), API_MEDIA_ALL, &media))
+		return refuse_type(r);
+	if (!readers[media](r, body, doc, &obj))
+		return false;
 	api_delete_options_of(obj, o);
 	return true;
 }

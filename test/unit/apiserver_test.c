@@ -65,6 +65,51 @@ SP_TEST(apiserver, create_get_delete)
 	t_ask_rows(rows, SP_LEN(rows));
 }
 
+/* Options come in any medium; each of these is dryRun: [All], so the object stays. */
+SP_TEST(apiserver, delete_options_media)
+{
+#define OPTIONS_PB                    \
+	"k8s\0\n\x13\n\002v1\022\x0d" \
+	"DeleteOptions\022\005*\003All"
+	static const t_ask_row rows[] = {
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 201,
+		 NULL},
+		{{.method = "DELETE",
+		  .path = MAPS "/k",
+		  .type = "application/vnd.kubernetes.protobuf",
+		  .body = SP_STR_INIT(OPTIONS_PB)},
+		 200,
+		 "*\"status\":\"Success\"*"},
+		{{.method = "DELETE",
+		  .path = MAPS,
+		  .type = "application/vnd.kubernetes.protobuf",
+		  .body = SP_STR_INIT(OPTIONS_PB)},
+		 200,
+		 "*\"name\":\"k\"*"},
+		{{.method = "DELETE",
+		  .path = MAPS "/k",
+		  .type = "application/yaml",
+		  .body = SP_STR_INIT("dryRun: [All]\n")},
+		 200,
+		 "*\"status\":\"Success\"*"},
+		{{.method = "DELETE", .path = MAPS "/k", .body = SP_STR_INIT("{\"dryRun\":[\"All\"]}")},
+		 200,
+		 "*\"status\":\"Success\"*"},
+		{{.method = "DELETE",
+		  .path = MAPS "/k",
+		  .type = "application/vnd.kubernetes.protobuf",
+		  .body = SP_STR_INIT("k8s\0\n\x13")},
+		 400,
+		 NULL},
+		{{.method = "DELETE", .path = MAPS "/k", .type = "text/plain", .body = SP_STR_INIT("x")},
+		 415,
+		 "*\"reason\":\"UnsupportedMediaType\",\"code\":415}\n"},
+		{{.method = "GET", .path = MAPS "/k"}, 200, NULL},
+	};
+	t_ask_rows(rows, SP_LEN(rows));
+}
+
 SP_TEST(apiserver, update_and_patch)
 {
 	static const t_ask_row rows[] = {
