@@ -7,6 +7,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
+#include "apiserver/proxy/proxy.h"
 #include "apiserver/server_int.h"
 #include "apiserver/services/services.h"
 #include "apiserver/subresources/subresources.h"
@@ -313,7 +314,31 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 		api_resource_unref(r->held);
 }
 
-static const sp_http_events events = {.on_writable = on_writable, .on_close = on_close};
+static void on_piece(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
+{
+	api_request *r = ex->arg;
+	if (r->on_piece != NULL)
+		r->on_piece(r, bytes, n);
+}
+
+static void on_whole(sp_http_exchange *ex)
+{
+	api_request *r = ex->arg;
+	if (r->on_whole != NULL)
+		r->on_whole(r);
+}
+
+static void on_tunnel(sp_http_exchange *ex, sp_stream *s)
+{
+	api_request *r = ex->arg;
+	r->on_tunnel(r, s);
+}
+
+static const sp_http_events events = {.on_body = on_piece,
+				      .on_end = on_whole,
+				      .on_writable = on_writable,
+				      .on_tunnel = on_tunnel,
+				      .on_close = on_close};
 
 /* A random UUID, or what the client calls the request. */
 static sp_str audit_id(api_request *r)
@@ -408,6 +433,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
 	sp_code code = api_hooks_new(w, opts->store, &s->hooks, err);
 	if (code == SP_OK)
+		code = api_proxies_new(w, &s->proxies, err);
+	if (code == SP_OK)
 		code = api_bootstrap_rules(&s->arena, "system:node", &s->node_rules, err);
 	if (code == SP_OK)
 		code = api_resources_init(&s->resources, err);
@@ -418,6 +445,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	}
 	if (code != SP_OK) {
 		api_customs_free(s->customs);
+		api_proxies_free(s->proxies);
 		api_hooks_free(s->hooks);
 		api_policies_free(s->policies);
 		api_rbac_free(s->rbac);
@@ -439,10 +467,17 @@ void api_server_accept(api_server *s, sp_stream *stream)
 }
 
 /* Nobody waits for the webhooks that are still being asked. */
-static void on_drained(void *arg)
+static void on_proxies_closed(void *arg)
 {
 	api_server *s = arg;
 	api_hooks_close(s->hooks, s->drained, s->drained_arg);
+}
+
+/* Joined connections are nobody's requests any more. */
+static void on_drained(void *arg)
+{
+	api_server *s = arg;
+	api_proxies_close(s->proxies, on_proxies_closed, s);
 }
 
 void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg)
@@ -462,6 +497,7 @@ void api_server_free(api_server *s)
 	api_conditions_free(s->conditions);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
+	api_proxies_free(s->proxies);
 	api_hooks_free(s->hooks);
 	api_policies_free(s->policies);
 	api_rbac_free(s->rbac);

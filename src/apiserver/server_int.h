@@ -34,6 +34,7 @@ struct api_server {
 	api_rbac *rbac;
 	struct api_hooks *hooks;       /* admission/hooks.h */
 	struct api_policies *policies; /* admission/policies.h */
+	struct api_proxies *proxies;   /* proxy/proxy.h */
 	api_docs *docs;
 	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */
