@@ -7,7 +7,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
-#include "apiserver/proxy/proxy.h"
+#include "apiserver/proxy/connect.h"
 #include "apiserver/server_int.h"
 #include "apiserver/services/services.h"
 #include "apiserver/subresources/subresources.h"
@@ -137,6 +137,15 @@ static bool negotiate(api_request *r)
 	}
 	refuse_media(r, named, watch);
 	return false;
+}
+
+/* What is not negotiated still says what is wrong in the medium that is wanted. */
+static void negotiate_errors(api_request *r)
+{
+	const api_output_rules rules = {API_MEDIA_ALL, 0, false};
+	if (!api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out))
+		r->out = (api_output){0};
+	r->out.pretty = r->out.media == API_MEDIA_JSON && (r->out.pretty || is_for_people(r));
 }
 
 static bool is_collection_read(const api_request *r)
@@ -270,6 +279,11 @@ static void dispatch_resource(api_request *r)
 			return;
 		}
 		allowed = r->sub->verbs;
+	}
+	if (api_connect_takes(r)) {
+		negotiate_errors(r);
+		api_connect(r);
+		return;
 	}
 	if (has_route(r, allowed))
 		dispatch_verb(r, allowed);
@@ -423,6 +437,9 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->authorization = opts->authorization;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
+	s->kubelet = opts->kubelet;
+	if (s->kubelet.address_types.len == 0)
+		s->kubelet.address_types = SP_STR(API_KUBELET_ADDRESS_TYPES);
 	sp_list_init(&s->watches);
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new(s);

@@ -41,6 +41,7 @@ struct api_server {
 	api_customs *customs;
 	struct api_conditions *conditions;
 	api_authorization authorization;
+	api_kubelet_opts kubelet;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */

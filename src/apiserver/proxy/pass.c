@@ -5,6 +5,8 @@
 #include "apiserver/server_int.h"
 #include "base/alloc.h"
 #include "io/splice.h"
+#include "io/ws/handshake.h"
+#include "io/ws/tunnel.h"
 
 typedef struct pass {
 	api_proxy_job job;
@@ -15,6 +17,7 @@ typedef struct pass {
 	api_rewrite *html;  /* NULL: the body goes on as it is */
 	api_proxy_target t; /* texts in r's arena */
 	bool tunnel;        /* the server has upgraded */
+	bool begun;         /* its answer is passed back */
 	bool ended;         /* our answer is whole */
 } pass;
 
@@ -64,7 +67,7 @@ static void fail(pass *p, api_proxy_fault fault, uint16_t status, const sp_err *
 	if (p->up != NULL)
 		sp_http_reset(p->up, SP_HTTP2_CANCEL);
 	if (p->r != NULL && !p->r->answered)
-		p->t.fail(p->r, fault, status, err);
+		p->t.fail(p->r, &p->t, fault, status, err);
 }
 
 /* ---- the request's body ---- */
@@ -182,6 +185,8 @@ static void on_up_response(sp_http_exchange *up)
 	sp_http_header *fields = answer_fields(p, &n);
 	if (fields == NULL || !api_begin_with(p->r, up->status, fields, n))
 		cut(p);
+	else
+		p->begun = true;
 }
 
 static void on_up_interim(sp_http_exchange *up, uint16_t status, const sp_http_fields *headers)
@@ -211,7 +216,7 @@ static void on_up_body(sp_http_exchange *up, const uint8_t *bytes, size_t n)
 {
 	pass *p = up->arg;
 	sp_str piece = {(const char *)bytes, n};
-	if (p->r == NULL || p->r->state != p || up->status == 0)
+	if (p->r == NULL || !p->begun)
 		return;
 	if (p->html != NULL && api_rewrite_feed(p->html, piece, false, &piece) != SP_OK)
 		cut(p);
@@ -230,7 +235,7 @@ static void on_up_end(sp_http_exchange *up)
 {
 	pass *p = up->arg;
 	sp_str rest = {NULL, 0};
-	if (p->r == NULL)
+	if (p->r == NULL || !p->begun) /* an upgrade has an end, too */
 		return;
 	if (p->html != NULL) {
 		if (api_rewrite_feed(p->html, rest, true, &rest) != SP_OK) {
@@ -252,7 +257,7 @@ static void on_up_close(sp_http_exchange *up, const sp_err *err)
 	if (p->r != NULL && !p->tunnel) {
 		if (!p->r->answered)
 			fail(p, API_PROXY_UNREACHED, 0, err);
-		else if (p->r->ex->status != 0 && !p->ended && err != NULL)
+		else if (p->begun && !p->ended)
 			sp_http_reset(p->r->ex, SP_HTTP2_INTERNAL_ERROR); /* not less than was there */
 	}
 	maybe_free(p);
@@ -272,7 +277,12 @@ static void on_client_tunnel(api_request *r, sp_stream *front)
 {
 	pass *p = r->state;
 	sp_stream *back = SP_TAKE(p->back);
-	if (back != NULL && sp_splice_start(front, back, on_spliced, p, &p->splice, NULL) == SP_OK) {
+	static const sp_ws_conn_opts ws = {0};
+	sp_code code = SP_OK;
+	if (p->t.spdy_in_websocket)
+		code = sp_ws_tunnel_open(r->server->world, front, &ws, &front, NULL);
+	if (code == SP_OK && back != NULL &&
+	    sp_splice_start(front, back, on_spliced, p, &p->splice, NULL) == SP_OK) {
 		sp_splice_linger(p->splice, API_PROXY_LINGER_NS);
 		return;
 	}
@@ -280,6 +290,24 @@ static void on_client_tunnel(api_request *r, sp_stream *front)
 	sp_stream_close(front);
 	if (back != NULL)
 		sp_stream_close(back);
+}
+
+/* What the server chose, as the client has to hear it. NULL: no room. */
+static sp_http_header *websocket_fields(pass *p, size_t *ret_n)
+{
+	sp_str key = sp_http_get(&p->r->ex->headers, SP_HTTP_SEC_WEBSOCKET_KEY);
+	sp_str chosen = sp_http_get(&p->up->headers, SP_HTTP_X_STREAM_PROTOCOL_VERSION);
+	sp_http_header *to = sp_try_new(p->r->arena, sp_http_header, 2);
+	char accept[SP_WS_ACCEPT_BYTES];
+	if (to == NULL)
+		return NULL;
+	sp_ws_accept_of(key, accept);
+	to[0] = (sp_http_header){SP_STR("sec-websocket-accept"),
+				 sp_arena_try_dup(p->r->arena, (sp_str){accept, sizeof accept})};
+	to[1] = (sp_http_header){SP_STR("sec-websocket-protocol"),
+				 sp_arena_printf(p->r->arena, "SPDY/3.1+" SP_FMT, SP_ARG(chosen))};
+	*ret_n = chosen.len > 0 ? 2 : 1;
+	return to;
 }
 
 static void on_up_tunnel(sp_http_exchange *up, sp_stream *back)
@@ -293,7 +321,7 @@ static void on_up_tunnel(sp_http_exchange *up, sp_stream *back)
 		return;
 	}
 	p->back = back;
-	sp_http_header *fields = answer_fields(p, &n);
+	sp_http_header *fields = p->t.spdy_in_websocket ? websocket_fields(p, &n) : answer_fields(p, &n);
 	p->r->answered = true;
 	p->r->on_tunnel = on_client_tunnel;
 	if (fields == NULL || sp_http_accept_tunnel(p->r->ex, fields, n, NULL) != SP_OK)
@@ -310,6 +338,11 @@ static const sp_http_events up_events = {.on_response = on_up_response,
 					 .on_tunnel = on_up_tunnel,
 					 .on_close = on_up_close};
 
+static bool has_body(const api_request *r)
+{
+	return r->ex->content_length != 0 && r->ex->protocol.len == 0;
+}
+
 static sp_code start(pass *p, sp_err *err)
 {
 	api_request *r = p->r;
@@ -317,11 +350,11 @@ static sp_code start(pass *p, sp_err *err)
 			     .address = p->t.address,
 			     .server_name = p->t.server_name,
 			     .tls_config = p->t.tls,
-			     .method = r->ex->method,
+			     .method = p->t.spdy_in_websocket ? SP_STR("POST") : r->ex->method,
 			     .authority = p->t.host.len > 0 ? p->t.host : r->ex->authority,
 			     .path = p->t.path,
-			     .protocol = r->ex->protocol,
-			     .streaming = r->ex->content_length != 0 && r->ex->protocol.len == 0};
+			     .protocol = p->t.spdy_in_websocket ? SP_STR("SPDY/3.1") : r->ex->protocol,
+			     .streaming = has_body(r)};
 	if (q.server_name.len == 0)
 		q.server_name = api_proxy_host_of(p->t.address);
 	q.headers = api_proxy_fields(r, &p->t, &q.n_headers);
@@ -336,7 +369,7 @@ void api_proxy(api_request *r, const api_proxy_target *t)
 	pass *p = sp_try_alloc(sizeof *p);
 	if (p == NULL) {
 		(void)sp_fail(&err, SP_ENOMEM, "no memory for a request");
-		t->fail(r, API_PROXY_UNREACHED, 0, &err);
+		t->fail(r, t, API_PROXY_UNREACHED, 0, &err);
 		return;
 	}
 	*p = (pass){.r = r, .t = *t};
@@ -344,10 +377,11 @@ void api_proxy(api_request *r, const api_proxy_target *t)
 	r->state = p;
 	r->on_gone = on_gone;
 	r->on_writable = on_writable;
-	r->on_piece = on_request_bytes;
-	r->on_whole = on_request_end;
-	if (start(p, &err) != SP_OK)
+	if (start(p, &err) != SP_OK) {
 		fail(p, API_PROXY_UNREACHED, 0, &err);
-	else if (r->ex->content_length != 0 && r->ex->protocol.len == 0)
+	} else if (has_body(r)) {
+		r->on_piece = on_request_bytes;
+		r->on_whole = on_request_end;
 		sp_http_read(r->ex, true);
+	}
 }

@@ -43,7 +43,9 @@ typedef enum api_proxy_fault {
 	API_PROXY_NO_UPGRADE, /* an upgrade was asked for and answered with a status below 400 */
 } api_proxy_fault;
 
-typedef struct api_proxy_target {
+typedef struct api_proxy_target api_proxy_target;
+
+struct api_proxy_target {
 	sp_str scheme;      /* "http" or "https" */
 	sp_str address;     /* "host:port" to connect to */
 	sp_str server_name; /* https: whom the certificate names; empty: the host of address */
@@ -62,9 +64,14 @@ typedef struct api_proxy_target {
 	bool rewrite;
 	sp_str prefix;
 	bool no_redirects; /* a redirect of the server is answered with 502 */
+	/* The client asks for a WebSocket that carries SPDY ("SPDY/3.1+portforward.k8s.io"), the server is
+	 * asked for SPDY, by POST. U: apiserver pkg/util/proxy/streamtunnel.go */
+	bool spdy_in_websocket;
 	/* Answers in place of the server: nothing was answered yet. err may be NULL. */
-	void (*fail)(api_request *r, api_proxy_fault fault, uint16_t status, const sp_err *err);
-} api_proxy_target;
+	void (*fail)(api_request *r, const api_proxy_target *t, api_proxy_fault fault, uint16_t status,
+		     const sp_err *err);
+	void *arg; /* of `fail` */
+};
 
 /* Answers r by what the target answers. Everything in t but tls is copied or in r's arena. The body of r has
  * not been read. */
