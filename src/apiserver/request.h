@@ -35,6 +35,10 @@ typedef struct api_request {
 	void *state;
 	void (*on_writable)(struct api_request *r);          /* a streamed answer may go on; may be NULL */
 	void (*on_body)(struct api_request *r, sp_str body); /* of api_read_body */
+	/* Of a body that is read piece by piece (sp_http_read), and of an accepted tunnel. */
+	void (*on_piece)(struct api_request *r, const uint8_t *bytes, size_t n);
+	void (*on_whole)(struct api_request *r);
+	void (*on_tunnel)(struct api_request *r, sp_stream *s);
 } api_request;
 
 /* Calls `then` with the whole body, good until the exchange is over; a body over the limit is answered 413.
@@ -64,6 +68,10 @@ void api_reply_object(api_request *r, uint16_t code, sp_str json, uint64_t revis
  * be begun, and the exchange has been reset.
  */
 bool api_begin(api_request *r, uint16_t code, sp_str content_type, bool gzipped);
+
+/* The same with the content type and all else among `more`, which stays (the arena's): what another server
+ * said. */
+bool api_begin_with(api_request *r, uint16_t code, const sp_http_header *more, size_t n_more);
 
 /* What a failed call means to the client: NotFound and Conflict about r's object, and so on. */
 sp_status api_status_of(api_request *r, sp_code code, const sp_err *err);

@@ -131,6 +131,23 @@ bool api_begin(api_request *r, uint16_t code, sp_str content_type, bool gzipped)
 	return false;
 }
 
+bool api_begin_with(api_request *r, uint16_t code, const sp_http_header *more, size_t n_more)
+{
+	SP_ASSERT(!r->answered);
+	r->answered = true;
+	sp_http_header common[HEADERS_MAX];
+	size_t n = common_headers(r, SP_STR(""), common);
+	sp_http_header *all = sp_try_new(r->arena, sp_http_header, n + n_more);
+	if (all != NULL) {
+		memcpy(all, common, n * sizeof *all);
+		memcpy(all + n, more, n_more * sizeof *all);
+		if (sp_http_begin(r->ex, code, all, n + n_more, NULL) == SP_OK)
+			return true;
+	}
+	sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
+	return false;
+}
+
 /* The last word when an answer can't be made. */
 static void reply_no_room(api_request *r)
 {

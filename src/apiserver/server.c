@@ -7,6 +7,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
+#include "apiserver/proxy/connect.h"
 #include "apiserver/server_int.h"
 #include "apiserver/services/services.h"
 #include "apiserver/subresources/subresources.h"
@@ -136,6 +137,15 @@ static bool negotiate(api_request *r)
 	}
 	refuse_media(r, named, watch);
 	return false;
+}
+
+/* What is not negotiated still says what is wrong in the medium that is wanted. */
+static void negotiate_errors(api_request *r)
+{
+	const api_output_rules rules = {API_MEDIA_ALL, 0, false};
+	if (!api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out))
+		r->out = (api_output){0};
+	r->out.pretty = r->out.media == API_MEDIA_JSON && (r->out.pretty || is_for_people(r));
 }
 
 static bool is_collection_read(const api_request *r)
@@ -270,6 +280,11 @@ static void dispatch_resource(api_request *r)
 		}
 		allowed = r->sub->verbs;
 	}
+	if (api_connect_takes(r)) {
+		negotiate_errors(r);
+		api_connect(r);
+		return;
+	}
 	if (has_route(r, allowed))
 		dispatch_verb(r, allowed);
 	else
@@ -313,7 +328,31 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 		api_resource_unref(r->held);
 }
 
-static const sp_http_events events = {.on_writable = on_writable, .on_close = on_close};
+static void on_piece(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
+{
+	api_request *r = ex->arg;
+	if (r->on_piece != NULL)
+		r->on_piece(r, bytes, n);
+}
+
+static void on_whole(sp_http_exchange *ex)
+{
+	api_request *r = ex->arg;
+	if (r->on_whole != NULL)
+		r->on_whole(r);
+}
+
+static void on_tunnel(sp_http_exchange *ex, sp_stream *s)
+{
+	api_request *r = ex->arg;
+	r->on_tunnel(r, s);
+}
+
+static const sp_http_events events = {.on_body = on_piece,
+				      .on_end = on_whole,
+				      .on_writable = on_writable,
+				      .on_tunnel = on_tunnel,
+				      .on_close = on_close};
 
 /* A random UUID, or what the client calls the request. */
 static sp_str audit_id(api_request *r)
@@ -398,6 +437,9 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->authorization = opts->authorization;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
+	s->kubelet = opts->kubelet;
+	if (s->kubelet.address_types.len == 0)
+		s->kubelet.address_types = SP_STR(API_KUBELET_ADDRESS_TYPES);
 	sp_list_init(&s->watches);
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new(s);
@@ -407,6 +449,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
 	sp_code code = api_hooks_new(w, opts->store, &s->hooks, err);
+	if (code == SP_OK)
+		code = api_proxies_new(w, &s->proxies, err);
 	if (code == SP_OK)
 		code = api_bootstrap_rules(&s->arena, "system:node", &s->node_rules, err);
 	if (code == SP_OK)
@@ -418,6 +462,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	}
 	if (code != SP_OK) {
 		api_customs_free(s->customs);
+		api_proxies_free(s->proxies);
 		api_hooks_free(s->hooks);
 		api_policies_free(s->policies);
 		api_rbac_free(s->rbac);
@@ -439,17 +484,25 @@ void api_server_accept(api_server *s, sp_stream *stream)
 	sp_http_server_accept(s->http, stream);
 }
 
+/* Nobody waits for the webhooks that are still being asked. */
 static void on_copied(void *arg)
 {
 	api_server *s = arg;
 	api_hooks_close(s->hooks, s->drained, s->drained_arg);
 }
 
-/* Nobody waits for the webhooks that are still being asked; a snapshot reads the store until it is done. */
-static void on_drained(void *arg)
+/* A snapshot reads the store until it is done. */
+static void on_proxies_closed(void *arg)
 {
 	api_server *s = arg;
 	api_snapshots_close(s->snapshots, on_copied, s);
+}
+
+/* Joined connections are nobody's requests any more. */
+static void on_drained(void *arg)
+{
+	api_server *s = arg;
+	api_proxies_close(s->proxies, on_proxies_closed, s);
 }
 
 void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg)
@@ -470,6 +523,7 @@ void api_server_free(api_server *s)
 	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
+	api_proxies_free(s->proxies);
 	api_hooks_free(s->hooks);
 	api_policies_free(s->policies);
 	api_rbac_free(s->rbac);

@@ -35,6 +35,7 @@ struct api_server {
 	api_rbac *rbac;
 	struct api_hooks *hooks;       /* admission/hooks.h */
 	struct api_policies *policies; /* admission/policies.h */
+	struct api_proxies *proxies;   /* proxy/proxy.h */
 	api_docs *docs;
 	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */
@@ -42,6 +43,7 @@ struct api_server {
 	struct api_conditions *conditions;
 	api_snapshots *snapshots;
 	api_authorization authorization;
+	api_kubelet_opts kubelet;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */

@@ -26,6 +26,7 @@
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
+	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
 	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
 	int64_t port;
@@ -45,6 +46,7 @@ typedef struct process {
 	sp_signer *signer;
 	api_tokens *tokens;
 	sp_str client_ca_pem;
+	api_kubelet_opts kubelet;
 	bool own_keys, bootstrapping, stopping, drained;
 	sp_code failed;
 } process;
@@ -113,6 +115,9 @@ static sp_code check_flags(const flags *f, sp_err *err)
 {
 	if ((f->tls_cert.len > 0) != (f->tls_key.len > 0))
 		return sp_fail(err, SP_EINVAL, "--tls-cert-file and --tls-private-key-file go together");
+	if ((f->kubelet_cert.len > 0) != (f->kubelet_key.len > 0))
+		return sp_fail(err, SP_EINVAL,
+			       "--kubelet-client-certificate and --kubelet-client-key go together");
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
 	if (f->data_dir.len == 0 || f->data_dir.ptr[0] != '/')
@@ -192,6 +197,33 @@ static sp_code open_tokens(process *p, sp_err *err)
 	return api_tokens_new(&o, &p->tokens, err);
 }
 
+/* ---- kubelets and what they run ---- */
+
+/* A certificate of our own authority says to kubelets who we are, unless flags name one. */
+static sp_code kubelet_files(process *p, sp_tls_files *ret, sp_err *err)
+{
+	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
+	*ret = (sp_tls_files){p->f.kubelet_cert, p->f.kubelet_key, p->f.kubelet_ca};
+	if (ret->cert.len > 0 || !p->own_keys)
+		return SP_OK;
+	return keys_pki_pair_ensure(p->base.world, &p->base.arena, &pki, &keys_pki_kubelet_client, &ret->cert,
+				    &ret->key, err);
+}
+
+/* As upstream: without an authority kubelets are not verified, pods and services never. */
+static sp_code open_kubelets(process *p, sp_err *err)
+{
+	sp_tls_files files;
+	sp_tls_opts o = {.insecure_skip_verify = p->f.kubelet_ca.len == 0};
+	SP_TRY(kubelet_files(p, &files, err));
+	p->kubelet.address_types = p->f.kubelet_address_types;
+	SP_TRY(sp_tls_client_config_from_files(p->base.world, &files, &o, &p->kubelet.tls, err));
+	o.insecure_skip_verify = true;
+	files.ca = SP_STR("");
+	SP_TRY(sp_tls_client_config_from_files(p->base.world, &files, &o, &p->kubelet.unverified_tls, err));
+	return sp_tls_client_config(&o, &p->kubelet.others_tls, err);
+}
+
 static sp_code open_server(process *p, sp_err *err)
 {
 	int64_t ttl_ns;
@@ -205,6 +237,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
+				      .kubelet = p->kubelet,
 				      .event_ttl_ns = (uint64_t)ttl_ns,
 				      .snapshots = {save_snapshot, p}};
 	return api_server_new(p->base.world, &opts, &p->server, err);
@@ -223,7 +256,6 @@ static sp_code listen_tls(process *p, sp_err *err)
 	sp_tls_config *config = NULL;
 	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
 	sp_str port = sp_arena_printf(&p->base.arena, "%u", (unsigned)p->f.port);
-	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
 	if (p->own_keys)
 		SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &pki, &p->pki, err));
 	SP_TRY(load_tls(p, &config, err));
@@ -288,6 +320,8 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(cli_process_open(&p->base, "apiserver", p->f.log_level, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
+	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
+	SP_TRY(open_kubelets(p, err));
 	SP_TRY(open_server(p, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	SP_TRY(sp_signal_watch_new(p->base.world, SIGHUP, on_hangup, p, &p->hangup, err));
@@ -308,6 +342,9 @@ static void finish(process *p)
 		sp_world_run(p->base.world);
 	}
 	sp_tls_source_free(p->tls);
+	sp_tls_config_unref(p->kubelet.tls);
+	sp_tls_config_unref(p->kubelet.unverified_tls);
+	sp_tls_config_unref(p->kubelet.others_tls);
 	cli_process_done(&p->base);
 }
 
@@ -321,6 +358,7 @@ int cli_apiserver(int argc, char **argv)
 			   .service_cidrs = SP_STR("10.96.0.0/16"),
 			   .node_ports = SP_STR("30000-32767"),
 			   .event_ttl = SP_STR("1h0m0s"),
+			   .kubelet_address_types = SP_STR(API_KUBELET_ADDRESS_TYPES),
 			   .issuers = SP_STR("https://kubernetes.default.svc"),
 			   .anonymous = true,
 			   .bootstrap_tokens = true,
@@ -339,6 +377,13 @@ int cli_apiserver(int argc, char **argv)
 		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
 		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
 		{"event-ttl", CLI_STR, &p.f.event_ttl, "how long events are kept, as 1h30m; 0: for good"},
+		{"kubelet-certificate-authority", CLI_STR, &p.f.kubelet_ca,
+		 "who signs what kubelets serve with; without it they are not verified"},
+		{"kubelet-client-certificate", CLI_STR, &p.f.kubelet_cert,
+		 "what kubelets know this server by; default: one of the data directory's authority"},
+		{"kubelet-client-key", CLI_STR, &p.f.kubelet_key, "its key"},
+		{"kubelet-preferred-address-types", CLI_STR, &p.f.kubelet_address_types,
+		 "which of a node's addresses to use, best first"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
