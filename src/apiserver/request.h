@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "apiserver/flow/level.h"
 #include "apiserver/negotiate.h"
 #include "apiserver/reqinfo.h"
 #include "apiserver/resource.h"
@@ -14,6 +15,13 @@
 #include "kube/status.h"
 
 typedef struct api_server api_server; /* apiserver/server_int.h */
+
+/* Its place in priority and fairness; the texts are empty for requests that take none. */
+typedef struct api_request_flow {
+	api_ticket ticket;
+	sp_str schema, level, schema_uid, level_uid;
+	uint64_t began_ns;
+} api_request_flow;
 
 typedef struct api_request {
 	api_server *server;
@@ -28,6 +36,10 @@ typedef struct api_request {
 	api_output out; /* how an object goes back */
 	sp_str audit_id;
 	sp_warnings warnings;
+	api_request_flow flow;
+	void (*on_admitted)(struct api_request *r); /* of api_flow_admit */
+	uint64_t began_ns;
+	bool dropped; /* refused because there is too much to do */
 	bool answered;
 	/* The exchange is over, answered or not: lets go of what the handler keeps in `state`. May be NULL.
 	 */

@@ -8,7 +8,7 @@
 
 #define REPLY_BYTES_MAX ((size_t)64 << 20)
 #define WARNING_BYTES_MAX 4096u /* of all together */
-#define HEADERS_MAX (8 + SP_WARNINGS_MAX)
+#define HEADERS_MAX (10 + SP_WARNINGS_MAX)
 
 void api_warn(api_request *r, sp_str text)
 {
@@ -67,6 +67,16 @@ static size_t add_warnings(api_request *r, sp_http_header *headers, size_t n)
 
 #define CACHE_CONTROL_AT 1u
 
+static size_t add_flow(const api_request *r, sp_http_header *headers, size_t n)
+{
+	const api_request_flow *f = &r->flow;
+	if (f->schema_uid.len > 0)
+		headers[n++] = (sp_http_header){SP_STR("x-kubernetes-pf-flowschema-uid"), f->schema_uid};
+	if (f->level_uid.len > 0)
+		headers[n++] = (sp_http_header){SP_STR("x-kubernetes-pf-prioritylevel-uid"), f->level_uid};
+	return n;
+}
+
 static size_t common_headers(api_request *r, sp_str content_type, sp_http_header headers[HEADERS_MAX])
 {
 	size_t n = 0;
@@ -74,7 +84,7 @@ static size_t common_headers(api_request *r, sp_str content_type, sp_http_header
 	headers[n++] = (sp_http_header){SP_STR("cache-control"), SP_STR("no-cache, private")};
 	if (content_type.len > 0) /* 204 has none */
 		headers[n++] = (sp_http_header){SP_STR("content-type"), content_type};
-	return add_warnings(r, headers, n);
+	return add_warnings(r, headers, add_flow(r, headers, n));
 }
 
 static bool accepts_gzip(const api_request *r)

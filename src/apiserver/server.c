@@ -7,6 +7,8 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
+#include "apiserver/flow/flow.h"
+#include "apiserver/metrics/metrics.h"
 #include "apiserver/proxy/connect.h"
 #include "apiserver/server_int.h"
 #include "apiserver/services/services.h"
@@ -326,6 +328,7 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 		r->on_gone(r);
 	if (r->held != NULL)
 		api_resource_unref(r->held);
+	api_flow_leave(r);
 }
 
 static void on_piece(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
@@ -394,6 +397,16 @@ static bool read_head(api_request *r)
 	return false;
 }
 
+static void go_on(api_request *r)
+{
+	if (!api_authorize(r))
+		return;
+	if (r->info.is_resource)
+		dispatch_resource(r);
+	else
+		api_other(r);
+}
+
 static void on_request(void *arg, sp_http_exchange *ex)
 {
 	api_request *r = sp_try_new(&ex->arena, api_request, 1);
@@ -406,12 +419,9 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	r->arena = &ex->arena;
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
-	if (!read_head(r) || !api_authenticate(r) || !api_impersonate(r) || !api_authorize(r))
-		return;
-	if (r->info.is_resource)
-		dispatch_resource(r);
-	else
-		api_other(r);
+	r->on_admitted = go_on;
+	if (read_head(r) && api_authenticate(r) && api_impersonate(r) && api_flow_admit(r))
+		go_on(r);
 }
 
 /* ---- life ---- */
@@ -473,6 +483,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	}
 	if (opts->event_ttl_ns > 0)
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
+	s->metrics = api_metrics_new();
+	s->flows = api_flows_new(s, opts->seats);
 	s->conditions = api_conditions_new(s);
 	s->snapshots = api_snapshots_new(s, &opts->snapshots);
 	*ret = s;
@@ -520,6 +532,8 @@ void api_server_free(api_server *s)
 		return;
 	api_expiry_free(s->events);
 	api_conditions_free(s->conditions);
+	api_flows_free(s->flows);
+	api_metrics_free(s->metrics);
 	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);

@@ -52,6 +52,7 @@ typedef struct api_server_opts {
 	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
 	sp_str node_ports;         /* "30000-32767" */
 	api_kubelet_opts kubelet;
+	uint32_t seats;        /* requests that are worked on at once; 0: any number */
 	uint64_t event_ttl_ns; /* how long an event is kept after its last write; 0: for good */
 	api_snapshot_opts snapshots;
 } api_server_opts;

@@ -42,6 +42,8 @@ struct api_server {
 	api_customs *customs;
 	struct api_conditions *conditions;
 	api_snapshots *snapshots;
+	struct api_flows *flows;     /* flow/flow.h */
+	struct api_metrics *metrics; /* metrics/metrics.h */
 	api_authorization authorization;
 	api_kubelet_opts kubelet;
 	sp_arena arena;       /* of the server's life */

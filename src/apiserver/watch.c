@@ -6,6 +6,7 @@
  * revision the state was read at.
  */
 #include "apiserver/encode.h"
+#include "apiserver/flow/flow.h"
 #include "apiserver/server_int.h"
 #include "apiserver/watch_frame.h"
 #include "base/alloc.h"
@@ -300,6 +301,7 @@ static bool follow(api_watcher *w, uint64_t after)
 					  .on_ready = on_ready,
 					  .arg = w};
 	sp_code code = sp_store_watch_open(w->r->server->store, &opts, &w->watch, &err);
+	api_flow_leave(w->r); /* it has begun: from now on it takes no seat */
 	if (code == SP_OK)
 		return true;
 	sp_status s = code == SP_EGONE ? too_old(w, after) : api_status_of(w->r, code, &err);

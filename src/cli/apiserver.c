@@ -21,6 +21,7 @@
 
 #define CA_BYTES_MAX ((size_t)1 << 20) /* and of other files named by flags */
 #define LIST_MAX 32u
+#define SEATS_MAX 1000000
 #define GRACE_NS UINT64_C(5000000000)
 
 typedef struct flags {
@@ -29,7 +30,8 @@ typedef struct flags {
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
 	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
-	int64_t port;
+	int64_t port, max_inflight, max_mutating;
+	bool fairness;
 	bool anonymous;
 } flags;
 
@@ -118,6 +120,14 @@ static sp_code check_flags(const flags *f, sp_err *err)
 	if ((f->kubelet_cert.len > 0) != (f->kubelet_key.len > 0))
 		return sp_fail(err, SP_EINVAL,
 			       "--kubelet-client-certificate and --kubelet-client-key go together");
+	if (f->max_inflight < 0 || f->max_inflight > SEATS_MAX || f->max_mutating < 0 ||
+	    f->max_mutating > SEATS_MAX)
+		return sp_fail(err, SP_EINVAL,
+			       "--max-requests-inflight and --max-mutating-requests-inflight are 0 to %d",
+			       SEATS_MAX);
+	if (f->fairness && f->max_inflight + f->max_mutating == 0)
+		return sp_fail(err, SP_EINVAL,
+			       "--max-requests-inflight and --max-mutating-requests-inflight are not both 0");
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
 	if (f->data_dir.len == 0 || f->data_dir.ptr[0] != '/')
@@ -224,6 +234,11 @@ static sp_code open_kubelets(process *p, sp_err *err)
 	return sp_tls_client_config(&o, &p->kubelet.others_tls, err);
 }
 
+static uint32_t seats_of(const flags *f)
+{
+	return f->fairness ? (uint32_t)(f->max_inflight + f->max_mutating) : 0;
+}
+
 static sp_code open_server(process *p, sp_err *err)
 {
 	int64_t ttl_ns;
@@ -238,6 +253,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
 				      .kubelet = p->kubelet,
+				      .seats = seats_of(&p->f),
 				      .event_ttl_ns = (uint64_t)ttl_ns,
 				      .snapshots = {save_snapshot, p}};
 	return api_server_new(p->base.world, &opts, &p->server, err);
@@ -363,6 +379,9 @@ int cli_apiserver(int argc, char **argv)
 			   .anonymous = true,
 			   .bootstrap_tokens = true,
 			   .extend_expiration = true,
+			   .fairness = true,
+			   .max_inflight = 400,
+			   .max_mutating = 200,
 			   .port = 6443}};
 	const cli_flag table[] = {
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
@@ -376,6 +395,8 @@ int cli_apiserver(int argc, char **argv)
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
 		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
 		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
+		{"enable-priority-and-fairness", CLI_BOOL, &p.f.fairness,
+		 "flow schemas and priority levels say which requests wait"},
 		{"event-ttl", CLI_STR, &p.f.event_ttl, "how long events are kept, as 1h30m; 0: for good"},
 		{"kubelet-certificate-authority", CLI_STR, &p.f.kubelet_ca,
 		 "who signs what kubelets serve with; without it they are not verified"},
@@ -385,6 +406,9 @@ int cli_apiserver(int argc, char **argv)
 		{"kubelet-preferred-address-types", CLI_STR, &p.f.kubelet_address_types,
 		 "which of a node's addresses to use, best first"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
+		 "requests that are worked on at once: this many"},
+		{"max-requests-inflight", CLI_I64, &p.f.max_inflight, "and this many more"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
 		 "tokens that pods get by default last a year"},
