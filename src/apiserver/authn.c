@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/bearer.h"
 #include "apiserver/server_int.h"
@@ -35,6 +36,7 @@ static bool by_certificate(api_request *r)
 static bool refuse(api_request *r)
 {
 	sp_status s = sp_status_unauthorized(SP_STR("Unauthorized"));
+	api_audit_unauthenticated(r);
 	api_reply_status(r, &s);
 	return false;
 }

@@ -35,6 +35,7 @@ typedef struct api_request {
 	api_user user;
 	api_output out; /* how an object goes back */
 	sp_str audit_id;
+	struct api_audit *audit; /* audit/event.c; NULL: nothing is told of it */
 	sp_warnings warnings;
 	api_request_flow flow;
 	void (*on_admitted)(struct api_request *r); /* of api_flow_admit */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/request.h"
 
+#include "apiserver/audit/audit.h"
 #include "apiserver/encode.h"
 #include "apiserver/gzip.h"
 #include "base/limits.h"
@@ -104,6 +105,7 @@ void api_reply_with(api_request *r, uint16_t code, sp_str content_type, const sp
 	SP_ASSERT(n_more <= API_REPLY_HEADERS_MAX);
 	r->answered = true;
 	sp_http_header headers[HEADERS_MAX + API_REPLY_HEADERS_MAX];
+	api_audit_started(r, code);
 	size_t n = common_headers(r, content_type, headers);
 	for (size_t i = 0; i < n_more; i++) {
 		if (sp_str_eq(more[i].name, SP_STR("cache-control")))
@@ -132,6 +134,7 @@ bool api_begin(api_request *r, uint16_t code, sp_str content_type, bool gzipped)
 	SP_ASSERT(!r->answered);
 	r->answered = true;
 	sp_http_header headers[HEADERS_MAX + 1];
+	api_audit_started(r, code);
 	size_t n = common_headers(r, content_type, headers);
 	if (gzipped)
 		headers[n++] = (sp_http_header){SP_STR("content-encoding"), SP_STR("gzip")};
@@ -172,6 +175,7 @@ void api_reply_json(api_request *r, uint16_t code, const sp_schema *schema, sp_s
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, REPLY_BYTES_MAX);
+	api_audit_answer(r, json);
 	if (api_encode_medium(&out, r->arena, &r->out, schema, json, NULL) != SP_OK) {
 		reply_no_room(r);
 		return;
@@ -207,6 +211,7 @@ void api_reply_status(api_request *r, const sp_status *status)
 		return;
 	}
 	r->out.shape = API_SHAPE_OBJECT;
+	api_audit_status(r, status);
 	api_reply_json(r, status->code,
 		       sp_schema_by_name(SP_STR("io.k8s.apimachinery.pkg.apis.meta.v1.Status")),
 		       sp_buf_view(&json));

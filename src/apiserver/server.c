@@ -4,6 +4,7 @@
 
 #include "apiserver/admission/hooks.h"
 #include "apiserver/admission/policies.h"
+#include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
@@ -217,12 +218,18 @@ static const struct {
 	 SP_STR_INIT("v1 ComponentStatus is deprecated in v1.19+")},
 };
 
+static void tell_deprecated(api_request *r, sp_str warning)
+{
+	api_warn(r, warning);
+	api_audit_note(r, SP_STR("k8s.io/deprecated"), SP_STR("true"));
+}
+
 static void warn_deprecated(api_request *r)
 {
 	for (size_t i = 0; i < SP_LEN(deprecated); i++) {
 		if (sp_str_eq(deprecated[i].group, r->res->gr.group) &&
 		    sp_str_eq(deprecated[i].plural, r->res->gr.resource))
-			api_warn(r, deprecated[i].warning);
+			tell_deprecated(r, deprecated[i].warning);
 	}
 }
 
@@ -329,6 +336,7 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 	if (r->held != NULL)
 		api_resource_unref(r->held);
 	api_flow_leave(r);
+	api_audit_complete(r);
 }
 
 static void on_piece(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
@@ -420,7 +428,10 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
 	r->on_admitted = go_on;
-	if (read_head(r) && api_authenticate(r) && api_impersonate(r) && api_flow_admit(r))
+	if (!read_head(r) || !api_authenticate(r))
+		return;
+	api_audit_begin(r);
+	if (api_impersonate(r) && api_flow_admit(r))
 		go_on(r);
 }
 
@@ -447,6 +458,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->authorization = opts->authorization;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
+	s->audit = opts->audit;
 	s->kubelet = opts->kubelet;
 	if (s->kubelet.address_types.len == 0)
 		s->kubelet.address_types = SP_STR(API_KUBELET_ADDRESS_TYPES);

@@ -43,6 +43,18 @@ typedef struct api_kubelet_opts {
 #define API_KUBELET_PORT 10250 /* of a node that tells none */
 #define API_KUBELET_ADDRESS_TYPES "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP"
 
+/* Takes an audit event's line, with its newline. False: it could not be taken and is lost. */
+typedef struct api_audit_sink {
+	bool (*write)(void *arg, sp_str line);
+	void *arg;
+} api_audit_sink;
+
+/* What is told of requests, and whom. Both outlive the server. */
+typedef struct api_audit_opts {
+	const struct api_audit_policy *policy; /* NULL: nothing is told */
+	api_audit_sink sink;
+} api_audit_opts;
+
 typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
@@ -52,6 +64,7 @@ typedef struct api_server_opts {
 	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
 	sp_str node_ports;         /* "30000-32767" */
 	api_kubelet_opts kubelet;
+	api_audit_opts audit;
 	uint32_t seats;        /* requests that are worked on at once; 0: any number */
 	uint64_t event_ttl_ns; /* how long an event is kept after its last write; 0: for good */
 	api_snapshot_opts snapshots;

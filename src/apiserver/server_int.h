@@ -49,6 +49,7 @@ struct api_server {
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */
+	api_audit_opts audit;
 	bool is_draining;
 	void (*drained)(void *arg);
 	void *drained_arg;

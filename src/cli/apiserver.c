@@ -12,6 +12,7 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "cli/apiserver_audit.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
 #include "cli/process.h"
@@ -32,6 +33,7 @@ typedef struct flags {
 	bool bootstrap_tokens, extend_expiration;
 	int64_t port, max_inflight, max_mutating;
 	bool fairness;
+	cli_audit_flags audit;
 	bool anonymous;
 } flags;
 
@@ -49,6 +51,7 @@ typedef struct process {
 	api_tokens *tokens;
 	sp_str client_ca_pem;
 	api_kubelet_opts kubelet;
+	cli_audit audit;
 	bool own_keys, bootstrapping, stopping, drained;
 	sp_code failed;
 } process;
@@ -92,12 +95,19 @@ static void on_store_closed(void *arg)
 	sp_world_stop(p->base.world);
 }
 
-static void on_drained(void *arg)
+/* The server has no request any more, and the audit log is written. */
+static void on_told(void *arg)
 {
 	process *p = arg;
 	p->drained = true;
 	if (!p->bootstrapping)
 		sp_store_close(p->store, on_store_closed, p);
+}
+
+static void on_drained(void *arg)
+{
+	process *p = arg;
+	cli_audit_close(&p->audit, on_told, p);
 }
 
 static void on_stop(void *arg, int signal)
@@ -253,6 +263,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
 				      .kubelet = p->kubelet,
+				      .audit = cli_audit_opts(&p->audit),
 				      .seats = seats_of(&p->f),
 				      .event_ttl_ns = (uint64_t)ttl_ns,
 				      .snapshots = {save_snapshot, p}};
@@ -338,11 +349,17 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(open_tokens(p, err));
 	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
 	SP_TRY(open_kubelets(p, err));
+	SP_TRY(cli_audit_open(p->base.world, p->base.log, &p->f.audit, &p->audit, err));
 	SP_TRY(open_server(p, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	SP_TRY(sp_signal_watch_new(p->base.world, SIGHUP, on_hangup, p, &p->hangup, err));
 	SP_TRY(listen_tls(p, err));
 	return bootstrap(p, err);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
 }
 
 static void finish(process *p)
@@ -353,10 +370,12 @@ static void finish(process *p)
 	api_tokens_free(p->tokens);
 	if (p->signer != NULL)
 		p->signer->free(p->signer);
+	cli_audit_close(&p->audit, nothing, NULL);
 	if (p->store != NULL) { /* the start failed half way */
 		sp_store_close(p->store, on_store_closed, p);
 		sp_world_run(p->base.world);
 	}
+	cli_audit_done(&p->audit);
 	sp_tls_source_free(p->tls);
 	sp_tls_config_unref(p->kubelet.tls);
 	sp_tls_config_unref(p->kubelet.unverified_tls);
@@ -380,6 +399,7 @@ int cli_apiserver(int argc, char **argv)
 			   .bootstrap_tokens = true,
 			   .extend_expiration = true,
 			   .fairness = true,
+			   .audit = {.format = SP_STR("json")},
 			   .max_inflight = 400,
 			   .max_mutating = 200,
 			   .port = 6443}};
@@ -388,6 +408,15 @@ int cli_apiserver(int argc, char **argv)
 		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
 		 "requests without credentials are system:anonymous"},
 		{"api-audiences", CLI_STR, &p.f.audiences, "whom tokens are for; default: the issuer"},
+		{"audit-log-format", CLI_STR, &p.f.audit.format, "json"},
+		{"audit-log-maxage", CLI_I64, &p.f.audit.max_age_days,
+		 "days that old audit logs stay; 0: for good"},
+		{"audit-log-maxbackup", CLI_I64, &p.f.audit.max_backups, "old audit logs that stay; 0: all"},
+		{"audit-log-maxsize", CLI_I64, &p.f.audit.max_mib,
+		 "MiB of an audit log before it is changed; 0: 100"},
+		{"audit-log-path", CLI_STR, &p.f.audit.path, "where audit events go; -: standard output"},
+		{"audit-policy-file", CLI_STR, &p.f.audit.policy_file,
+		 "which requests are audited (audit.k8s.io/v1 Policy)"},
 		{"authorization-mode", CLI_STR, &p.f.authorization,
 		 "who decides, in this order: Node, RBAC, AlwaysAllow, AlwaysDeny"},
 		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
