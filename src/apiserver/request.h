@@ -40,7 +40,9 @@ typedef struct api_request {
 	api_request_flow flow;
 	void (*on_admitted)(struct api_request *r); /* of api_flow_admit */
 	uint64_t began_ns;
-	bool dropped; /* refused because there is too much to do */
+	bool dropped;       /* refused because there is too much to do */
+	bool counted_long;  /* among the long-running ones */
+	sp_str served_path; /* which path that is no resource answers; empty: none */
 	bool answered;
 	/* The exchange is over, answered or not: lets go of what the handler keeps in `state`. May be NULL.
 	 */

@@ -9,6 +9,7 @@
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
 #include "apiserver/flow/flow.h"
+#include "apiserver/metrics/measure.h"
 #include "apiserver/metrics/metrics.h"
 #include "apiserver/proxy/connect.h"
 #include "apiserver/server_int.h"
@@ -186,6 +187,7 @@ static bool has_special_form(const api_request *r)
 static void dispatch_verb(api_request *r, uint8_t allowed)
 {
 	bool head = r->ex->method_id == SP_HTTP_HEAD;
+	api_measure_begin(r);
 	api_handler *special = head || r->held != NULL ? NULL : api_special_handler(r);
 	if (special != NULL && has_special_form(r)) {
 		if (negotiate(r))
@@ -290,6 +292,7 @@ static void dispatch_resource(api_request *r)
 		allowed = r->sub->verbs;
 	}
 	if (api_connect_takes(r)) {
+		api_measure_begin(r);
 		negotiate_errors(r);
 		api_connect(r);
 		return;
@@ -333,10 +336,11 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 	(void)err;
 	if (r->on_gone != NULL && r->state != NULL)
 		r->on_gone(r);
-	if (r->held != NULL)
-		api_resource_unref(r->held);
 	api_flow_leave(r);
 	api_audit_complete(r);
+	api_measure_end(r);
+	if (r->held != NULL)
+		api_resource_unref(r->held);
 }
 
 static void on_piece(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
@@ -425,6 +429,7 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	r->server = arg;
 	r->ex = ex;
 	r->arena = &ex->arena;
+	r->began_ns = sp_now_ns(ex->world);
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
 	r->on_admitted = go_on;

@@ -7,6 +7,7 @@
  */
 #include "apiserver/encode.h"
 #include "apiserver/flow/flow.h"
+#include "apiserver/metrics/measure.h"
 #include "apiserver/server_int.h"
 #include "apiserver/watch_frame.h"
 #include "base/alloc.h"
@@ -185,6 +186,7 @@ static sp_code share_event(api_watcher *w, event_type type, sp_store_event *e, c
 	if (w->r->out.shape != API_SHAPE_OBJECT)
 		return put_event(w, type, rec, e->revision);
 	sp_bytes *frame = api_frame_find(e, &key);
+	api_measure_watch_event(w->r);
 	if (frame == NULL) {
 		SP_TRY(put_event(w, type, rec, e->revision));
 		frame = api_frame_keep(e, &key, sp_buf_view(&w->out));

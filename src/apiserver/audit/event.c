@@ -369,7 +369,7 @@ bool api_audit_wants_answer(const api_request *r)
 void api_audit_answer(api_request *r, sp_str json)
 {
 	if (api_audit_wants_answer(r))
-		r->audit->answer = told(r, json);
+		r->audit->answer = told(r, sp_str_trim(json)); /* a list ends its line */
 }
 
 /* All of it but its kind, metadata and code. */

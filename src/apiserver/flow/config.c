@@ -96,7 +96,7 @@ static bool read_subjects(reading *r, yyjson_val *list, api_flow_rule *ret)
 			if (member == NULL ||
 			    !sp_str_eq(sp_json_str(yyjson_obj_get(item, "kind")), kinds[k].kind))
 				continue;
-			*s = (api_flow_subject){kinds[k].id, text(r, member, "namespace"),
+			*s = (api_flow_subject){(uint8_t)kinds[k].id, text(r, member, "namespace"),
 						text(r, member, "name")};
 		}
 	}

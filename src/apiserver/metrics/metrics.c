@@ -21,6 +21,7 @@ typedef struct family {
 	type type;
 	const char *labels[API_METRIC_LABELS_MAX];
 	const bounds *bounds;
+	bool sli; /* told at /metrics/slis */
 } family;
 
 /* Buckets as upstream's, so that its dashboards read them. */
@@ -37,133 +38,144 @@ static const bounds wait_bounds = {{0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5
 #define REQUEST_SCOPE "group", "resource", "scope", "subresource", "verb", "version"
 
 static const family families[API_METRIC_COUNT_] = {
-	[API_METRIC_REQUESTS] = {"apiserver_request_total",
-				 "Counter of apiserver requests broken out for each verb, dry run value, "
-				 "group, version, resource, scope, component, and HTTP response code.",
-				 COUNTER,
-				 {"code", "component", "dry_run", REQUEST_SCOPE},
-				 NULL},
-	[API_METRIC_REQUEST_SECONDS] = {"apiserver_request_duration_seconds",
-					"Response latency distribution in seconds for each verb, dry run "
-					"value, group, version, resource, subresource, scope and component.",
-					HISTOGRAM,
-					{"component", "dry_run", REQUEST_SCOPE},
-					&request_bounds},
-	[API_METRIC_RESPONSE_SIZES] = {"apiserver_response_sizes",
-				       "Response size distribution in bytes for each group, version, verb, "
-				       "resource, subresource, scope and component.",
-				       HISTOGRAM,
-				       {"component", REQUEST_SCOPE},
-				       &size_bounds},
-	[API_METRIC_INFLIGHT] = {"apiserver_current_inflight_requests",
-				 "Number of requests that are being executed, by kind of request.",
-				 GAUGE,
-				 {"request_kind"},
-				 NULL},
-	[API_METRIC_INQUEUE] = {"apiserver_current_inqueue_requests",
-				"Number of requests that wait in a queue, by kind of request.",
-				GAUGE,
-				{"request_kind"},
-				NULL},
-	[API_METRIC_LONGRUNNING] = {"apiserver_longrunning_requests",
-				    "Gauge of all active long-running apiserver requests broken out by verb, "
-				    "group, version, resource, scope and component.",
-				    GAUGE,
-				    {"component", REQUEST_SCOPE},
-				    NULL},
-	[API_METRIC_TERMINATIONS] = {"apiserver_request_terminations_total",
-				     "Number of requests which apiserver terminated in self-defense.",
-				     COUNTER,
-				     {"code", "component", REQUEST_SCOPE},
-				     NULL},
-	[API_METRIC_WATCH_EVENTS] = {"apiserver_watch_events_total",
-				     "Number of events sent in watch clients",
-				     COUNTER,
-				     {"group", "resource", "version"},
-				     NULL},
-	[API_METRIC_STORAGE_OBJECTS] = {"apiserver_storage_objects",
-					"Number of stored objects split by kind.",
-					GAUGE,
-					{"resource"},
-					NULL},
-	[API_METRIC_AUTHENTICATED] = {"authenticated_user_requests",
-				      "Counter of authenticated requests broken out by username.",
-				      COUNTER,
-				      {"username"},
-				      NULL},
-	[API_METRIC_AUTH_ATTEMPTS] =
-		{"authentication_attempts", "Counter of authenticated attempts.", COUNTER, {"result"}, NULL},
-	[API_METRIC_AUTHZ_DECISIONS] = {"apiserver_authorization_decisions_total",
-					"Total number of terminal decisions made by an authorizer split by "
-					"authorizer type, authorizer name, and decision.",
-					COUNTER,
-					{"decision", "name", "type"},
-					NULL},
-	[API_METRIC_AUDIT_EVENTS] = {"apiserver_audit_event_total",
-				     "Counter of audit events generated and sent to the audit backend.",
-				     COUNTER,
-				     {NULL},
-				     NULL},
-	[API_METRIC_AUDIT_REJECTED] = {"apiserver_audit_requests_rejected_total",
-				       "Counter of apiserver requests rejected due to an error in audit "
-				       "logging backend.",
-				       COUNTER,
-				       {NULL},
-				       NULL},
-	[API_METRIC_AUDIT_ERRORS] = {"apiserver_audit_error_total",
-				     "Counter of audit events that failed to be audited properly. Plugin "
-				     "identifies the plugin affected by the error.",
-				     COUNTER,
-				     {"plugin"},
-				     NULL},
-	[API_METRIC_AUDIT_LEVELS] = {"apiserver_audit_level_total",
-				     "Counter of policy levels for audit events (1 per request).",
-				     COUNTER,
-				     {"level"},
-				     NULL},
-	[API_METRIC_FLOW_DISPATCHED] = {"apiserver_flowcontrol_dispatched_requests_total",
-					"Number of requests executed by API Priority and Fairness subsystem",
-					COUNTER, FLOW_LABELS, NULL},
-	[API_METRIC_FLOW_REJECTED] = {"apiserver_flowcontrol_rejected_requests_total",
-				      "Number of requests rejected by API Priority and Fairness subsystem",
-				      COUNTER,
-				      {"priority_level", "flow_schema", "reason"},
-				      NULL},
-	[API_METRIC_FLOW_WAIT_SECONDS] = {"apiserver_flowcontrol_request_wait_duration_seconds",
-					  "Length of time a request spent waiting in its queue",
-					  HISTOGRAM,
-					  {"priority_level", "flow_schema", "execute"},
-					  &wait_bounds},
-	[API_METRIC_FLOW_EXECUTION_SECONDS] = {"apiserver_flowcontrol_request_execution_seconds",
-					       "Duration of initial stage (for a watch) or any (for a "
-					       "non-watch) stage of request execution in the API Priority "
-					       "and Fairness subsystem",
-					       HISTOGRAM,
-					       {"priority_level", "flow_schema", "type"},
-					       &wait_bounds},
-	[API_METRIC_FLOW_INQUEUE] = {"apiserver_flowcontrol_current_inqueue_requests",
-				     "Number of requests currently pending in queues of the API Priority and "
-				     "Fairness subsystem",
-				     GAUGE, FLOW_LABELS, NULL},
-	[API_METRIC_FLOW_EXECUTING] = {"apiserver_flowcontrol_current_executing_requests",
-				       "Number of requests in initial (for a watch) or any (for a non-watch) "
-				       "execution stage in the API Priority and Fairness subsystem",
-				       GAUGE, FLOW_LABELS, NULL},
-	[API_METRIC_FLOW_SEATS_USED] = {"apiserver_flowcontrol_current_executing_seats",
-					"Concurrency (number of seats) occupied by the currently executing "
-					"(initial stage for a WATCH, any stage otherwise) requests in the "
-					"API Priority and Fairness subsystem",
-					GAUGE, FLOW_LABELS, NULL},
-	[API_METRIC_FLOW_NOMINAL] = {"apiserver_flowcontrol_nominal_limit_seats",
-				     "Nominal number of execution seats configured for each priority level",
-				     GAUGE,
-				     {"priority_level"},
-				     NULL},
-	[API_METRIC_DROPPED_SERIES] = {"sampan_metrics_dropped_total",
-				       "Values that were not counted because there are too many series.",
-				       COUNTER,
-				       {NULL},
-				       NULL},
+	[API_METRIC_REQUESTS] =
+		{.name = "apiserver_request_total",
+		 .help = "Counter of apiserver requests broken out for each verb, dry run value, "
+			 "group, version, resource, scope, component, and HTTP response code.",
+		 .type = COUNTER,
+		 .labels = {"code", "component", "dry_run", REQUEST_SCOPE}},
+	[API_METRIC_REQUEST_SECONDS] =
+		{.name = "apiserver_request_duration_seconds",
+		 .help = "Response latency distribution in seconds for each verb, dry run "
+			 "value, group, version, resource, subresource, scope and component.",
+		 .type = HISTOGRAM,
+		 .labels = {"component", "dry_run", REQUEST_SCOPE},
+		 .bounds = &request_bounds},
+	[API_METRIC_RESPONSE_SIZES] =
+		{.name = "apiserver_response_sizes",
+		 .help = "Response size distribution in bytes for each group, version, verb, "
+			 "resource, subresource, scope and component.",
+		 .type = HISTOGRAM,
+		 .labels = {"component", REQUEST_SCOPE},
+		 .bounds = &size_bounds},
+	[API_METRIC_INFLIGHT] = {.name = "apiserver_current_inflight_requests",
+				 .help = "Number of requests that are being executed, by kind of request.",
+				 .type = GAUGE,
+				 .labels = {"request_kind"}},
+	[API_METRIC_INQUEUE] = {.name = "apiserver_current_inqueue_requests",
+				.help = "Number of requests that wait in a queue, by kind of request.",
+				.type = GAUGE,
+				.labels = {"request_kind"}},
+	[API_METRIC_LONGRUNNING] =
+		{.name = "apiserver_longrunning_requests",
+		 .help = "Gauge of all active long-running apiserver requests broken out by verb, "
+			 "group, version, resource, scope and component.",
+		 .type = GAUGE,
+		 .labels = {"component", REQUEST_SCOPE}},
+	[API_METRIC_TERMINATIONS] = {.name = "apiserver_request_terminations_total",
+				     .help = "Number of requests which apiserver terminated in self-defense.",
+				     .type = COUNTER,
+				     .labels = {"code", "component", REQUEST_SCOPE}},
+	[API_METRIC_WATCH_EVENTS] = {.name = "apiserver_watch_events_total",
+				     .help = "Number of events sent in watch clients",
+				     .type = COUNTER,
+				     .labels = {"group", "resource", "version"}},
+	[API_METRIC_STORAGE_OBJECTS] = {.name = "apiserver_storage_objects",
+					.help = "Number of stored objects split by kind.",
+					.type = GAUGE,
+					.labels = {"resource"}},
+	[API_METRIC_AUTHENTICATED] = {.name = "authenticated_user_requests",
+				      .help = "Counter of authenticated requests broken out by username.",
+				      .type = COUNTER,
+				      .labels = {"username"}},
+	[API_METRIC_AUTH_ATTEMPTS] = {.name = "authentication_attempts",
+				      .help = "Counter of authenticated attempts.",
+				      .type = COUNTER,
+				      .labels = {"result"}},
+	[API_METRIC_AUDIT_EVENTS] =
+		{.name = "apiserver_audit_event_total",
+		 .help = "Counter of audit events generated and sent to the audit backend.",
+		 .type = COUNTER},
+	[API_METRIC_AUDIT_REJECTED] =
+		{.name = "apiserver_audit_requests_rejected_total",
+		 .help = "Counter of apiserver requests rejected due to an error in audit "
+			 "logging backend.",
+		 .type = COUNTER},
+	[API_METRIC_AUDIT_ERRORS] =
+		{.name = "apiserver_audit_error_total",
+		 .help = "Counter of audit events that failed to be audited properly. Plugin "
+			 "identifies the plugin affected by the error.",
+		 .type = COUNTER,
+		 .labels = {"plugin"}},
+	[API_METRIC_AUDIT_LEVELS] = {.name = "apiserver_audit_level_total",
+				     .help = "Counter of policy levels for audit events (1 per request).",
+				     .type = COUNTER,
+				     .labels = {"level"}},
+	[API_METRIC_FLOW_DISPATCHED] =
+		{.name = "apiserver_flowcontrol_dispatched_requests_total",
+		 .help = "Number of requests executed by API Priority and Fairness subsystem",
+		 .type = COUNTER,
+		 .labels = FLOW_LABELS},
+	[API_METRIC_FLOW_REJECTED] =
+		{.name = "apiserver_flowcontrol_rejected_requests_total",
+		 .help = "Number of requests rejected by API Priority and Fairness subsystem",
+		 .type = COUNTER,
+		 .labels = {"priority_level", "flow_schema", "reason"}},
+	[API_METRIC_FLOW_WAIT_SECONDS] = {.name = "apiserver_flowcontrol_request_wait_duration_seconds",
+					  .help = "Length of time a request spent waiting in its queue",
+					  .type = HISTOGRAM,
+					  .labels = {"priority_level", "flow_schema", "execute"},
+					  .bounds = &wait_bounds},
+	[API_METRIC_FLOW_EXECUTION_SECONDS] =
+		{.name = "apiserver_flowcontrol_request_execution_seconds",
+		 .help = "Duration of initial stage (for a watch) or any (for a "
+			 "non-watch) stage of request execution in the API Priority "
+			 "and Fairness subsystem",
+		 .type = HISTOGRAM,
+		 .labels = {"priority_level", "flow_schema", "type"},
+		 .bounds = &wait_bounds},
+	[API_METRIC_FLOW_INQUEUE] =
+		{.name = "apiserver_flowcontrol_current_inqueue_requests",
+		 .help = "Number of requests currently pending in queues of the API Priority and "
+			 "Fairness subsystem",
+		 .type = GAUGE,
+		 .labels = FLOW_LABELS},
+	[API_METRIC_FLOW_EXECUTING] =
+		{.name = "apiserver_flowcontrol_current_executing_requests",
+		 .help = "Number of requests in initial (for a watch) or any (for a non-watch) "
+			 "execution stage in the API Priority and Fairness subsystem",
+		 .type = GAUGE,
+		 .labels = FLOW_LABELS},
+	[API_METRIC_FLOW_SEATS_USED] =
+		{.name = "apiserver_flowcontrol_current_executing_seats",
+		 .help = "Concurrency (number of seats) occupied by the currently executing "
+			 "(initial stage for a WATCH, any stage otherwise) requests in the "
+			 "API Priority and Fairness subsystem",
+		 .type = GAUGE,
+		 .labels = FLOW_LABELS},
+	[API_METRIC_FLOW_NOMINAL] =
+		{.name = "apiserver_flowcontrol_nominal_limit_seats",
+		 .help = "Nominal number of execution seats configured for each priority level",
+		 .type = GAUGE,
+		 .labels = {"priority_level"}},
+	[API_METRIC_RESOURCE_OBJECTS] = {.name = "apiserver_resource_objects",
+					 .help = "Number of stored objects split by kind.",
+					 .type = GAUGE,
+					 .labels = {"group", "resource"}},
+	[API_METRIC_HEALTHCHECK] = {.name = "kubernetes_healthcheck",
+				    .help = "This metric records the result of a single healthcheck.",
+				    .type = GAUGE,
+				    .labels = {"name", "type"},
+				    .sli = true},
+	[API_METRIC_HEALTHCHECKS] = {.name = "kubernetes_healthchecks_total",
+				     .help = "This metric records the results of all healthcheck.",
+				     .type = COUNTER,
+				     .labels = {"name", "status", "type"},
+				     .sli = true},
+	[API_METRIC_DROPPED_SERIES] =
+		{.name = "sampan_metrics_dropped_total",
+		 .help = "Values that were not counted because there are too many series.",
+		 .type = COUNTER},
 };
 
 typedef struct series {
@@ -235,7 +247,8 @@ static sp_str key_of(char room[KEY_BYTES_MAX], const family *f, const sp_str *la
 static series *make(api_metrics *m, api_metric id, sp_str key)
 {
 	const family *f = &families[id];
-	series *s = m->n_series < API_METRIC_SERIES_MAX ? sp_try_alloc(sizeof *s + key.len + 1) : NULL;
+	bool room = m->n_series < API_METRIC_SERIES_MAX || id == API_METRIC_DROPPED_SERIES;
+	series *s = room ? sp_try_alloc(sizeof *s + key.len + 1) : NULL;
 	if (s == NULL)
 		return NULL;
 	if (f->type == HISTOGRAM && (s->buckets = sp_try_alloc(f->bounds->n * sizeof *s->buckets)) == NULL) {
@@ -360,13 +373,13 @@ static void write_histogram(sp_buf *out, const family *f, const series *s)
 	(void)sp_buf_printf(out, "%llu\n", (unsigned long long)s->count);
 }
 
-sp_code api_metrics_write(const api_metrics *m, sp_buf *out)
+sp_code api_metrics_write(const api_metrics *m, bool slis, sp_buf *out)
 {
 	static const char *const types[] = {"counter", "gauge", "histogram"};
 	for (size_t id = 0; id < API_METRIC_COUNT_; id++) {
 		const family *f = &families[id];
 		const sp_map_entry *e;
-		if (sp_map_count(&m->by_key[id]) == 0)
+		if (f->sli != slis || sp_map_count(&m->by_key[id]) == 0)
 			continue;
 		(void)sp_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name,
 				    types[f->type]);

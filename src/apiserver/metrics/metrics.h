@@ -22,7 +22,6 @@ typedef enum api_metric {
 	API_METRIC_STORAGE_OBJECTS,
 	API_METRIC_AUTHENTICATED,
 	API_METRIC_AUTH_ATTEMPTS,
-	API_METRIC_AUTHZ_DECISIONS,
 	API_METRIC_AUDIT_EVENTS,
 	API_METRIC_AUDIT_REJECTED,
 	API_METRIC_AUDIT_ERRORS,
@@ -35,6 +34,9 @@ typedef enum api_metric {
 	API_METRIC_FLOW_EXECUTING,
 	API_METRIC_FLOW_SEATS_USED,
 	API_METRIC_FLOW_NOMINAL,
+	API_METRIC_RESOURCE_OBJECTS,
+	API_METRIC_HEALTHCHECK,
+	API_METRIC_HEALTHCHECKS,
 	API_METRIC_DROPPED_SERIES,
 	API_METRIC_COUNT_
 } api_metric;
@@ -59,5 +61,5 @@ double api_metric_get(const api_metrics *m, api_metric id, const sp_str *labels)
 /* Forgets the series of a gauge whose things come and go. */
 void api_metric_clear(api_metrics *m, api_metric id);
 
-/* Everything as text of version 0.0.4. Errors are the buffer's. */
-sp_code api_metrics_write(const api_metrics *m, sp_buf *out);
+/* Everything as text of version 0.0.4: of /metrics, or of /metrics/slis. Errors are the buffer's. */
+sp_code api_metrics_write(const api_metrics *m, bool slis, sp_buf *out);
