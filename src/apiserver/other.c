@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Paths that are no resources: health, version, discovery. */
+#include "apiserver/aggregate/aggregate.h"
 #include "apiserver/metrics/measure.h"
 #include "apiserver/server_int.h"
 #include "base/quote.h"
@@ -214,6 +215,9 @@ static void reply_discovery(api_request *r)
 			  api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out) &&
 			  r->out.shape == API_SHAPE_DISCOVERY;
 	sp_code code = api_customs_kinds(r->server->customs, r->arena, &from.custom, &from.n_custom, &err);
+	if (code == SP_OK)
+		code = api_aggregates_discovery(r->server->aggregates, r->arena, &from.remotes,
+						&from.n_remotes);
 	if (code == SP_OK)
 		code = sp_disc_build(r->arena, &from, &d);
 	if (code == SP_OK)

@@ -4,6 +4,7 @@
 
 #include "apiserver/admission/hooks.h"
 #include "apiserver/admission/policies.h"
+#include "apiserver/aggregate/aggregate.h"
 #include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
@@ -413,6 +414,8 @@ static void go_on(api_request *r)
 {
 	if (!api_authorize(r))
 		return;
+	if (api_aggregate(r))
+		return;
 	if (r->info.is_resource)
 		dispatch_resource(r);
 	else
@@ -502,6 +505,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
 	s->metrics = api_metrics_new();
 	s->flows = api_flows_new(s, opts->seats);
+	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
 	s->conditions = api_conditions_new(s);
 	s->snapshots = api_snapshots_new(s, &opts->snapshots);
 	*ret = s;
@@ -538,6 +542,7 @@ void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg),
 {
 	api_expiry_stop(s->events);
 	s->drained = done;
+	api_aggregates_stop(s->aggregates);
 	s->drained_arg = arg;
 	sp_http_server_drain(s->http, grace_ns, on_drained, s);
 	api_watches_end(s);
@@ -549,6 +554,7 @@ void api_server_free(api_server *s)
 		return;
 	api_expiry_free(s->events);
 	api_conditions_free(s->conditions);
+	api_aggregates_free(s->aggregates);
 	api_flows_free(s->flows);
 	api_metrics_free(s->metrics);
 	api_snapshots_free(s->snapshots);

@@ -40,6 +40,11 @@ typedef struct api_kubelet_opts {
 	bool plain; /* kubelets speak HTTP, and no address is refused: for simulations */
 } api_kubelet_opts;
 
+/* How aggregated API servers know us: a client's certificate and its key, PEM; empty: they do not. */
+typedef struct api_front_proxy_opts {
+	sp_str cert_pem, key_pem;
+} api_front_proxy_opts;
+
 #define API_KUBELET_PORT 10250 /* of a node that tells none */
 #define API_KUBELET_ADDRESS_TYPES "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP"
 
@@ -64,6 +69,7 @@ typedef struct api_server_opts {
 	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
 	sp_str node_ports;         /* "30000-32767" */
 	api_kubelet_opts kubelet;
+	api_front_proxy_opts front_proxy;
 	api_audit_opts audit;
 	uint32_t seats;        /* requests that are worked on at once; 0: any number */
 	uint64_t event_ttl_ns; /* how long an event is kept after its last write; 0: for good */

@@ -50,6 +50,7 @@ struct api_server {
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */
 	api_audit_opts audit;
+	struct api_aggregates *aggregates; /* aggregate/aggregate.h */
 	bool is_draining;
 	void (*drained)(void *arg);
 	void *drained_arg;

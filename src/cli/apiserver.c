@@ -10,6 +10,7 @@
 #include "apiserver/local_signer.h"
 #include "apiserver/tokens.h"
 #include "base/duration.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "cli/apiserver_audit.h"
@@ -28,6 +29,7 @@
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
+	sp_str front_proxy_cert, front_proxy_key, front_proxy_ca, front_proxy_names;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
 	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
@@ -52,6 +54,8 @@ typedef struct process {
 	sp_str client_ca_pem;
 	api_kubelet_opts kubelet;
 	cli_audit audit;
+	api_front_proxy_opts front_proxy;
+	sp_str front_proxy_ca_pem;
 	bool own_keys, bootstrapping, stopping, drained;
 	sp_code failed;
 } process;
@@ -138,6 +142,9 @@ static sp_code check_flags(const flags *f, sp_err *err)
 	if (f->fairness && f->max_inflight + f->max_mutating == 0)
 		return sp_fail(err, SP_EINVAL,
 			       "--max-requests-inflight and --max-mutating-requests-inflight are not both 0");
+	if ((f->front_proxy_cert.len > 0) != (f->front_proxy_key.len > 0))
+		return sp_fail(err, SP_EINVAL,
+			       "--proxy-client-cert-file and --proxy-client-key-file go together");
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
 	if (f->data_dir.len == 0 || f->data_dir.ptr[0] != '/')
@@ -244,6 +251,49 @@ static sp_code open_kubelets(process *p, sp_err *err)
 	return sp_tls_client_config(&o, &p->kubelet.others_tls, err);
 }
 
+/* ---- aggregated API servers ---- */
+
+/* A certificate of our own authority says to them that a request comes from us, unless flags name one. */
+static sp_code open_front_proxy(process *p, sp_err *err)
+{
+	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
+	sp_str cert = p->f.front_proxy_cert, key = p->f.front_proxy_key, ca = p->f.front_proxy_ca;
+	if (cert.len == 0 && p->own_keys) {
+		SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, &pki, &keys_pki_front_proxy, &cert,
+					    &key, err));
+		if (ca.len == 0)
+			ca = sp_arena_printf(&p->base.arena, SP_FMT "/ca.crt", SP_ARG(p->f.data_dir));
+	}
+	if (ca.len > 0)
+		SP_TRY(sp_file_read_arena(p->base.world, ca, &p->base.arena, CA_BYTES_MAX,
+					  &p->front_proxy_ca_pem, err));
+	if (cert.len == 0)
+		return SP_OK;
+	SP_TRY(sp_file_read_arena(p->base.world, cert, &p->base.arena, CA_BYTES_MAX, &p->front_proxy.cert_pem,
+				  err));
+	return sp_file_read_arena(p->base.world, key, &p->base.arena, CA_BYTES_MAX, &p->front_proxy.key_pem,
+				  err);
+}
+
+/* "a,b" as a JSON list. */
+static sp_str json_list(process *p, sp_str names)
+{
+	SP_AUTO_BUF out;
+	sp_str name;
+	sp_buf_init(&out, CA_BYTES_MAX);
+	sp_jout j = sp_jout_to(&out);
+	sp_jout_open(&j, '[');
+	while (names.len > 0) {
+		if (!sp_str_cut(&names, ',', &name)) {
+			name = names;
+			names.len = 0;
+		}
+		sp_jout_str(&j, name);
+	}
+	sp_jout_close(&j, ']');
+	return sp_arena_try_dup(&p->base.arena, sp_buf_view(&out));
+}
+
 static uint32_t seats_of(const flags *f)
 {
 	return f->fairness ? (uint32_t)(f->max_inflight + f->max_mutating) : 0;
@@ -263,6 +313,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
 				      .kubelet = p->kubelet,
+				      .front_proxy = p->front_proxy,
 				      .audit = cli_audit_opts(&p->audit),
 				      .seats = seats_of(&p->f),
 				      .event_ttl_ns = (uint64_t)ttl_ns,
@@ -334,7 +385,9 @@ static sp_code bootstrap(process *p, sp_err *err)
 	const api_bootstrap_opts opts = {.address = p->f.advertise,
 					 .port = (uint16_t)port,
 					 .service_cidr = first_of(p->f.service_cidrs),
-					 .client_ca = p->client_ca_pem};
+					 .client_ca = p->client_ca_pem,
+					 .front_proxy_ca = p->front_proxy_ca_pem,
+					 .front_proxy_names = json_list(p, p->f.front_proxy_names)};
 	p->bootstrapping = true;
 	api_bootstrap(p->server, &opts, on_bootstrapped, p);
 	return SP_OK;
@@ -349,6 +402,7 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(open_tokens(p, err));
 	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
 	SP_TRY(open_kubelets(p, err));
+	SP_TRY(open_front_proxy(p, err));
 	SP_TRY(cli_audit_open(p->base.world, p->base.log, &p->f.audit, &p->audit, err));
 	SP_TRY(open_server(p, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
@@ -399,6 +453,7 @@ int cli_apiserver(int argc, char **argv)
 			   .bootstrap_tokens = true,
 			   .extend_expiration = true,
 			   .fairness = true,
+			   .front_proxy_names = SP_STR("front-proxy-client"),
 			   .audit = {.format = SP_STR("json")},
 			   .max_inflight = 400,
 			   .max_mutating = 200,
@@ -438,6 +493,14 @@ int cli_apiserver(int argc, char **argv)
 		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
 		 "requests that are worked on at once: this many"},
 		{"max-requests-inflight", CLI_I64, &p.f.max_inflight, "and this many more"},
+		{"proxy-client-cert-file", CLI_STR, &p.f.front_proxy_cert,
+		 "what aggregated servers know this server by; default: one of the data directory's "
+		 "authority"},
+		{"proxy-client-key-file", CLI_STR, &p.f.front_proxy_key, "its key"},
+		{"requestheader-allowed-names", CLI_STR, &p.f.front_proxy_names,
+		 "names of that certificate, as aggregated servers are told"},
+		{"requestheader-client-ca-file", CLI_STR, &p.f.front_proxy_ca,
+		 "who signed it, as aggregated servers are told"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
 		 "tokens that pods get by default last a year"},

@@ -146,6 +146,8 @@ static sp_code ensure_serving(pki_run *p, sp_err *err)
 
 /* ---- pairs of files ---- */
 
+const keys_pki_pair keys_pki_front_proxy = {.file = "front-proxy-client",
+					    .name = SP_STR_INIT("front-proxy-client")};
 const keys_pki_pair keys_pki_kubelet_client = {.file = "apiserver-kubelet-client",
 					       .name = SP_STR_INIT("kube-apiserver-kubelet-client"),
 					       .group = SP_STR_INIT("system:masters")};

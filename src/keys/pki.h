@@ -49,6 +49,7 @@ typedef struct keys_pki_pair {
 	bool serves; /* else it is a client's */
 } keys_pki_pair;
 
+extern const keys_pki_pair keys_pki_front_proxy;    /* front-proxy-client */
 extern const keys_pki_pair keys_pki_kubelet_client; /* user kube-apiserver-kubelet-client */
 
 /* Keeps the pair that is there unless it ends within 30 days or says something else. Paths in the arena. */

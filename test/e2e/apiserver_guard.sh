@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What the API server does about its requests with real clients (curl, kubectl): seats and queues, the audit log, metrics.
-# Prints what failed; the last line is the sum.
+# What the API server does about its requests with real clients (curl, kubectl): seats and queues, the audit log, metrics,
+# and another server's group. Prints what failed; the last line is the sum.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/e2e/lib
@@ -17,7 +17,7 @@ says() {
 	else
 		f=$((f + 1))
 		echo "FAIL $name: no '$text' from $*"
-		sed 's/^/  /' "$tmp/out" | tail -n 20
+		sed 's/^/  /' "$tmp/out" | cut -c1-600 | tail -n 20
 	fi
 }
 
@@ -118,6 +118,61 @@ says slis 'kubernetes_healthchecks_total{name="etcd",status="success",type="live
 says livez-verbose '[+]etcd excluded: ok' get "$url/livez?verbose&exclude=etcd"
 says readyz-shutdown '[+]shutdown ok' get "$url/readyz?verbose"
 says livez-unknown 'warn: some health checks cannot be excluded: no matches for "x"' get "$url/livez?verbose&exclude=x"
+
+# ---- another server's group
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=wardle -addext 'subjectAltName=DNS:api.wardle.svc' \
+	-keyout "$tmp/w.key" -out "$tmp/w.crt" 2>/dev/null
+get "$url/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication" >"$tmp/ext.json"
+says ext-names 'front-proxy-client' cat "$tmp/ext.json"
+python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["data"]["requestheader-client-ca-file"])' "$tmp/ext.json" >"$tmp/front-ca.pem"
+# Endpoints may not be loopback addresses.
+address=$(ip -4 -o addr show scope global | sed -n 's/.* inet \([0-9.]*\).*/\1/p' | head -n 1)
+mkfifo "$tmp/port"
+python3 test/e2e/aggregated_server.py "$tmp/w.crt" "$tmp/w.key" "$tmp/front-ca.pem" "$address" "$tmp/port" 2>/dev/null &
+wardle=$!
+read -r port <"$tmp/port"
+post() { get -H 'content-type: application/json' -d "$2" "$url$1"; }
+post /api/v1/namespaces '{"metadata":{"name":"wardle"}}' >/dev/null
+post /apis/apiregistration.k8s.io/v1/apiservices "{\"metadata\":{\"name\":\"v1.wardle.example.com\"},\"spec\":{\"group\":\"wardle.example.com\",
+ \"version\":\"v1\",\"groupPriorityMinimum\":1000,\"versionPriority\":15,\"service\":{\"namespace\":\"wardle\",\"name\":\"api\"},
+ \"caBundle\":\"$(base64 -w0 "$tmp/w.crt")\"}}" >/dev/null
+service=$url/apis/apiregistration.k8s.io/v1/apiservices/v1.wardle.example.com
+wardle_api=$url/apis/wardle.example.com/v1
+says agg-unavailable 'service unavailable' get -D - "$wardle_api/namespaces/default/flunders"
+# reason WHY: the condition comes to say so.
+reason() {
+	for _ in $(seq 100); do
+		get -A test "$service" >"$tmp/service.json"
+		grep -qF "\"reason\":\"$1\"" "$tmp/service.json" && break
+	done
+	cat "$tmp/service.json"
+}
+says agg-no-service '"reason":"ServiceNotFound"' reason ServiceNotFound
+post /api/v1/namespaces/wardle/services '{"metadata":{"name":"api"},"spec":{"ports":[{"port":443}]}}' >/dev/null
+says agg-no-endpoints '"reason":"EndpointsNotFound"' reason EndpointsNotFound
+post /apis/discovery.k8s.io/v1/namespaces/wardle/endpointslices "{\"metadata\":{\"name\":\"api-1\",\"labels\":{\"kubernetes.io/service-name\":\"api\"}},
+ \"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"$address\"]}],\"ports\":[{\"name\":\"\",\"port\":$port}]}" >"$tmp/slice.json"
+says agg-passed '"reason":"Passed","message":"all checks passed"' reason Passed
+says agg-list '"FlunderList"' get "$wardle_api/namespaces/default/flunders"
+says agg-watch '"MODIFIED"' get "$wardle_api/namespaces/default/flunders?watch=1"
+says agg-create '"name": "two"' get -H 'content-type: application/json' -d '{"metadata":{"name":"two"}}' "$wardle_api/namespaces/default/flunders"
+says agg-user '"user": ["carol"], "groups": ["g1", "g2", "system:authenticated"]' carol -H 'X-Remote-User: admin' -H 'X-Remote-Group: system:masters' "$wardle_api/whoami"
+says agg-proxy '"authorization": null, "proxy": "front-proxy-client"' carol "$wardle_api/whoami"
+says agg-forbidden 'forbidden' curl -sS --cacert "$tmp/ca.pem" "$wardle_api/namespaces/default/flunders"
+says agg-groups '"name":"wardle.example.com"' get -A test "$url/apis"
+says agg-discovery '"resource":"flunders","responseKind":{"group":"wardle.example.com","version":"v1","kind":"Flunder"},"scope":"Namespaced"' \
+	get -A test -H 'Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' "$url/apis"
+says agg-openapi '"title": "wardle"' get "$url/openapi/v3/apis/wardle.example.com/v1"
+if command -v kubectl >/dev/null; then
+	k() { kubectl --kubeconfig "$kubeconfig" --cache-dir "$tmp/cache2" "$@"; }
+	says agg-kubectl 'flunder.wardle.example.com/one' k get fl -o name
+	says agg-kubectl-service 'True' k get apiservice v1.wardle.example.com
+else
+	s=$((s + 2))
+fi
+kill "$wardle"
+wait "$wardle" 2>/dev/null
+says agg-unreached "error trying to reach service: dial tcp $address:" get "$wardle_api/namespaces/default/flunders"
 
 kill "$pid"
 wait "$pid"
