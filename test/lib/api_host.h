@@ -30,6 +30,7 @@ typedef struct t_api {
 	sp_listener *listener;
 	t_client maker; /* made the namespace; can be used for more */
 	bool draining, drained, closed;
+	bool plain;                  /* the same: other servers are reached by HTTP */
 	api_audit_opts audit;        /* the same */
 	uint32_t seats;              /* the same */
 	api_snapshot_opts snapshots; /* none at first; counts from the next t_api_restart on */
