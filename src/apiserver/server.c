@@ -5,6 +5,7 @@
 #include "apiserver/admission/hooks.h"
 #include "apiserver/admission/policies.h"
 #include "apiserver/aggregate/aggregate.h"
+#include "apiserver/aggregate/register.h"
 #include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
@@ -507,6 +508,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->flows = api_flows_new(s, opts->seats);
 	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
 	s->conditions = api_conditions_new(s);
+	s->registrar = api_registrar_new(s);
 	s->snapshots = api_snapshots_new(s, &opts->snapshots);
 	*ret = s;
 	return SP_OK;
@@ -553,6 +555,7 @@ void api_server_free(api_server *s)
 	if (s == NULL)
 		return;
 	api_expiry_free(s->events);
+	api_registrar_free(s->registrar);
 	api_conditions_free(s->conditions);
 	api_aggregates_free(s->aggregates);
 	api_flows_free(s->flows);

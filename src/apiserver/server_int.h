@@ -51,6 +51,7 @@ struct api_server {
 	sp_list watches;      /* under way, of watch.c */
 	api_audit_opts audit;
 	struct api_aggregates *aggregates; /* aggregate/aggregate.h */
+	struct api_registrar *registrar;   /* aggregate/register.h */
 	bool is_draining;
 	void (*drained)(void *arg);
 	void *drained_arg;

@@ -171,6 +171,41 @@ SP_TEST(api_aggregate, fails_and_comes_back)
 	look(r, APIS "/v1.a.b", NULL, 200, "*\"EndpointsNotFound\"*");
 }
 
+#define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+#define VERSION(name, stored)                                        \
+	"{\"name\":\"" name "\",\"served\":true,\"storage\":" stored \
+	",\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}"
+#define CRD                                                                                                 \
+	"{\"metadata\":{\"name\":\"xs.c.d\"},\"spec\":{\"group\":\"c.d\",\"scope\":\"Cluster\",\"names\":{" \
+	"\"plural\":"                                                                                       \
+	"\"xs\",\"kind\":\"X\"},\"versions\":[" VERSION("v1", "true") "," VERSION("v2", "false") "]}}"
+
+/* A definition's groups have APIServices as long as it is there. */
+SP_TEST(api_aggregate, definitions_are_registered)
+{
+	remote *r = open_remote(200);
+	if (r == NULL)
+		return;
+	post(r, APIS,
+	     "{\"metadata\":{\"name\":\"v2.c.d\"},\"spec\":{\"group\":\"c.d\",\"version\":\"v2\","
+	     "\"groupPriorityMinimum\":7,\"versionPriority\":7}}");
+	post(r, CRDS, CRD);
+	wait_s(r, 2);
+	look(r, APIS "/v1.c.d", NULL, 200,
+	     "*\"labels\":{\"kube-aggregator.kubernetes.io/"
+	     "automanaged\":\"true\"}*\"spec\":{\"group\":\"c.d\","
+	     "\"version\":\"v1\",\"groupPriorityMinimum\":1000,\"versionPriority\":100},*\"Local\"*");
+	look(r, APIS "/v2.c.d", NULL, 200, "*\"groupPriorityMinimum\":7*");
+	/* It is made again, and goes with the definition; what somebody else made stays. */
+	t_ask_one(r->f, &(t_req){.method = "DELETE", .path = APIS "/v1.c.d"}, 200, NULL);
+	wait_s(r, 1);
+	look(r, APIS "/v1.c.d", NULL, 200, NULL);
+	t_ask_one(r->f, &(t_req){.method = "DELETE", .path = CRDS "/xs.c.d"}, 200, NULL);
+	wait_s(r, 2);
+	look(r, APIS "/v1.c.d", NULL, 404, NULL);
+	look(r, APIS "/v2.c.d", NULL, 200, NULL);
+}
+
 SP_TEST(api_aggregate, says_nothing)
 {
 	remote *r = open_remote(0);

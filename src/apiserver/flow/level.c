@@ -130,7 +130,9 @@ static void free_if_over(api_level *l)
 
 static api_ticket *take_waiting(api_level *l, queue *q)
 {
-	api_ticket *t = SP_CONTAINER_OF(sp_list_pop_front(&q->waiting), api_ticket, node);
+	sp_list *node = sp_list_pop_front(&q->waiting);
+	SP_ASSERT(node != NULL);
+	api_ticket *t = SP_CONTAINER_OF(node, api_ticket, node);
 	q->n_waiting--;
 	l->n_waiting--;
 	sp_timer_stop(l->world, &t->timer);
@@ -144,6 +146,7 @@ static void on_work(sp_defer *d)
 	l->held = true;
 	while (l->n_waiting > 0 && has_seat(l)) {
 		queue *q = next_queue(l);
+		SP_ASSERT(q != NULL); /* somebody waits */
 		api_ticket *t = take_waiting(l, q);
 		run(l, t, q);
 		t->on_seat(t);
