@@ -67,6 +67,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.watch()
         elif path.endswith("/flunders"):
             self.answer({"kind": "FlunderList", "apiVersion": "wardle.example.com/v1", "metadata": {}, "items": [FLUNDER]})
+        elif path == "/openapi/v3":
+            self.answer({"paths": {GROUP[1:]: {"serverRelativeURL": "/openapi/v3" + GROUP + "?hash=F00"}}})
         elif path == "/openapi/v3" + GROUP:
             self.answer({"openapi": "3.0.0", "info": {"title": "wardle", "version": "v1"}, "paths": {}})
         else:

@@ -18,6 +18,7 @@
 	"{\"kind\":\"APIResourceList\",\"groupVersion\":\"a.b/v1\",\"resources\":[{\"name\":\"things\","     \
 	"\"singularName\":\"thing\",\"namespaced\":false,\"kind\":\"Thing\",\"verbs\":[\"get\"]},{\"name\":" \
 	"\"things/status\",\"kind\":\"Thing\",\"verbs\":[\"update\"]}]}"
+#define INDEX "{\"paths\":{\"apis/a.b/v1\":{\"serverRelativeURL\":\"/openapi/v3/apis/a.b/v1?hash=ABC\"}}}"
 #define AGGREGATED "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 typedef struct remote {
@@ -37,13 +38,16 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	bool probe = sp_str_eq(user, SP_STR("system:kube-aggregator"));
 	static const sp_http_header json = {SP_STR_INIT("content-type"), SP_STR_INIT("application/json")};
 	char text[256];
-	r->n_probes += probe;
+	r->n_probes += probe && !sp_str_eq(ex->path, SP_STR("/openapi/v3"));
 	if (r->status == 0)
 		return;
 	(void)snprintf(text, sizeof text, SP_FMT " " SP_FMT " " SP_FMT " " SP_FMT "\n", SP_ARG(ex->method),
 		       SP_ARG(ex->path), SP_ARG(user),
 		       SP_ARG(sp_http_find(&ex->headers, SP_STR("x-remote-group"))));
-	(void)sp_http_respond(ex, r->status, &json, 1, probe ? SP_STR(LIST) : sp_str_c(text), NULL);
+	sp_str answer = !probe                                       ? sp_str_c(text)
+			: sp_str_eq(ex->path, SP_STR("/openapi/v3")) ? SP_STR(INDEX)
+								     : SP_STR(LIST);
+	(void)sp_http_respond(ex, r->status, &json, 1, answer, NULL);
 }
 
 static void on_accept(void *arg, sp_stream *s)
@@ -122,6 +126,8 @@ SP_TEST(api_aggregate, answers)
 	     "GET /apis/a.b/v1/things/x?y=z%20 system:anonymous system:unauthenticated\n");
 	look(r, "/apis/a.b/v1", NULL, 200, "GET /apis/a.b/v1 *");
 	look(r, "/openapi/v3/apis/a.b/v1", NULL, 200, "GET /openapi/v3/apis/a.b/v1 *");
+	look(r, "/openapi/v3", NULL, 200,
+	     "*\"apis/a.b/v1\":{\"serverRelativeURL\":\"/openapi/v3/apis/a.b/v1?hash=ABC\"}*");
 	look(r, "/apis/a.b/v2", NULL, 404, NULL);
 	look(r, "/apis", NULL, 200, "*{\"name\":\"a.b\",*");
 	look(r, "/apis", AGGREGATED, 200,
@@ -138,6 +144,8 @@ SP_TEST(api_aggregate, answers)
 		200, "POST /apis/a.b/v1/things u system:authenticated\n");
 	t_ask_one(r->f, &(t_req){.method = "DELETE", .path = APIS "/v1.a.b"}, 200, NULL);
 	look(r, "/apis/a.b/v1/things/x", NULL, 404, "404 page not found\n");
+	look(r, "/openapi/v3", NULL, 200, NULL);
+	T_TRUE(sp_str_find(sp_buf_view(&r->f->call.body), SP_STR("a.b")) < 0);
 }
 
 SP_TEST(api_aggregate, fails_and_comes_back)

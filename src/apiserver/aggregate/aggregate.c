@@ -187,6 +187,7 @@ static void follow(api_aggregates *g)
 		sp_log(g->server->log, SP_LOG_ERROR, "APIServices can't be read", SP_KE(&err));
 	} else {
 		drop_all(&g->all);
+		g->epoch++;
 	}
 	move_all(&r.found, &g->all);
 }
@@ -327,6 +328,38 @@ sp_code api_aggregates_discovery(api_aggregates *g, sp_arena *a, const sp_disc_r
 	*ret = list;
 	*ret_n = n;
 	return SP_OK;
+}
+
+sp_code api_aggregates_docs(api_aggregates *g, sp_arena *a, api_aggregate_doc **ret, size_t *ret_n)
+{
+	size_t n = 0;
+	follow(g);
+	SP_LIST_FOREACH (node, &g->all)
+		n++;
+	api_aggregate_doc *list = sp_try_new(a, api_aggregate_doc, n + 1);
+	if (list == NULL)
+		return SP_ENOMEM;
+	n = 0;
+	SP_LIST_FOREACH (other, &g->all) {
+		const aggregate *s = SP_CONTAINER_OF(other, aggregate, node);
+		if (s->hash.len == 0)
+			continue;
+		list[n] = (api_aggregate_doc){
+			sp_arena_printf(a, "apis/" SP_FMT "/" SP_FMT, SP_ARG(s->group), SP_ARG(s->version)),
+			sp_arena_try_dup(a, sp_buf_view(&s->hash))};
+		if (list[n].path.ptr == NULL || list[n].hash.ptr == NULL)
+			return SP_ENOMEM;
+		n++;
+	}
+	*ret = list;
+	*ret_n = n;
+	return SP_OK;
+}
+
+uint64_t api_aggregates_epoch(api_aggregates *g)
+{
+	follow(g);
+	return g->epoch;
 }
 
 api_aggregate_state api_aggregates_state(api_aggregates *g, sp_str name, bool may_ask, sp_str *ret_why)

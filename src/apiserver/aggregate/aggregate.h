@@ -30,6 +30,17 @@ bool api_aggregate(api_request *r);
 sp_code api_aggregates_discovery(api_aggregates *g, sp_arena *a, const sp_disc_remote **ret,
 				 size_t *ret_n) SP_MUST_USE;
 
+/* The OpenAPI v3 document of a remote group and version. */
+typedef struct api_aggregate_doc {
+	sp_str path, hash; /* "apis/GROUP/VERSION"; as its server names it */
+} api_aggregate_doc;
+
+/* Those that are known; texts in the arena. SP_ENOMEM. */
+sp_code api_aggregates_docs(api_aggregates *g, sp_arena *a, api_aggregate_doc **ret,
+			    size_t *ret_n) SP_MUST_USE;
+/* Grows whenever that changes. */
+uint64_t api_aggregates_epoch(api_aggregates *g);
+
 typedef enum api_aggregate_state {
 	API_AGGREGATE_UNKNOWN,
 	API_AGGREGATE_PASSED,

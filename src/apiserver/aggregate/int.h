@@ -25,6 +25,8 @@ typedef struct aggregate {
 	/* probe.c */
 	uint8_t state; /* api_aggregate_state */
 	sp_buf why, resources;
+	sp_buf hash;          /* of its OpenAPI document; empty: not known */
+	bool indexing;        /* the question is for the index of its documents */
 	sp_http_exchange *ex; /* a question is under way */
 	sp_timer timer;       /* until the next */
 	uint64_t pause_ns;
@@ -46,6 +48,7 @@ struct api_aggregates {
 	sp_str cert, key;
 	aggregate_trust trusts[AGGREGATE_TRUSTS_MAX];
 	size_t n_trusts;
+	uint64_t epoch;
 	bool stopped, dirty;
 };
 
@@ -59,6 +62,10 @@ void aggregate_ask(aggregate *s);
 /* Asks no more. False: a question has not ended; aggregate_free comes later. */
 bool aggregate_stop(aggregate *s);
 void aggregate_free(aggregate *s);
+
+/* The hash of "apis/GROUP/VERSION" in an index of OpenAPI v3; empty: it is not there. */
+sp_code aggregate_doc_hash(sp_arena *a, sp_str index, sp_str group, sp_str version, sp_str *ret,
+			   sp_err *err) SP_MUST_USE;
 
 /* `resources` of an APIVersionDiscovery from an APIResourceList's. SP_EINVAL: it is none. */
 sp_code aggregate_resources(sp_arena *a, sp_str list, sp_str group, sp_str version, sp_buf *out,

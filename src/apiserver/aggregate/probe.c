@@ -10,6 +10,7 @@
 #define PAUSE_MIN_NS NS_PER_S
 #define LIST_BYTES_MAX ((size_t)4 << 20)
 #define WHY_BYTES_MAX 4096u
+#define HASH_BYTES_MAX 256u
 
 static void on_pause_over(sp_timer *t)
 {
@@ -20,6 +21,7 @@ void aggregate_init_probe(aggregate *s)
 {
 	sp_buf_init(&s->why, WHY_BYTES_MAX);
 	sp_buf_init(&s->resources, LIST_BYTES_MAX);
+	sp_buf_init(&s->hash, HASH_BYTES_MAX);
 	sp_arena_init(&s->scratch, 4 * LIST_BYTES_MAX);
 	s->timer.arg = s;
 }
@@ -28,6 +30,7 @@ void aggregate_free(aggregate *s)
 {
 	sp_buf_done(&s->why);
 	sp_buf_done(&s->resources);
+	sp_buf_done(&s->hash);
 	sp_arena_done(&s->scratch);
 	sp_arena_done(&s->arena);
 	sp_free(s);
@@ -69,6 +72,17 @@ static void fail(aggregate *s, sp_str why)
 			       SP_ARG(s->asked), SP_ARG(why)));
 }
 
+static void take_hash(aggregate *s, sp_str index)
+{
+	sp_str hash;
+	if (aggregate_doc_hash(&s->scratch, index, s->group, s->version, &hash, NULL) != SP_OK ||
+	    sp_str_eq(hash, sp_buf_view(&s->hash)))
+		return;
+	sp_buf_clear(&s->hash);
+	(void)sp_buf_str(&s->hash, hash);
+	s->owner->epoch++;
+}
+
 static void on_body(sp_http_exchange *ex, const sp_err *err, sp_str body)
 {
 	aggregate *s = ex->arg;
@@ -78,6 +92,10 @@ static void on_body(sp_http_exchange *ex, const sp_err *err, sp_str body)
 		return; /* on_close says more */
 	if (ex->status < 200 || ex->status >= 300)
 		return;
+	if (s->indexing) {
+		take_hash(s, body);
+		return;
+	}
 	/* Upstream asks only for a good status; what is no list is served, but nothing is known of it. */
 	if (aggregate_resources(&s->scratch, body, s->group, s->version, &list, NULL) != SP_OK)
 		return;
@@ -90,6 +108,19 @@ static void on_response(sp_http_exchange *ex)
 	sp_http_read_body(ex, LIST_BYTES_MAX, on_body);
 }
 
+static sp_code start(aggregate *s, sp_str address, sp_str path, sp_err *err);
+
+/* It is well; what it says of its kinds is asked next. */
+static void passed(aggregate *s)
+{
+	sp_str address, why;
+	settle(s, API_AGGREGATE_PASSED, SP_STR(""));
+	s->indexing = true;
+	if (!aggregate_address(s, &s->scratch, &address, &why) ||
+	    start(s, address, SP_STR("/openapi/v3"), NULL) != SP_OK)
+		s->ex = NULL; /* at the next occasion */
+}
+
 static void on_close(sp_http_exchange *ex, const sp_err *err)
 {
 	aggregate *s = ex->arg;
@@ -98,7 +129,11 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 		aggregate_free(s);
 		return;
 	}
-	if (s->owner->stopped)
+	if (s->indexing) { /* a server need not have documents */
+		sp_arena_reset(&s->scratch);
+		s->asked = SP_STR("");
+	}
+	if (s->owner->stopped || s->indexing)
 		return;
 	if (err != NULL && ex->status == 0)
 		fail(s,
@@ -111,10 +146,10 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 		fail(s, sp_arena_printf(&s->scratch, "bad status from " SP_FMT ": %u", SP_ARG(s->asked),
 					ex->status));
 	else
-		settle(s, API_AGGREGATE_PASSED, SP_STR(""));
+		passed(s);
 }
 
-static sp_code start(aggregate *s, sp_str address, sp_err *err)
+static sp_code start(aggregate *s, sp_str address, sp_str path, sp_err *err)
 {
 	static const sp_http_events events = {.on_response = on_response, .on_close = on_close};
 	static const sp_http_header headers[] = {
@@ -126,8 +161,7 @@ static sp_code start(aggregate *s, sp_str address, sp_err *err)
 				   .address = address,
 				   .tls_config = s->tls,
 				   .server_name = s->server_name,
-				   .path = sp_arena_printf(&s->scratch, "/apis/" SP_FMT "/" SP_FMT,
-							   SP_ARG(s->group), SP_ARG(s->version)),
+				   .path = path,
 				   .headers = headers,
 				   .n_headers = SP_LEN(headers),
 				   .deadline_ns = sp_now_ns(server->world) + ANSWER_NS};
@@ -150,7 +184,10 @@ void aggregate_ask(aggregate *s)
 	s->asked = sp_arena_printf(&s->scratch, SP_FMT "://" SP_FMT "/apis/" SP_FMT "/" SP_FMT,
 				   SP_ARG(aggregate_scheme(s)), SP_ARG(address), SP_ARG(s->group),
 				   SP_ARG(s->version));
-	if (start(s, address, &err) != SP_OK) {
+	s->indexing = false;
+	sp_str path = sp_arena_printf(&s->scratch, "/apis/" SP_FMT "/" SP_FMT, SP_ARG(s->group),
+				      SP_ARG(s->version));
+	if (start(s, address, path, &err) != SP_OK) {
 		s->ex = NULL;
 		fail(s, sp_arena_try_dup(&s->scratch, sp_str_c(err.msg)));
 	}

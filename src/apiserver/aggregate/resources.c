@@ -50,6 +50,22 @@ static void put_subresources(sp_jout *j, yyjson_val *list, sp_str resource, sp_s
 		sp_jout_close(j, ']');
 }
 
+sp_code aggregate_doc_hash(sp_arena *a, sp_str index, sp_str group, sp_str version, sp_str *ret, sp_err *err)
+{
+	yyjson_val *root;
+	sp_str path = sp_arena_printf(a, "apis/" SP_FMT "/" SP_FMT, SP_ARG(group), SP_ARG(version)), head;
+	if (path.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no room for a path");
+	SP_TRY(sp_json_parse(a, index, &root, err));
+	yyjson_val *doc = sp_json_last(sp_json_last(root, SP_STR("paths")), path);
+	sp_str url = sp_json_str(yyjson_obj_get(doc, "serverRelativeURL"));
+	ptrdiff_t at = sp_str_find(url, SP_STR("hash="));
+	*ret = at < 0 ? SP_STR("") : sp_str_sub(url, (size_t)at + 5, url.len);
+	if (sp_str_cut(ret, '&', &head))
+		*ret = head;
+	return SP_OK;
+}
+
 sp_code aggregate_resources(sp_arena *a, sp_str text, sp_str group, sp_str version, sp_buf *out, sp_err *err)
 {
 	yyjson_val *root, *v;
