@@ -295,7 +295,7 @@ bool api_write_decode(api_write *w, sp_str body)
 {
 	if (!decode(w, body))
 		return false;
-	api_audit_object(w->r, w->obj);
+	api_audit_object(w->r, w->body_res->kind->schema, w->obj);
 	return true;
 }
 

@@ -366,7 +366,7 @@ bool api_impersonate(api_request *r)
 		if (try_mode(&t)) {
 			if (complete(r->arena, &modes[i], &wanted)) {
 				r->user = wanted;
-				api_audit_impersonated(r);
+				api_audit_impersonated(r, modes[i].name);
 				return true;
 			}
 			refusal = api_status_of(r, SP_ENOMEM, NULL);

@@ -7,6 +7,7 @@
 #include "base/json_out.h"
 #include "base/time.h"
 #include "io/tls.h"
+#include "kube/encode.h"
 #include "kube/kinds/values.h"
 #include "kube/meta.h"
 
@@ -23,6 +24,7 @@ typedef struct note {
 struct api_audit {
 	api_audit_config config;
 	api_user user, impersonated;
+	const char *mode; /* of the impersonation, or NULL */
 	bool impersonates, started;
 	int64_t received_ns;
 	uint16_t code;         /* of the answer; 0: none yet */
@@ -51,6 +53,17 @@ static void put_user(sp_jout *j, const char *key, const api_user *u)
 {
 	sp_jout_member_open(j, sp_str_c(key), '{');
 	api_user_write(j, u);
+	sp_jout_close(j, '}');
+}
+
+static void put_mode(sp_jout *j, const struct api_audit *a)
+{
+	char text[64];
+	if (a->mode == NULL)
+		return;
+	(void)snprintf(text, sizeof text, "impersonate:%s", a->mode);
+	sp_jout_member_open(j, SP_STR("authenticationMetadata"), '{');
+	sp_jout_member_str(j, SP_STR("impersonationConstraint"), sp_str_c(text));
 	sp_jout_close(j, '}');
 }
 
@@ -152,6 +165,7 @@ static void write_event(sp_buf *out, api_request *r, api_audit_stage stage)
 	put_user(&j, "user", &a->user);
 	if (a->impersonates)
 		put_user(&j, "impersonatedUser", &a->impersonated);
+	put_mode(&j, a);
 	put_sources(&j, r);
 	put_agent(&j, r);
 	put_reference(&j, r);
@@ -238,11 +252,12 @@ void api_audit_unauthenticated(api_request *r)
 	r->audit = NULL; /* that was all */
 }
 
-void api_audit_impersonated(api_request *r)
+void api_audit_impersonated(api_request *r, const char *mode)
 {
 	if (r->audit == NULL)
 		return;
 	r->audit->impersonates = true;
+	r->audit->mode = mode;
 	r->audit->impersonated = r->user;
 }
 
@@ -330,7 +345,17 @@ static sp_str told(api_request *r, sp_str json)
 	return text;
 }
 
-void api_audit_object(api_request *r, yyjson_mut_val *obj)
+/* With its fields in the order of their kind. */
+static sp_str encoded(api_request *r, const sp_schema *schema, yyjson_mut_val *obj)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, EVENT_BYTES_MAX);
+	if (sp_encode_json(&text, schema, obj) != SP_OK)
+		return json_of(r, obj);
+	return sp_arena_try_dup(r->arena, sp_buf_view(&text));
+}
+
+void api_audit_object(api_request *r, const sp_schema *schema, yyjson_mut_val *obj)
 {
 	struct api_audit *a = r == NULL ? NULL : r->audit;
 	if (a == NULL || a->name.len + a->uid.len + a->object.len > 0)
@@ -341,7 +366,7 @@ void api_audit_object(api_request *r, yyjson_mut_val *obj)
 	a->uid = sp_arena_try_dup(r->arena, sp_kv_str(meta, "uid"));
 	a->revision = sp_arena_try_dup(r->arena, sp_kv_str(meta, "resourceVersion"));
 	if (a->config.level >= API_AUDIT_REQUEST)
-		a->object = told(r, json_of(r, obj));
+		a->object = told(r, encoded(r, schema, obj));
 }
 
 void api_audit_patch(api_request *r, sp_str json)
