@@ -54,6 +54,7 @@ typedef struct api_request {
 	void (*on_piece)(struct api_request *r, const uint8_t *bytes, size_t n);
 	void (*on_whole)(struct api_request *r);
 	void (*on_tunnel)(struct api_request *r, sp_stream *s);
+	struct api_watch_socket *socket; /* of a watch that becomes one: watch_socket.h */
 } api_request;
 
 /* Calls `then` with the whole body, good until the exchange is over; a body over the limit is answered 413.

@@ -37,7 +37,7 @@ typedef struct api_kubelet_opts {
 	struct sp_tls_config *unverified_tls; /* the same for logs of which the client wants no check */
 	struct sp_tls_config *others_tls;     /* of pods and services; nobody is verified */
 	sp_str address_types;                 /* which of a node's addresses, best first; empty: upstream's */
-	bool plain; /* kubelets speak HTTP, and no address is refused: for simulations */
+	bool plain;                           /* kubelets speak HTTP: for simulations, which have no TLS */
 } api_kubelet_opts;
 
 /* How aggregated API servers know us: a client's certificate and its key, PEM; empty: they do not. */

@@ -123,7 +123,7 @@ static bool start_server(t_api *t)
 				   .service_cidrs = SP_STR("10.96.0.0/16"),
 				   .node_ports = SP_STR("30000-32767"),
 				   .audit = t->audit,
-				   .kubelet = {.plain = t->plain},
+				   .kubelet = {.plain = true},
 				   .seats = t->seats,
 				   .snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());

@@ -30,10 +30,9 @@ typedef struct t_api {
 	sp_listener *listener;
 	t_client maker; /* made the namespace; can be used for more */
 	bool draining, drained, closed;
-	bool plain;                  /* the same: other servers are reached by HTTP */
-	api_audit_opts audit;        /* the same */
+	api_audit_opts audit;        /* counts from the next t_api_restart on */
 	uint32_t seats;              /* the same */
-	api_snapshot_opts snapshots; /* none at first; counts from the next t_api_restart on */
+	api_snapshot_opts snapshots; /* the same; none at first */
 } t_api;
 
 /* Serves on port 80 of host "server". Everything is drained, closed and freed at the end of the test, clients

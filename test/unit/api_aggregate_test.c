@@ -88,7 +88,6 @@ static remote *open_remote(uint16_t status)
 	r->f = t_asker_open();
 	if (r->f == NULL)
 		return NULL;
-	r->f->api.plain = true;
 	r->status = status;
 	r->world = sp_sim_world(sp_sim_host_new(r->f->api.sim, "remote", NULL, NULL));
 	t_defer(remote_done, r);

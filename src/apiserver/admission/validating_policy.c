@@ -269,7 +269,9 @@ static bool refuse(const api_admit *a, const denial *d)
 		const char *reason;
 		uint16_t code;
 	} codes[] = {{"Forbidden", 403}, {"Unauthorized", 401}, {"RequestEntityTooLarge", 413}};
-	sp_str name = a->obj != NULL ? sp_kv_str(sp_kv_get(a->obj, "metadata"), "name") : api_eval_name(a);
+	sp_str name = a->obj != NULL && a->op != API_OP_CONNECT
+			      ? sp_kv_str(sp_kv_get(a->obj, "metadata"), "name")
+			      : api_eval_name(a);
 	const sp_status_cause cause = {.message = d->message};
 	sp_status s = sp_status_forbidden(&a->w->arena, a->w->res->gr, name, d->message);
 	s.reason = d->reason;

@@ -62,6 +62,7 @@ static bool find(api_request *r, const char *what, yyjson_mut_val *options, api_
 {
 	api_kubelet k;
 	SP_AUTO_BUF query;
+	sp_buf_init(&query, QUERY_BYTES_MAX);
 	bool has_container = !sp_str_eq(sp_str_c(what), SP_STR("portForward"));
 	sp_str container = {NULL, 0};
 	yyjson_mut_val *pod = api_connect_load(r, "pods", r->info.ns, r->info.name);
@@ -79,7 +80,6 @@ static bool find(api_request *r, const char *what, yyjson_mut_val *options, api_
 	}
 	if (!api_kubelet_find(r, node, &k))
 		return false;
-	sp_buf_init(&query, QUERY_BYTES_MAX);
 	if (has_container)
 		put_streams(&query, options);
 	else

@@ -150,7 +150,7 @@ void api_connect_pod(api_request *r, yyjson_mut_val *options)
 		id.port = first_port(r, pod);
 	if (id.port.len == 0)
 		id.port = default_port(id.scheme);
-	if (!api_is_global_unicast(ip) && !r->server->kubelet.plain) {
+	if (!api_is_global_unicast(ip)) {
 		api_reply_bad_request(r, SP_STR("address not allowed"));
 		return;
 	}
@@ -277,7 +277,7 @@ void api_connect_node(api_request *r, yyjson_mut_val *options)
 	bool kubelet = id.port.len == 0 || sp_str_eq(id.port, k.port);
 	/* A name is as good as the address behind it; ports other than the kubelet's, where no certificate
 	 * is checked, are reached by that address. */
-	if (!api_is_global_unicast(k.ip.len > 0 ? k.ip : k.host) && !r->server->kubelet.plain) {
+	if (!api_is_global_unicast(k.ip.len > 0 ? k.ip : k.host)) {
 		api_reply_bad_request(r, SP_STR("address not allowed"));
 		return;
 	}
