@@ -362,6 +362,7 @@ static void on_whole(sp_http_exchange *ex)
 static void on_tunnel(sp_http_exchange *ex, sp_stream *s)
 {
 	api_request *r = ex->arg;
+	api_audit_started(r, 101);
 	r->on_tunnel(r, s);
 }
 
