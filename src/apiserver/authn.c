@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/bearer.h"
+#include "apiserver/metrics/measure.h"
 #include "apiserver/server_int.h"
 #include "io/tls.h"
 
@@ -32,9 +34,11 @@ static bool by_certificate(api_request *r)
 }
 
 /* Credentials that nobody knows are not the same as none. */
-static bool refuse(api_request *r)
+static bool refuse(api_request *r, api_authn_result result)
 {
 	sp_status s = sp_status_unauthorized(SP_STR("Unauthorized"));
+	api_measure_authn(r, result);
+	api_audit_unauthenticated(r);
 	api_reply_status(r, &s);
 	return false;
 }
@@ -64,18 +68,24 @@ static outcome by_protocol(api_request *r)
 	return by_token(r, token);
 }
 
+static bool accept(api_request *r)
+{
+	api_measure_authn(r, API_AUTHN_SUCCESS);
+	return true;
+}
+
 bool api_authenticate(api_request *r)
 {
 	if (by_certificate(r))
-		return api_user_settle_groups(r->arena, &r->user) || refuse(r);
+		return api_user_settle_groups(r->arena, &r->user) ? accept(r) : refuse(r, API_AUTHN_ERROR);
 	outcome o = by_token(r, api_bearer_token(sp_http_get(&r->ex->headers, SP_HTTP_AUTHORIZATION)));
 	if (o == ABSENT)
 		o = by_protocol(r);
 	if (o == ACCEPTED)
-		return true;
+		return accept(r);
 	if (o == REJECTED || r->server->no_anonymous)
-		return refuse(r);
+		return refuse(r, o == REJECTED ? API_AUTHN_ERROR : API_AUTHN_FAILURE);
 	r->user = (api_user){
 		.name = API_USER_ANONYMOUS, .groups = anonymous_groups, .n_groups = SP_LEN(anonymous_groups)};
-	return true;
+	return accept(r);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/node_authz.h"
 #include "apiserver/server_int.h"
@@ -177,7 +178,11 @@ bool api_authorize(api_request *r)
 {
 	sp_str reason;
 	api_attributes what = api_request_attributes(r);
-	if (api_decide(r->server, r->arena, &r->user, &what, &reason) == API_ALLOW)
+	bool allowed = api_decide(r->server, r->arena, &r->user, &what, &reason) == API_ALLOW;
+	api_audit_note(r, SP_STR("authorization.k8s.io/decision"),
+		       allowed ? SP_STR("allow") : SP_STR("forbid"));
+	api_audit_note(r, SP_STR("authorization.k8s.io/reason"), reason);
+	if (allowed)
 		return true;
 	sp_status s = api_forbidden(r->arena, &r->user, &what, reason);
 	api_reply_status(r, &s);

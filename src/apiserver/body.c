@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request's body to an object of the resource, with upstream's refusals.
  * U: apiserver pkg/endpoints/handlers/{create,update,rest}.go, apimachinery pkg/runtime. */
+#include "apiserver/audit/audit.h"
 #include "apiserver/custom/custom.h"
 #include "apiserver/write.h"
 #include "base/limits.h"
@@ -261,7 +262,7 @@ static bool decode_yaml(api_write *w, sp_str body)
 	return decode_json(w, sp_buf_view(&json), body, &strict);
 }
 
-bool api_write_decode(api_write *w, sp_str body)
+static bool decode(api_write *w, sp_str body)
 {
 	api_media media;
 	sp_strict strict = {0};
@@ -288,6 +289,14 @@ bool api_write_decode(api_write *w, sp_str body)
 		break;
 	}
 	return decode_json(w, body, body, &strict);
+}
+
+bool api_write_decode(api_write *w, sp_str body)
+{
+	if (!decode(w, body))
+		return false;
+	api_audit_object(w->r, w->body_res->kind->schema, w->obj);
+	return true;
 }
 
 bool api_write_decode_json(api_write *w, sp_str json)

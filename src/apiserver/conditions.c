@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/conditions.h"
 
+#include "apiserver/aggregate/aggregate.h"
 #include "apiserver/server_int.h"
 #include "base/alloc.h"
 #include "kube/apply/apply.h"
@@ -31,7 +32,8 @@ typedef struct follower {
 	const rule *rule;
 	sp_store_watch *watches[WATCHES_MAX];
 	size_t n_writes;
-	bool dirty, names_others; /* names_others: the further prefixes matter to some object */
+	bool dirty, told, names_others; /* told: no object has changed; names_others: the further prefixes
+					   matter to some object */
 } follower;
 
 struct api_conditions {
@@ -156,8 +158,22 @@ static void look_at_slices(slices *l, sp_str ns)
 	}
 }
 
-/* Nothing is sent on to other servers yet, so no more can be said of one whose endpoints are there. */
-static verdict judge_service(scan *s, sp_str ns, sp_str name, int64_t number)
+/* Its endpoints are there; what does it say? Nothing yet: nothing is said either. */
+static verdict judge_answer(scan *s, sp_str name)
+{
+	sp_str why;
+	switch (api_aggregates_state(s->f->owner->server->aggregates, name, !s->f->told, &why)) {
+	case API_AGGREGATE_PASSED:
+		return (verdict){"True", "Passed", SP_STR("all checks passed")};
+	case API_AGGREGATE_FAILED:
+		return (verdict){"False", "FailedDiscoveryCheck", sp_arena_try_dup(&s->arena, why)};
+	case API_AGGREGATE_UNKNOWN:
+		break;
+	}
+	return (verdict){NULL, NULL, {NULL, 0}};
+}
+
+static verdict judge_service(scan *s, sp_str api_service, sp_str ns, sp_str name, int64_t number)
 {
 	sp_arena *a = &s->arena;
 	yyjson_mut_val *service = load(s, "/registry/services/specs/", ns, name);
@@ -188,8 +204,7 @@ static verdict judge_service(scan *s, sp_str ns, sp_str name, int64_t number)
 							 "\" have no addresses with port name \"" SP_FMT "\"",
 							 SP_ARG(name), SP_ARG(ns), SP_ARG(l.port))};
 	}
-	return (verdict){"False", "FailedDiscoveryCheck",
-			 SP_STR("requests are not sent on to other API servers")};
+	return judge_answer(s, api_service);
 }
 
 static verdict judge_api_service(scan *s, yyjson_mut_val *obj)
@@ -198,8 +213,8 @@ static verdict judge_api_service(scan *s, yyjson_mut_val *obj)
 	if (service == NULL)
 		return (verdict){"True", "Local", SP_STR("Local APIServices are always available")};
 	s->f->names_others = true;
-	return judge_service(s, sp_kv_str(service, "namespace"), sp_kv_str(service, "name"),
-			     sp_kv_i64(service, "port", 443));
+	return judge_service(s, sp_meta_name(obj), sp_kv_str(service, "namespace"),
+			     sp_kv_str(service, "name"), sp_kv_i64(service, "port", 443));
 }
 
 static const rule rules[] = {
@@ -396,6 +411,7 @@ static void on_ready(void *arg)
 {
 	follower *f = arg;
 	f->dirty = true;
+	f->told = false;
 	sp_defer_call(f->owner->server->world, &f->owner->work);
 }
 
@@ -430,6 +446,7 @@ static void on_work(sp_defer *d)
 		follow(f);
 		f->dirty = false;
 		look_at_all(f);
+		f->told = false;
 		if (!named && f->names_others)
 			on_ready(f); /* nothing was missed meanwhile, but the further watches are to be opened
 				      */
@@ -448,6 +465,15 @@ api_conditions *api_conditions_new(api_server *s)
 	}
 	sp_defer_call(s->world, &c->work);
 	return c;
+}
+
+void api_conditions_look(api_conditions *c)
+{
+	for (size_t i = 0; i < SP_LEN(c->followers); i++) {
+		c->followers[i].told = c->followers[i].told || !c->followers[i].dirty;
+		c->followers[i].dirty = true;
+	}
+	sp_defer_call(c->server->world, &c->work);
 }
 
 void api_conditions_free(api_conditions *c)

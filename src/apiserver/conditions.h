@@ -15,3 +15,5 @@ typedef struct api_conditions api_conditions;
 api_conditions *api_conditions_new(struct api_server *s);
 /* Writes nothing more; writes under way are finished by the store without it. NULL is a no-op. */
 void api_conditions_free(api_conditions *c);
+/* Something that is no object has changed: looks at all again. */
+void api_conditions_look(api_conditions *c);

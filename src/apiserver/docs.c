@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/docs.h"
 
+#include "apiserver/aggregate/aggregate.h"
 #include "apiserver/gzip.h"
 #include "apiserver/server_int.h"
 #include "base/alloc.h"
@@ -101,7 +102,8 @@ static doc *find_stale(api_docs *d)
 /* Drops what was made of custom kinds that have changed since. */
 static void refresh(api_docs *d)
 {
-	uint64_t epoch = api_customs_epoch(d->server->customs);
+	/* Both only grow. */
+	uint64_t epoch = api_customs_epoch(d->server->customs) + api_aggregates_epoch(d->server->aggregates);
 	doc *stale;
 	if (epoch == d->epoch)
 		return;
@@ -254,17 +256,26 @@ static sp_code make_index(api_docs *d, sp_arena *a, sp_err *err)
 	if (custom == NULL)
 		return SP_ENOMEM;
 	SP_TRY(sp_openapi_v3_paths(a, &from, &paths, &n));
-	sp_str *hashes = sp_try_new(a, sp_str, n + 1);
+	api_aggregate_doc *remotes;
+	size_t n_remotes;
+	SP_TRY(api_aggregates_docs(d->server->aggregates, a, &remotes, &n_remotes));
+	sp_str *hashes = sp_try_new(a, sp_str, n + n_remotes + 1);
+	sp_str *all = sp_try_new(a, sp_str, n + n_remotes + 1);
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
-	for (size_t i = 0; i < n && hashes != NULL; i++) {
+	for (size_t i = 0; i < n && hashes != NULL && all != NULL; i++) {
 		doc *found = NULL;
 		SP_TRY(find(d, paths[i], false, false, &found, err));
 		hashes[i] = (sp_str){found->etag + 1, sizeof found->etag - 2}; /* without quotes */
+		all[i] = paths[i];
 	}
-	if (hashes == NULL)
+	if (hashes == NULL || all == NULL)
 		return SP_ENOMEM;
-	SP_TRY(sp_openapi_v3_index(&text, paths, hashes, n));
+	for (size_t i = 0; i < n_remotes; i++, n++) {
+		all[n] = remotes[i].path;
+		hashes[n] = remotes[i].hash;
+	}
+	SP_TRY(sp_openapi_v3_index(&text, all, hashes, n));
 	d->index = sp_bytes_try_dup(sp_buf_view(&text));
 	sp_disc_etag(d->index_etag, sp_buf_view(&text));
 	return d->index == NULL ? SP_ENOMEM : SP_OK;

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/server_int.h"
 #include "base/quote.h"
@@ -365,6 +366,7 @@ bool api_impersonate(api_request *r)
 		if (try_mode(&t)) {
 			if (complete(r->arena, &modes[i], &wanted)) {
 				r->user = wanted;
+				api_audit_impersonated(r, modes[i].name);
 				return true;
 			}
 			refusal = api_status_of(r, SP_ENOMEM, NULL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/list_writer.h"
 
+#include "apiserver/audit/audit.h"
+
 #include "apiserver/object.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -184,7 +186,8 @@ sp_code api_list_writer_init(api_list_writer *w, api_request *r, sp_err *err)
 		*w = custom_writer;
 	w->r = r;
 	/* YAML and indented text are made of the whole. */
-	w->gathers = w->gathers || r->out.media == API_MEDIA_YAML || r->out.pretty;
+	w->gathers =
+		w->gathers || api_audit_wants_answer(r) || r->out.media == API_MEDIA_YAML || r->out.pretty;
 	sp_arena_init(&w->scratch, SCRATCH_BYTES_MAX);
 	sp_buf_init(&w->text, ITEM_BYTES_MAX);
 	if (r->out.shape != API_SHAPE_TABLE)
@@ -243,6 +246,8 @@ void api_list_writer_reply(api_list_writer *w, const sp_list_meta *meta, sp_str 
 		code = sp_buf_str(&text, items);
 	if (code == SP_OK)
 		code = api_list_writer_end(w, &text);
+	if (code == SP_OK && r->out.media != API_MEDIA_PROTOBUF)
+		api_audit_answer(r, sp_buf_view(&text));
 	if (code == SP_OK && convert)
 		code = api_encode_medium(&other, r->arena, &r->out, NULL, sp_buf_view(&text), NULL);
 	if (code != SP_OK)

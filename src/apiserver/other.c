@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Paths that are no resources: health, version, discovery. */
+#include "apiserver/aggregate/aggregate.h"
+#include "apiserver/metrics/measure.h"
 #include "apiserver/server_int.h"
+#include "base/quote.h"
 #include "base/version.h"
 #include "kube/discovery.h"
 
@@ -30,27 +33,81 @@ static bool has_roles(const api_request *r)
 	return r->server->is_bootstrapped;
 }
 
+static bool is_staying(const api_request *r)
+{
+	return !r->server->is_draining;
+}
+
 static const struct {
 	sp_str name;
 	bool (*is_well)(const api_request *r);
+	bool ready_only; /* told of readiness alone */
 } checks[] = {
-	{SP_STR_INIT("ping"), is_alive},
-	{SP_STR_INIT("log"), is_alive},
-	{SP_STR_INIT("etcd"), takes_writes},
-	{SP_STR_INIT("poststarthook/rbac/bootstrap-roles"), has_roles},
+	{SP_STR_INIT("ping"), is_alive, false},
+	{SP_STR_INIT("log"), is_alive, false},
+	{SP_STR_INIT("etcd"), takes_writes, false},
+	{SP_STR_INIT("poststarthook/rbac/bootstrap-roles"), has_roles, false},
+	{SP_STR_INIT("shutdown"), is_staying, true},
 };
+
+static bool check(api_request *r, sp_str endpoint, size_t i)
+{
+	bool ok = checks[i].is_well(r);
+	api_measure_check(r->server, endpoint, checks[i].name, ok);
+	return ok;
+}
+
+static bool is_of(sp_str endpoint, size_t i)
+{
+	return !checks[i].ready_only || sp_str_eq(endpoint, SP_STR("readyz"));
+}
+
+static bool is_excluded(const api_request *r, sp_str name)
+{
+	for (size_t i = 0; i < r->query.n; i++) {
+		if (sp_str_eq(r->query.pairs[i].key, SP_STR("exclude")) &&
+		    sp_str_eq(r->query.pairs[i].value, name))
+			return true;
+	}
+	return false;
+}
+
+/* Names that are to be left out and are not there. */
+static void write_unknown(const api_request *r, sp_str endpoint, sp_buf *out)
+{
+	const char *between = "warn: some health checks cannot be excluded: no matches for ";
+	for (size_t i = 0; i < r->query.n; i++) {
+		bool known = !sp_str_eq(r->query.pairs[i].key, SP_STR("exclude"));
+		for (size_t k = 0; k < SP_LEN(checks) && !known; k++)
+			known = is_of(endpoint, k) && sp_str_eq(checks[k].name, r->query.pairs[i].value);
+		if (known)
+			continue;
+		(void)sp_buf_str(out, sp_str_c(between));
+		(void)sp_quote_go(out, r->query.pairs[i].value);
+		between = ",";
+	}
+	if (between[0] == ',')
+		(void)sp_buf_char(out, '\n');
+}
 
 static void reply_all(api_request *r, sp_str endpoint)
 {
 	SP_AUTO_BUF text;
-	sp_buf_init(&text, 4096);
+	sp_buf_init(&text, 65536);
 	bool well = true, verbose = sp_url_query_find(&r->query, SP_STR("verbose")) != NULL;
 	for (size_t i = 0; i < SP_LEN(checks); i++) {
-		bool ok = checks[i].is_well(r);
+		if (!is_of(endpoint, i))
+			continue;
+		if (is_excluded(r, checks[i].name)) {
+			(void)sp_buf_printf(&text, "[+]" SP_FMT " excluded: ok\n", SP_ARG(checks[i].name));
+			continue;
+		}
+		bool ok = check(r, endpoint, i);
 		(void)sp_buf_printf(&text, "[%c]" SP_FMT " %s\n", ok ? '+' : '-', SP_ARG(checks[i].name),
 				    ok ? "ok" : "failed: reason withheld");
 		well = well && ok;
 	}
+	write_unknown(r, endpoint, &text);
 	(void)sp_buf_printf(&text, SP_FMT " check %s\n", SP_ARG(endpoint), well ? "passed" : "failed");
 	sp_str body = well && !verbose ? SP_STR("ok") : sp_buf_view(&text);
 	api_reply(r, well ? 200 : 500, SP_STR("text/plain; charset=utf-8"), body);
@@ -59,15 +116,15 @@ static void reply_all(api_request *r, sp_str endpoint)
 /* /healthz, /livez, /readyz: all checks, or the one named behind the slash. */
 static void reply_health(api_request *r)
 {
-	sp_str check = sp_str_sub(r->info.path, 1, r->info.path.len), endpoint = check;
-	if (!sp_str_cut(&check, '/', &endpoint)) {
+	sp_str name = sp_str_sub(r->info.path, 1, r->info.path.len), endpoint = name;
+	if (!sp_str_cut(&name, '/', &endpoint)) {
 		reply_all(r, endpoint);
 		return;
 	}
 	for (size_t i = 0; i < SP_LEN(checks); i++) {
-		if (!sp_str_eq(check, checks[i].name))
+		if (!is_of(endpoint, i) || !sp_str_eq(name, checks[i].name))
 			continue;
-		bool ok = checks[i].is_well(r);
+		bool ok = check(r, endpoint, i);
 		api_reply(r, ok ? 200 : 500, SP_STR("text/plain; charset=utf-8"),
 			  ok ? SP_STR("ok") : SP_STR("internal server error: check failed\n"));
 		return;
@@ -159,6 +216,9 @@ static void reply_discovery(api_request *r)
 			  r->out.shape == API_SHAPE_DISCOVERY;
 	sp_code code = api_customs_kinds(r->server->customs, r->arena, &from.custom, &from.n_custom, &err);
 	if (code == SP_OK)
+		code = api_aggregates_discovery(r->server->aggregates, r->arena, &from.remotes,
+						&from.n_remotes);
+	if (code == SP_OK)
 		code = sp_disc_build(r->arena, &from, &d);
 	if (code == SP_OK)
 		code = write_doc(r, &d, &doc, aggregated);
@@ -176,6 +236,8 @@ static const struct {
 	{SP_STR_INIT("/livez"), true, reply_health},
 	{SP_STR_INIT("/readyz"), true, reply_health},
 	{SP_STR_INIT("/version"), true, reply_version},
+	{SP_STR_INIT("/metrics"), false, api_metrics_all},
+	{SP_STR_INIT("/metrics/slis"), false, api_metrics_slis},
 	{SP_STR_INIT("/apis"), true, reply_discovery},
 	{SP_STR_INIT("/api"), true, reply_discovery},
 	{SP_STR_INIT("/.well-known/openid-configuration"), false, api_openid_configuration},
@@ -190,6 +252,8 @@ static void reply_paths(api_request *r)
 	api_reply(r, 200, SP_STR("application/json"),
 		  SP_STR("{\n  \"paths\": [\n    \"/.well-known/openid-configuration\",\n    \"/api\",\n    "
 			 "\"/api/v1\",\n    \"/apis\",\n    \"/healthz\",\n    \"/livez\",\n    "
+			 "\"/metrics\",\n    "
+			 "\"/metrics/slis\",\n    "
 			 "\"/openapi/v2\",\n    \"/openapi/v3\",\n    \"/openid/v1/jwks\",\n    "
 			 "\"/readyz\",\n    \"/version\"\n  ]\n}"));
 }
@@ -200,6 +264,7 @@ void api_other(api_request *r)
 		sp_str rest = r->info.path;
 		if (sp_str_take(&rest, paths[i].path) &&
 		    (rest.len == 0 || (paths[i].below && rest.ptr[0] == '/'))) {
+			r->served_path = paths[i].path;
 			paths[i].fn(r);
 			return;
 		}

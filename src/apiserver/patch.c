@@ -4,6 +4,7 @@
  * same decoding, defaults and validation as an update. When somebody else wrote in between it is applied
  * again, unless it names a resourceVersion. U: apiserver pkg/endpoints/handlers/patch.go.
  */
+#include "apiserver/audit/audit.h"
 #include "apiserver/write.h"
 #include "base/num.h"
 #include "base/yaml.h"
@@ -359,6 +360,7 @@ static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
 	w->body = body;
+	api_audit_patch(r, body);
 	w->patched = shows[type_of(w)];
 	w->redo = run;
 	if (!names_revision(w))

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "apiserver/flow/level.h"
 #include "apiserver/negotiate.h"
 #include "apiserver/reqinfo.h"
 #include "apiserver/resource.h"
@@ -14,6 +15,13 @@
 #include "kube/status.h"
 
 typedef struct api_server api_server; /* apiserver/server_int.h */
+
+/* Its place in priority and fairness; the texts are empty for requests that take none. */
+typedef struct api_request_flow {
+	api_ticket ticket;
+	sp_str schema, level, schema_uid, level_uid;
+	uint64_t began_ns;
+} api_request_flow;
 
 typedef struct api_request {
 	api_server *server;
@@ -27,7 +35,14 @@ typedef struct api_request {
 	api_user user;
 	api_output out; /* how an object goes back */
 	sp_str audit_id;
+	struct api_audit *audit; /* audit/event.c; NULL: nothing is told of it */
 	sp_warnings warnings;
+	api_request_flow flow;
+	void (*on_admitted)(struct api_request *r); /* of api_flow_admit */
+	uint64_t began_ns;
+	bool dropped;       /* refused because there is too much to do */
+	bool counted_long;  /* among the long-running ones */
+	sp_str served_path; /* which path that is no resource answers; empty: none */
 	bool answered;
 	/* The exchange is over, answered or not: lets go of what the handler keeps in `state`. May be NULL.
 	 */
@@ -35,6 +50,11 @@ typedef struct api_request {
 	void *state;
 	void (*on_writable)(struct api_request *r);          /* a streamed answer may go on; may be NULL */
 	void (*on_body)(struct api_request *r, sp_str body); /* of api_read_body */
+	/* Of a body that is read piece by piece (sp_http_read), and of an accepted tunnel. */
+	void (*on_piece)(struct api_request *r, const uint8_t *bytes, size_t n);
+	void (*on_whole)(struct api_request *r);
+	void (*on_tunnel)(struct api_request *r, sp_stream *s);
+	struct api_watch_socket *socket; /* of a watch that becomes one: watch_socket.h */
 } api_request;
 
 /* Calls `then` with the whole body, good until the exchange is over; a body over the limit is answered 413.
@@ -64,6 +84,10 @@ void api_reply_object(api_request *r, uint16_t code, sp_str json, uint64_t revis
  * be begun, and the exchange has been reset.
  */
 bool api_begin(api_request *r, uint16_t code, sp_str content_type, bool gzipped);
+
+/* The same with the content type and all else among `more`, which stays (the arena's): what another server
+ * said. */
+bool api_begin_with(api_request *r, uint16_t code, const sp_http_header *more, size_t n_more);
 
 /* What a failed call means to the client: NotFound and Conflict about r's object, and so on. */
 sp_status api_status_of(api_request *r, sp_code code, const sp_err *err);

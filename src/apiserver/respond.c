@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/request.h"
 
+#include "apiserver/audit/audit.h"
 #include "apiserver/encode.h"
 #include "apiserver/gzip.h"
 #include "base/limits.h"
@@ -8,7 +9,7 @@
 
 #define REPLY_BYTES_MAX ((size_t)64 << 20)
 #define WARNING_BYTES_MAX 4096u /* of all together */
-#define HEADERS_MAX (8 + SP_WARNINGS_MAX)
+#define HEADERS_MAX (10 + SP_WARNINGS_MAX)
 
 void api_warn(api_request *r, sp_str text)
 {
@@ -67,6 +68,16 @@ static size_t add_warnings(api_request *r, sp_http_header *headers, size_t n)
 
 #define CACHE_CONTROL_AT 1u
 
+static size_t add_flow(const api_request *r, sp_http_header *headers, size_t n)
+{
+	const api_request_flow *f = &r->flow;
+	if (f->schema_uid.len > 0)
+		headers[n++] = (sp_http_header){SP_STR("x-kubernetes-pf-flowschema-uid"), f->schema_uid};
+	if (f->level_uid.len > 0)
+		headers[n++] = (sp_http_header){SP_STR("x-kubernetes-pf-prioritylevel-uid"), f->level_uid};
+	return n;
+}
+
 static size_t common_headers(api_request *r, sp_str content_type, sp_http_header headers[HEADERS_MAX])
 {
 	size_t n = 0;
@@ -74,7 +85,7 @@ static size_t common_headers(api_request *r, sp_str content_type, sp_http_header
 	headers[n++] = (sp_http_header){SP_STR("cache-control"), SP_STR("no-cache, private")};
 	if (content_type.len > 0) /* 204 has none */
 		headers[n++] = (sp_http_header){SP_STR("content-type"), content_type};
-	return add_warnings(r, headers, n);
+	return add_warnings(r, headers, add_flow(r, headers, n));
 }
 
 static bool accepts_gzip(const api_request *r)
@@ -94,6 +105,7 @@ void api_reply_with(api_request *r, uint16_t code, sp_str content_type, const sp
 	SP_ASSERT(n_more <= API_REPLY_HEADERS_MAX);
 	r->answered = true;
 	sp_http_header headers[HEADERS_MAX + API_REPLY_HEADERS_MAX];
+	api_audit_started(r, code);
 	size_t n = common_headers(r, content_type, headers);
 	for (size_t i = 0; i < n_more; i++) {
 		if (sp_str_eq(more[i].name, SP_STR("cache-control")))
@@ -122,11 +134,29 @@ bool api_begin(api_request *r, uint16_t code, sp_str content_type, bool gzipped)
 	SP_ASSERT(!r->answered);
 	r->answered = true;
 	sp_http_header headers[HEADERS_MAX + 1];
+	api_audit_started(r, code);
 	size_t n = common_headers(r, content_type, headers);
 	if (gzipped)
 		headers[n++] = (sp_http_header){SP_STR("content-encoding"), SP_STR("gzip")};
 	if (sp_http_begin(r->ex, code, headers, n, NULL) == SP_OK)
 		return true;
+	sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
+	return false;
+}
+
+bool api_begin_with(api_request *r, uint16_t code, const sp_http_header *more, size_t n_more)
+{
+	SP_ASSERT(!r->answered);
+	r->answered = true;
+	sp_http_header common[HEADERS_MAX];
+	size_t n = common_headers(r, SP_STR(""), common);
+	sp_http_header *all = sp_try_new(r->arena, sp_http_header, n + n_more);
+	if (all != NULL) {
+		memcpy(all, common, n * sizeof *all);
+		memcpy(all + n, more, n_more * sizeof *all);
+		if (sp_http_begin(r->ex, code, all, n + n_more, NULL) == SP_OK)
+			return true;
+	}
 	sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
 	return false;
 }
@@ -145,6 +175,7 @@ void api_reply_json(api_request *r, uint16_t code, const sp_schema *schema, sp_s
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, REPLY_BYTES_MAX);
+	api_audit_answer(r, json);
 	if (api_encode_medium(&out, r->arena, &r->out, schema, json, NULL) != SP_OK) {
 		reply_no_room(r);
 		return;
@@ -180,6 +211,7 @@ void api_reply_status(api_request *r, const sp_status *status)
 		return;
 	}
 	r->out.shape = API_SHAPE_OBJECT;
+	api_audit_status(r, status);
 	api_reply_json(r, status->code,
 		       sp_schema_by_name(SP_STR("io.k8s.apimachinery.pkg.apis.meta.v1.Status")),
 		       sp_buf_view(&json));

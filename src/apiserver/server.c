@@ -4,9 +4,16 @@
 
 #include "apiserver/admission/hooks.h"
 #include "apiserver/admission/policies.h"
+#include "apiserver/aggregate/aggregate.h"
+#include "apiserver/aggregate/register.h"
+#include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
+#include "apiserver/flow/flow.h"
+#include "apiserver/metrics/measure.h"
+#include "apiserver/metrics/metrics.h"
+#include "apiserver/proxy/connect.h"
 #include "apiserver/server_int.h"
 #include "apiserver/services/services.h"
 #include "apiserver/subresources/subresources.h"
@@ -138,6 +145,15 @@ static bool negotiate(api_request *r)
 	return false;
 }
 
+/* What is not negotiated still says what is wrong in the medium that is wanted. */
+static void negotiate_errors(api_request *r)
+{
+	const api_output_rules rules = {API_MEDIA_ALL, 0, false};
+	if (!api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out))
+		r->out = (api_output){0};
+	r->out.pretty = r->out.media == API_MEDIA_JSON && (r->out.pretty || is_for_people(r));
+}
+
 static bool is_collection_read(const api_request *r)
 {
 	return sp_str_eq(r->info.verb, SP_STR("list")) || sp_str_eq(r->info.verb, SP_STR("watch"));
@@ -173,6 +189,7 @@ static bool has_special_form(const api_request *r)
 static void dispatch_verb(api_request *r, uint8_t allowed)
 {
 	bool head = r->ex->method_id == SP_HTTP_HEAD;
+	api_measure_begin(r);
 	api_handler *special = head || r->held != NULL ? NULL : api_special_handler(r);
 	if (special != NULL && has_special_form(r)) {
 		if (negotiate(r))
@@ -205,12 +222,18 @@ static const struct {
 	 SP_STR_INIT("v1 ComponentStatus is deprecated in v1.19+")},
 };
 
+static void tell_deprecated(api_request *r, sp_str warning)
+{
+	api_warn(r, warning);
+	api_audit_note(r, SP_STR("k8s.io/deprecated"), SP_STR("true"));
+}
+
 static void warn_deprecated(api_request *r)
 {
 	for (size_t i = 0; i < SP_LEN(deprecated); i++) {
 		if (sp_str_eq(deprecated[i].group, r->res->gr.group) &&
 		    sp_str_eq(deprecated[i].plural, r->res->gr.resource))
-			api_warn(r, deprecated[i].warning);
+			tell_deprecated(r, deprecated[i].warning);
 	}
 }
 
@@ -270,6 +293,12 @@ static void dispatch_resource(api_request *r)
 		}
 		allowed = r->sub->verbs;
 	}
+	if (api_connect_takes(r)) {
+		api_measure_begin(r);
+		negotiate_errors(r);
+		api_connect(r);
+		return;
+	}
 	if (has_route(r, allowed))
 		dispatch_verb(r, allowed);
 	else
@@ -309,11 +338,39 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 	(void)err;
 	if (r->on_gone != NULL && r->state != NULL)
 		r->on_gone(r);
+	api_flow_leave(r);
+	api_audit_complete(r);
+	api_measure_end(r);
 	if (r->held != NULL)
 		api_resource_unref(r->held);
 }
 
-static const sp_http_events events = {.on_writable = on_writable, .on_close = on_close};
+static void on_piece(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
+{
+	api_request *r = ex->arg;
+	if (r->on_piece != NULL)
+		r->on_piece(r, bytes, n);
+}
+
+static void on_whole(sp_http_exchange *ex)
+{
+	api_request *r = ex->arg;
+	if (r->on_whole != NULL)
+		r->on_whole(r);
+}
+
+static void on_tunnel(sp_http_exchange *ex, sp_stream *s)
+{
+	api_request *r = ex->arg;
+	api_audit_started(r, 101);
+	r->on_tunnel(r, s);
+}
+
+static const sp_http_events events = {.on_body = on_piece,
+				      .on_end = on_whole,
+				      .on_writable = on_writable,
+				      .on_tunnel = on_tunnel,
+				      .on_close = on_close};
 
 /* A random UUID, or what the client calls the request. */
 static sp_str audit_id(api_request *r)
@@ -355,6 +412,18 @@ static bool read_head(api_request *r)
 	return false;
 }
 
+static void go_on(api_request *r)
+{
+	if (!api_authorize(r))
+		return;
+	if (api_aggregate(r))
+		return;
+	if (r->info.is_resource)
+		dispatch_resource(r);
+	else
+		api_other(r);
+}
+
 static void on_request(void *arg, sp_http_exchange *ex)
 {
 	api_request *r = sp_try_new(&ex->arena, api_request, 1);
@@ -365,14 +434,15 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	r->server = arg;
 	r->ex = ex;
 	r->arena = &ex->arena;
+	r->began_ns = sp_now_ns(ex->world);
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
-	if (!read_head(r) || !api_authenticate(r) || !api_impersonate(r) || !api_authorize(r))
+	r->on_admitted = go_on;
+	if (!read_head(r) || !api_authenticate(r))
 		return;
-	if (r->info.is_resource)
-		dispatch_resource(r);
-	else
-		api_other(r);
+	api_audit_begin(r);
+	if (api_impersonate(r) && api_flow_admit(r))
+		go_on(r);
 }
 
 /* ---- life ---- */
@@ -398,6 +468,10 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->authorization = opts->authorization;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
+	s->audit = opts->audit;
+	s->kubelet = opts->kubelet;
+	if (s->kubelet.address_types.len == 0)
+		s->kubelet.address_types = SP_STR(API_KUBELET_ADDRESS_TYPES);
 	sp_list_init(&s->watches);
 	s->rbac = api_rbac_new(opts->store);
 	s->docs = api_docs_new(s);
@@ -407,6 +481,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
 	sp_code code = api_hooks_new(w, opts->store, &s->hooks, err);
+	if (code == SP_OK)
+		code = api_proxies_new(w, &s->proxies, err);
 	if (code == SP_OK)
 		code = api_bootstrap_rules(&s->arena, "system:node", &s->node_rules, err);
 	if (code == SP_OK)
@@ -418,6 +494,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	}
 	if (code != SP_OK) {
 		api_customs_free(s->customs);
+		api_proxies_free(s->proxies);
 		api_hooks_free(s->hooks);
 		api_policies_free(s->policies);
 		api_rbac_free(s->rbac);
@@ -428,7 +505,11 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	}
 	if (opts->event_ttl_ns > 0)
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
+	s->metrics = api_metrics_new();
+	s->flows = api_flows_new(s, opts->seats);
+	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
 	s->conditions = api_conditions_new(s);
+	s->registrar = api_registrar_new(s);
 	s->snapshots = api_snapshots_new(s, &opts->snapshots);
 	*ret = s;
 	return SP_OK;
@@ -439,23 +520,32 @@ void api_server_accept(api_server *s, sp_stream *stream)
 	sp_http_server_accept(s->http, stream);
 }
 
+/* Nobody waits for the webhooks that are still being asked. */
 static void on_copied(void *arg)
 {
 	api_server *s = arg;
 	api_hooks_close(s->hooks, s->drained, s->drained_arg);
 }
 
-/* Nobody waits for the webhooks that are still being asked; a snapshot reads the store until it is done. */
-static void on_drained(void *arg)
+/* A snapshot reads the store until it is done. */
+static void on_proxies_closed(void *arg)
 {
 	api_server *s = arg;
 	api_snapshots_close(s->snapshots, on_copied, s);
+}
+
+/* Joined connections are nobody's requests any more. */
+static void on_drained(void *arg)
+{
+	api_server *s = arg;
+	api_proxies_close(s->proxies, on_proxies_closed, s);
 }
 
 void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg)
 {
 	api_expiry_stop(s->events);
 	s->drained = done;
+	api_aggregates_stop(s->aggregates);
 	s->drained_arg = arg;
 	sp_http_server_drain(s->http, grace_ns, on_drained, s);
 	api_watches_end(s);
@@ -466,10 +556,15 @@ void api_server_free(api_server *s)
 	if (s == NULL)
 		return;
 	api_expiry_free(s->events);
+	api_registrar_free(s->registrar);
 	api_conditions_free(s->conditions);
+	api_aggregates_free(s->aggregates);
+	api_flows_free(s->flows);
+	api_metrics_free(s->metrics);
 	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
+	api_proxies_free(s->proxies);
 	api_hooks_free(s->hooks);
 	api_policies_free(s->policies);
 	api_rbac_free(s->rbac);

@@ -31,6 +31,35 @@ typedef struct api_authorization {
 /* "Node,RBAC", as kube-apiserver's --authorization-mode. SP_EINVAL. */
 sp_code api_authorization_modes(sp_str text, api_authorization *ret, sp_err *err) SP_MUST_USE;
 
+/* How pods, services and nodes are reached. The configurations outlive the server. */
+typedef struct api_kubelet_opts {
+	struct sp_tls_config *tls;            /* of the kubelets; HTTP/1.1 only, for upgrades come by */
+	struct sp_tls_config *unverified_tls; /* the same for logs of which the client wants no check */
+	struct sp_tls_config *others_tls;     /* of pods and services; nobody is verified */
+	sp_str address_types;                 /* which of a node's addresses, best first; empty: upstream's */
+	bool plain;                           /* kubelets speak HTTP: for simulations, which have no TLS */
+} api_kubelet_opts;
+
+/* How aggregated API servers know us: a client's certificate and its key, PEM; empty: they do not. */
+typedef struct api_front_proxy_opts {
+	sp_str cert_pem, key_pem;
+} api_front_proxy_opts;
+
+#define API_KUBELET_PORT 10250 /* of a node that tells none */
+#define API_KUBELET_ADDRESS_TYPES "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP"
+
+/* Takes an audit event's line, with its newline. False: it could not be taken and is lost. */
+typedef struct api_audit_sink {
+	bool (*write)(void *arg, sp_str line);
+	void *arg;
+} api_audit_sink;
+
+/* What is told of requests, and whom. Both outlive the server. */
+typedef struct api_audit_opts {
+	const struct api_audit_policy *policy; /* NULL: nothing is told */
+	api_audit_sink sink;
+} api_audit_opts;
+
 typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
@@ -39,7 +68,11 @@ typedef struct api_server_opts {
 	struct api_tokens *tokens; /* bearer tokens, or NULL; outlives the server */
 	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
 	sp_str node_ports;         /* "30000-32767" */
-	uint64_t event_ttl_ns;     /* how long an event is kept after its last write; 0: for good */
+	api_kubelet_opts kubelet;
+	api_front_proxy_opts front_proxy;
+	api_audit_opts audit;
+	uint32_t seats;        /* requests that are worked on at once; 0: any number */
+	uint64_t event_ttl_ns; /* how long an event is kept after its last write; 0: for good */
 	api_snapshot_opts snapshots;
 } api_server_opts;
 

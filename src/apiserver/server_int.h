@@ -35,16 +35,23 @@ struct api_server {
 	api_rbac *rbac;
 	struct api_hooks *hooks;       /* admission/hooks.h */
 	struct api_policies *policies; /* admission/policies.h */
+	struct api_proxies *proxies;   /* proxy/proxy.h */
 	api_docs *docs;
 	api_expiry *events; /* NULL: events stay */
 	api_tokens *tokens; /* NULL: no bearer token is known */
 	api_customs *customs;
 	struct api_conditions *conditions;
 	api_snapshots *snapshots;
+	struct api_flows *flows;     /* flow/flow.h */
+	struct api_metrics *metrics; /* metrics/metrics.h */
 	api_authorization authorization;
+	api_kubelet_opts kubelet;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */
+	api_audit_opts audit;
+	struct api_aggregates *aggregates; /* aggregate/aggregate.h */
+	struct api_registrar *registrar;   /* aggregate/register.h */
 	bool is_draining;
 	void (*drained)(void *arg);
 	void *drained_arg;

@@ -6,8 +6,11 @@
  * revision the state was read at.
  */
 #include "apiserver/encode.h"
+#include "apiserver/flow/flow.h"
+#include "apiserver/metrics/measure.h"
 #include "apiserver/server_int.h"
 #include "apiserver/watch_frame.h"
+#include "apiserver/watch_socket.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -34,6 +37,7 @@ static const char *const event_names[] = {"ADDED", "MODIFIED", "DELETED", "BOOKM
 typedef struct api_watcher {
 	sp_list node; /* of server->watches, until it ends */
 	api_request *r;
+	api_watch_socket *socket; /* over WebSocket; else NULL */
 	api_list_options o;
 	sp_store_watch *watch; /* NULL while the current state is sent */
 	sp_buf out, text, shaped;
@@ -51,19 +55,30 @@ typedef struct api_watcher {
 
 /* ---- life ---- */
 
-static void watcher_gone(api_request *r)
+static void watcher_free(api_watcher *w)
 {
-	api_watcher *w = r->state;
-	r->state = NULL;
 	sp_list_remove(&w->node);
-	sp_timer_stop(r->server->world, &w->timeout);
-	sp_timer_stop(r->server->world, &w->bookmark);
+	sp_timer_stop(w->r->server->world, &w->timeout);
+	sp_timer_stop(w->r->server->world, &w->bookmark);
 	sp_store_watch_close(w->watch);
 	sp_buf_done(&w->out);
 	sp_buf_done(&w->text);
 	sp_buf_done(&w->shaped);
 	sp_arena_done(&w->scratch);
+	api_watch_socket_free(w->socket);
 	sp_free(w);
+}
+
+static void watcher_gone(api_request *r)
+{
+	api_watcher *w = r->state;
+	r->state = NULL;
+	watcher_free(w);
+}
+
+static void socket_gone(void *arg)
+{
+	watcher_free(arg);
 }
 
 /* No event comes after this. */
@@ -80,14 +95,33 @@ static void stop(api_watcher *w)
 static void finish(api_watcher *w)
 {
 	stop(w);
-	if (sp_http_end(w->r->ex, NULL, 0, NULL) != SP_OK)
+	if (w->socket != NULL)
+		api_watch_socket_end(w->socket);
+	else if (sp_http_end(w->r->ex, NULL, 0, NULL) != SP_OK)
 		sp_http_reset(w->r->ex, SP_HTTP2_INTERNAL_ERROR);
 }
 
 static void give_up(api_watcher *w)
 {
 	stop(w);
-	sp_http_reset(w->r->ex, SP_HTTP2_INTERNAL_ERROR);
+	if (w->socket != NULL)
+		api_watch_socket_abort(w->socket);
+	else
+		sp_http_reset(w->r->ex, SP_HTTP2_INTERNAL_ERROR);
+}
+
+/* ---- where events go ---- */
+
+static bool is_full(const api_watcher *w)
+{
+	return w->socket != NULL ? api_watch_socket_is_full(w->socket) : sp_http_is_full(w->r->ex);
+}
+
+static sp_code write_frames(api_watcher *w, sp_str frames)
+{
+	if (w->socket != NULL)
+		return api_watch_socket_send(w->socket, w->r->out.media == API_MEDIA_PROTOBUF, frames);
+	return sp_http_write(w->r->ex, frames, NULL);
 }
 
 /* ---- events ---- */
@@ -157,7 +191,7 @@ static bool send_out(api_watcher *w)
 {
 	if (w->out.len == 0 && sp_buf_code(&w->out) == SP_OK)
 		return true;
-	if (sp_buf_code(&w->out) != SP_OK || sp_http_write(w->r->ex, sp_buf_view(&w->out), NULL) != SP_OK) {
+	if (sp_buf_code(&w->out) != SP_OK || write_frames(w, sp_buf_view(&w->out)) != SP_OK) {
 		give_up(w);
 		return false;
 	}
@@ -184,6 +218,7 @@ static sp_code share_event(api_watcher *w, event_type type, sp_store_event *e, c
 	if (w->r->out.shape != API_SHAPE_OBJECT)
 		return put_event(w, type, rec, e->revision);
 	sp_bytes *frame = api_frame_find(e, &key);
+	api_measure_watch_event(w->r);
 	if (frame == NULL) {
 		SP_TRY(put_event(w, type, rec, e->revision));
 		frame = api_frame_keep(e, &key, sp_buf_view(&w->out));
@@ -191,6 +226,8 @@ static sp_code share_event(api_watcher *w, event_type type, sp_store_event *e, c
 			return SP_OK; /* this watcher's own then */
 		sp_buf_clear(&w->out);
 	}
+	if (w->socket != NULL)
+		return write_frames(w, sp_bytes_view(frame));
 	return sp_http_write_bytes(w->r->ex, frame, 0, frame->len, NULL);
 }
 
@@ -219,7 +256,7 @@ static void ended(api_watcher *w, sp_code code, const sp_err *err)
 static void pump(api_watcher *w)
 {
 	sp_err err;
-	while (!sp_http_is_full(w->r->ex)) {
+	while (!is_full(w)) {
 		sp_store_event *e = sp_store_watch_next(w->watch);
 		if (e == NULL) {
 			sp_code code = sp_store_watch_state(w->watch, &err);
@@ -300,6 +337,7 @@ static bool follow(api_watcher *w, uint64_t after)
 					  .on_ready = on_ready,
 					  .arg = w};
 	sp_code code = sp_store_watch_open(w->r->server->store, &opts, &w->watch, &err);
+	api_flow_leave(w->r); /* it has begun: from now on it takes no seat */
 	if (code == SP_OK)
 		return true;
 	sp_status s = code == SP_EGONE ? too_old(w, after) : api_status_of(w->r, code, &err);
@@ -313,7 +351,7 @@ static void send_state(api_watcher *w)
 {
 	sp_err err;
 	bool more = true;
-	while (more && !sp_http_is_full(w->r->ex)) {
+	while (more && !is_full(w)) {
 		if (read_state(w, &more, &err) != SP_OK) {
 			give_up(w);
 			return;
@@ -333,13 +371,18 @@ static void send_state(api_watcher *w)
 		pump(w);
 }
 
-static void writable(api_request *r)
+static void go_on(void *arg)
 {
-	api_watcher *w = r->state;
+	api_watcher *w = arg;
 	if (w->in_state)
 		send_state(w);
 	else if (w->watch != NULL)
 		pump(w);
+}
+
+static void writable(api_request *r)
+{
+	go_on(r->state);
 }
 
 /* ---- time ---- */
@@ -395,6 +438,39 @@ static void narrow(api_watcher *w)
 	w->indexed = sp_selector_exact(&w->o.fields, SP_STR("spec.nodeName"), &w->indexed_value);
 }
 
+static void begin(void *arg)
+{
+	api_watcher *w = arg;
+	api_server *s = w->r->server;
+	if (s->is_draining) {
+		finish(w);
+		return;
+	}
+	sp_list_push_back(&s->watches, &w->node);
+	start_timers(w);
+	bool from_revision = w->o.has_rv && w->o.rv > 0 && !w->o.send_initial;
+	bool wants_state = !w->o.has_send_initial || w->o.send_initial;
+	if (from_revision) {
+		if (follow(w, w->o.rv))
+			pump(w);
+	} else if (wants_state) {
+		w->in_state = true;
+		send_state(w);
+	} else if (follow(w, sp_store_revision(s->store))) {
+		pump(w);
+	}
+}
+
+static bool begin_http(api_watcher *w)
+{
+	sp_str type = w->r->out.media == API_MEDIA_PROTOBUF
+			      ? SP_STR("application/vnd.kubernetes.protobuf;stream=watch")
+			      : api_media_type(w->r->out.media);
+	return api_begin(w->r, 200, type, false);
+}
+
+static const api_watch_socket_handler socket_handler = {begin, go_on, socket_gone};
+
 void api_watch(api_request *r)
 {
 	api_watcher *w = SP_NEW(api_watcher);
@@ -407,6 +483,12 @@ void api_watch(api_request *r)
 	r->state = w;
 	r->on_gone = watcher_gone;
 	r->on_writable = writable;
+	if (api_watch_socket_wanted(r)) {
+		w->socket = api_watch_socket_new(r, &socket_handler, w);
+		if (w->socket == NULL)
+			return;
+		w->r = r = api_watch_socket_request(w->socket);
+	}
 	if (!api_list_options_read(r, &w->o))
 		return;
 	narrow(w);
@@ -417,28 +499,10 @@ void api_watch(api_request *r)
 	}
 	if (w->o.has_rv && !api_revision_reached(r, w->o.rv))
 		return;
-	sp_str type = r->out.media == API_MEDIA_PROTOBUF
-			      ? SP_STR("application/vnd.kubernetes.protobuf;stream=watch")
-			      : api_media_type(r->out.media);
-	if (!api_begin(r, 200, type, false))
-		return;
-	if (r->server->is_draining) {
-		finish(w);
-		return;
-	}
-	sp_list_push_back(&r->server->watches, &w->node);
-	start_timers(w);
-	bool from_revision = w->o.has_rv && w->o.rv > 0 && !w->o.send_initial;
-	bool wants_state = !w->o.has_send_initial || w->o.send_initial;
-	if (from_revision) {
-		if (follow(w, w->o.rv))
-			pump(w);
-	} else if (wants_state) {
-		w->in_state = true;
-		send_state(w);
-	} else if (follow(w, sp_store_revision(r->server->store))) {
-		pump(w);
-	}
+	if (w->socket != NULL)
+		(void)api_watch_socket_accept(w->socket);
+	else if (begin_http(w))
+		begin(w);
 }
 
 void api_watches_end(api_server *s)

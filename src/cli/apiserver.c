@@ -10,8 +10,10 @@
 #include "apiserver/local_signer.h"
 #include "apiserver/tokens.h"
 #include "base/duration.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "cli/apiserver_audit.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
 #include "cli/process.h"
@@ -21,14 +23,19 @@
 
 #define CA_BYTES_MAX ((size_t)1 << 20) /* and of other files named by flags */
 #define LIST_MAX 32u
+#define SEATS_MAX 1000000
 #define GRACE_NS UINT64_C(5000000000)
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
+	sp_str front_proxy_cert, front_proxy_key, front_proxy_ca, front_proxy_names;
+	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
 	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
-	int64_t port;
+	int64_t port, max_inflight, max_mutating;
+	bool fairness;
+	cli_audit_flags audit;
 	bool anonymous;
 } flags;
 
@@ -45,6 +52,10 @@ typedef struct process {
 	sp_signer *signer;
 	api_tokens *tokens;
 	sp_str client_ca_pem;
+	api_kubelet_opts kubelet;
+	cli_audit audit;
+	api_front_proxy_opts front_proxy;
+	sp_str front_proxy_ca_pem;
 	bool own_keys, bootstrapping, stopping, drained;
 	sp_code failed;
 } process;
@@ -88,12 +99,19 @@ static void on_store_closed(void *arg)
 	sp_world_stop(p->base.world);
 }
 
-static void on_drained(void *arg)
+/* The server has no request any more, and the audit log is written. */
+static void on_told(void *arg)
 {
 	process *p = arg;
 	p->drained = true;
 	if (!p->bootstrapping)
 		sp_store_close(p->store, on_store_closed, p);
+}
+
+static void on_drained(void *arg)
+{
+	process *p = arg;
+	cli_audit_close(&p->audit, on_told, p);
 }
 
 static void on_stop(void *arg, int signal)
@@ -113,6 +131,20 @@ static sp_code check_flags(const flags *f, sp_err *err)
 {
 	if ((f->tls_cert.len > 0) != (f->tls_key.len > 0))
 		return sp_fail(err, SP_EINVAL, "--tls-cert-file and --tls-private-key-file go together");
+	if ((f->kubelet_cert.len > 0) != (f->kubelet_key.len > 0))
+		return sp_fail(err, SP_EINVAL,
+			       "--kubelet-client-certificate and --kubelet-client-key go together");
+	if (f->max_inflight < 0 || f->max_inflight > SEATS_MAX || f->max_mutating < 0 ||
+	    f->max_mutating > SEATS_MAX)
+		return sp_fail(err, SP_EINVAL,
+			       "--max-requests-inflight and --max-mutating-requests-inflight are 0 to %d",
+			       SEATS_MAX);
+	if (f->fairness && f->max_inflight + f->max_mutating == 0)
+		return sp_fail(err, SP_EINVAL,
+			       "--max-requests-inflight and --max-mutating-requests-inflight are not both 0");
+	if ((f->front_proxy_cert.len > 0) != (f->front_proxy_key.len > 0))
+		return sp_fail(err, SP_EINVAL,
+			       "--proxy-client-cert-file and --proxy-client-key-file go together");
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
 	if (f->data_dir.len == 0 || f->data_dir.ptr[0] != '/')
@@ -192,6 +224,81 @@ static sp_code open_tokens(process *p, sp_err *err)
 	return api_tokens_new(&o, &p->tokens, err);
 }
 
+/* ---- kubelets and what they run ---- */
+
+/* A certificate of our own authority says to kubelets who we are, unless flags name one. */
+static sp_code kubelet_files(process *p, sp_tls_files *ret, sp_err *err)
+{
+	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
+	*ret = (sp_tls_files){p->f.kubelet_cert, p->f.kubelet_key, p->f.kubelet_ca};
+	if (ret->cert.len > 0 || !p->own_keys)
+		return SP_OK;
+	return keys_pki_pair_ensure(p->base.world, &p->base.arena, &pki, &keys_pki_kubelet_client, &ret->cert,
+				    &ret->key, err);
+}
+
+/* As upstream: without an authority kubelets are not verified, pods and services never. */
+static sp_code open_kubelets(process *p, sp_err *err)
+{
+	sp_tls_files files;
+	sp_tls_opts o = {.insecure_skip_verify = p->f.kubelet_ca.len == 0};
+	SP_TRY(kubelet_files(p, &files, err));
+	p->kubelet.address_types = p->f.kubelet_address_types;
+	SP_TRY(sp_tls_client_config_from_files(p->base.world, &files, &o, &p->kubelet.tls, err));
+	o.insecure_skip_verify = true;
+	files.ca = SP_STR("");
+	SP_TRY(sp_tls_client_config_from_files(p->base.world, &files, &o, &p->kubelet.unverified_tls, err));
+	return sp_tls_client_config(&o, &p->kubelet.others_tls, err);
+}
+
+/* ---- aggregated API servers ---- */
+
+/* A certificate of our own authority says to them that a request comes from us, unless flags name one. */
+static sp_code open_front_proxy(process *p, sp_err *err)
+{
+	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
+	sp_str cert = p->f.front_proxy_cert, key = p->f.front_proxy_key, ca = p->f.front_proxy_ca;
+	if (cert.len == 0 && p->own_keys) {
+		SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, &pki, &keys_pki_front_proxy, &cert,
+					    &key, err));
+		if (ca.len == 0)
+			ca = sp_arena_printf(&p->base.arena, SP_FMT "/ca.crt", SP_ARG(p->f.data_dir));
+	}
+	if (ca.len > 0)
+		SP_TRY(sp_file_read_arena(p->base.world, ca, &p->base.arena, CA_BYTES_MAX,
+					  &p->front_proxy_ca_pem, err));
+	if (cert.len == 0)
+		return SP_OK;
+	SP_TRY(sp_file_read_arena(p->base.world, cert, &p->base.arena, CA_BYTES_MAX, &p->front_proxy.cert_pem,
+				  err));
+	return sp_file_read_arena(p->base.world, key, &p->base.arena, CA_BYTES_MAX, &p->front_proxy.key_pem,
+				  err);
+}
+
+/* "a,b" as a JSON list. */
+static sp_str json_list(process *p, sp_str names)
+{
+	SP_AUTO_BUF out;
+	sp_str name;
+	sp_buf_init(&out, CA_BYTES_MAX);
+	sp_jout j = sp_jout_to(&out);
+	sp_jout_open(&j, '[');
+	while (names.len > 0) {
+		if (!sp_str_cut(&names, ',', &name)) {
+			name = names;
+			names.len = 0;
+		}
+		sp_jout_str(&j, name);
+	}
+	sp_jout_close(&j, ']');
+	return sp_arena_try_dup(&p->base.arena, sp_buf_view(&out));
+}
+
+static uint32_t seats_of(const flags *f)
+{
+	return f->fairness ? (uint32_t)(f->max_inflight + f->max_mutating) : 0;
+}
+
 static sp_code open_server(process *p, sp_err *err)
 {
 	int64_t ttl_ns;
@@ -205,6 +312,10 @@ static sp_code open_server(process *p, sp_err *err)
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
+				      .kubelet = p->kubelet,
+				      .front_proxy = p->front_proxy,
+				      .audit = cli_audit_opts(&p->audit),
+				      .seats = seats_of(&p->f),
 				      .event_ttl_ns = (uint64_t)ttl_ns,
 				      .snapshots = {save_snapshot, p}};
 	return api_server_new(p->base.world, &opts, &p->server, err);
@@ -223,7 +334,6 @@ static sp_code listen_tls(process *p, sp_err *err)
 	sp_tls_config *config = NULL;
 	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
 	sp_str port = sp_arena_printf(&p->base.arena, "%u", (unsigned)p->f.port);
-	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
 	if (p->own_keys)
 		SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &pki, &p->pki, err));
 	SP_TRY(load_tls(p, &config, err));
@@ -275,7 +385,9 @@ static sp_code bootstrap(process *p, sp_err *err)
 	const api_bootstrap_opts opts = {.address = p->f.advertise,
 					 .port = (uint16_t)port,
 					 .service_cidr = first_of(p->f.service_cidrs),
-					 .client_ca = p->client_ca_pem};
+					 .client_ca = p->client_ca_pem,
+					 .front_proxy_ca = p->front_proxy_ca_pem,
+					 .front_proxy_names = json_list(p, p->f.front_proxy_names)};
 	p->bootstrapping = true;
 	api_bootstrap(p->server, &opts, on_bootstrapped, p);
 	return SP_OK;
@@ -288,11 +400,20 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(cli_process_open(&p->base, "apiserver", p->f.log_level, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
+	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
+	SP_TRY(open_kubelets(p, err));
+	SP_TRY(open_front_proxy(p, err));
+	SP_TRY(cli_audit_open(p->base.world, p->base.log, &p->f.audit, &p->audit, err));
 	SP_TRY(open_server(p, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	SP_TRY(sp_signal_watch_new(p->base.world, SIGHUP, on_hangup, p, &p->hangup, err));
 	SP_TRY(listen_tls(p, err));
 	return bootstrap(p, err);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
 }
 
 static void finish(process *p)
@@ -303,11 +424,16 @@ static void finish(process *p)
 	api_tokens_free(p->tokens);
 	if (p->signer != NULL)
 		p->signer->free(p->signer);
+	cli_audit_close(&p->audit, nothing, NULL);
 	if (p->store != NULL) { /* the start failed half way */
 		sp_store_close(p->store, on_store_closed, p);
 		sp_world_run(p->base.world);
 	}
+	cli_audit_done(&p->audit);
 	sp_tls_source_free(p->tls);
+	sp_tls_config_unref(p->kubelet.tls);
+	sp_tls_config_unref(p->kubelet.unverified_tls);
+	sp_tls_config_unref(p->kubelet.others_tls);
 	cli_process_done(&p->base);
 }
 
@@ -321,16 +447,31 @@ int cli_apiserver(int argc, char **argv)
 			   .service_cidrs = SP_STR("10.96.0.0/16"),
 			   .node_ports = SP_STR("30000-32767"),
 			   .event_ttl = SP_STR("1h0m0s"),
+			   .kubelet_address_types = SP_STR(API_KUBELET_ADDRESS_TYPES),
 			   .issuers = SP_STR("https://kubernetes.default.svc"),
 			   .anonymous = true,
 			   .bootstrap_tokens = true,
 			   .extend_expiration = true,
+			   .fairness = true,
+			   .front_proxy_names = SP_STR("front-proxy-client"),
+			   .audit = {.format = SP_STR("json")},
+			   .max_inflight = 400,
+			   .max_mutating = 200,
 			   .port = 6443}};
 	const cli_flag table[] = {
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
 		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
 		 "requests without credentials are system:anonymous"},
 		{"api-audiences", CLI_STR, &p.f.audiences, "whom tokens are for; default: the issuer"},
+		{"audit-log-format", CLI_STR, &p.f.audit.format, "json"},
+		{"audit-log-maxage", CLI_I64, &p.f.audit.max_age_days,
+		 "days that old audit logs stay; 0: for good"},
+		{"audit-log-maxbackup", CLI_I64, &p.f.audit.max_backups, "old audit logs that stay; 0: all"},
+		{"audit-log-maxsize", CLI_I64, &p.f.audit.max_mib,
+		 "MiB of an audit log before it is changed; 0: 100"},
+		{"audit-log-path", CLI_STR, &p.f.audit.path, "where audit events go; -: standard output"},
+		{"audit-policy-file", CLI_STR, &p.f.audit.policy_file,
+		 "which requests are audited (audit.k8s.io/v1 Policy)"},
 		{"authorization-mode", CLI_STR, &p.f.authorization,
 		 "who decides, in this order: Node, RBAC, AlwaysAllow, AlwaysDeny"},
 		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
@@ -338,8 +479,28 @@ int cli_apiserver(int argc, char **argv)
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
 		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
 		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
+		{"enable-priority-and-fairness", CLI_BOOL, &p.f.fairness,
+		 "flow schemas and priority levels say which requests wait"},
 		{"event-ttl", CLI_STR, &p.f.event_ttl, "how long events are kept, as 1h30m; 0: for good"},
+		{"kubelet-certificate-authority", CLI_STR, &p.f.kubelet_ca,
+		 "who signs what kubelets serve with; without it they are not verified"},
+		{"kubelet-client-certificate", CLI_STR, &p.f.kubelet_cert,
+		 "what kubelets know this server by; default: one of the data directory's authority"},
+		{"kubelet-client-key", CLI_STR, &p.f.kubelet_key, "its key"},
+		{"kubelet-preferred-address-types", CLI_STR, &p.f.kubelet_address_types,
+		 "which of a node's addresses to use, best first"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
+		 "requests that are worked on at once: this many"},
+		{"max-requests-inflight", CLI_I64, &p.f.max_inflight, "and this many more"},
+		{"proxy-client-cert-file", CLI_STR, &p.f.front_proxy_cert,
+		 "what aggregated servers know this server by; default: one of the data directory's "
+		 "authority"},
+		{"proxy-client-key-file", CLI_STR, &p.f.front_proxy_key, "its key"},
+		{"requestheader-allowed-names", CLI_STR, &p.f.front_proxy_names,
+		 "names of that certificate, as aggregated servers are told"},
+		{"requestheader-client-ca-file", CLI_STR, &p.f.front_proxy_ca,
+		 "who signed it, as aggregated servers are told"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
 		 "tokens that pods get by default last a year"},

@@ -15,7 +15,7 @@
 #include "keys/pki.h"
 #include "supervisor/supervisor.h"
 
-#define ARGS_MAX 24u
+#define ARGS_MAX 32u
 
 typedef struct flags {
 	sp_str data_dir, run_dir, bind_address, advertise, user, log_level, node_name;
@@ -27,6 +27,9 @@ typedef struct process {
 	flags f;
 	cli_process base;
 	keys_pki pki;
+	struct {
+		sp_str crt, key;
+	} kubelet_client, kubelet_serving;
 	sp_str self; /* this program */
 	sup_role roles[SUP_ROLES_MAX];
 	size_t n_roles;
@@ -66,6 +69,10 @@ static void api_args(args *a)
 	add(a, "tls-cert-file", p->pki.tls_crt);
 	add(a, "tls-private-key-file", p->pki.tls_key);
 	add(a, "client-ca-file", p->pki.ca_crt);
+	add(a, "kubelet-certificate-authority", p->pki.ca_crt);
+	add(a, "kubelet-client-certificate", p->kubelet_client.crt);
+	add(a, "kubelet-client-key", p->kubelet_client.key);
+	add(a, "kubelet-preferred-address-types", SP_STR("InternalIP,ExternalIP,Hostname"));
 }
 
 static void controllers_args(args *a)
@@ -101,6 +108,8 @@ static void node_args(args *a)
 	add(a, "node-name", p->f.node_name);
 	add(a, "node-ip", p->f.advertise);
 	add(a, "root-dir", in_dir(a, p->f.data_dir, "node"));
+	add(a, "tls-cert-file", p->kubelet_serving.crt);
+	add(a, "tls-private-key-file", p->kubelet_serving.key);
 	add(a, "cluster-dns", p->f.cluster_dns);
 	add(a, "cluster-domain", p->f.cluster_domain);
 }
@@ -214,6 +223,26 @@ static sp_code make_client(process *p, const role_plan *plan, const keys_pki_opt
 	return plan->is_root ? SP_OK : give(p, kubeconfig_of(p, plan), 0600, err);
 }
 
+/* How the API server and the node know each other. */
+static sp_code make_pairs(process *p, const keys_pki_opts *o, sp_err *err)
+{
+	const sp_str ips[] = {p->f.advertise, SP_STR("127.0.0.1"), SP_STR("::1")};
+	const keys_pki_pair serving = {
+		.file = "kubelet",
+		.name = SP_CONCAT(&p->base.arena, SP_STR("system:node:"), p->f.node_name),
+		.group = SP_STR("system:nodes"),
+		.dns = &p->f.node_name,
+		.n_dns = 1,
+		.ips = ips,
+		.n_ips = SP_LEN(ips),
+		.serves = true};
+	SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, o, &serving, &p->kubelet_serving.crt,
+				    &p->kubelet_serving.key, err));
+	SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, o, &keys_pki_kubelet_client,
+				    &p->kubelet_client.crt, &p->kubelet_client.key, err));
+	return give(p, p->kubelet_client.key, 0600, err);
+}
+
 static sp_code make_keys(process *p, sp_err *err)
 {
 	sp_str dir = sp_arena_printf(&p->base.arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
@@ -229,6 +258,7 @@ static sp_code make_keys(process *p, sp_err *err)
 	SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &o, &p->pki, err));
 	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->base.arena, &o, address, &keys_pki_admin, err));
 	SP_TRY(give(p, p->pki.tls_key, 0600, err));
+	SP_TRY(make_pairs(p, &o, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++) {
 		if (plans[i].user != NULL)
 			SP_TRY(make_client(p, &plans[i], &o, address, err));

@@ -340,6 +340,7 @@ typedef struct sp_http_request {
 	sp_str scheme;          /* "http" (or empty) or "https" */
 	sp_str address;         /* where to connect; with the scheme and tls_config it is the origin */
 	const void *tls_config; /* for the connector; compared by address */
+	sp_str server_name;     /* whom the peer's certificate has to name; empty: the host of authority */
 	bool h2;                /* HTTP/2 with prior knowledge on a plain stream (gRPC) */
 	sp_str method;          /* empty = GET */
 	sp_str authority;       /* empty = address, or "localhost" for a unix socket */

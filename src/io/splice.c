@@ -20,6 +20,8 @@ struct sp_splice {
 	void *arg;
 	bool closing, have_err;
 	sp_err err;
+	uint64_t linger_ns;
+	sp_timer linger;
 };
 
 typedef struct piece {
@@ -33,6 +35,7 @@ static void close_both(sp_splice *s, const sp_err *err)
 	if (s->closing)
 		return;
 	s->closing = true;
+	sp_timer_stop(s->sides[0].stream->world, &s->linger);
 	s->have_err = err != NULL;
 	if (err != NULL)
 		s->err = *err;
@@ -88,14 +91,24 @@ static void on_data(void *arg, const uint8_t *bytes, size_t n)
 	}
 }
 
+static void on_lingered(sp_timer *t)
+{
+	sp_err err = {0};
+	(void)sp_fail(&err, SP_ETIMEOUT, "one direction ended and the other did not follow in time");
+	close_both(t->arg, &err);
+}
+
 static void on_end(void *arg)
 {
 	side *from = arg;
+	sp_splice *s = from->splice;
 	from->ended = true;
-	if (from->splice->closing)
+	if (s->closing)
 		return;
 	sp_stream_shutdown(from->other->stream);
-	maybe_finish(from->splice);
+	if (s->linger_ns > 0 && !from->other->ended)
+		sp_timer_start(from->stream->world, &s->linger, s->linger_ns, on_lingered);
+	maybe_finish(s);
 }
 
 static void on_error(void *arg, const sp_err *err)
@@ -125,6 +138,7 @@ sp_code sp_splice_start(sp_stream *a, sp_stream *b, void (*done)(void *arg, cons
 		return sp_fail(err, SP_ENOMEM, "no memory to join two streams");
 	s->done = done;
 	s->arg = arg;
+	s->linger.arg = s;
 	s->sides[0] = (side){.splice = s, .stream = a, .other = &s->sides[1]};
 	s->sides[1] = (side){.splice = s, .stream = b, .other = &s->sides[0]};
 	for (size_t i = 0; i < 2; i++) {
@@ -133,6 +147,11 @@ sp_code sp_splice_start(sp_stream *a, sp_stream *b, void (*done)(void *arg, cons
 	}
 	*ret = s;
 	return SP_OK;
+}
+
+void sp_splice_linger(sp_splice *s, uint64_t linger_ns)
+{
+	s->linger_ns = linger_ns;
 }
 
 void sp_splice_abort(sp_splice *s)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "io/stream.h"
+#include "io/world.h"
 
 typedef struct sp_splice sp_splice;
 
@@ -14,6 +15,9 @@ typedef struct sp_splice sp_splice;
  * order. SP_ENOMEM: the caller keeps the streams. */
 sp_code sp_splice_start(sp_stream *a, sp_stream *b, void (*done)(void *arg, const sp_err *err), void *arg,
 			sp_splice **ret, sp_err *err) SP_MUST_USE;
+/* When one direction has ended the other gets this long, then both are closed (SP_ETIMEOUT); 0, the default:
+ * as long as it likes. Before the first end. */
+void sp_splice_linger(sp_splice *s, uint64_t linger_ns);
 /* Closes both at once; `done` still comes. */
 void sp_splice_abort(sp_splice *s);
 /* Bytes copied from the first to the second stream and back. */

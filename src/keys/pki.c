@@ -144,6 +144,45 @@ static sp_code ensure_serving(pki_run *p, sp_err *err)
 	return issue(p, &t, "apiserver.crt", "apiserver.key", err);
 }
 
+/* ---- pairs of files ---- */
+
+const keys_pki_pair keys_pki_front_proxy = {.file = "front-proxy-client",
+					    .name = SP_STR_INIT("front-proxy-client")};
+const keys_pki_pair keys_pki_kubelet_client = {.file = "apiserver-kubelet-client",
+					       .name = SP_STR_INIT("kube-apiserver-kubelet-client"),
+					       .group = SP_STR_INIT("system:masters")};
+
+static bool pair_is_good(const pki_run *p, const keys_pki_pair *pair, const char *crt, const char *key)
+{
+	sp_str pem;
+	sp_x509_info *certs = NULL;
+	size_t n = 0;
+	return read_file(p, key, &pem, NULL) == SP_OK && read_file(p, crt, &pem, NULL) == SP_OK &&
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
+	       certs[0].not_after_s > p->now_s + RENEW_DAYS * DAY_S &&
+	       sp_str_eq(certs[0].common_name, pair->name) &&
+	       has_all(&certs[0].dns, pair->dns, pair->n_dns) &&
+	       has_all(&certs[0].ips, pair->ips, pair->n_ips) &&
+	       has_all(&certs[0].organizations, &pair->group, pair->group.len > 0 ? 1 : 0);
+}
+
+static sp_code ensure_pair(pki_run *p, const keys_pki_pair *pair, sp_err *err)
+{
+	const char *crt = sp_arena_printf(p->arena, "%s.crt", pair->file).ptr;
+	const char *key = sp_arena_printf(p->arena, "%s.key", pair->file).ptr;
+	if (pair_is_good(p, pair, crt, key))
+		return SP_OK;
+	const char *name = sp_arena_printf(p->arena, SP_FMT, SP_ARG(pair->name)).ptr;
+	sp_x509_template t = template_of(p, name, LEAF_DAYS, pair->serves ? SP_X509_SERVER : SP_X509_CLIENT);
+	t.organizations = &pair->group;
+	t.n_organizations = pair->group.len > 0 ? 1 : 0;
+	t.dns = pair->dns;
+	t.n_dns = pair->n_dns;
+	t.ips = pair->ips;
+	t.n_ips = pair->n_ips;
+	return issue(p, &t, crt, key, err);
+}
+
 /* ---- kubeconfig ---- */
 
 const keys_pki_client keys_pki_admin = {"admin.kubeconfig", SP_STR_INIT("admin"),
@@ -220,6 +259,19 @@ sp_code keys_pki_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, keys_p
 		code = ensure_serving(&p, err);
 	SP_TRY(finish(&p, code, err));
 	*ret = (keys_pki){path_of(&p, "ca.crt"), path_of(&p, "apiserver.crt"), path_of(&p, "apiserver.key")};
+	return SP_OK;
+}
+
+sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, const keys_pki_pair *pair,
+			     sp_str *ret_crt, sp_str *ret_key, sp_err *err)
+{
+	pki_run p = run_of(w, a, o);
+	sp_code code = load_ca(&p, err);
+	if (code == SP_OK)
+		code = ensure_pair(&p, pair, err);
+	SP_TRY(finish(&p, code, err));
+	*ret_crt = path_of(&p, sp_arena_printf(a, "%s.crt", pair->file).ptr);
+	*ret_key = path_of(&p, sp_arena_printf(a, "%s.key", pair->file).ptr);
 	return SP_OK;
 }
 

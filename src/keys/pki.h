@@ -6,6 +6,8 @@
  *   ca.crt ca.key                  signs the others; clients' certificates are trusted when it signed them
  *   apiserver.crt apiserver.key    for localhost, the names inside a cluster and the service address
  *   NAME.kubeconfig                one for each client, made anew at each start
+ *   NAME.crt NAME.key              of those that need files: what the API server is to kubelets, what a
+ *                                  kubelet serves with
  *
  * Keys are readable by the owner only. A serving certificate that ends within 30 days, or that lacks a name
  * wanted, is made anew at start.
@@ -37,6 +39,22 @@ typedef struct keys_pki_client {
 } keys_pki_client;
 
 extern const keys_pki_client keys_pki_admin; /* admin.kubeconfig: user admin, group system:masters */
+
+/* A certificate and its key as files, signed by the authority. */
+typedef struct keys_pki_pair {
+	const char *file; /* in the directory, without ".crt" */
+	sp_str name, group;
+	const sp_str *dns, *ips;
+	size_t n_dns, n_ips;
+	bool serves; /* else it is a client's */
+} keys_pki_pair;
+
+extern const keys_pki_pair keys_pki_front_proxy;    /* front-proxy-client */
+extern const keys_pki_pair keys_pki_kubelet_client; /* user kube-apiserver-kubelet-client */
+
+/* Keeps the pair that is there unless it ends within 30 days or says something else. Paths in the arena. */
+sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, const keys_pki_pair *pair,
+			     sp_str *ret_crt, sp_str *ret_key, sp_err *err) SP_MUST_USE;
 
 /* The kubeconfig of a client with a new key and certificate; `address` is host:port of the server. */
 sp_code keys_pki_kubeconfig(sp_world *w, sp_arena *a, const keys_pki_opts *o, sp_str address,

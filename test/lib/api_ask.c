@@ -10,10 +10,15 @@ static void asker_done(void *arg)
 
 t_asker *t_asker_open(void)
 {
+	return t_asker_open_on(NULL);
+}
+
+t_asker *t_asker_open_on(const sp_store_mem_opts *store)
+{
 	t_asker *f = sp_new(T_ARENA, t_asker, 1);
 	t_call_init(&f->call);
 	t_defer(asker_done, f);
-	return t_api_open(&f->api, &(sp_sim_opts){.seed = 1}, NULL) ? f : NULL;
+	return t_api_open(&f->api, &(sp_sim_opts){.seed = 1}, store) ? f : NULL;
 }
 
 bool t_is_like(sp_str text, const char *pattern)

@@ -11,6 +11,8 @@ typedef struct t_asker {
 
 /* A server on a network without faults and a client of it; ends with the test. NULL: the test has failed. */
 t_asker *t_asker_open(void);
+/* The same over such a store. */
+t_asker *t_asker_open_on(const sp_store_mem_opts *store);
 
 typedef struct t_ask_row {
 	t_req q;

@@ -8,7 +8,7 @@
 
 #define SECOND UINT64_C(1000000000)
 #define BODY_BYTES_MAX ((size_t)64 << 20)
-#define HEADERS_MAX 3u
+#define HEADERS_MAX 4u
 #define TRIES 20u
 
 /* ---- the server ---- */
@@ -122,6 +122,9 @@ static bool start_server(t_api *t)
 				   .authorization = {.modes = {API_AUTHORIZER_ALWAYS_ALLOW}, .n = 1},
 				   .service_cidrs = SP_STR("10.96.0.0/16"),
 				   .node_ports = SP_STR("30000-32767"),
+				   .audit = t->audit,
+				   .kubelet = {.plain = true},
+				   .seats = t->seats,
 				   .snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
 	if (code == SP_OK)
@@ -225,6 +228,10 @@ static void on_response(sp_http_exchange *ex)
 	c->status = ex->status;
 	copy_header(ex, SP_HTTP_CONTENT_TYPE, c->type, sizeof c->type);
 	copy_header(ex, SP_HTTP_CONTENT_ENCODING, c->encoding, sizeof c->encoding);
+	copy_header(ex, SP_HTTP_RETRY_AFTER, c->retry_after, sizeof c->retry_after);
+	copy_header(ex, SP_HTTP_AUDIT_ID, c->audit_id, sizeof c->audit_id);
+	(void)snprintf(c->level_uid, sizeof c->level_uid, SP_FMT,
+		       SP_ARG(sp_http_find(&ex->headers, SP_STR("x-kubernetes-pf-prioritylevel-uid"))));
 }
 
 static void on_body(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
@@ -258,11 +265,14 @@ bool t_call_start(t_client *c, t_call *call, const t_req *q)
 		headers[n++] = (sp_http_header){SP_STR("accept"), sp_str_c(q->accept)};
 	if (q->encoding != NULL)
 		headers[n++] = (sp_http_header){SP_STR("accept-encoding"), sp_str_c(q->encoding)};
+	if (q->user != NULL)
+		headers[n++] = (sp_http_header){SP_STR("impersonate-user"), sp_str_c(q->user)};
 	SP_AUTO_BYTES body = q->body.ptr == NULL ? NULL : sp_bytes_try_dup(q->body);
 	sp_buf_clear(&call->body);
 	call->status = 0;
 	call->closed = false;
 	call->type[0] = call->encoding[0] = '\0';
+	call->retry_after[0] = call->level_uid[0] = call->audit_id[0] = '\0';
 	const sp_http_request o = {
 		.address = SP_STR("server:80"),
 		.h2 = c->h2,

@@ -30,7 +30,9 @@ typedef struct t_api {
 	sp_listener *listener;
 	t_client maker; /* made the namespace; can be used for more */
 	bool draining, drained, closed;
-	api_snapshot_opts snapshots; /* none at first; counts from the next t_api_restart on */
+	api_audit_opts audit;        /* counts from the next t_api_restart on */
+	uint32_t seats;              /* the same */
+	api_snapshot_opts snapshots; /* the same; none at first */
 } t_api;
 
 /* Serves on port 80 of host "server". Everything is drained, closed and freed at the end of the test, clients
@@ -51,6 +53,7 @@ bool t_client_open(t_client *c, t_api *t, const char *name, bool h2);
 /* What is asked; NULL: not sent. A body without a type is application/json. */
 typedef struct t_req {
 	const char *method, *path, *type, *accept, *encoding;
+	const char *user; /* whom it impersonates */
 	sp_str body;
 	uint64_t within_ns; /* 0 = no deadline */
 } t_req;
@@ -61,6 +64,7 @@ typedef struct t_call {
 	bool closed;
 	sp_code code; /* of the end */
 	char type[96], encoding[16];
+	char retry_after[8], level_uid[40], audit_id[40];
 	sp_buf body;
 	void (*on_bytes)(struct t_call *c); /* after more of the body; may be NULL */
 	void (*on_done)(struct t_call *c);  /* it is over; may be NULL */

@@ -31,6 +31,8 @@ const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);
 
 bool api_admit_mutate(const api_admit *a)
 {
+	if (a->op == API_OP_CONNECT)
+		return true;
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
 		if (api_admission_plugins[i].mutate != NULL && !api_admission_plugins[i].mutate(a))
 			return false;
@@ -56,9 +58,18 @@ bool api_admit_is(const api_admit *a, const char *group, const char *resource, c
 	       sp_str_eq(a->w->ctx.subresource, sp_str_c(subresource));
 }
 
+sp_str api_admit_name(const api_admit *a)
+{
+	if (a->op == API_OP_CONNECT)
+		return a->w->r->info.name;
+	return sp_meta_name(a->obj != NULL ? a->obj : a->old);
+}
+
 sp_str api_admit_namespace(const api_admit *a)
 {
 	const sp_kind *k = a->w->res->kind;
+	if (a->op == API_OP_CONNECT)
+		return a->w->r->info.ns;
 	yyjson_mut_val *one = a->obj != NULL ? a->obj : a->old;
 	bool is_namespace = k->group.len == 0 && sp_str_eq(k->plural, SP_STR("namespaces"));
 	return is_namespace ? sp_meta_name(one) : sp_meta_namespace(one);
@@ -81,8 +92,7 @@ bool api_admit_forbid(const api_admit *a, const char *fmt, ...)
 		(void)vsnprintf(why, (size_t)n + 1, fmt, again);
 	va_end(again);
 	va_end(ap);
-	sp_str name = a->obj != NULL ? sp_meta_name(a->obj) : sp_meta_name(a->old);
-	sp_status s = sp_status_forbidden(&a->w->arena, a->w->res->gr, name,
+	sp_status s = sp_status_forbidden(&a->w->arena, a->w->res->gr, api_admit_name(a),
 					  why == NULL ? SP_STR("") : sp_str_c(why));
 	return api_admit_refuse(a, &s);
 }

@@ -8,12 +8,12 @@
 
 #include "apiserver/write.h"
 
-typedef enum api_operation { API_OP_CREATE, API_OP_UPDATE, API_OP_DELETE } api_operation;
+typedef enum api_operation { API_OP_CREATE, API_OP_UPDATE, API_OP_DELETE, API_OP_CONNECT } api_operation;
 
 typedef struct api_admit {
 	api_write *w;
 	api_operation op;
-	yyjson_mut_val *obj; /* NULL for a deletion */
+	yyjson_mut_val *obj; /* NULL for a deletion; of a connection its options, of w->body_res */
 	yyjson_mut_val *old; /* NULL for a creation */
 } api_admit;
 
@@ -29,6 +29,7 @@ typedef struct api_admission_plugin {
 extern const api_admission_plugin api_admission_plugins[];
 extern const size_t api_n_admission_plugins;
 
+/* Connections are of interest to webhooks and validating policies only. */
 bool api_admit_mutate(const api_admit *a);
 bool api_admit_validate(const api_admit *a);
 
@@ -37,6 +38,8 @@ bool api_admit_validate(const api_admit *a);
 /* True when the write is about this resource itself (or that subresource of it). */
 bool api_admit_is(const api_admit *a, const char *group, const char *resource, const char *subresource);
 
+/* The name that a review tells. */
+sp_str api_admit_name(const api_admit *a);
 /* The namespace of the write; of a namespace itself its own name; empty for other cluster-wide kinds. */
 sp_str api_admit_namespace(const api_admit *a);
 

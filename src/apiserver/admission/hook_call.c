@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "apiserver/services/endpoint.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/quote.h"
@@ -17,7 +18,6 @@
 /* The pool of connections knows a configuration by its address: it stays until none can be left, which is the
  * longest call and the time an idle connection is kept. */
 #define AUTHORITY_KEPT_NS (300 * NS_PER_S)
-#define OBJECT_BYTES_MAX ((size_t)4 << 20)
 
 /* ---- whom to trust ---- */
 
@@ -94,137 +94,6 @@ static sp_code find_authority(api_hook_client *c, sp_str pem, sp_tls_config **re
 	made->used_ns = now;
 	*ret = made->config;
 	return SP_OK;
-}
-
-/* ---- where a service is ---- */
-
-static sp_code stored(api_hook_call *c, const char *prefix, sp_str rest, yyjson_val **ret)
-{
-	sp_store_value value;
-	sp_record rec;
-	SP_TRY(sp_store_get(c->client->store, (sp_store_key){sp_str_c(prefix), rest}, 0, &value, NULL));
-	sp_code code = sp_record_decode(sp_bytes_view(value.record), &rec, NULL);
-	if (code == SP_OK)
-		code = sp_json_parse(c->arena, rec.object, ret, NULL);
-	sp_bytes_unref(value.record);
-	return code;
-}
-
-static yyjson_val *find_port(yyjson_val *ports, uint16_t number, const char *key, sp_str name)
-{
-	yyjson_val *v;
-	size_t i, max;
-	yyjson_arr_foreach(ports, i, max, v)
-	{
-		yyjson_val *port = yyjson_obj_get(v, "port");
-		if (key == NULL ? (yyjson_is_int(port) && yyjson_get_int(port) == number)
-				: sp_str_eq(sp_json_str(yyjson_obj_get(v, key)), name))
-			return v;
-	}
-	return NULL;
-}
-
-typedef struct endpoints {
-	api_hook_call *c;
-	sp_str port_name;
-	size_t n_ready;
-	sp_str address; /* of one of them, each with the same chance */
-	sp_code code;
-} endpoints;
-
-static bool is_slice_of(const sp_record *rec, sp_str service)
-{
-	sp_record_pair pair;
-	sp_str packed = rec->labels;
-	for (uint16_t i = 0; i < rec->n_labels && sp_record_pair_next(&packed, &pair); i++) {
-		if (sp_str_eq(pair.key, SP_STR("kubernetes.io/service-name")))
-			return sp_str_eq(pair.value, service);
-	}
-	return false;
-}
-
-static void take_ready(endpoints *e, yyjson_val *slice)
-{
-	yyjson_val *v, *port = find_port(yyjson_obj_get(slice, "ports"), 0, "name", e->port_name);
-	bool v6 = sp_str_eq(sp_json_str(yyjson_obj_get(slice, "addressType")), SP_STR("IPv6"));
-	size_t i, max;
-	if (!yyjson_is_int(yyjson_obj_get(port, "port")))
-		return;
-	yyjson_arr_foreach(yyjson_obj_get(slice, "endpoints"), i, max, v)
-	{
-		sp_str ip = sp_json_str(yyjson_arr_get_first(yyjson_obj_get(v, "addresses")));
-		yyjson_val *ready = yyjson_obj_get(yyjson_obj_get(v, "conditions"), "ready");
-		if (ip.len == 0 || yyjson_is_false(ready))
-			continue;
-		e->n_ready++;
-		if (sp_random_u64(e->c->client->world) % e->n_ready != 0)
-			continue;
-		e->address = sp_arena_printf(e->c->arena, "%s" SP_FMT "%s:%d", v6 ? "[" : "", SP_ARG(ip),
-					     v6 ? "]" : "", yyjson_get_int(yyjson_obj_get(port, "port")));
-	}
-}
-
-static sp_store_visit visit_slice(void *arg, const sp_store_entry *entry)
-{
-	endpoints *e = arg;
-	sp_record rec;
-	sp_arena scratch;
-	yyjson_val *slice = NULL;
-	e->code = sp_record_decode(entry->record, &rec, NULL);
-	if (e->code != SP_OK)
-		return SP_STORE_STOP;
-	if (!is_slice_of(&rec, e->c->hook->service))
-		return SP_STORE_SKIP;
-	sp_arena_init(&scratch, OBJECT_BYTES_MAX);
-	e->code = sp_json_parse(&scratch, rec.object, &slice, NULL);
-	if (e->code == SP_OK)
-		take_ready(e, slice);
-	sp_arena_done(&scratch);
-	return e->code == SP_OK ? SP_STORE_TAKE : SP_STORE_STOP;
-}
-
-static sp_code find_endpoints(endpoints *e)
-{
-	sp_store_chunk chunk = {.more = true}, next;
-	sp_store_query q = {.resource = SP_STR("/registry/endpointslices/")};
-	q.prefix = sp_arena_printf(e->c->arena, SP_FMT "/", SP_ARG(e->c->hook->service_ns));
-	while (chunk.more) {
-		q.from = (sp_str){chunk.next, chunk.next_len};
-		SP_TRY(sp_store_range(e->c->client->store, &q, visit_slice, e, &next, NULL));
-		SP_TRY(e->code);
-		chunk = next;
-		q.revision = chunk.revision;
-	}
-	return SP_OK;
-}
-
-/* The address of a ready endpoint in c->address; false: *ret_why. */
-static bool resolve(api_hook_call *c, sp_str *ret_why)
-{
-	const api_hook *h = c->hook;
-	yyjson_val *service = NULL;
-	endpoints e = {.c = c};
-	sp_str rest = sp_arena_printf(c->arena, SP_FMT "/" SP_FMT, SP_ARG(h->service_ns), SP_ARG(h->service));
-	sp_code code = stored(c, "/registry/services/specs/", rest, &service);
-	if (code != SP_OK) {
-		*ret_why = sp_arena_printf(c->arena, "service \"" SP_FMT "\" not found", SP_ARG(h->service));
-		return false;
-	}
-	yyjson_val *port = find_port(yyjson_obj_get(yyjson_obj_get(service, "spec"), "ports"), h->port, NULL,
-				     SP_STR(""));
-	if (port == NULL) {
-		*ret_why = sp_arena_printf(c->arena, "no service port %u found for service \"" SP_FMT "\"",
-					   h->port, SP_ARG(h->service));
-		return false;
-	}
-	e.port_name = sp_json_str(yyjson_obj_get(port, "name"));
-	if (find_endpoints(&e) != SP_OK || e.address.len == 0) {
-		*ret_why = sp_arena_printf(c->arena, "no endpoints available for service \"" SP_FMT "\"",
-					   SP_ARG(h->service));
-		return false;
-	}
-	c->address = e.address;
-	return true;
 }
 
 /* ---- the outcome ---- */
@@ -380,7 +249,9 @@ static bool locate(api_hook_call *c, sp_str *ret_authority, sp_str *ret_path, sp
 	*ret_path = sp_arena_printf(c->arena, SP_FMT "?timeout=%us", SP_ARG(path), h->timeout_s);
 	c->url = sp_arena_printf(c->arena, "https://" SP_FMT SP_FMT, SP_ARG(host), SP_ARG(*ret_path));
 	if (h->url.len == 0)
-		return resolve(c, ret_why);
+		return api_service_endpoint(&(api_service_at){c->client->world, c->client->store, c->arena,
+							      h->service_ns, h->service, h->port},
+					    &c->address, ret_why);
 	c->address = has_port(host) ? host : sp_arena_printf(c->arena, SP_FMT ":443", SP_ARG(host));
 	return true;
 }

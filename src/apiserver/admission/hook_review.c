@@ -10,6 +10,7 @@ static const sp_str operations[] = {
 	[API_OP_CREATE] = SP_STR_INIT("CREATE"),
 	[API_OP_UPDATE] = SP_STR_INIT("UPDATE"),
 	[API_OP_DELETE] = SP_STR_INIT("DELETE"),
+	[API_OP_CONNECT] = SP_STR_INIT("CONNECT"),
 };
 
 sp_str api_operation_name(api_operation op)
@@ -67,6 +68,11 @@ void api_review_options(sp_jout *j, const api_admit *a)
 		{SP_STR_INIT("patch"), SP_STR_INIT("PatchOptions")},
 	};
 	sp_str kind = SP_STR("DeleteOptions");
+	if (a->op == API_OP_CONNECT) {
+		sp_jout_key(j, SP_STR("options"));
+		sp_jout_null(j);
+		return;
+	}
 	for (size_t i = 0; i < SP_LEN(kinds); i++) {
 		if (sp_str_eq(r->info.verb, kinds[i].verb))
 			kind = kinds[i].kind;
@@ -85,8 +91,9 @@ void api_review_options(sp_jout *j, const api_admit *a)
 sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid)
 {
 	const api_write *w = a->w;
+	/* What a connection is about are its options. */
+	const api_resource *of = a->op == API_OP_CONNECT ? w->body_res : w->res;
 	const sp_kind *k = w->res->kind;
-	yyjson_mut_val *one = a->obj != NULL ? a->obj : a->old;
 	sp_str sub = w->ctx.subresource;
 	sp_jout j = sp_jout_to(out);
 	sp_jout_open(&j, '{');
@@ -94,21 +101,21 @@ sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid)
 	sp_jout_member_str(&j, SP_STR("apiVersion"), SP_STR("admission.k8s.io/v1"));
 	sp_jout_member_open(&j, SP_STR("request"), '{');
 	sp_jout_member_str(&j, SP_STR("uid"), uid);
-	write_kind(&j, SP_STR("kind"), k);
+	write_kind(&j, SP_STR("kind"), of->kind);
 	write_resource(&j, SP_STR("resource"), k);
 	if (sub.len > 0)
 		sp_jout_member_str(&j, SP_STR("subResource"), sub);
-	write_kind(&j, SP_STR("requestKind"), k);
+	write_kind(&j, SP_STR("requestKind"), of->kind);
 	write_resource(&j, SP_STR("requestResource"), k);
 	if (sub.len > 0)
 		sp_jout_member_str(&j, SP_STR("requestSubResource"), sub);
-	sp_jout_member_str(&j, SP_STR("name"), sp_meta_name(one));
+	sp_jout_member_str(&j, SP_STR("name"), api_admit_name(a));
 	sp_jout_member_str(&j, SP_STR("namespace"), api_admit_namespace(a));
 	sp_jout_member_str(&j, SP_STR("operation"), api_operation_name(a->op));
 	sp_jout_member_open(&j, SP_STR("userInfo"), '{');
 	api_user_write(&j, &w->r->user);
 	sp_jout_close(&j, '}');
-	SP_TRY(write_object(&j, SP_STR("object"), w->res, a->obj));
+	SP_TRY(write_object(&j, SP_STR("object"), of, a->obj));
 	SP_TRY(write_object(&j, SP_STR("oldObject"), w->res, a->old));
 	sp_jout_member_bool(&j, SP_STR("dryRun"), w->o.dry_run);
 	api_review_options(&j, a);

@@ -5,7 +5,7 @@
 
 #include "apiserver/admission/admission.h"
 
-/* "CREATE", "UPDATE", "DELETE". */
+/* "CREATE", "UPDATE", "DELETE", "CONNECT". */
 sp_str api_operation_name(api_operation op);
 
 /* The member `options` of a question. */

@@ -232,7 +232,8 @@ static bool decode_patched(api_hook_run *m, sp_str json)
 	w->refused = refused_patch;
 	w->o.fields = API_FV_IGNORE;
 	const api_resource *body_res = w->body_res;
-	w->body_res = w->res; /* the object as a whole is what webhooks see */
+	if (m->a.op != API_OP_CONNECT)
+		w->body_res = w->res; /* the object as a whole is what webhooks see */
 	bool ok = api_write_decode_json(w, json);
 	w->body_res = body_res;
 	w->o.fields = fields;
@@ -278,7 +279,7 @@ static bool apply(api_hook_run *m, const api_hook_call *c)
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return false;
 	}
-	if (!decode_patched(m, sp_buf_view(&text)) || !api_write_namespace(w))
+	if (!decode_patched(m, sp_buf_view(&text)) || (m->a.op != API_OP_CONNECT && !api_write_namespace(w)))
 		return false;
 	m->a.obj = w->obj;
 	if (sp_kv_equal(before, w->obj))

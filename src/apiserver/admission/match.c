@@ -81,6 +81,8 @@ api_match api_match_object(const api_admit *a, const sp_selector *s, sp_status *
 	bool yes = false, was = false;
 	if (is_everything(s))
 		return API_MATCH_YES;
+	if (a->op == API_OP_CONNECT)
+		return API_MATCH_NO; /* options have no labels, not even none */
 	if ((a->obj != NULL && !api_match_labels(&a->w->arena, s, a->obj, &yes)) ||
 	    (a->old != NULL && !api_match_labels(&a->w->arena, s, a->old, &was)))
 		return no_room(ret_error);

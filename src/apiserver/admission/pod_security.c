@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "apiserver/admission/admission.h"
+#include "apiserver/audit/audit.h"
 
 #include "apiserver/admission/pod_policy.h"
 #include "base/num.h"
@@ -21,7 +22,7 @@ typedef struct level_version {
 } level_version;
 
 typedef struct policy {
-	level_version enforce, warn;
+	level_version enforce, audit, warn;
 } policy;
 
 static const char *const level_names[] = {"privileged", "baseline", "restricted"};
@@ -82,15 +83,14 @@ static bool read_mode(yyjson_mut_val *labels, const char *mode, api_pod_level ot
 	return has;
 }
 
-/* What a namespace says; errors in v. Audit is read for its errors. */
+/* What a namespace says; errors in v. */
 static policy read_policy(yyjson_mut_val *namespace, sp_violations *v)
 {
 	const level_version none = {API_POD_PRIVILEGED, API_POD_LATEST};
-	policy p = {none, none};
-	level_version audit = none;
+	policy p = {none, none, none};
 	yyjson_mut_val *labels = sp_kv_map(sp_meta(namespace), "labels");
 	bool enforces = read_mode(labels, "enforce", API_POD_RESTRICTED, &p.enforce, v);
-	(void)read_mode(labels, "audit", API_POD_PRIVILEGED, &audit, v);
+	(void)read_mode(labels, "audit", API_POD_PRIVILEGED, &p.audit, v);
 	bool warns = sp_kv_has(labels, LABEL_PREFIX "warn");
 	(void)read_mode(labels, "warn", API_POD_PRIVILEGED, &p.warn, v);
 	/* Who enforces much and says nothing of warnings is warned of the same. */
@@ -121,23 +121,36 @@ static bool judge(const api_admit *a, level_version l, yyjson_mut_val *meta, yyj
 	return false;
 }
 
+static sp_str would_violate(const api_admit *a, level_version l, sp_str bad)
+{
+	return sp_arena_printf(a->w->r->arena, "would violate PodSecurity \"" SP_FMT "\": " SP_FMT,
+			       SP_ARG(print_level(&a->w->arena, l)), SP_ARG(bad));
+}
+
 static bool evaluate(const api_admit *a, const policy *p, yyjson_mut_val *meta, yyjson_mut_val *spec,
 		     bool enforce)
 {
 	sp_str bad;
 	if (enforce) {
+		api_audit_note(a->w->r, SP_STR("pod-security.kubernetes.io/enforce-policy"),
+			       print_level(&a->w->arena, p->enforce));
 		if (!judge(a, p->enforce, meta, spec, &bad))
 			return false;
 		if (bad.len > 0)
 			return api_admit_forbid(a, "violates PodSecurity \"" SP_FMT "\": " SP_FMT,
 						SP_ARG(print_level(&a->w->arena, p->enforce)), SP_ARG(bad));
 	}
+	if (a->w->r != NULL && a->w->r->audit != NULL) {
+		if (!judge(a, p->audit, meta, spec, &bad))
+			return false;
+		if (bad.len > 0)
+			api_audit_note(a->w->r, SP_STR("pod-security.kubernetes.io/audit-violations"),
+				       would_violate(a, p->audit, bad));
+	}
 	if (!judge(a, p->warn, meta, spec, &bad))
 		return false;
 	if (bad.len > 0 && a->w->r != NULL)
-		api_warn(a->w->r,
-			 sp_arena_printf(a->w->r->arena, "would violate PodSecurity \"" SP_FMT "\": " SP_FMT,
-					 SP_ARG(print_level(&a->w->arena, p->warn)), SP_ARG(bad)));
+		api_warn(a->w->r, would_violate(a, p->warn, bad));
 	return true;
 }
 

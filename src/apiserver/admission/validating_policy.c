@@ -2,8 +2,11 @@
 /* ValidatingAdmissionPolicy. U: apiserver pkg/admission/plugin/policy/validating/{dispatcher,validator}.go.
  */
 #include "apiserver/admission/policy_run.h"
+#include "apiserver/audit/audit.h"
+#include "base/json_out.h"
 
 #define MESSAGE_BYTES_MAX 5120u
+#define TOLD_BYTES_MAX ((size_t)10 << 10) /* of an audit annotation */
 
 /* The first denial is the answer. */
 typedef struct denial {
@@ -14,6 +17,7 @@ typedef struct denial {
 typedef struct pass {
 	api_policy_walk walk;
 	denial denied;
+	size_t index; /* of the check that is decided about */
 } pass;
 
 static void deny(pass *p, const api_policy *policy, const api_policy_binding *b, sp_str message,
@@ -44,6 +48,32 @@ static void misconfigured(pass *p, const api_policy *policy, const api_policy_bi
 		     SP_STR(""));
 }
 
+/* U: dispatcher.go, publishValidationFailureAnnotation */
+static void tell_failure(pass *p, const api_policy *policy, const api_policy_binding *b, sp_str message)
+{
+	static const sp_str names[] = {SP_STR_INIT("Deny"), SP_STR_INIT("Warn"), SP_STR_INIT("Audit")};
+	const bool has[] = {b->denies, b->warns, b->audits};
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 2 * TOLD_BYTES_MAX);
+	sp_jout j = sp_jout_to(&text);
+	sp_jout_open(&j, '[');
+	sp_jout_open(&j, '{');
+	sp_jout_member_str(&j, SP_STR("message"), message);
+	sp_jout_member_str(&j, SP_STR("policy"), policy->name);
+	sp_jout_member_str(&j, SP_STR("binding"), b->name);
+	sp_jout_member_i64(&j, SP_STR("expressionIndex"), (int64_t)p->index);
+	sp_jout_member_open(&j, SP_STR("validationActions"), '[');
+	for (size_t i = 0; i < SP_LEN(has); i++) {
+		if (has[i])
+			sp_jout_str(&j, names[i]);
+	}
+	sp_jout_close(&j, ']');
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, ']');
+	api_audit_note(p->walk.a->w->r, SP_STR("validation.policy.admission.k8s.io/validation_failure"),
+		       sp_buf_view(&text));
+}
+
 /* A decision against the write, as the binding's actions have it. */
 static void decide(pass *p, const api_policy *policy, const api_policy_binding *b, sp_str message,
 		   sp_str reason)
@@ -51,6 +81,8 @@ static void decide(pass *p, const api_policy *policy, const api_policy_binding *
 	api_write *w = p->walk.a->w;
 	if (b->denies)
 		deny(p, policy, b, message, reason);
+	if (b->audits)
+		tell_failure(p, policy, b, message);
 	if (b->warns)
 		api_warn(w->r, sp_arena_printf(w->r->arena,
 					       "Validation failed for ValidatingAdmissionPolicy '" SP_FMT
@@ -122,11 +154,12 @@ static sp_str message_of(sp_arena *a, const api_policy_check *c, const outcome *
 
 /* ---- audit annotations ---- */
 
-/* Nobody keeps an audit log, but what can't be evaluated counts. *ret_error is set when all is over. */
+/* What can't be evaluated counts, too. *ret_error is set when all is over. */
 static bool run_notes(pass *p, api_eval *x, const api_policy *policy, const api_policy_binding *b,
 		      sp_str *ret_error)
 {
 	bool ok = true;
+	api_request *r = p->walk.a->w->r;
 	api_eval_begin(x, &policy->variables, SP_CEL_RUNTIME_BUDGET);
 	for (size_t i = 0; i < policy->n_notes && ok; i++) {
 		sp_cel_val val;
@@ -134,6 +167,11 @@ static bool run_notes(pass *p, api_eval *x, const api_policy *policy, const api_
 		ok = code != API_EVAL_STOP;
 		if (code == API_EVAL_ERROR && !policy->ignores_failure)
 			deny(p, policy, b, *ret_error, SP_STR(""));
+		sp_str text = code == API_EVAL_OK ? sp_str_trim(sp_cel_str(val)) : (sp_str){NULL, 0};
+		if (text.len > 0 && r != NULL)
+			api_audit_note_also(
+				r, SP_CONCAT(r->arena, policy->name, SP_STR("/"), policy->notes[i].key),
+				sp_str_sub(text, 0, TOLD_BYTES_MAX));
 	}
 	api_eval_end(x);
 	return ok;
@@ -163,6 +201,7 @@ static void validate(pass *p, api_eval *x, const api_policy *policy, const api_p
 	denial before = p->denied;
 	for (size_t i = 0; i < policy->n_checks; i++) {
 		const outcome *o = &outcomes[i];
+		p->index = i;
 		if (o->failed)
 			decide_error(p, policy, b, o->error);
 		else if (spent)
@@ -230,7 +269,9 @@ static bool refuse(const api_admit *a, const denial *d)
 		const char *reason;
 		uint16_t code;
 	} codes[] = {{"Forbidden", 403}, {"Unauthorized", 401}, {"RequestEntityTooLarge", 413}};
-	sp_str name = a->obj != NULL ? sp_kv_str(sp_kv_get(a->obj, "metadata"), "name") : api_eval_name(a);
+	sp_str name = a->obj != NULL && a->op != API_OP_CONNECT
+			      ? sp_kv_str(sp_kv_get(a->obj, "metadata"), "name")
+			      : api_eval_name(a);
 	const sp_status_cause cause = {.message = d->message};
 	sp_status s = sp_status_forbidden(&a->w->arena, a->w->res->gr, name, d->message);
 	s.reason = d->reason;

@@ -17,6 +17,9 @@ typedef struct api_bootstrap_opts {
 	uint16_t port;       /* of HTTPS */
 	sp_str service_cidr; /* "10.96.0.0/16" */
 	sp_str client_ca;    /* PEM, or empty */
+	/* Whose certificates tell aggregated servers that a request comes from us: PEM, or empty; and their
+	 * names as a JSON list. */
+	sp_str front_proxy_ca, front_proxy_names;
 } api_bootstrap_opts;
 
 /*

@@ -1,52 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of a log can be answered without its node: mistakes, and the emptiness of a pod that has none.
- * U: kubernetes pkg/registry/core/pod/{rest/log,strategy}.go, ValidatePodLogOptions. */
+/*
+ * The log of a container, which its node has. What can be said without the node is said here: mistakes, and
+ * the emptiness of a pod that has none. U: kubernetes pkg/registry/core/pod/{rest/log,strategy}.go,
+ * ValidatePodLogOptions; apiserver pkg/registry/generic/rest/{streamer,response_checker}.go.
+ */
+#include "apiserver/proxy/connect.h"
 #include "apiserver/subresources/subresources.h"
+#include "base/alloc.h"
 #include "base/num.h"
+#include "base/quote.h"
 #include "kube/meta.h"
 
-typedef struct log_option {
-	bool has;
-	int64_t n;
-} log_option;
+#define QUERY_BYTES_MAX ((size_t)64 << 10)
+#define REFUSAL_BYTES_MAX ((size_t)50000)
+#define QUOTED_BYTES_MAX (8 * REFUSAL_BYTES_MAX)
 
-static bool read_number(api_request *r, const char *name, log_option *ret)
-{
-	const sp_url_pair *p = sp_url_query_find(&r->query, sp_str_c(name));
-	sp_err err;
-	*ret = (log_option){.has = p != NULL};
-	if (p == NULL || sp_parse_i64(p->value, INT64_MIN, INT64_MAX, &ret->n, &err) == SP_OK)
-		return true;
-	bool digits = p->value.len > 0;
-	for (size_t i = 0; i < p->value.len; i++) {
-		char c = p->value.ptr[i];
-		digits = digits &&
-			 ((c >= '0' && c <= '9') || (i == 0 && p->value.len > 1 && (c == '-' || c == '+')));
-	}
-	sp_status s = sp_status_bad_request(
-		sp_arena_printf(r->arena, "strconv.ParseInt: parsing \"" SP_FMT "\": %s", SP_ARG(p->value),
-				digits ? "value out of range" : "invalid syntax"));
-	api_reply_status(r, &s);
-	return false;
-}
+typedef struct log_stream {
+	api_proxy_job job;
+	api_request *r;       /* NULL: the client is gone */
+	sp_http_exchange *up; /* NULL: over */
+	sp_str address, url;  /* in r's arena */
+	sp_buf refusal;
+	bool ended;
+} log_stream;
 
-static bool check_options(api_request *r)
+/* ---- options ---- */
+
+static bool check_options(api_request *r, yyjson_mut_val *o)
 {
-	log_option tail, limit, since;
 	sp_violations v;
+	bool since = sp_kv_has(o, "sinceSeconds");
 	sp_violations_init(&v, r->arena);
-	if (!read_number(r, "tailLines", &tail) || !read_number(r, "limitBytes", &limit) ||
-	    !read_number(r, "sinceSeconds", &since))
-		return false;
-	if (tail.has)
-		sp_v_non_negative(&v, SP_PATH("tailLines"), tail.n);
-	if (limit.has && limit.n < 1)
-		sp_v_invalid(&v, SP_PATH("limitBytes"), limit.n, "must be greater than 0");
-	if (since.has && sp_url_query_find(&r->query, SP_STR("sinceTime")) != NULL)
+	if (sp_kv_has(o, "tailLines"))
+		sp_v_non_negative(&v, SP_PATH("tailLines"), sp_kv_i64(o, "tailLines", 0));
+	if (sp_kv_i64(o, "limitBytes", 1) < 1)
+		sp_v_invalid(&v, SP_PATH("limitBytes"), sp_kv_i64(o, "limitBytes", 0),
+			     "must be greater than 0");
+	if (since && sp_url_query_find(&r->query, SP_STR("sinceTime")) != NULL)
 		sp_v_forbidden(&v, SP_PATH("[]"),
 			       "at most one of `sinceTime` or `sinceSeconds` may be specified");
-	else if (since.has && since.n < 1)
-		sp_v_invalid(&v, SP_PATH("sinceSeconds"), since.n, "must be greater than 0");
+	else if (sp_kv_i64(o, "sinceSeconds", 1) < 1)
+		sp_v_invalid(&v, SP_PATH("sinceSeconds"), sp_kv_i64(o, "sinceSeconds", 0),
+			     "must be greater than 0");
+	/* Upstream's gate PodLogsQuerySplitStreams is off. */
+	if (sp_url_query_find(&r->query, SP_STR("stream")) != NULL)
+		sp_v_forbidden(&v, SP_PATH("stream"), "may not be specified");
 	if (v.n == 0)
 		return true;
 	sp_status s = sp_status_invalid(r->arena, (sp_group_resource){SP_STR(""), SP_STR("PodLogOptions")},
@@ -55,95 +53,252 @@ static bool check_options(api_request *r)
 	return false;
 }
 
-static bool has_container(yyjson_mut_val *spec, sp_str name)
+/* In the order of Go's Encode: keys sorted. */
+static sp_code put_query(sp_buf *out, yyjson_mut_val *o)
 {
-	static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
-	for (size_t i = 0; i < SP_LEN(lists); i++) {
-		SP_KV_EACH (c, k, sp_kv_list(spec, lists[i])) {
-			if (sp_str_eq(sp_kv_str(c, "name"), name))
-				return true;
+	static const struct {
+		const char *name;
+		bool is_number;
+	} params[] = {{"follow", false},      {"limitBytes", true}, {"previous", false},
+		      {"sinceSeconds", true}, {"sinceTime", false}, {"tailLines", true},
+		      {"timestamps", false}};
+	for (size_t i = 0; i < SP_LEN(params); i++) {
+		const char *name = params[i].name;
+		const char *mark = out->len == 0 ? "?" : "&";
+		if (params[i].is_number && sp_kv_has(o, name)) {
+			(void)sp_buf_printf(out, "%s%s=%lld", mark, name, (long long)sp_kv_i64(o, name, 0));
+		} else if (sp_kv_str(o, name).len > 0) {
+			(void)sp_buf_printf(out, "%s%s=", mark, name);
+			(void)sp_url_escape(out, sp_kv_str(o, name));
+		} else if (sp_kv_bool(o, name)) {
+			(void)sp_buf_printf(out, "%s%s=true", mark, name);
 		}
 	}
-	return false;
+	return sp_buf_code(out);
 }
 
-static void add_names(sp_buf *out, yyjson_mut_val *list)
-{
-	SP_KV_EACH (c, i, list)
-		(void)sp_buf_printf(out, "%s" SP_FMT, i == 0 ? "" : " ", SP_ARG(sp_kv_str(c, "name")));
-}
+/* ---- refusals of the node ---- */
 
-static sp_str which_container(api_request *r, yyjson_mut_val *spec)
+/* U: apimachinery pkg/api/errors/errors.go, NewGenericServerResponse, without a verb. */
+static void generic_response(api_request *r, uint16_t code, sp_str text)
 {
-	SP_AUTO_BUF text;
-	yyjson_mut_val *init = sp_kv_list(spec, "initContainers");
-	yyjson_mut_val *debug = sp_kv_list(spec, "ephemeralContainers");
-	sp_buf_init(&text, (size_t)64 << 10);
-	(void)sp_buf_printf(&text, "a container name must be specified for pod " SP_FMT ", choose one of: [",
-			    SP_ARG(r->info.name));
-	add_names(&text, sp_kv_list(spec, "containers"));
-	(void)sp_buf_char(&text, ']');
-	if (init != NULL) {
-		(void)sp_buf_str(&text, SP_STR(" or one of the init containers: ["));
-		add_names(&text, init);
-		(void)sp_buf_char(&text, ']');
+	static const struct {
+		uint16_t code;
+		const char *reason, *message;
+	} known[] = {
+		{409, "Conflict", "the server reported a conflict"},
+		{404, "NotFound", "the server could not find the requested resource"},
+		{401, "Unauthorized", "the server has asked for the client to provide credentials"},
+		{405, "MethodNotAllowed", "the server does not allow this method on the requested resource"},
+		{429, "TooManyRequests",
+		 "the server has received too many requests and has asked us to try again later"},
+		{503, "ServiceUnavailable", "the server is currently unable to handle the request"},
+		{504, "Timeout",
+		 "the server was unable to return a response in the time allotted, but may still be "
+		 "processing the request"},
+	};
+	SP_AUTO_BUF quoted;
+	sp_buf_init(&quoted, QUOTED_BYTES_MAX);
+	sp_status s = {.code = code, .has_details = true, .name = r->info.name, .kind = SP_STR("pods/log")};
+	for (size_t i = 0; i < SP_LEN(known); i++) {
+		if (known[i].code != code)
+			continue;
+		s.reason = sp_str_c(known[i].reason);
+		s.message = sp_str_c(known[i].message);
 	}
-	if (debug != NULL) {
-		(void)sp_buf_str(&text, SP_STR(" or one of the ephemeral containers: ["));
-		add_names(&text, debug);
-		(void)sp_buf_char(&text, ']');
+	if (code == 403) {
+		s.reason = SP_STR("Forbidden");
+		s.message = text;
+	} else if (s.reason.len == 0 && code >= 500) {
+		(void)sp_quote_go(&quoted, text);
+		s.reason = SP_STR("InternalError");
+		s.message = sp_arena_printf(r->arena,
+					    "an error on the server (" SP_FMT
+					    ") has prevented the request from succeeding",
+					    SP_ARG(sp_buf_view(&quoted)));
+	} else if (s.reason.len == 0) {
+		s.message = sp_arena_printf(
+			r->arena,
+			"the server responded with the status code %u but did not return more information",
+			code);
 	}
-	return sp_arena_try_dup(r->arena, sp_buf_view(&text));
-}
-
-static bool check_container(api_request *r, yyjson_mut_val *spec)
-{
-	sp_str name = sp_url_query_get(&r->query, SP_STR("container"));
-	size_t n = sp_kv_len(sp_kv_list(spec, "containers")) + sp_kv_len(sp_kv_list(spec, "initContainers")) +
-		   sp_kv_len(sp_kv_list(spec, "ephemeralContainers"));
-	if (name.len == 0 && n == 1)
-		return true;
-	if (name.len > 0 && has_container(spec, name))
-		return true;
-	sp_status s = sp_status_bad_request(
-		name.len == 0 ? which_container(r, spec)
-			      : sp_arena_printf(r->arena, "container " SP_FMT " is not valid for pod " SP_FMT,
-						SP_ARG(name), SP_ARG(r->info.name)));
+	s.message = sp_arena_printf(r->arena, SP_FMT " ( pods/log " SP_FMT ")", SP_ARG(s.message),
+				    SP_ARG(r->info.name));
 	api_reply_status(r, &s);
-	return false;
 }
 
-static void answer(api_request *r, yyjson_mut_val *pod)
+static void refuse(api_request *r, uint16_t code, sp_str text)
 {
-	yyjson_mut_val *spec = sp_kv_get(pod, "spec");
-	if (!check_container(r, spec))
+	if (code == 500) {
+		sp_status s = sp_status_internal(r->arena, text);
+		api_reply_status(r, &s);
+	} else if (code == 400) {
+		api_reply_bad_request(r, text);
+	} else {
+		generic_response(r, code, text);
+	}
+}
+
+/* ---- the log ---- */
+
+static void maybe_free(log_stream *l)
+{
+	if (l->r != NULL || l->up != NULL)
 		return;
-	if (sp_kv_str(spec, "nodeName").len == 0) {
+	api_proxy_job_end(&l->job);
+	sp_buf_done(&l->refusal);
+	sp_free(l);
+}
+
+static void cut(log_stream *l)
+{
+	if (l->r != NULL)
+		sp_http_reset(l->r->ex, SP_HTTP2_CANCEL);
+	if (l->up != NULL)
+		sp_http_reset(l->up, SP_HTTP2_CANCEL);
+}
+
+static void abort_job(api_proxy_job *j)
+{
+	cut(SP_CONTAINER_OF(j, log_stream, job));
+}
+
+static void on_gone(api_request *r)
+{
+	log_stream *l = r->state;
+	r->state = NULL;
+	l->r = NULL;
+	if (l->up != NULL)
+		sp_http_reset(l->up, SP_HTTP2_CANCEL);
+	maybe_free(l);
+}
+
+static bool is_refusal(const sp_http_exchange *up)
+{
+	return up->status < 200 || up->status > 206;
+}
+
+static void on_response(sp_http_exchange *up)
+{
+	log_stream *l = up->arg;
+	if (l->r != NULL && !is_refusal(up) && !api_begin(l->r, 200, SP_STR("text/plain"), false))
+		cut(l);
+}
+
+static void on_bytes(sp_http_exchange *up, const uint8_t *bytes, size_t n)
+{
+	log_stream *l = up->arg;
+	if (is_refusal(up)) {
+		size_t room = REFUSAL_BYTES_MAX - SP_MIN(l->refusal.len, REFUSAL_BYTES_MAX);
+		(void)sp_buf_append(&l->refusal, bytes, SP_MIN(n, room));
+		return;
+	}
+	if (l->r == NULL)
+		return;
+	if (sp_http_write(l->r->ex, (sp_str){(const char *)bytes, n}, NULL) != SP_OK)
+		cut(l);
+	else if (sp_http_is_full(l->r->ex))
+		sp_http_read(up, false);
+}
+
+static void on_writable(api_request *r)
+{
+	const log_stream *l = r->state;
+	if (l->up != NULL)
+		sp_http_read(l->up, true);
+}
+
+static void on_end(sp_http_exchange *up)
+{
+	log_stream *l = up->arg;
+	l->ended = true;
+	if (l->r == NULL)
+		return;
+	if (is_refusal(up))
+		refuse(l->r, up->status, sp_buf_view(&l->refusal));
+	else if (sp_http_end(l->r->ex, NULL, 0, NULL) != SP_OK)
+		cut(l);
+}
+
+static void on_close(sp_http_exchange *up, const sp_err *err)
+{
+	log_stream *l = up->arg;
+	l->up = NULL;
+	if (l->r != NULL && !l->ended) {
+		if (!l->r->answered)
+			api_reply_plain(l->r,
+					sp_arena_printf(l->r->arena, "Get \"" SP_FMT "\": " SP_FMT,
+							SP_ARG(l->url),
+							SP_ARG(api_proxy_why(l->r->arena, l->address, err))));
+		else
+			sp_http_reset(l->r->ex, SP_HTTP2_INTERNAL_ERROR); /* it is not the whole log */
+	}
+	maybe_free(l);
+}
+
+static void ask(api_request *r, const api_kubelet *k, sp_str path, bool unverified)
+{
+	static const sp_http_events events = {
+		.on_response = on_response, .on_body = on_bytes, .on_end = on_end, .on_close = on_close};
+	sp_err err = {0};
+	const sp_http_request q = {.scheme = k->scheme,
+				   .address = k->address,
+				   .server_name = k->host,
+				   .tls_config = unverified ? r->server->kubelet.unverified_tls
+							    : r->server->kubelet.tls,
+				   .path = path};
+	log_stream *l = sp_try_alloc(sizeof *l);
+	if (l == NULL) {
+		api_reply_error(r, SP_ENOMEM, NULL);
+		return;
+	}
+	*l = (log_stream){.r = r,
+			  .address = k->address,
+			  .url = sp_arena_printf(r->arena, SP_FMT "://" SP_FMT SP_FMT, SP_ARG(k->scheme),
+						 SP_ARG(k->address), SP_ARG(path))};
+	sp_buf_init(&l->refusal, REFUSAL_BYTES_MAX);
+	api_proxy_job_begin(r->server->proxies, &l->job, abort_job);
+	r->state = l;
+	r->on_gone = on_gone;
+	r->on_writable = on_writable;
+	if (sp_http_request_start(api_proxies_client(r->server->proxies), &q, &events, l, &l->up, &err) !=
+	    SP_OK)
+		api_reply_plain(r,
+				sp_arena_printf(r->arena, "Get \"" SP_FMT "\": %s", SP_ARG(l->url), err.msg));
+}
+
+static void answer(api_request *r, yyjson_mut_val *pod, yyjson_mut_val *options)
+{
+	api_kubelet k;
+	SP_AUTO_BUF query;
+	sp_str container = api_connect_container(r, pod, sp_kv_str(options, "container"));
+	sp_str node = sp_kv_str(sp_kv_get(pod, "spec"), "nodeName");
+	sp_buf_init(&query, QUERY_BYTES_MAX);
+	if (container.len == 0)
+		return;
+	if (node.len == 0) {
 		api_reply(r, 204, SP_STR(""), SP_STR(""));
 		return;
 	}
-	sp_status s = sp_status_service_unavailable(sp_arena_printf(
-		r->arena, "node \"" SP_FMT "\" can't be reached", SP_ARG(sp_kv_str(spec, "nodeName"))));
-	api_reply_status(r, &s);
+	if (!api_kubelet_find(r, node, &k))
+		return;
+	sp_code code = put_query(&query, options);
+	sp_str path = sp_arena_printf(r->arena, "/containerLogs/" SP_FMT "/" SP_FMT "/" SP_FMT SP_FMT,
+				      SP_ARG(r->info.ns), SP_ARG(r->info.name), SP_ARG(container),
+				      SP_ARG(sp_buf_view(&query)));
+	if (code != SP_OK || path.len == 0)
+		api_reply_error(r, SP_ETOOLARGE, NULL);
+	else
+		ask(r, &k, path, sp_kv_bool(options, "insecureSkipTLSVerifyBackend"));
 }
 
 void api_pod_log(api_request *r)
 {
-	sp_err err;
-	sp_store_value value = {0};
-	sp_record rec;
-	yyjson_mut_val *pod = NULL;
-	yyjson_mut_doc *doc = sp_json_doc(r->arena);
-	if (!check_options(r))
+	const sp_schema *schema = sp_schema_by_name(SP_STR("io.k8s.api.core.v1.PodLogOptions"));
+	yyjson_mut_val *options = api_query_options(r, sp_json_doc(r->arena), schema);
+	if (options == NULL || !check_options(r, options))
 		return;
-	sp_code code = api_load(r, r->info.ns, r->info.name, &value, &rec, &err);
-	if (code == SP_OK) {
-		code = doc == NULL ? SP_ENOMEM
-				   : api_object_tree(r->arena, &rec, value.revision, doc, &pod, &err);
-		sp_bytes_unref(value.record);
-	}
-	if (code == SP_OK)
-		answer(r, pod);
-	else
-		api_reply_error(r, code, code == SP_ENOMEM ? NULL : &err);
+	yyjson_mut_val *pod = api_connect_load(r, "pods", r->info.ns, r->info.name);
+	if (pod != NULL)
+		answer(r, pod, options);
 }

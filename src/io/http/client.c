@@ -138,7 +138,10 @@ static http_origin *origin_get(sp_http_client *c, const sp_http_request *r, sp_e
 	char text[KEY_MAX_BYTES];
 	bool tls = sp_str_eq(r->scheme, SP_STR("https"));
 	bool h1_only = tls && r->protocol.len > 0;
-	sp_str name = tls ? host_of(r->authority.len > 0 ? r->authority : r->address) : SP_STR("");
+	sp_str name = !tls                     ? SP_STR("")
+		      : r->server_name.len > 0 ? r->server_name
+		      : r->authority.len > 0   ? host_of(r->authority)
+					       : host_of(r->address);
 	int n = snprintf(text, sizeof text, "%d%d%d|%p|" SP_FMT "|" SP_FMT, tls, r->h2, h1_only,
 			 r->tls_config, SP_ARG(name), SP_ARG(r->address));
 	if (n < 0 || (size_t)n >= sizeof text) {

@@ -20,7 +20,7 @@ typedef struct spdy_stream {
 	spdy_end end;    /* comes after rx */
 	sp_err end_err;
 	sp_defer turn;
-	bool reading, want_fin, fin_sent, fin_told, error_told, closing;
+	bool reading, want_fin, fin_sent, fin_came, fin_told, error_told, closing;
 } spdy_stream;
 
 struct sp_spdy {

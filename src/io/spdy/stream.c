@@ -27,9 +27,11 @@ static void tell_end(spdy_stream *st)
 {
 	if (st->closing || st->rx.len > 0 || st->base.handler == &sp_stream_no_handler)
 		return; /* a later owner hears of it when it starts to read */
-	if (st->end == SPDY_END_FIN && st->reading && !st->fin_told) {
+	if (st->fin_came && st->reading && !st->fin_told) {
 		st->fin_told = true;
 		st->base.handler->on_end(st->base.arg);
+		if (st->end == SPDY_END_ERROR && !st->closing)
+			later(st);
 	} else if (st->end == SPDY_END_ERROR && !st->error_told) {
 		st->error_told = true;
 		st->base.handler->on_error(st->base.arg, &st->end_err);
@@ -77,6 +79,7 @@ void spdy_stream_end(spdy_stream *st, const sp_err *err)
 	if (st->end == SPDY_END_ERROR || (st->end == SPDY_END_FIN && err == NULL))
 		return;
 	st->end = err == NULL ? SPDY_END_FIN : SPDY_END_ERROR;
+	st->fin_came = st->fin_came || err == NULL;
 	if (err != NULL)
 		st->end_err = *err;
 	later(st);

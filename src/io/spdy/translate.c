@@ -174,6 +174,8 @@ static void leg_end(void *arg)
 static void leg_error(void *arg, const sp_err *err)
 {
 	leg *l = arg;
+	if (l->ended)
+		return; /* it gave all it had; that it takes no more is nothing new */
 	l->ended = true;
 	fail(l->t, err);
 }
