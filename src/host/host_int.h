@@ -17,6 +17,7 @@ struct host {
 	sp_ttrpc_service service;
 	sp_ttrpc_method methods[SP_HOST_METHODS_];
 	int ns[4];       /* its own namespaces: net, ipc, uts, pid */
+	int lock;        /* RUN-DIR/lock, held */
 	sp_list running; /* host_run */
 	bool is_gone;
 };

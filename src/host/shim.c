@@ -156,7 +156,8 @@ static sp_code spawn(command *c, const sp_spawn_opts *base, sp_err *err)
 		(void)close(in);
 		return sp_fail_sys(err, errno, "pipe");
 	}
-	const int fds[] = {in, out[1], out[1]};
+	/* The last: the next host process waits for what runs for this one. */
+	const int fds[] = {in, out[1], out[1], c->run.h->lock};
 	sp_spawn_opts o = *base;
 	o.fds = fds;
 	o.n_fds = SP_LEN(fds);
@@ -204,7 +205,7 @@ static sp_code run(host_request *r, const char *verb, sp_str id, sp_str events, 
 	command *c = SP_NEW(command);
 	*c = (command){.r = r, .verb = verb, .timer = {.arg = c}, .run = {.h = h}};
 	sp_buf_init(&c->text, OUTPUT_BYTES);
-	const sp_spawn_opts opts = {.argv = argv, .env = env, .cwd = bundle.text};
+	const sp_spawn_opts opts = {.argv = argv, .env = env, .cwd = bundle.text, .death_signal = SIGKILL};
 	sp_code code = spawn(c, &opts, err);
 	if (code != SP_OK) {
 		sp_free(c);
