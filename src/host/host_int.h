@@ -52,6 +52,11 @@ typedef struct host_run {
 void host_run_begin(host *h, host_run *r, void (*stop)(host_run *r));
 void host_run_end(host_run *r);
 
+/* ---- shim.c ---- */
+
+/* Removes the socket of a shim that is dead; an address that no shim can have, and one in use, stay. */
+void host_shim_forget(sp_str address);
+
 /* ---- paths.c ---- */
 
 /* SP_EINVAL unless the text is an id. */

@@ -93,13 +93,15 @@ typedef struct stray {
 static sp_code remove_stray(rt_job *j, sp_err *err)
 {
 	const stray *s = j->data;
-	const sp_host_id q = {.id = s->id};
+	const sp_host_id id = {.id = s->id};
+	const sp_host_sandbox_remove sandbox = {.id = s->id};
 	(void)err;
 	if (j->i >= s->n_methods)
 		return SP_OK;
 	j->steps--;
 	j->ignore_error = j->i + 1 < s->n_methods;
-	return rt_job_host(j, s->methods[j->i++], &q, NULL);
+	sp_host_method method = s->methods[j->i++];
+	return rt_job_host(j, method, method == SP_HOST_SANDBOX_REMOVE ? (const void *)&sandbox : &id, NULL);
 }
 
 static rt_step *const stray_steps[] = {remove_stray, NULL};
