@@ -338,6 +338,24 @@ static sp_code run_tag(process *p)
 	return SP_OK;
 }
 
+static sp_code run_untag(process *p)
+{
+	image_untag(p->store, p->args[0], on_done, p);
+	return SP_OK;
+}
+
+static sp_code run_pin(process *p)
+{
+	image_pin(p->store, p->args[0], true, on_done, p);
+	return SP_OK;
+}
+
+static sp_code run_unpin(process *p)
+{
+	image_pin(p->store, p->args[0], false, on_done, p);
+	return SP_OK;
+}
+
 static void on_pruned(void *arg, sp_code code, image_usage freed, const sp_err *err)
 {
 	if (code == SP_OK) {
@@ -371,11 +389,15 @@ static const verb verbs[] = {
 	{"import", "FILE …", "take images from OCI layouts (tar or directory) and docker archives", 1,
 	 ARGUMENTS_MAX, import_next},
 	{"list", "", "show the images", 0, 0, run_list},
+	{"pin", "REFERENCE", "keep an image: neither prune nor the kubelet's collection removes it", 1, 1,
+	 run_pin},
 	{"prune", "", "remove what no image needs; with --all also images that no container uses", 0, 0,
 	 run_prune},
 	{"pull", "REFERENCE …", "get images from registries, and unpack them", 1, ARGUMENTS_MAX, run_pull},
 	{"remove", "REFERENCE …", "remove images with all their names", 1, ARGUMENTS_MAX, run_remove},
 	{"tag", "REFERENCE NAME", "give an image one more name", 2, 2, run_tag},
+	{"unpin", "REFERENCE", "take the pin out again", 1, 1, run_unpin},
+	{"untag", "NAME", "take one name away; the image goes with its last", 1, 1, run_untag},
 };
 
 static const verb *find_verb(const char *name)

@@ -21,6 +21,13 @@ static const sp_pb_slot id_slots[] = {
 };
 static const sp_pb_message id_message = SP_PB_MESSAGE_OF("Id", sp_host_id, id_slots);
 
+static const sp_pb_slot sandbox_remove_slots[] = {
+	SP_PB_SLOT(sp_host_sandbox_remove, id, 1, STRING),
+	SP_PB_SLOT(sp_host_sandbox_remove, shim, 2, STRING),
+};
+static const sp_pb_message sandbox_remove_message =
+	SP_PB_MESSAGE_OF("SandboxRemove", sp_host_sandbox_remove, sandbox_remove_slots);
+
 static const sp_pb_slot link_make_slots[] = {
 	SP_PB_SLOT(sp_host_link_make, id, 1, STRING),
 	SP_PB_SLOT(sp_host_link_make, bridge, 2, STRING),
@@ -112,7 +119,7 @@ static const sp_pb_message ports_message = SP_PB_MESSAGE_OF("Ports", sp_host_por
 
 const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_SANDBOX_MAKE] = {SP_STR_INIT("SandboxMake"), &sandbox_make_message, NULL},
-	[SP_HOST_SANDBOX_REMOVE] = {SP_STR_INIT("SandboxRemove"), &id_message, NULL},
+	[SP_HOST_SANDBOX_REMOVE] = {SP_STR_INIT("SandboxRemove"), &sandbox_remove_message, NULL},
 	[SP_HOST_PIDS_MAKE] = {SP_STR_INIT("PidsMake"), &id_message, NULL},
 	[SP_HOST_LINK_MAKE] = {SP_STR_INIT("LinkMake"), &link_make_message, NULL},
 	[SP_HOST_LINK_REMOVE] = {SP_STR_INIT("LinkRemove"), &link_remove_message, NULL},

@@ -55,6 +55,11 @@ typedef struct sp_host_id {
 	sp_str id;
 } sp_host_id;
 
+typedef struct sp_host_sandbox_remove {
+	sp_str id;
+	sp_str shim; /* address of its shim: the socket of one that was killed goes, too; may be empty */
+} sp_host_sandbox_remove;
+
 /* A veth pair between a bridge (made when missing) and "eth0" of the sandbox. */
 typedef struct sp_host_link_make {
 	sp_str id;

@@ -17,6 +17,7 @@ struct host {
 	sp_ttrpc_service service;
 	sp_ttrpc_method methods[SP_HOST_METHODS_];
 	int ns[4];       /* its own namespaces: net, ipc, uts, pid */
+	int lock;        /* RUN-DIR/lock, held */
 	sp_list running; /* host_run */
 	bool is_gone;
 };
@@ -50,6 +51,11 @@ typedef struct host_run {
 } host_run;
 void host_run_begin(host *h, host_run *r, void (*stop)(host_run *r));
 void host_run_end(host_run *r);
+
+/* ---- shim.c ---- */
+
+/* Removes the socket of a shim that is dead; an address that no shim can have, and one in use, stay. */
+void host_shim_forget(sp_str address);
 
 /* ---- paths.c ---- */
 

@@ -216,8 +216,9 @@ sp_code host_sandbox_make(host_request *r, const void *message, sp_err *err)
 
 sp_code host_sandbox_remove(host_request *r, const void *message, sp_err *err)
 {
-	const sp_host_id *m = message;
+	const sp_host_sandbox_remove *m = message;
 	SP_TRY(remove_sandbox(r->h, m->id, true, err));
+	host_shim_forget(m->shim);
 	host_answer(r, NULL);
 	return SP_OK;
 }

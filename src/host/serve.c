@@ -2,6 +2,7 @@
 /* The connection: messages in by the tables of contracts/host.h, handlers, answers out. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 
 #include "base/alloc.h"
 #include "host/host_int.h"
@@ -140,11 +141,29 @@ static sp_code make_dirs(const host_opts *o, sp_err *err)
 	return SP_OK;
 }
 
+/* Waits until the host process before and the programs it had started are gone: they end with it. */
+static sp_code take_lock(host *h, sp_err *err)
+{
+	host_path_buf path;
+	int n = snprintf(path.text, sizeof path.text, SP_FMT "/lock", SP_ARG(h->opts->run_dir));
+	if (n < 0 || (size_t)n >= sizeof path.text)
+		return sp_fail(err, SP_ETOOLARGE, "run directory: path too long");
+	h->lock = open(path.text, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (h->lock < 0)
+		return sp_fail_sys(err, errno, "open %s", path.text);
+	int got;
+	do
+		got = flock(h->lock, LOCK_EX);
+	while (got != 0 && errno == EINTR);
+	return got == 0 ? SP_OK : sp_fail_sys(err, errno, "lock %s", path.text);
+}
+
 sp_code host_new(sp_world *w, sp_stream *s, const host_opts *opts, void (*on_end)(void *arg), void *arg,
 		 host **ret, sp_err *err)
 {
 	host *h = SP_NEW(host);
-	*h = (host){.world = w, .opts = opts, .on_end = on_end, .arg = arg, .ns = {-1, -1, -1, -1}};
+	*h = (host){
+		.world = w, .opts = opts, .on_end = on_end, .arg = arg, .ns = {-1, -1, -1, -1}, .lock = -1};
 	sp_list_init(&h->running);
 	for (size_t i = 0; i < SP_HOST_METHODS_; i++)
 		h->methods[i] = (sp_ttrpc_method){.name = sp_host_methods[i].name, .on_call = on_call};
@@ -155,6 +174,8 @@ sp_code host_new(sp_world *w, sp_stream *s, const host_opts *opts, void (*on_end
 	sp_code code = open_own(h, err);
 	if (code == SP_OK)
 		code = make_dirs(opts, err);
+	if (code == SP_OK)
+		code = take_lock(h, err);
 	if (code == SP_OK)
 		code = sp_ttrpc_serve(w, s, &server, &h->conn, err);
 	if (code != SP_OK) {
@@ -173,5 +194,7 @@ void host_free(host *h)
 		if (h->ns[i] >= 0)
 			(void)close(h->ns[i]);
 	}
+	if (h->lock >= 0)
+		(void)close(h->lock);
 	sp_free(h);
 }

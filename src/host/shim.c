@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -11,6 +14,8 @@
 #define OUTPUT_BYTES 16384u
 #define TIMEOUT_NS UINT64_C(10000000000)
 #define ARGS_MAX 16
+#define SOCKET_DIR "/run/containerd/s" /* shim/start.c */
+#define SOCKET_DIGITS 32u
 
 /* One command of the shim. Over when the process ended and its output was read to the end. */
 typedef struct command {
@@ -123,6 +128,35 @@ static void stop(host_run *r)
 	on_timeout(&c->timer);
 }
 
+/* ---- the socket ---- */
+
+/* "DIR/" and 32 digits, as the shim names it; nothing else is ever removed here. */
+static bool is_socket(sp_str path)
+{
+	if (!sp_str_take(&path, SP_STR(SOCKET_DIR "/")) || path.len != SOCKET_DIGITS)
+		return false;
+	for (size_t i = 0; i < path.len; i++) {
+		if (memchr("0123456789abcdef", path.ptr[i], 16) == NULL)
+			return false;
+	}
+	return true;
+}
+
+void host_shim_forget(sp_str address)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	if (!sp_str_take(&address, SP_STR("unix://")) || !is_socket(address))
+		return;
+	memcpy(to.sun_path, address.ptr, address.len); /* fits: see is_socket */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	/* One that listens is at its end and takes its name along. */
+	if (connect(fd, (const struct sockaddr *)&to, sizeof to) != 0 && errno == ECONNREFUSED)
+		(void)unlink(to.sun_path);
+	(void)close(fd);
+}
+
 /* ---- starting ---- */
 
 /* The options on a pipe that is full of them and closed behind. */
@@ -156,7 +190,8 @@ static sp_code spawn(command *c, const sp_spawn_opts *base, sp_err *err)
 		(void)close(in);
 		return sp_fail_sys(err, errno, "pipe");
 	}
-	const int fds[] = {in, out[1], out[1]};
+	/* The last: the next host process waits for what runs for this one. */
+	const int fds[] = {in, out[1], out[1], c->run.h->lock};
 	sp_spawn_opts o = *base;
 	o.fds = fds;
 	o.n_fds = SP_LEN(fds);
@@ -204,7 +239,7 @@ static sp_code run(host_request *r, const char *verb, sp_str id, sp_str events, 
 	command *c = SP_NEW(command);
 	*c = (command){.r = r, .verb = verb, .timer = {.arg = c}, .run = {.h = h}};
 	sp_buf_init(&c->text, OUTPUT_BYTES);
-	const sp_spawn_opts opts = {.argv = argv, .env = env, .cwd = bundle.text};
+	const sp_spawn_opts opts = {.argv = argv, .env = env, .cwd = bundle.text, .death_signal = SIGKILL};
 	sp_code code = spawn(c, &opts, err);
 	if (code != SP_OK) {
 		sp_free(c);

@@ -224,7 +224,9 @@ static void detach(sp_pod_network *n, sp_str id, const sp_pod_attachment *a, sp_
 	k->a.ips.n = a->ips.n;
 	bool had_ports = !sp_list_is_empty(&b->ports);
 	drop_ports(b, k->id);
-	k->want_ports = had_ports;
+	/* The first rules of this process are drawn whatever the pod had: those of the one before may name
+	 * ports of a pod that was never told to us. */
+	k->want_ports = had_ports || !b->has_rules;
 	/* The name follows from the id: an attachment that was never told is taken off, too. */
 	const sp_host_link_remove q = {
 		.host_if = SP_CONCAT(&k->arena, b->opts->if_prefix, sp_str_sub(k->id, 0, ID_CHARS))};

@@ -131,13 +131,32 @@ static sp_code write_down(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
-static sp_code delete_task(rt_job *j, sp_err *err)
+static sp_code on_deleted(rt_job *j, const void *response, sp_err *err)
+{
+	(void)response;
+	(void)err;
+	j->container->task_gone = true;
+	return SP_OK;
+}
+
+sp_code rt_delete_task(rt_job *j, sp_err *err)
 {
 	const rt_task_id q = {.id = j->container->rec.id};
+	j->container->task_gone = false;
 	if (j->sandbox->shim_state != RT_SHIM_UP)
 		return SP_OK;
 	j->ignore_error = true;
-	return rt_job_task(j, &rt_task_delete_method, &q, NULL, err);
+	return rt_job_task(j, &rt_task_delete_method, &q, on_deleted, err);
+}
+
+sp_code rt_delete_lost(rt_job *j, sp_err *err)
+{
+	const sp_host_id q = {.id = j->container->rec.id};
+	(void)err;
+	if (j->container->task_gone)
+		return SP_OK;
+	j->ignore_error = true;
+	return rt_job_host(j, SP_HOST_SHIM_DELETE, &q, NULL);
 }
 
 static void on_ended(rt_job *j)
@@ -150,17 +169,10 @@ static void on_ended(rt_job *j)
 	rt_tell_waiters(c);
 }
 
-static rt_step *const exit_steps[] = {settle_start, oom, write_down, rt_save_container, delete_task, NULL};
+static rt_step *const exit_steps[] = {settle_start,   oom, write_down, rt_save_container, rt_delete_task,
+				      rt_delete_lost, NULL};
 
 /* ---- a shim that is gone ---- */
-
-static sp_code delete_by_host(rt_job *j, sp_err *err)
-{
-	const sp_host_id q = {.id = j->container->rec.id};
-	(void)err;
-	j->ignore_error = true;
-	return rt_job_host(j, SP_HOST_SHIM_DELETE, &q, NULL);
-}
 
 static sp_code write_lost(rt_job *j, sp_err *err)
 {
@@ -175,7 +187,7 @@ static sp_code write_lost(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
-static rt_step *const lost_steps[] = {settle_start, delete_by_host, write_lost, rt_save_container, NULL};
+static rt_step *const lost_steps[] = {settle_start, rt_delete_lost, write_lost, rt_save_container, NULL};
 
 void rt_lost(rt_container *c)
 {

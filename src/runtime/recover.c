@@ -58,11 +58,14 @@ static sp_code load_all(rt *r, const char *kind, const sp_pb_message *m, take *a
 	sp_str dir = SP_CONCAT(&names, r->opts->state_dir, SP_STR("/"), sp_str_c(kind));
 	sp_code code = sp_dir_list(r->world, dir, &names, &entries, &n, err);
 	for (size_t i = 0; i < n && code == SP_OK; i++) {
-		sp_err why;
+		sp_err why = {.code = SP_OK};
 		sp_str path = SP_CONCAT(&names, dir, SP_STR("/"), entries[i].name);
 		sp_arena_init(&a, RT_JOB_BYTES);
-		/* A record that cannot be read describes something that is cleaned up below. */
-		if (sp_str_ends(path, SP_STR(".tmp")) || load_one(r, &a, path, m, add, &why) != SP_OK) {
+		if (sp_str_ends(path, SP_STR(".tmp"))) {
+			(void)!sp_path_unlink(r->world, path,
+					      NULL); /* we were killed before it had its name */
+		} else if (load_one(r, &a, path, m, add, &why) != SP_OK) {
+			/* What it describes is cleaned up below. */
 			sp_log(r->opts->log, SP_LOG_WARN, "a record is dropped", SP_KS("path", path),
 			       SP_KE(&why));
 			(void)!sp_path_unlink(r->world, path, NULL);
@@ -90,13 +93,15 @@ typedef struct stray {
 static sp_code remove_stray(rt_job *j, sp_err *err)
 {
 	const stray *s = j->data;
-	const sp_host_id q = {.id = s->id};
+	const sp_host_id id = {.id = s->id};
+	const sp_host_sandbox_remove sandbox = {.id = s->id};
 	(void)err;
 	if (j->i >= s->n_methods)
 		return SP_OK;
 	j->steps--;
 	j->ignore_error = j->i + 1 < s->n_methods;
-	return rt_job_host(j, s->methods[j->i++], &q, NULL);
+	sp_host_method method = s->methods[j->i++];
+	return rt_job_host(j, method, method == SP_HOST_SANDBOX_REMOVE ? (const void *)&sandbox : &id, NULL);
 }
 
 static rt_step *const stray_steps[] = {remove_stray, NULL};
@@ -260,12 +265,15 @@ static sp_code kill_unwanted(rt_job *j, sp_err *err)
 
 static sp_code delete_unwanted(rt_job *j, sp_err *err)
 {
-	const rt_task_id q = {.id = j->container->rec.id};
-	if (j->container->rec.state == SP_CRI_CONTAINER_RUNNING || j->i == RT_TASK_UNKNOWN ||
-	    j->sandbox->shim_state != RT_SHIM_UP)
-		return SP_OK;
-	j->ignore_error = true;
-	return rt_job_task(j, &rt_task_delete_method, &q, NULL, err);
+	const rt_container *c = j->container;
+	bool has_shim = j->sandbox->shim_state == RT_SHIM_UP;
+	/* Of a stopped sandbox everything was deleted before that was written down. */
+	if (c->rec.state == SP_CRI_CONTAINER_RUNNING || (has_shim && j->i == RT_TASK_UNKNOWN) ||
+	    (!has_shim && j->sandbox->rec.phase == RT_SANDBOX_STOPPED))
+		j->steps++; /* nothing for the shim program either */
+	else if (has_shim)
+		return rt_delete_task(j, err);
+	return SP_OK;
 }
 
 static sp_code watch(rt_job *j, sp_err *err)
@@ -280,8 +288,9 @@ static sp_code watch(rt_job *j, sp_err *err)
 	return rt_watch_exit(c, err);
 }
 
-static rt_step *const container_steps[] = {connect, ask_state,         kill_unwanted, delete_unwanted,
-					   watch,   rt_save_container, NULL};
+static rt_step *const container_steps[] = {
+	rt_read_shim,    rt_take_shim,   connect, ask_state,         kill_unwanted,
+	delete_unwanted, rt_delete_lost, watch,   rt_save_container, NULL};
 
 static sp_code containers(rt_job *j, sp_err *err)
 {
@@ -292,6 +301,23 @@ static sp_code containers(rt_job *j, sp_err *err)
 		rt_job_set_container(part, e->value);
 		rt_job_part(j, part);
 	}
+	return SP_OK;
+}
+
+/* ---- images ---- */
+
+static void on_collected(void *arg, sp_code code, image_usage freed, const sp_err *err)
+{
+	(void)freed;
+	rt_job_resume(arg, code == SP_OK ? NULL : err);
+}
+
+/* Root filesystems that were being made or removed. */
+static sp_code leftovers(rt_job *j, sp_err *err)
+{
+	(void)err;
+	rt_job_wait(j);
+	image_collect_leftovers(j->r->opts->images, on_collected, j);
 	return SP_OK;
 }
 
@@ -310,7 +336,8 @@ static void on_end(rt_job *j)
 	rec->done(rec->arg);
 }
 
-static rt_step *const steps[] = {containers, sandboxes, stray_bundles, stray_sandboxes, stray_rootfs, NULL};
+static rt_step *const steps[] = {containers,   sandboxes, stray_bundles, stray_sandboxes,
+				 stray_rootfs, leftovers, NULL};
 
 void rt_recover(rt *r, void (*done)(void *arg), void *arg)
 {

@@ -51,6 +51,7 @@ typedef struct rt_container {
 	uint32_t n_refs;
 	bool starting, removing, listed;
 	bool exiting;    /* its end is known; everybody is told when all is written and released */
+	bool task_gone;  /* the shim has deleted the task */
 	bool stop_sent;  /* the stop signal; it is sent once */
 	rt_rpc wait;     /* Task.Wait, while it runs */
 	sp_list waiters; /* rt_job.waiter: told when starting or exiting is over */
@@ -175,6 +176,9 @@ rt_step rt_save_sandbox, rt_save_container;
 rt_step rt_forget_sandbox, rt_forget_container; /* removes the record's file */
 /* The shim of j->sandbox is started (for j->container) and connected to; connected to only. */
 rt_step rt_need_shim, rt_shim_connect;
+/* A shim that was started without being written down is found in the bundle of j->container: the first reads
+ * (into j->data), the second keeps the address. */
+rt_step rt_read_shim, rt_take_shim;
 
 /* ---- requests ---- */
 
@@ -200,6 +204,8 @@ const char *rt_state_name(const rt_container *c);
 sp_code rt_watch_exit(rt_container *c, sp_err *err) SP_MUST_USE;
 /* The shim is gone: what is left is killed, and the container has ended with 137. */
 void rt_lost(rt_container *c);
+/* Steps that undo Task.Create: by the shim; then without it what it could not say it deleted. */
+rt_step rt_delete_task, rt_delete_lost;
 /* Starting or exiting is over. */
 void rt_tell_waiters(rt_container *c);
 /* Waits until the container is neither starting nor exiting. */

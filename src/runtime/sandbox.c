@@ -222,7 +222,7 @@ static sp_code tell_id(rt_job *j, sp_err *err)
 
 static sp_code unmake(rt_job *j, sp_err *err)
 {
-	const sp_host_id q = {.id = j->sandbox->rec.id};
+	const sp_host_sandbox_remove q = {.id = j->sandbox->rec.id, .shim = j->sandbox->rec.shim};
 	(void)err;
 	return rt_job_host(j, SP_HOST_SANDBOX_REMOVE, &q, NULL);
 }

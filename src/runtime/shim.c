@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shim of a sandbox: started with its first container, connected to, and what happens when it is gone. */
+#include "base/alloc.h"
+#include "io/file.h"
 #include "runtime/rt_int.h"
 
 #define CONNECT_NS UINT64_C(5000000000)
+#define ADDRESS_BYTES 4096u
 
 /* ---- waiting jobs ---- */
 
@@ -108,7 +111,49 @@ static sp_code start(rt_job *j, sp_err *err)
 	return rt_job_host(j, SP_HOST_SHIM_START, &m, on_started);
 }
 
+/* ---- a shim that nobody wrote down ---- */
+
+/* On a worker: nothing but the job is touched. */
+static void read_address(sp_work *work)
+{
+	rt_job *j = work->arg;
+	sp_str *address = j->data;
+	sp_str path = rt_path(j->r, &j->arena, "containers", j->container->rec.id, "/address");
+	(void)!sp_file_read_arena(j->r->world, path, &j->arena, ADDRESS_BYTES, address, NULL); /* none */
+}
+
+sp_code rt_read_shim(rt_job *j, sp_err *err)
+{
+	if (j->sandbox->rec.shim.len > 0)
+		return SP_OK;
+	j->data = sp_new(&j->arena, sp_str, 1);
+	*(sp_str *)j->data = SP_STR("");
+	return rt_job_work(j, read_address, err);
+}
+
+sp_code rt_take_shim(rt_job *j, sp_err *err)
+{
+	rt_sandbox *s = j->sandbox;
+	const sp_str *found = j->data;
+	if (s->rec.shim.len > 0 || found == NULL || found->len == 0)
+		return SP_OK;
+	const sp_host_shim shim = {.address = sp_str_trim(*found)};
+	return on_started(j, &shim, err);
+}
+
+/* `shim start` failed, maybe after the shim was there. */
+static sp_code connect_found(rt_job *j, sp_err *err)
+{
+	if (j->sandbox->rec.shim.len == 0)
+		return SP_OK;
+	j->ignore_error = true;
+	if (rt_shim_connect(j, err) != SP_OK)
+		j->ignore_error = false;
+	return SP_OK;
+}
+
 static rt_step *const start_steps[] = {start, rt_save_sandbox, rt_shim_connect, NULL};
+static rt_step *const start_undo[] = {rt_read_shim, rt_take_shim, connect_found, NULL};
 
 /* A job of its own, so that whoever else needs the shim meanwhile waits for it. */
 static void on_start_end(rt_job *j)
@@ -130,6 +175,7 @@ sp_code rt_need_shim(rt_job *j, sp_err *err)
 	if (first) {
 		s->shim_state = RT_SHIM_STARTING;
 		rt_job *starter = rt_job_new(j->r, start_steps);
+		starter->undo = start_undo;
 		rt_job_set_container(starter, j->container);
 		starter->on_end = on_start_end;
 		rt_job_start(starter);

@@ -108,15 +108,6 @@ static sp_code is_ours(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
-static sp_code delete_task(rt_job *j, sp_err *err)
-{
-	const rt_task_id q = {.id = j->container->rec.id};
-	if (j->sandbox->shim_state != RT_SHIM_UP)
-		return SP_OK;
-	j->ignore_error = true;
-	return rt_job_task(j, &rt_task_delete_method, &q, NULL, err);
-}
-
 static sp_code kill_task(rt_job *j, sp_err *err)
 {
 	const rt_task_kill q = {.id = j->container->rec.id, .signal = 9, .all = true};
@@ -140,8 +131,8 @@ static sp_code write_failure(rt_job *j, sp_err *err)
 
 rt_step *const rt_start_container_steps[] = {begin,      rt_need_shim,      create_task, watch,
 					     start_task, rt_save_container, tell,        NULL};
-rt_step *const rt_start_container_undo[] = {is_ours,       kill_task,         delete_task,
-					    write_failure, rt_save_container, NULL};
+rt_step *const rt_start_container_undo[] = {
+	is_ours, kill_task, rt_delete_task, rt_delete_lost, write_failure, rt_save_container, NULL};
 
 /* ---- changing ---- */
 

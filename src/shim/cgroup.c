@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "shim/files.h"
@@ -153,4 +155,61 @@ static void pids_below(const char *dir, unsigned depth, void (*fn)(void *arg, ui
 void shim_cgroup_pids(const char *dir, void (*fn)(void *arg, uint32_t pid), void *arg)
 {
 	pids_below(dir, 0, fn, arg);
+}
+
+/* ---- removing ---- */
+
+static void kill_one(void *arg, uint32_t pid)
+{
+	(void)arg;
+	(void)kill((int)pid, SIGKILL);
+}
+
+static void remove_below(const char *dir, unsigned depth)
+{
+	DIR *d = depth < DEPTH_MAX ? opendir(dir) : NULL;
+	const struct dirent *e;
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		char below[SHIM_CGROUP_PATH_BYTES];
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		int n = snprintf(below, sizeof below, "%s/%s", dir, e->d_name);
+		if (n > 0 && (size_t)n < sizeof below)
+			remove_below(below, depth + 1);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	(void)rmdir(dir);
+}
+
+static void remove_one(const char *hierarchy, sp_str path)
+{
+	char dir[SHIM_CGROUP_PATH_BYTES];
+	int n = snprintf(dir, sizeof dir, "%s" SP_FMT, hierarchy, SP_ARG(path));
+	if (n < 0 || (size_t)n >= sizeof dir || !shim_file_exists(dir))
+		return;
+	shim_cgroup_pids(dir, kill_one, NULL);
+	remove_below(dir, 0);
+}
+
+void shim_cgroup_remove(const shim_cgroup_fs *fs, sp_str path)
+{
+	while (path.len > 1 && path.ptr[path.len - 1] == '/')
+		path.len--;
+	if (path.len < 2 || path.ptr[0] != '/' || path.ptr[1] == '/' || !path_is_clean(path))
+		return;
+	if (fs->v2) {
+		remove_one(fs->root, path);
+		return;
+	}
+	DIR *d = opendir(fs->root);
+	const struct dirent *e;
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		char hierarchy[SHIM_CGROUP_PATH_BYTES];
+		int n = snprintf(hierarchy, sizeof hierarchy, "%s/%s", fs->root, e->d_name);
+		if (e->d_name[0] != '.' && n > 0 && (size_t)n < sizeof hierarchy)
+			remove_one(hierarchy, path);
+	}
+	if (d != NULL)
+		(void)closedir(d);
 }

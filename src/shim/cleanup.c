@@ -7,7 +7,9 @@
 
 #include "base/num.h"
 #include "base/version.h"
+#include "shim/cgroup.h"
 #include "shim/commands.h"
+#include "shim/config.h"
 #include "shim/files.h"
 #include "shim/oci.h"
 #include "shim/rootfs.h"
@@ -181,6 +183,23 @@ static void remove_socket(const char *bundle)
 		(void)unlink(path.ptr);
 }
 
+/* A runtime that was killed while it made the container knows no such container, but its group is there. */
+static void remove_cgroup(const char *bundle, sp_arena *a)
+{
+	SP_AUTO_BUF json;
+	shim_config config;
+	sp_buf_init(&json, SHIM_CONFIG_BYTES_MAX);
+	int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return;
+	if (shim_read_file(dir, "config.json", &json, NULL) == SP_OK &&
+	    shim_config_parse(sp_buf_view(&json), a, &config, NULL) == SP_OK) {
+		shim_cgroup_fs fs = shim_cgroup_detect("/sys/fs/cgroup");
+		shim_cgroup_remove(&fs, config.cgroup);
+	}
+	(void)close(dir);
+}
+
 int shim_delete(const shim_args *args)
 {
 	char room[4096];
@@ -191,6 +210,8 @@ int shim_delete(const shim_args *args)
 	int64_t wall_ns = shim_wall_ns(NULL);
 	sp_arena_init(&a, ARENA_BYTES);
 	sp_code code = delete_force(bundle, args, &a, &err);
+	if (code == SP_OK)
+		remove_cgroup(bundle, &a);
 	sp_arena_done(&a);
 	if (code != SP_OK)
 		(void)shim_complain(&err); /* containerd logs it; the answer comes all the same */

@@ -53,6 +53,15 @@ static sp_code read_namespaces(sp_str linux_part, shim_config *out, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code read_linux(sp_str linux_part, sp_arena *a, shim_config *out, sp_err *err)
+{
+	sp_str path;
+	SP_TRY(member(linux_part, "cgroupsPath", &path, err));
+	if (path.len > 0)
+		out->cgroup = text_of(path, a);
+	return read_namespaces(linux_part, out, err);
+}
+
 sp_code shim_config_parse(sp_str json, sp_arena *a, shim_config *ret, sp_err *err)
 {
 	shim_config out = {0};
@@ -60,7 +69,7 @@ sp_code shim_config_parse(sp_str json, sp_arena *a, shim_config *ret, sp_err *er
 	SP_TRY(read_group(json, a, &out, err));
 	SP_TRY(member(json, "linux", &linux_part, err));
 	if (linux_part.len > 0 && !sp_str_eq(linux_part, SP_STR("null")))
-		SP_TRY(read_namespaces(linux_part, &out, err));
+		SP_TRY(read_linux(linux_part, a, &out, err));
 	/* Wherever the word stands: to be wrong here costs only the choice of the other runtime. */
 	out.shares_mounts =
 		sp_str_find(json, SP_STR("\"rshared\"")) >= 0 || sp_str_find(json, SP_STR("\"shared\"")) >= 0;

@@ -10,6 +10,7 @@
 
 typedef struct shim_config {
 	sp_str group;    /* of io.containerd.runc.v2.group, else io.kubernetes.cri.sandbox-id; may be empty */
+	sp_str cgroup;   /* linux.cgroupsPath as it stands there; may be empty */
 	bool own_pid_ns; /* a pid namespace without a path: its end is the end of all its processes */
 	bool shares_mounts; /* some mount is to be seen outside (rshared): the runtime must not run behind one
 			     */

@@ -137,19 +137,24 @@ static sp_code start_server(const shim_args *args, const char *socket, int fd, i
 
 /* ---- all of it ---- */
 
-static int answer(const shim_boot *boot, const char *bundle, sp_str address, sp_err *err)
+static int answer(const shim_boot *boot, sp_str address)
 {
-	int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	sp_code code = shim_write_file(dir, "address", address, 0600, err);
-	if (dir >= 0)
-		(void)close(dir);
-	if (code != SP_OK)
-		return shim_complain(err);
 	if (boot->is_params) {
 		const shim_bootstrap_result result = {2, address, SP_STR("ttrpc")};
 		return shim_print_message(&shim_bootstrap_result_message, &result);
 	}
 	return write(STDOUT_FILENO, address.ptr, address.len) == (ssize_t)address.len ? 0 : 1;
+}
+
+/* Before there is anything: whoever finds the bundle after our end at any instant knows where to look. */
+static sp_code write_address(const char *bundle, sp_str address, sp_err *err)
+{
+	int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return sp_fail_sys(err, errno, "open %s", bundle);
+	sp_code code = shim_write_file(dir, "address", address, 0600, err);
+	(void)close(dir);
+	return code;
 }
 
 static sp_code start(const shim_args *args, const char *bundle, const shim_boot *boot, sp_arena *a,
@@ -162,6 +167,7 @@ static sp_code start(const shim_args *args, const char *bundle, const shim_boot 
 	*ret_address = SP_CONCAT(a, SP_STR("unix://"), path);
 	if (path.len == 0 || ret_address->len == 0)
 		return sp_fail(err, SP_ENOMEM, "no memory for a path");
+	SP_TRY(write_address(bundle, *ret_address, err));
 	make_dirs(dir, a);
 	sp_code code = claim(path.ptr, &fd, err);
 	if (code == SP_EEXISTS)
@@ -193,7 +199,7 @@ int shim_start(const shim_args *args)
 		code = shim_boot_parse(sp_buf_view(&input), &a, &boot, &err);
 	if (code == SP_OK)
 		code = start(args, bundle, &boot, &a, &address, &pid, &err);
-	int status = code == SP_OK ? answer(&boot, bundle, address, &err) : shim_complain(&err);
+	int status = code == SP_OK ? answer(&boot, address) : shim_complain(&err);
 	if (status != 0 && pid > 0)
 		(void)kill(pid, SIGTERM);
 	sp_arena_done(&a);

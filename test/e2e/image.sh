@@ -74,6 +74,15 @@ same pruned 0 "$(find "$tmp/data/images/blobs" -type f | wc -l)"
 says import-again docker.io/library/saved:1 image import "$tmp/out.tar"
 ok tag image tag saved:1 other.example/name:3
 says tagged other.example/name:3 image list
+ok untag image untag other.example/name:3
+fails untagged 'there is no image' image remove other.example/name:3
+says still-named docker.io/library/saved:1 image list
+ok pin image pin saved:1
+says pinned '(pinned)' image list
+image prune --all >/dev/null 2>&1
+says prune-keeps-pinned docker.io/library/saved:1 image list
+ok unpin image unpin saved:1
+says import-for-removal example.com/bb:plain image import "$tmp/out.tar"
 ok remove image remove example.com/bb:plain
 fails removed 'there is no image' image remove example.com/bb:plain
 cp -r "$tmp/busybox" "$tmp/damaged"

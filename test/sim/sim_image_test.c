@@ -480,7 +480,7 @@ static void do_something(node *n, size_t i)
 	char key[8];
 	key_of(i, key);
 	begin(n, i);
-	switch (sp_sim_random_below(all.sim, 8)) {
+	switch (sp_sim_random_below(all.sim, 9)) {
 	case 0:
 	case 1:
 	case 2:
@@ -505,6 +505,9 @@ static void do_something(node *n, size_t i)
 	case 6:
 		all.container[i] = MAYBE;
 		image_rootfs_remove(n->store, sp_str_c(key), on_unmounted, s);
+		break;
+	case 7:
+		image_collect_leftovers(n->store, on_collected, s);
 		break;
 	default:
 		image_collect(n->store, on_collected, s);

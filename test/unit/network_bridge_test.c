@@ -132,6 +132,29 @@ SP_TEST(network_bridge, a_pod_is_attached_and_detached)
 	T_OK(n->adopt(n, SP_STR("other"), &config, &a, T_ERR));
 }
 
+/* The process before was killed after it had drawn the pod's ports and before it had written its address. */
+SP_TEST(network_bridge, rules_of_a_former_process_go)
+{
+	fake_host h = {.base = {.call = fake_call}};
+	const network_bridge_opts opts = {.host = &h.base,
+					  .bridge = SP_STR("b0"),
+					  .if_prefix = SP_STR("t"),
+					  .prefix = SP_STR("10.2.0.0/16")};
+	sp_pod_network *n;
+	outcome o = {.code = SP_EINTERNAL};
+	sp_pod_network_call c = {.done = on_done, .arg = &o};
+	const sp_pod_attachment none = {.host_if = {NULL, 0}};
+	T_OK(network_bridge_new(NULL, &opts, &n, T_ERR));
+	T_DEFER(network_bridge_free, n);
+	n->detach(n, SP_STR("0123456789abcdef"), &none, &c);
+	T_EQ_U64(o.code, SP_OK);
+	T_EQ_U64(h.n, 2);
+	T_EQ_U64(h.methods[1], SP_HOST_PORTS);
+	T_TRUE(strstr(h.ruleset, "delete table ip sampan-b0") != NULL);
+	n->detach(n, SP_STR("0123456789abcdef"), &none, &c);
+	T_EQ_U64(h.n, 3); /* there is nothing more to draw */
+}
+
 SP_TEST(network_bridge, a_failed_attachment_takes_nothing)
 {
 	fake_host h = {.base = {.call = fake_call}, .fails = true};

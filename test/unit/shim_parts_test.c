@@ -164,6 +164,41 @@ SP_TEST(shim_cgroup, join_version_2)
 	T_CODE(shim_cgroup_join(&fs, SP_STR("/none"), 7, T_ERR), SP_ENOTFOUND);
 }
 
+static void make_dir(const char *name)
+{
+	char path[512];
+	(void)snprintf(path, sizeof path, "%s", in_tmp(name));
+	for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
+		*at = 0;
+		(void)mkdir(path, 0755);
+		*at = '/';
+	}
+	T_TRUE(mkdir(path, 0755) == 0);
+}
+
+static bool is_there(const char *name)
+{
+	return shim_file_exists(in_tmp(name));
+}
+
+SP_TEST(shim_cgroup, remove)
+{
+	static const char *const kept[] = {"/", "//", "pods/x", "/../pods", "/pods/..", "", "a.slice:p:x"};
+	make_dir("memory/pods/x/below");
+	make_dir("cpu/pods/x");
+	make_dir("cpu/pods/y");
+	const shim_cgroup_fs v1 = {t_tmpdir(), false};
+	for (size_t i = 0; i < SP_LEN(kept); i++)
+		shim_cgroup_remove(&v1, sp_str_c(kept[i]));
+	T_TRUE(is_there("memory/pods/x/below") && is_there("cpu/pods/x") && is_there("cpu/pods/y"));
+	shim_cgroup_remove(&v1, SP_STR("/pods/x/"));
+	T_TRUE(!is_there("memory/pods/x") && !is_there("cpu/pods/x"));
+	T_TRUE(is_there("memory/pods") && is_there("cpu/pods/y"));
+	const shim_cgroup_fs v2 = {in_tmp("cpu"), true};
+	shim_cgroup_remove(&v2, SP_STR("/pods"));
+	T_TRUE(!is_there("cpu/pods"));
+}
+
 SP_TEST(shim_cgroup, directories)
 {
 	char dir[SHIM_CGROUP_PATH_BYTES];

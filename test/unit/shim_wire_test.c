@@ -130,6 +130,15 @@ SP_TEST(shim_config, groups_and_namespaces)
 	}
 }
 
+SP_TEST(shim_config, cgroup)
+{
+	shim_config c;
+	T_OK(shim_config_parse(SP_STR("{\"linux\":{\"cgroupsPath\":\"/pods/x\"}}"), T_ARENA, &c, T_ERR));
+	T_EQ_C(c.cgroup, "/pods/x");
+	T_OK(shim_config_parse(SP_STR("{\"linux\":{}}"), T_ARENA, &c, T_ERR));
+	T_EQ_C(c.cgroup, "");
+}
+
 SP_TEST(shim_config, last_error_of_a_log)
 {
 	T_EQ_C(shim_log_error(

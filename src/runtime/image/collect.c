@@ -13,7 +13,7 @@ typedef struct collector {
 	image_op op;
 	image_turn turn;
 	image_store *store;
-	bool prune;
+	bool prune, keep_downloads;
 	sp_arena arena;
 	sp_map marks;      /* digests of contents */
 	sp_map chains;     /* chain ids: a first layer's may be that of a content */
@@ -215,7 +215,7 @@ static void work(sp_work *job)
 {
 	collector *c = job->arg;
 	remove_contents(c);
-	c->code = remove_downloads(c);
+	c->code = c->keep_downloads ? SP_OK : remove_downloads(c);
 	if (c->code == SP_OK)
 		c->code = find_leftovers(c);
 }
@@ -322,11 +322,12 @@ static void on_turn(sp_defer *d)
 		finish(c);
 }
 
-static void start(image_store *s, bool prune, image_collected *done, void *arg)
+static void start(image_store *s, bool prune, bool keep_downloads, image_collected *done, void *arg)
 {
 	collector *c = sp_alloc(sizeof *c);
 	c->store = s;
 	c->prune = prune;
+	c->keep_downloads = keep_downloads;
 	c->done = done;
 	c->arg = arg;
 	c->commit = (image_commit){.done = on_committed, .arg = c};
@@ -344,10 +345,15 @@ static void start(image_store *s, bool prune, image_collected *done, void *arg)
 
 void image_collect(image_store *s, image_collected *done, void *arg)
 {
-	start(s, false, done, arg);
+	start(s, false, false, done, arg);
+}
+
+void image_collect_leftovers(image_store *s, image_collected *done, void *arg)
+{
+	start(s, false, true, done, arg);
 }
 
 void image_prune(image_store *s, image_collected *done, void *arg)
 {
-	start(s, true, done, arg);
+	start(s, true, false, done, arg);
 }

@@ -78,6 +78,8 @@ void image_pin(image_store *s, sp_str reference, bool on, image_done *done, void
  * counts what went. */
 typedef void image_collected(void *arg, sp_code code, image_usage freed, const sp_err *err);
 void image_collect(image_store *s, image_collected *done, void *arg);
+/* The same but for downloads that are not whole: what a crash left, at the next start. */
+void image_collect_leftovers(image_store *s, image_collected *done, void *arg);
 /* Removes every image that is not pinned and that no container uses, then collects. */
 void image_prune(image_store *s, image_collected *done, void *arg);
 
