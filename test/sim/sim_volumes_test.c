@@ -184,6 +184,7 @@ SP_TEST(sim_volumes, lost_and_given_back)
 	if (t_ctl_get(t, PV("keep")) != NULL) /* the protection was quicker */
 		T_TRUE(t_ctl_patch(t, PV("keep"), "", "{\"metadata\":{\"finalizers\":null}}"));
 	T_TRUE(t_ctl_wait(t, PVC("c"), "status.phase", "Lost"));
+	t_ctl_run(t, 2 * SECOND);
 	T_TRUE(has_event(t, "c", "ClaimLost",
 			 "Bound claim has lost its PersistentVolume. Data on the volume is lost!"));
 	/* What nobody can delete has failed. */
@@ -193,6 +194,7 @@ SP_TEST(sim_volumes, lost_and_given_back)
 	T_TRUE(t_ctl_wait(t, PVC("e"), "status.phase", "Bound"));
 	T_TRUE(t_ctl_delete(t, PVC("e"), ""));
 	T_TRUE(t_ctl_wait(t, PV("del"), "status.phase", "Failed"));
+	t_ctl_run(t, 2 * SECOND);
 	T_TRUE(has_event(t, "del", "VolumeFailedDelete", "no deletable volume plugin matched"));
 }
 
@@ -264,6 +266,7 @@ SP_TEST(sim_volumes, a_directory_comes_and_goes)
 	       "host1");
 	T_EQ_C(t_ctl_text(v, "spec.persistentVolumeReclaimPolicy"), "Delete");
 	T_EQ_C(note(v, "pv.kubernetes.io/provisioned-by"), LOCAL_PROVISIONER);
+	t_ctl_run(t, 2 * SECOND);
 	T_TRUE(has_event(t, "c", "ProvisioningSucceeded", "Successfully provisioned volume pvc-"));
 	/* Given back: the node is asked, and the volume stays until it has answered. */
 	T_TRUE(t_ctl_delete(t, PVC("c"), ""));
