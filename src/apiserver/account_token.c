@@ -105,6 +105,7 @@ static bool verify(inspection *x, const api_jwt *t)
 static bool is_genuine(inspection *x, sp_str token, const api_jwt *t)
 {
 	uint8_t digest[32];
+	api_tokens_refresh(x->server->tokens);
 	sp_sha256(token, digest);
 	struct api_verified_token *slot =
 		&x->server->tokens->verified[((unsigned)digest[0] << 8 | digest[1]) % API_VERIFIED_SLOTS];

@@ -2,7 +2,6 @@
 #include "apiserver/jwt.h"
 
 #include "base/base64.h"
-#include "base/json_out.h"
 
 static sp_code decode(sp_arena *a, sp_str text, sp_str *ret, sp_err *err)
 {
@@ -43,27 +42,6 @@ sp_code api_jwt_parse(sp_arena *a, sp_str token, api_jwt *ret, sp_err *err)
 		return sp_fail(err, SP_EINVAL, "the token's header can't be understood");
 	*ret = t;
 	return SP_OK;
-}
-
-sp_code api_jwt_begin(sp_buf *out, sp_str alg, sp_str kid, sp_str claims)
-{
-	SP_AUTO_BUF header;
-	sp_buf_init(&header, 4096);
-	sp_jout j = sp_jout_to(&header);
-	sp_jout_open(&j, '{');
-	sp_jout_member_str(&j, SP_STR("alg"), alg);
-	sp_jout_member_str(&j, SP_STR("kid"), kid);
-	sp_jout_close(&j, '}');
-	SP_TRY(sp_buf_code(&header));
-	(void)sp_base64url_append(out, header.ptr, header.len);
-	(void)sp_buf_char(out, '.');
-	return sp_base64url_append(out, claims.ptr, claims.len);
-}
-
-sp_code api_jwt_end(sp_buf *out, sp_str signature)
-{
-	(void)sp_buf_char(out, '.');
-	return sp_base64url_append(out, signature.ptr, signature.len);
 }
 
 bool api_jwt_date(yyjson_val *claims, const char *name, double *ret)

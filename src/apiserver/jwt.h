@@ -19,10 +19,5 @@ typedef struct api_jwt {
  */
 sp_code api_jwt_parse(sp_arena *a, sp_str token, api_jwt *ret, sp_err *err) SP_MUST_USE;
 
-/* Appends header, dot and payload: what has to be signed. `claims` is JSON. */
-sp_code api_jwt_begin(sp_buf *out, sp_str alg, sp_str kid, sp_str claims);
-/* Appends a dot and the signature. */
-sp_code api_jwt_end(sp_buf *out, sp_str signature);
-
 /* A NumericDate, in seconds; false: absent or no number. */
 bool api_jwt_date(yyjson_val *claims, const char *name, double *ret);

@@ -12,20 +12,22 @@ typedef struct local_signer {
 	sp_world *world;
 	sp_key *key;
 	sp_arena arena;
-	sp_str public_pem;
+	sp_signer_key public_key;
 	sp_defer turn;
 	sp_sign_call *first, **last; /* waiting for the turn */
 } local_signer;
 
 static void answer(local_signer *l, sp_sign_call *c)
 {
-	sp_err err;
-	SP_AUTO_BUF signature;
+	sp_err err = {0};
+	SP_AUTO_BUF header, signature;
+	sp_buf_init(&header, 4096);
 	sp_buf_init(&signature, 4096);
-	if (sp_jws_sign(l->key, c->input, &signature, &err) == SP_OK)
-		c->done(c, sp_buf_view(&signature), NULL);
+	if (sp_jws_sign_claims(l->key, l->public_key.id, false, c->claims, &header, &signature, &err) ==
+	    SP_OK)
+		c->done(c, sp_buf_view(&header), sp_buf_view(&signature), NULL);
 	else
-		c->done(c, (sp_str){NULL, 0}, &err);
+		c->done(c, (sp_str){NULL, 0}, (sp_str){NULL, 0}, &err);
 }
 
 static void on_turn(sp_defer *d)
@@ -61,20 +63,18 @@ static void free_signer(sp_signer *s)
 
 static sp_code fill(local_signer *l, sp_str pem, sp_err *err)
 {
-	sp_jws_alg alg;
-	SP_AUTO_BUF text;
+	SP_AUTO_BUF text, id;
 	sp_buf_init(&text, FILE_BYTES_MAX);
+	sp_buf_init(&id, 64);
 	SP_TRY(sp_key_parse(pem, &l->key, err));
-	SP_TRY(sp_jws_alg_of(l->key, &alg, err));
+	SP_TRY(sp_jws_key_id(l->key, &id, err));
 	SP_TRY(sp_key_print_public(l->key, &text, err));
-	l->public_pem = sp_arena_try_dup(&l->arena, sp_buf_view(&text));
-	if (l->public_pem.ptr == NULL)
+	l->public_key = (sp_signer_key){.id = sp_arena_try_dup(&l->arena, sp_buf_view(&id)),
+					.pem = sp_arena_try_dup(&l->arena, sp_buf_view(&text))};
+	if (l->public_key.id.ptr == NULL || l->public_key.pem.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a key");
-	l->base = (sp_signer){.sign = sign,
-			      .free = free_signer,
-			      .algorithm = sp_jws_name(alg),
-			      .public_keys = &l->public_pem,
-			      .n_public_keys = 1};
+	l->base = (sp_signer){
+		.sign = sign, .free = free_signer, .keys = &l->public_key, .n_keys = 1, .generation = 1};
 	return SP_OK;
 }
 

@@ -30,6 +30,8 @@ static void write_algorithms(sp_jout *j, const api_tokens *t)
 	bool seen[SP_JWS_COUNT_] = {false};
 	sp_jout_member_open(j, SP_STR("id_token_signing_alg_values_supported"), '[');
 	for (size_t i = 0; i < t->n_keys; i++) {
+		if (t->keys[i].hidden)
+			continue;
 		if (!seen[t->keys[i].alg])
 			sp_jout_str(j, sp_jws_name(t->keys[i].alg));
 		seen[t->keys[i].alg] = true;
@@ -43,6 +45,7 @@ void api_openid_configuration(api_request *r)
 	sp_buf_init(&text, TEXT_BYTES_MAX);
 	if (!is_served(r))
 		return;
+	api_tokens_refresh(r->server->tokens);
 	const api_tokens *t = r->server->tokens;
 	sp_str uri = t->o.jwks_uri;
 	if (uri.len == 0)
@@ -92,12 +95,15 @@ void api_openid_keys(api_request *r)
 	sp_buf_init(&text, TEXT_BYTES_MAX);
 	if (!is_served(r))
 		return;
+	api_tokens_refresh(r->server->tokens);
 	const api_tokens *t = r->server->tokens;
 	sp_jout j = sp_jout_to(&text);
 	sp_jout_open(&j, '{');
 	sp_jout_member_open(&j, SP_STR("keys"), '[');
-	for (size_t i = 0; i < t->n_keys; i++)
-		write_key(&j, &t->keys[i]);
+	for (size_t i = 0; i < t->n_keys; i++) {
+		if (!t->keys[i].hidden)
+			write_key(&j, &t->keys[i]);
+	}
 	sp_jout_close(&j, ']');
 	sp_jout_close(&j, '}');
 	reply(r, SP_STR("application/jwk-set+json"), &text);

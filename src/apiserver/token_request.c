@@ -3,9 +3,9 @@
  * pkg/serviceaccount/claims.go. */
 #include "apiserver/admission/admission.h"
 #include "apiserver/answer.h"
-#include "apiserver/jwt.h"
 #include "apiserver/tokens_int.h"
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/json_out.h"
 #include "kube/meta.h"
 
@@ -37,6 +37,7 @@ typedef struct request {
 	sp_str pod, pod_uid, secret, secret_uid, node, node_uid;
 	int64_t seconds, warn_after; /* of the token; warn_after 0: never */
 	sp_sign_call call;
+	sp_buf claims; /* in base64url */
 	sp_buf token;
 } request;
 
@@ -128,6 +129,16 @@ static bool check_spec(request *q)
 	if (q->seconds > SECONDS_MAX)
 		sp_v_invalid(&q->w->errors, at, q->seconds,
 			     "may not specify a duration larger than 2^32 seconds");
+	int64_t most = q->w->server->tokens->o.signer->max_expiration_s;
+	if (most > 0 && q->seconds > most && q->seconds <= SECONDS_MAX) {
+		api_warn(q->w->r,
+			 sp_arena_printf(&q->w->arena,
+					 "requested expiration of %lld seconds shortened to %lld seconds",
+					 (long long)q->seconds, (long long)most));
+		q->seconds = most;
+		if (!sp_kv_set_i64(q->w->doc, q->spec, "expirationSeconds", most))
+			return no_room(q->w);
+	}
 	return !api_answer_refuse_invalid(q->w);
 }
 
@@ -253,6 +264,9 @@ static void extend(request *q)
 	}
 	q->warn_after = q->seconds;
 	q->seconds = SECONDS_EXTENDED;
+	int64_t most = o->signer->max_expiration_s;
+	if (most > 0)
+		q->seconds = SP_MIN(q->seconds, most);
 }
 
 static void write_ref(sp_jout *j, sp_str key, sp_str name, sp_str uid)
@@ -311,11 +325,21 @@ static bool write_status(request *q)
 
 static void release(request *q)
 {
+	sp_buf_done(&q->claims);
 	sp_buf_done(&q->token);
 	sp_free(q);
 }
 
-static void on_signed(sp_sign_call *c, sp_str signature, const sp_err *err)
+static sp_code join(request *q, sp_str header, sp_str signature)
+{
+	(void)sp_buf_str(&q->token, header);
+	(void)sp_buf_char(&q->token, '.');
+	(void)sp_buf_str(&q->token, sp_buf_view(&q->claims));
+	(void)sp_buf_char(&q->token, '.');
+	return sp_buf_str(&q->token, signature);
+}
+
+static void on_signed(sp_sign_call *c, sp_str header, sp_str signature, const sp_err *err)
 {
 	request *q = c->arg;
 	api_write *w = q->w;
@@ -325,7 +349,7 @@ static void on_signed(sp_sign_call *c, sp_str signature, const sp_err *err)
 	}
 	if (err != NULL)
 		api_write_fail(w, SP_EINTERNAL, err);
-	else if (api_jwt_end(&q->token, signature) != SP_OK || !write_status(q))
+	else if (join(q, header, signature) != SP_OK || !write_status(q))
 		api_write_fail(w, SP_ENOMEM, NULL);
 	else
 		api_answer_send(w);
@@ -338,11 +362,11 @@ static bool sign(request *q)
 	SP_AUTO_BUF claims;
 	sp_buf_init(&claims, TEXT_BYTES_MAX);
 	if (write_claims(q, &claims) != SP_OK ||
-	    api_jwt_begin(&q->token, t->o.signer->algorithm, t->keys[0].kid, sp_buf_view(&claims)) != SP_OK) {
+	    sp_base64url_append(&q->claims, claims.ptr, claims.len) != SP_OK) {
 		api_write_fail(q->w, SP_ETOOLARGE, NULL);
 		return false;
 	}
-	q->call = (sp_sign_call){.input = sp_buf_view(&q->token), .done = on_signed, .arg = q};
+	q->call = (sp_sign_call){.claims = sp_buf_view(&q->claims), .done = on_signed, .arg = q};
 	api_write_hold(q->w);
 	t->o.signer->sign(t->o.signer, &q->call);
 	return true;
@@ -365,7 +389,8 @@ void api_answer_token_request(api_write *w)
 	}
 	request *q = SP_NEW(request);
 	q->w = w;
-	sp_buf_init(&q->token, TEXT_BYTES_MAX * 2);
+	sp_buf_init(&q->claims, TEXT_BYTES_MAX * 2);
+	sp_buf_init(&q->token, TEXT_BYTES_MAX * 3);
 	if (!must_match(q, "name", w->r->info.name) || !must_match(q, "namespace", w->r->info.ns) ||
 	    !load_account(q) || !fill_meta(q) || !admit(q) || !fill_spec(q) || !check_spec(q) || !bind(q)) {
 		release(q);

@@ -3,7 +3,6 @@
 
 #include "apiserver/tokens_int.h"
 #include "base/alloc.h"
-#include "base/base64.h"
 
 #define ARENA_BYTES ((size_t)16 << 20)
 
@@ -23,20 +22,6 @@ static sp_code copy_texts(api_tokens *t, const sp_str *from, size_t n, const sp_
 	return SP_OK;
 }
 
-/* base64url of the SHA-256 of the public key's DER form. U: kubernetes pkg/serviceaccount/jwt.go. */
-static sp_code key_id(api_tokens *t, const sp_key *key, sp_str *ret, sp_err *err)
-{
-	uint8_t digest[32];
-	SP_AUTO_BUF der, text;
-	sp_buf_init(&der, 8192);
-	sp_buf_init(&text, 64);
-	SP_TRY(sp_key_public_der(key, &der, err));
-	sp_sha256(sp_buf_view(&der), digest);
-	(void)sp_base64url_append(&text, digest, sizeof digest);
-	*ret = sp_arena_try_dup(&t->arena, sp_buf_view(&text));
-	return ret->ptr == NULL ? sp_fail(err, SP_ENOMEM, "no room for a key") : SP_OK;
-}
-
 static bool has_key(const api_tokens *t, sp_str kid)
 {
 	for (size_t i = 0; i < t->n_keys; i++) {
@@ -46,14 +31,23 @@ static bool has_key(const api_tokens *t, sp_str kid)
 	return false;
 }
 
-static sp_code add_key(api_tokens *t, sp_str pem, sp_err *err)
+/* `kid` empty: Kubernetes' own name. */
+static sp_code add_key(api_tokens *t, sp_arena *a, sp_str pem, sp_str kid, bool hidden, sp_err *err)
 {
 	SP_AUTO_KEY key = NULL;
-	api_token_key k = {0};
+	SP_AUTO_BUF id;
+	api_token_key k = {.hidden = hidden};
 	bool is_public = sp_str_find(pem, SP_STR("-----BEGIN PUBLIC KEY-----")) >= 0;
+	sp_buf_init(&id, API_TOKEN_KID_BYTES);
 	SP_TRY(is_public ? sp_key_parse_public(pem, &key, err) : sp_key_parse(pem, &key, err));
 	SP_TRY(sp_jws_alg_of(key, &k.alg, err));
-	SP_TRY(key_id(t, key, &k.kid, err));
+	if (kid.len > 0)
+		(void)sp_buf_str(&id, kid);
+	else
+		SP_TRY(sp_jws_key_id(key, &id, err));
+	k.kid = sp_arena_try_dup(a, sp_buf_view(&id));
+	if (sp_buf_code(&id) != SP_OK || k.kid.ptr == NULL)
+		return sp_fail(err, SP_ETOOLARGE, "no room for a key of tokens");
 	if (has_key(t, k.kid))
 		return SP_OK;
 	if (t->n_keys == API_TOKEN_KEYS_MAX)
@@ -62,6 +56,22 @@ static sp_code add_key(api_tokens *t, sp_str pem, sp_err *err)
 	key = NULL;
 	t->keys[t->n_keys++] = k;
 	return SP_OK;
+}
+
+void api_tokens_refresh(api_tokens *t)
+{
+	const sp_signer *s = t->o.signer;
+	if (t->generation == s->generation)
+		return;
+	t->generation = s->generation;
+	while (t->n_keys > t->n_fixed)
+		sp_key_free(t->keys[--t->n_keys].key);
+	sp_arena_reset(&t->signer_arena);
+	for (size_t i = 0; i < s->n_keys; i++)
+		(void)(add_key(t, &t->signer_arena, s->keys[i].pem, s->keys[i].id, s->keys[i].hidden, NULL) ==
+		       SP_OK);
+	/* What a key verified that is gone now is verified no more. */
+	memset(t->verified, 0, sizeof t->verified);
 }
 
 static sp_code fill(api_tokens *t, const api_tokens_opts *o, sp_err *err)
@@ -76,10 +86,10 @@ static sp_code fill(api_tokens *t, const api_tokens_opts *o, sp_err *err)
 	SP_TRY(copy_texts(t, o->issuers, o->n_issuers, &t->o.issuers, err));
 	t->o.jwks_uri = sp_arena_try_dup(&t->arena, o->jwks_uri);
 	SP_TRY(api_static_tokens_parse(&t->arena, o->static_csv, &t->fixed, err));
-	for (size_t i = 0; i < o->signer->n_public_keys; i++)
-		SP_TRY(add_key(t, o->signer->public_keys[i], err));
 	for (size_t i = 0; i < o->n_verifiers; i++)
-		SP_TRY(add_key(t, o->verifiers[i], err));
+		SP_TRY(add_key(t, &t->arena, o->verifiers[i], SP_STR(""), false, err));
+	t->n_fixed = t->n_keys;
+	api_tokens_refresh(t);
 	return SP_OK;
 }
 
@@ -87,6 +97,7 @@ sp_code api_tokens_new(const api_tokens_opts *o, api_tokens **ret, sp_err *err)
 {
 	api_tokens *t = SP_NEW(api_tokens);
 	sp_arena_init(&t->arena, ARENA_BYTES);
+	sp_arena_init(&t->signer_arena, ARENA_BYTES);
 	sp_code code = fill(t, o, err);
 	if (code != SP_OK) {
 		api_tokens_free(t);
@@ -103,6 +114,7 @@ void api_tokens_free(api_tokens *t)
 	for (size_t i = 0; i < t->n_keys; i++)
 		sp_key_free(t->keys[i].key);
 	sp_arena_done(&t->arena);
+	sp_arena_done(&t->signer_arena);
 	sp_free(t);
 }
 

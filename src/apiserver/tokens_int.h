@@ -6,6 +6,7 @@
 #include "io/tls/sign.h"
 
 #define API_TOKEN_KEYS_MAX 64u
+#define API_TOKEN_KID_BYTES 1024u /* U: kubernetes pkg/serviceaccount/externaljwt */
 #define API_VERIFIED_SLOTS 1024u
 #define API_TOKEN_GOOD_NS UINT64_C(10000000000) /* U: apiserver TokenSuccessCacheTTL */
 
@@ -13,14 +14,18 @@ typedef struct api_token_key {
 	sp_key *key;
 	sp_jws_alg alg;
 	sp_str kid;
+	bool hidden; /* of the signer's: not told to others */
 } api_token_key;
 
 struct api_tokens {
 	sp_arena arena;
 	api_tokens_opts o; /* texts in the arena */
 	api_static_tokens fixed;
-	api_token_key keys[API_TOKEN_KEYS_MAX]; /* the signer's first */
-	size_t n_keys;
+	/* Those of verifiers, for good; then the signer's, of a generation of its keys. */
+	api_token_key keys[API_TOKEN_KEYS_MAX];
+	size_t n_keys, n_fixed;
+	uint64_t generation;
+	sp_arena signer_arena; /* names of the signer's keys */
 	/* Tokens that were verified: a signature stays good as long as its key, and what the token is bound
 	 * to is looked for again only when `until` is over. */
 	struct api_verified_token {
@@ -33,6 +38,10 @@ struct api_tokens {
 typedef bool api_token_fn(api_server *s, sp_arena *a, sp_str token, const sp_str *audiences, size_t n,
 			  api_token_verdict *ret);
 api_token_fn api_token_of_account, api_token_of_bootstrap;
+
+/* Takes over the signer's keys when they have changed; before keys are used. Keys that can't be read are left
+ * out. */
+void api_tokens_refresh(api_tokens *t);
 
 /* The audiences of both lists, in the order of `b`. False: no room. */
 bool api_audiences_common(sp_arena *a, const sp_str *x, size_t nx, const sp_str *y, size_t ny,

@@ -2,6 +2,7 @@
 #include "cli/addons.h"
 
 #include "cli/cluster.h"
+#include "contracts/local_path.h"
 
 static const cli_addon fixed[] = {
 	/* All controllers are one client, so it has what they need together. It may not grant, sign or act as
@@ -53,6 +54,13 @@ static const cli_addon fixed[] = {
 		     "\"targetPort\":" CLI_DNS_PORT
 		     "},{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\","
 		     "\"targetPort\":" CLI_DNS_PORT "}]}}")},
+	{{SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("storageclasses")},
+	 {NULL, 0},
+	 SP_STR_INIT("local-path"),
+	 SP_STR_INIT("{\"apiVersion\":\"storage.k8s.io/v1\",\"kind\":\"StorageClass\",\"metadata\":{\"name\":"
+		     "\"local-path\",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":"
+		     "\"true\"}},\"provisioner\":\"" SP_LOCAL_PATH_PROVISIONER
+		     "\",\"reclaimPolicy\":\"Delete\",\"volumeBindingMode\":\"WaitForFirstConsumer\"}")},
 	{{SP_STR_INIT("apps"), SP_STR_INIT("v1"), SP_STR_INIT("deployments")},
 	 SP_STR_INIT("default"),
 	 SP_STR_INIT(CLI_SAMPLE_NAME),

@@ -16,9 +16,11 @@
 #include "cli/apiserver_audit.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
+#include "cli/keys_child.h"
 #include "cli/process.h"
 #include "io/file.h"
 #include "keys/pki.h"
+#include "keys/remote.h"
 #include "store/lmdb/lmdb.h"
 
 #define CA_BYTES_MAX ((size_t)1 << 20) /* and of other files named by flags */
@@ -31,7 +33,7 @@ typedef struct flags {
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
 	sp_str front_proxy_cert, front_proxy_key, front_proxy_ca, front_proxy_names;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
-	sp_str token_file, issuers, signing_key, key_files, audiences, jwks_uri;
+	sp_str token_file, issuers, signing_key, signing_endpoint, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
 	int64_t port, max_inflight, max_mutating;
 	bool fairness;
@@ -50,6 +52,7 @@ typedef struct process {
 	keys_pki pki;
 	api_authorization authorization;
 	sp_signer *signer;
+	cli_keys_child *keys; /* unless somebody else signs */
 	api_tokens *tokens;
 	sp_str client_ca_pem;
 	api_kubelet_opts kubelet;
@@ -147,6 +150,12 @@ static sp_code check_flags(const flags *f, sp_err *err)
 			       "--proxy-client-cert-file and --proxy-client-key-file go together");
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
+	if (f->signing_endpoint.len > 0 && (f->signing_key.len > 0 || f->key_files.len > 0))
+		return sp_fail(err, SP_EINVAL,
+			       "cannot set mutually exclusive flags `%s` and "
+			       "`--service-account-signing-endpoint` at the same time",
+			       f->signing_key.len > 0 ? "--service-account-signing-key-file"
+						      : "--service-account-key-file");
 	if (f->data_dir.len == 0 || f->data_dir.ptr[0] != '/')
 		return sp_fail(err, SP_EINVAL, "--data-dir is an absolute path");
 	return SP_OK;
@@ -199,6 +208,18 @@ static sp_str *split(process *p, sp_str text, size_t *ret_n)
 	return items;
 }
 
+/* Somebody else's, a key of this process, or a keys process of our own. */
+static sp_code open_signer(process *p, sp_err *err)
+{
+	sp_str endpoint = p->f.signing_endpoint;
+	if (p->f.signing_key.len > 0)
+		return api_local_signer_open(p->base.world, p->f.signing_key, &p->signer, err);
+	if (endpoint.len == 0)
+		SP_TRY(cli_keys_child_start(p->base.world, p->base.log, p->f.data_dir, &p->keys, &endpoint,
+					    err));
+	return keys_remote_signer_open(p->base.world, p->base.log, endpoint, &p->signer, err);
+}
+
 static sp_code open_tokens(process *p, sp_err *err)
 {
 	api_tokens_opts o = {.jwks_uri = p->f.jwks_uri,
@@ -209,10 +230,7 @@ static sp_code open_tokens(process *p, sp_err *err)
 	sp_str *files = split(p, p->f.key_files, &o.n_verifiers);
 	if (o.n_issuers == 0)
 		return sp_fail(err, SP_EINVAL, "--service-account-issuer is empty");
-	sp_str key = p->f.signing_key;
-	if (key.len == 0)
-		key = sp_arena_printf(&p->base.arena, SP_FMT "/sa.key", SP_ARG(p->f.data_dir));
-	SP_TRY(api_local_signer_open(p->base.world, key, &p->signer, err));
+	SP_TRY(open_signer(p, err));
 	for (size_t i = 0; i < o.n_verifiers; i++)
 		SP_TRY(sp_file_read_arena(p->base.world, files[i], &p->base.arena, CA_BYTES_MAX, &files[i],
 					  err));
@@ -425,6 +443,7 @@ static void finish(process *p)
 	if (p->signer != NULL)
 		p->signer->free(p->signer);
 	cli_audit_close(&p->audit, nothing, NULL);
+	cli_keys_child_free(p->keys);
 	if (p->store != NULL) { /* the start failed half way */
 		sp_store_close(p->store, on_store_closed, p);
 		sp_world_run(p->base.world);
@@ -508,8 +527,10 @@ int cli_apiserver(int argc, char **argv)
 		 "issuer of tokens, then others that are accepted"},
 		{"service-account-jwks-uri", CLI_STR, &p.f.jwks_uri, "where others find the keys of tokens"},
 		{"service-account-key-file", CLI_STR, &p.f.key_files, "further keys that verify tokens"},
+		{"service-account-signing-endpoint", CLI_STR, &p.f.signing_endpoint,
+		 "socket of who signs tokens; default: a keys process of our own"},
 		{"service-account-signing-key-file", CLI_STR, &p.f.signing_key,
-		 "key that signs tokens; default: sa.key in the data directory"},
+		 "key that signs tokens, read into this process"},
 		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidrs,
 		 "prefix of services' addresses, or one of each family"},
 		{"service-node-port-range", CLI_STR, &p.f.node_ports, "ports of nodes that services get"},

@@ -9,6 +9,7 @@ static const cli_verb verbs[] = {
 	{"doctor", "say whether this machine can run everything", cli_doctor},
 	{"controllers", "run the controllers", cli_controllers},
 	{"down", "stop every role of this machine", cli_down},
+	{"keys", "hold the keys that sign tokens and certificates", cli_keys},
 	{"node", "run the pods of this machine", cli_node},
 	{"scheduler", "place pods on nodes; 'simulate' decides about a snapshot", cli_scheduler},
 	{"server", "run every role of this machine", cli_server},

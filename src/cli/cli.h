@@ -30,6 +30,7 @@ int cli_dns(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_controllers(int argc, char **argv);
 int cli_down(int argc, char **argv);
+int cli_keys(int argc, char **argv);
 int cli_node(int argc, char **argv);
 int cli_scheduler(int argc, char **argv);
 int cli_server(int argc, char **argv);

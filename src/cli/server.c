@@ -18,10 +18,16 @@
 #define ARGS_MAX 32u
 
 typedef struct flags {
-	sp_str data_dir, run_dir, bind_address, advertise, user, log_level, node_name;
+	sp_str data_dir, run_dir, bind_address, advertise, user, keys_user, log_level, node_name;
 	sp_str service_cidr, pod_cidr, cluster_dns, cluster_domain;
 	int64_t port;
 } flags;
+
+/* Whom roles run as; not set: the invoking user. */
+typedef struct ids {
+	bool set;
+	uint32_t uid, gid;
+} ids;
 
 typedef struct process {
 	flags f;
@@ -34,8 +40,7 @@ typedef struct process {
 	sup_role roles[SUP_ROLES_MAX];
 	size_t n_roles;
 	supervisor *supervisor;
-	bool has_user; /* roles without need for root run as these */
-	uint32_t uid, gid;
+	ids user, keys_user; /* of roles without need for root; of the keys */
 	bool stopping;
 } process;
 
@@ -58,9 +63,25 @@ static sp_str in_dir(args *a, sp_str dir, const char *name)
 	return sp_arena_printf(&a->p->base.arena, SP_FMT "/%s", SP_ARG(dir), name);
 }
 
+static sp_str keys_socket(args *a)
+{
+	return in_dir(a, a->p->f.run_dir, "keys/keys.sock");
+}
+
+static void keys_args(args *a)
+{
+	const process *p = a->p;
+	add(a, "dir", in_dir(a, p->f.data_dir, "keys"));
+	add(a, "ca-dir", in_dir(a, p->f.data_dir, "pki"));
+	add(a, "listen", keys_socket(a));
+	if (p->user.set)
+		add(a, "allow-users", sp_arena_printf(&a->p->base.arena, "%u", (unsigned)p->user.uid));
+}
+
 static void api_args(args *a)
 {
 	const process *p = a->p;
+	add(a, "service-account-signing-endpoint", keys_socket(a));
 	add(a, "data-dir", in_dir(a, p->f.data_dir, "api"));
 	add(a, "bind-address", p->f.bind_address);
 	add(a, "advertise-address", p->f.advertise);
@@ -78,6 +99,7 @@ static void api_args(args *a)
 static void controllers_args(args *a)
 {
 	add(a, "root-ca-file", a->p->pki.ca_crt);
+	add(a, "cluster-signing-endpoint", keys_socket(a));
 }
 
 static void no_args(args *a)
@@ -128,20 +150,21 @@ static void dns_args(args *a)
 typedef struct role_plan {
 	const char *name, *verb;
 	void (*args)(args *a);
-	bool is_root;     /* else it runs as the user */
+	enum { AS_USER, AS_KEYS, AS_ROOT } as;
 	const char *user; /* whom the API server sees: "%" is the node's name; NULL: it is no client */
 	const char *group;
 } role_plan;
 
 /* Those that others are clients of come first. */
 static const role_plan plans[] = {
-	{"api", "apiserver", api_args, false, NULL, NULL},
-	{"controllers", "controllers", controllers_args, false, "system:kube-controller-manager", NULL},
-	{"scheduler", "scheduler", no_args, false, "system:kube-scheduler", NULL},
-	{"dns", "dns", dns_args, false, "system:sampan-dns", NULL},
-	{"service-proxy", "service-proxy", service_proxy_args, true, "system:kube-proxy", NULL},
-	{"cri", "cri", cri_args, true, NULL, NULL},
-	{"node", "node", node_args, true, "system:node:%", "system:nodes"},
+	{"keys", "keys", keys_args, AS_KEYS, NULL, NULL},
+	{"api", "apiserver", api_args, AS_USER, NULL, NULL},
+	{"controllers", "controllers", controllers_args, AS_USER, "system:kube-controller-manager", NULL},
+	{"scheduler", "scheduler", no_args, AS_USER, "system:kube-scheduler", NULL},
+	{"dns", "dns", dns_args, AS_USER, "system:sampan-dns", NULL},
+	{"service-proxy", "service-proxy", service_proxy_args, AS_ROOT, "system:kube-proxy", NULL},
+	{"cri", "cri", cri_args, AS_ROOT, NULL, NULL},
+	{"node", "node", node_args, AS_ROOT, "system:node:%", "system:nodes"},
 };
 
 static sp_str kubeconfig_of(process *p, const role_plan *plan)
@@ -160,11 +183,9 @@ static void add_role(process *p, const role_plan *plan)
 		add(&a, "kubeconfig", kubeconfig_of(p, plan));
 	add(&a, "log-level", p->f.log_level);
 	a.at[a.n] = NULL;
-	p->roles[p->n_roles++] = (sup_role){.name = plan->name,
-					    .argv = a.at,
-					    .set_ids = !plan->is_root && p->has_user,
-					    .uid = p->uid,
-					    .gid = p->gid};
+	const ids who = plan->as == AS_USER ? p->user : plan->as == AS_KEYS ? p->keys_user : (ids){0};
+	p->roles[p->n_roles++] = (sup_role){
+		.name = plan->name, .argv = a.at, .set_ids = who.set, .uid = who.uid, .gid = who.gid};
 }
 
 /* ---- the beginning ---- */
@@ -189,26 +210,24 @@ static sp_code find_names(process *p, sp_err *err)
 	return SP_OK;
 }
 
-/* Without --user: as the invoking user. */
-static sp_code find_user(process *p, sp_err *err)
+/* Without a name: the invoking user. */
+static sp_code find_user(process *p, const char *flag, sp_str name, ids *ret, sp_err *err)
 {
-	if (p->f.user.len == 0)
+	if (name.len == 0)
 		return SP_OK;
-	const struct passwd *user = getpwnam(sp_arena_try_dup(&p->base.arena, p->f.user).ptr);
+	const struct passwd *user = getpwnam(sp_arena_try_dup(&p->base.arena, name).ptr);
 	if (user == NULL)
-		return sp_fail(err, SP_ENOTFOUND, "--user: there is no user '" SP_FMT "'", SP_ARG(p->f.user));
+		return sp_fail(err, SP_ENOTFOUND, "%s: there is no user '" SP_FMT "'", flag, SP_ARG(name));
 	if (geteuid() != 0)
-		return sp_fail(err, SP_EFORBIDDEN, "--user needs root");
-	p->has_user = true;
-	p->uid = user->pw_uid;
-	p->gid = user->pw_gid;
+		return sp_fail(err, SP_EFORBIDDEN, "%s needs root", flag);
+	*ret = (ids){true, user->pw_uid, user->pw_gid};
 	return SP_OK;
 }
 
 /* What a role without root has to read or to write. */
-static sp_code give(process *p, sp_str path, uint32_t mode, sp_err *err)
+static sp_code give(process *p, const ids *to, sp_str path, uint32_t mode, sp_err *err)
 {
-	return p->has_user ? sp_path_own(p->base.world, path, p->uid, p->gid, mode, err) : SP_OK;
+	return to->set ? sp_path_own(p->base.world, path, to->uid, to->gid, mode, err) : SP_OK;
 }
 
 static sp_code make_client(process *p, const role_plan *plan, const keys_pki_opts *o, sp_str address,
@@ -220,7 +239,27 @@ static sp_code make_client(process *p, const role_plan *plan, const keys_pki_opt
 		user = SP_CONCAT(&p->base.arena, sp_str_sub(user, 0, user.len - 1), p->f.node_name);
 	const keys_pki_client c = {file.ptr, user, sp_str_c(plan->group)};
 	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->base.arena, o, address, &c, err));
-	return plan->is_root ? SP_OK : give(p, kubeconfig_of(p, plan), 0600, err);
+	return plan->as == AS_ROOT ? SP_OK : give(p, &p->user, kubeconfig_of(p, plan), 0600, err);
+}
+
+/* The keys process has what signs to itself. A key of tokens that the API server once had is its too. */
+static sp_code give_keys(process *p, sp_str pki, sp_str api, sp_err *err)
+{
+	sp_arena *a = &p->base.arena;
+	sp_str dir = SP_CONCAT(a, p->f.data_dir, SP_STR("/keys")),
+	       run = SP_CONCAT(a, p->f.run_dir, SP_STR("/keys"));
+	sp_str key = SP_CONCAT(a, dir, SP_STR("/sa.key")), old = SP_CONCAT(a, api, SP_STR("/sa.key"));
+	sp_stat st;
+	SP_TRY(sp_dir_make(p->base.world, dir, 0700, err));
+	SP_TRY(sp_dir_make(p->base.world, run, 0711, err));
+	if (sp_path_stat(p->base.world, key, &st, NULL) == SP_ENOTFOUND &&
+	    sp_path_stat(p->base.world, old, &st, NULL) == SP_OK) {
+		SP_TRY(sp_path_rename(p->base.world, old, key, err));
+		SP_TRY(give(p, &p->keys_user, key, 0600, err));
+	}
+	SP_TRY(give(p, &p->keys_user, dir, 0700, err));
+	SP_TRY(give(p, &p->keys_user, run, 0711, err));
+	return give(p, &p->keys_user, SP_CONCAT(a, pki, SP_STR("/ca.key")), 0600, err);
 }
 
 /* How the API server and the node know each other. */
@@ -240,7 +279,7 @@ static sp_code make_pairs(process *p, const keys_pki_opts *o, sp_err *err)
 				    &p->kubelet_serving.key, err));
 	SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, o, &keys_pki_kubelet_client,
 				    &p->kubelet_client.crt, &p->kubelet_client.key, err));
-	return give(p, p->kubelet_client.key, 0600, err);
+	return give(p, &p->user, p->kubelet_client.key, 0600, err);
 }
 
 static sp_code make_keys(process *p, sp_err *err)
@@ -254,11 +293,12 @@ static sp_code make_keys(process *p, sp_err *err)
 	sp_str api = sp_arena_printf(&p->base.arena, SP_FMT "/api", SP_ARG(p->f.data_dir));
 	SP_TRY(sp_dir_make(p->base.world, dir, 0711, err));
 	SP_TRY(sp_dir_make(p->base.world, api, 0700, err));
-	SP_TRY(give(p, api, 0700, err));
+	SP_TRY(give(p, &p->user, api, 0700, err));
 	SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &o, &p->pki, err));
 	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->base.arena, &o, address, &keys_pki_admin, err));
-	SP_TRY(give(p, p->pki.tls_key, 0600, err));
+	SP_TRY(give(p, &p->user, p->pki.tls_key, 0600, err));
 	SP_TRY(make_pairs(p, &o, err));
+	SP_TRY(give_keys(p, dir, api, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++) {
 		if (plans[i].user != NULL)
 			SP_TRY(make_client(p, &plans[i], &o, address, err));
@@ -291,7 +331,8 @@ static sp_code start(process *p, sp_err *err)
 	(void)umask(022);
 	SP_TRY(find_names(p, err));
 	SP_TRY(cli_self(&p->base.arena, &p->self, err));
-	SP_TRY(find_user(p, err));
+	SP_TRY(find_user(p, "--user", p->f.user, &p->user, err));
+	SP_TRY(find_user(p, "--keys-user", p->f.keys_user, &p->keys_user, err));
 	SP_TRY(make_keys(p, err));
 	for (size_t i = 0; i < SP_LEN(plans); i++)
 		add_role(p, &plans[i]);
@@ -323,6 +364,8 @@ int cli_server(int argc, char **argv)
 		{"cluster-dns", CLI_STR, &p.f.cluster_dns, "address of the service of the cluster's DNS"},
 		{"cluster-domain", CLI_STR, &p.f.cluster_domain, "zone of services and pods"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "what is kept: database, keys, images"},
+		{"keys-user", CLI_STR, &p.f.keys_user,
+		 "who runs the keys process; default: the invoking user"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"node-name", CLI_STR, &p.f.node_name, "name of this node; default: of the machine"},
 		{"pod-cidr", CLI_STR, &p.f.pod_cidr, "prefix of pods' addresses"},

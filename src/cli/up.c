@@ -21,6 +21,7 @@
 #include "io/file.h"
 #include "io/http.h"
 
+#define KEYS_SUFFIX "-keys" /* of the name of the user that holds the keys */
 #define AGAIN_NS UINT64_C(20000000)
 #define MS_NS UINT64_C(1000000)
 #define CALL_NS UINT64_C(5000000000)
@@ -373,6 +374,7 @@ static sp_code spawn_server(up *u, int log_fd, int said_fd)
 		sp_arena_printf(&u->base.arena, "--secure-port=%d", (int)u->f.port).ptr,
 		SP_CONCAT(&u->base.arena, SP_STR("--advertise-address="), u->address).ptr,
 		SP_CONCAT(&u->base.arena, SP_STR("--user="), u->f.user).ptr,
+		SP_CONCAT(&u->base.arena, SP_STR("--keys-user="), u->f.user, SP_STR(KEYS_SUFFIX)).ptr,
 		NULL,
 	};
 	const int fds[] = {-1, said_fd, log_fd};
@@ -464,31 +466,37 @@ static void make_image(up *u)
 	run_then(u, argv, on_imported);
 }
 
+static void make_users(up *u);
+
 static void on_user_made(void *arg, sp_exit exit)
 {
 	up *u = arg;
 	if (!ended_well(u, exit, "useradd"))
 		return;
-	tick(u, "the user of the roles is made");
-	make_image(u);
+	make_users(u);
 }
 
-static void make_user(up *u)
+/* That of the roles without need for root, and that of the keys alone. */
+static void make_users(up *u)
 {
-	const char *name = sp_arena_try_dup(&u->base.arena, u->f.user).ptr;
-	if (getpwnam(name) != NULL) {
-		make_image(u);
+	const char *const suffixes[] = {"", KEYS_SUFFIX};
+	for (size_t i = 0; i < SP_LEN(suffixes); i++) {
+		const char *name = SP_CONCAT(&u->base.arena, u->f.user, sp_str_c(suffixes[i])).ptr;
+		if (getpwnam(name) != NULL)
+			continue;
+		const char *argv[] = {"/usr/sbin/useradd",
+				      "--system",
+				      "--no-create-home",
+				      "--shell",
+				      "/usr/sbin/nologin",
+				      name,
+				      NULL};
+		u->waiting_for = "useradd";
+		run_then(u, argv, on_user_made);
 		return;
 	}
-	const char *argv[] = {"/usr/sbin/useradd",
-			      "--system",
-			      "--no-create-home",
-			      "--shell",
-			      "/usr/sbin/nologin",
-			      name,
-			      NULL};
-	u->waiting_for = "useradd";
-	run_then(u, argv, on_user_made);
+	tick(u, "the users of the roles are there");
+	make_image(u);
 }
 
 /* ---- the beginning ---- */
@@ -521,7 +529,7 @@ static sp_code start(up *u)
 	u->again.arg = u->limit.arg = u;
 	sp_timer_start(u->base.world, &u->limit, (uint64_t)u->f.timeout_s * 1000 * MS_NS, on_limit);
 	tick(u, "the machine has what it takes");
-	make_user(u);
+	make_users(u);
 	return SP_OK;
 }
 
@@ -586,7 +594,7 @@ int cli_up(int argc, char **argv)
 		{"run-dir", CLI_STR, &u.f.run_dir, "what is gone after a reboot: sockets, mounts"},
 		{"secure-port", CLI_I64, &u.f.port, "port of the API"},
 		{"timeout", CLI_I64, &u.f.timeout_s, "seconds to wait for everything together"},
-		{"user", CLI_STR, &u.f.user, "who runs what needs no root; made when missing"},
+		{"user", CLI_STR, &u.f.user, "who runs what needs no root; made when missing, and NAME-keys"},
 	};
 	int status;
 	if (!cli_begin("up", NULL, table, SP_LEN(table), argc, argv, &status))

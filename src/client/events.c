@@ -20,6 +20,7 @@
 #define FORGET_NS (600 * NS_PER_S) /* an event after that long is a new one */
 #define MESSAGE_BYTES_MAX 1024u
 #define BODY_BYTES_MAX ((size_t)64 << 10)
+#define NAME_SKEW_NS UINT64_C(1000000)
 #define NAME_TAIL_BYTES 17u /* a point and 16 digits */
 #define COMBINED "(combined from similar events): "
 
@@ -40,6 +41,7 @@ struct sp_events {
 	size_t n_items;
 	uint64_t n_dropped;
 	int64_t name_ns; /* of the last name that was made */
+	int64_t skew_ns; /* of names: several recorders may speak of one object in the same moment */
 	sp_call call;
 	sp_timer timer, flush;
 };
@@ -235,7 +237,7 @@ static void name_event(sp_events *e, memo *m, const sp_event *ev)
 {
 	sp_str about = sp_str_sub(ev->about.name, 0, EVENT_NAME_BYTES - 1 - NAME_TAIL_BYTES);
 	sp_str ns = ev->about.ns.len > 0 ? ev->about.ns : SP_STR("default");
-	e->name_ns = SP_MAX(sp_wall_ns(e->world), e->name_ns + 1); /* no name twice */
+	e->name_ns = SP_MAX(sp_wall_ns(e->world) + e->skew_ns, e->name_ns + 1); /* no name twice */
 	(void)snprintf(m->name, sizeof m->name, SP_FMT ".%llx", SP_ARG(about),
 		       (unsigned long long)e->name_ns);
 	(void)snprintf(m->ns, sizeof m->ns, SP_FMT, SP_ARG(ns));
@@ -377,6 +379,7 @@ sp_code sp_events_new(const sp_events_opts *o, sp_events **ret, sp_err *err)
 	sp_events *e = SP_NEW(sp_events);
 	e->o = *o;
 	e->world = sp_client_world(o->client);
+	e->skew_ns = (int64_t)(sp_random_u64(e->world) % NAME_SKEW_NS);
 	e->call = (sp_call){.done = on_written, .arg = e};
 	e->timer.arg = e->flush.arg = e;
 	sp_arena_init(&e->arena, (size_t)1 << 16);

@@ -18,6 +18,11 @@ const controller_type *const controller_types[] = {
 	&controller_pod_gc,
 	&controller_endpoint_slice,
 	&controller_endpoints,
+	&controller_ephemeral_volume,
+	&controller_volume_binder,
+	&controller_local_path,
+	&controller_claim_protection,
+	&controller_volume_protection,
 	&controller_garbage,
 };
 /* clang-format on */

@@ -15,4 +15,9 @@ extern const controller_type controller_job;                                 /* 
 extern const controller_type controller_cron_job;                            /* cron_job.c */
 extern const controller_type controller_ttl_finished, controller_pod_gc;     /* finished.c */
 extern const controller_type controller_node_lifecycle,
-	controller_taint_eviction; /* node_lifecycle.c, taint_eviction.c */
+	controller_taint_eviction;                     /* node_lifecycle.c, taint_eviction.c */
+extern const controller_type controller_volume_binder; /* volume_binder.c */
+extern const controller_type controller_claim_protection,
+	controller_volume_protection;                     /* volume_protection.c */
+extern const controller_type controller_ephemeral_volume; /* ephemeral_volume.c */
+extern const controller_type controller_local_path;       /* local_path.c */

@@ -171,16 +171,21 @@ static sp_code get_sha256(sp_str der, sp_arena *a, sp_str *ret, sp_err *err)
 	return ret->ptr == NULL ? no_room(err) : SP_OK;
 }
 
+sp_code tls_inspect_names(const X509 *x, sp_arena *a, sp_x509_info *ret, sp_err *err)
+{
+	const X509_NAME *subject = X509_get_subject_name(x);
+	SP_TRY(last_common_name(subject, a, &ret->common_name, err));
+	SP_TRY(get_organizations(subject, a, &ret->organizations, err));
+	return get_alt_names(x, a, ret, err);
+}
+
 sp_code tls_inspect(const X509 *x, sp_arena *a, sp_x509_info *ret, sp_err *err)
 {
 	sp_x509_info info = {0};
-	const X509_NAME *subject = X509_get_subject_name(x);
 	SP_TRY(get_der(x, a, &info.der, err));
 	SP_TRY(get_sha256(info.der, a, &info.sha256, err));
-	SP_TRY(last_common_name(subject, a, &info.common_name, err));
-	SP_TRY(get_organizations(subject, a, &info.organizations, err));
+	SP_TRY(tls_inspect_names(x, a, &info, err));
 	SP_TRY(last_common_name(X509_get_issuer_name(x), a, &info.issuer_common_name, err));
-	SP_TRY(get_alt_names(x, a, &info, err));
 	SP_TRY(get_time(X509_get0_notBefore(x), &info.not_before_s, err));
 	SP_TRY(get_time(X509_get0_notAfter(x), &info.not_after_s, err));
 	SP_TRY(get_serial(x, a, &info.serial, err));

@@ -8,11 +8,6 @@
 #include "base/alloc.h"
 #include "io/tls/tls_int.h"
 
-struct sp_x509_ca {
-	X509 *cert;
-	EVP_PKEY *pkey;
-};
-
 static void x509_cleanup(X509 **x)
 {
 	X509_free(*x);
@@ -80,7 +75,7 @@ static sp_code set_dates(X509 *x, const sp_x509_template *t, sp_err *err)
 	return SP_OK;
 }
 
-static bool set_serial(X509 *x)
+bool tls_set_serial(X509 *x)
 {
 	unsigned char bytes[16];
 	if (RAND_bytes(bytes, sizeof bytes) != 1)
@@ -209,7 +204,7 @@ static bool add_extended_usage(X509 *x, uint32_t usages)
 	return ok;
 }
 
-static bool add_key_ids(X509 *x, const X509 *issuer)
+bool tls_add_key_ids(X509 *x, const X509 *issuer)
 {
 	/* RFC 7093, method 1: 160 bits of the SHA-256 of the key. */
 	unsigned char digest[EVP_MAX_MD_SIZE];
@@ -252,25 +247,21 @@ static bool set_public_key(X509 *x, EVP_PKEY *pkey)
 static sp_code fill(X509 *x, const sp_x509_template *t, const sp_key *key, const sp_x509_ca *ca, sp_err *err)
 {
 	bool is_ca = (t->usages & SP_X509_CA) != 0;
-	if (X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) || !set_public_key(x, key->pkey))
+	if (X509_set_version(x, X509_VERSION_3) != 1 || !tls_set_serial(x) || !set_public_key(x, key->pkey))
 		return tls_fail(err, SP_EINTERNAL, "new certificate");
 	SP_TRY(set_subject(x, t, err));
 	SP_TRY(set_dates(x, t, err));
 	if (X509_set_issuer_name(x, X509_get_subject_name(ca == NULL ? x : ca->cert)) != 1 ||
 	    !add_basic(x, is_ca) || !add_key_usage(x, is_ca) ||
-	    (!is_ca && !add_extended_usage(x, t->usages)) || !add_key_ids(x, ca == NULL ? NULL : ca->cert))
+	    (!is_ca && !add_extended_usage(x, t->usages)) ||
+	    !tls_add_key_ids(x, ca == NULL ? NULL : ca->cert))
 		return tls_fail(err, SP_EINTERNAL, "new certificate");
 	return add_alt_names(x, t, err);
 }
 
-sp_code sp_x509_issue(const sp_x509_template *t, const sp_key *key, const sp_x509_ca *ca, sp_buf *out,
-		      sp_err *err)
+sp_code tls_sign_certificate(X509 *x, EVP_PKEY *pkey, sp_buf *out, sp_err *err)
 {
-	AUTO_X509 x = X509_new();
-	if (x == NULL)
-		return sp_fail(err, SP_ENOMEM, "no memory for a certificate");
-	SP_TRY(fill(x, t, key, ca, err));
-	if (X509_sign(x, ca == NULL ? key->pkey : ca->pkey, EVP_sha256()) == 0)
+	if (X509_sign(x, pkey, EVP_sha256()) == 0)
 		return tls_fail(err, SP_EINVAL, "cannot sign the certificate");
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *text = NULL;
@@ -280,4 +271,14 @@ sp_code sp_x509_issue(const sp_x509_template *t, const sp_key *key, const sp_x50
 	if (code != SP_OK)
 		return sp_fail(err, code, "no room for a certificate as text");
 	return SP_OK;
+}
+
+sp_code sp_x509_issue(const sp_x509_template *t, const sp_key *key, const sp_x509_ca *ca, sp_buf *out,
+		      sp_err *err)
+{
+	AUTO_X509 x = X509_new();
+	if (x == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a certificate");
+	SP_TRY(fill(x, t, key, ca, err));
+	return tls_sign_certificate(x, ca == NULL ? key->pkey : ca->pkey, out, err);
 }

@@ -8,6 +8,8 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include "base/base64.h"
+#include "base/json_out.h"
 #include "io/tls/tls_int.h"
 
 #define RSA_BITS_MIN 2048
@@ -151,6 +153,46 @@ sp_code sp_key_public_der(const sp_key *k, sp_buf *out, sp_err *err)
 	sp_code code = sp_buf_append(out, der, (size_t)n);
 	OPENSSL_free(der);
 	return code == SP_OK ? SP_OK : sp_fail(err, code, "no room for a public key");
+}
+
+sp_code sp_jws_key_id(const sp_key *k, sp_buf *out, sp_err *err)
+{
+	uint8_t digest[32];
+	SP_AUTO_BUF der;
+	sp_buf_init(&der, 8192);
+	SP_TRY(sp_key_public_der(k, &der, err));
+	sp_sha256(sp_buf_view(&der), digest);
+	sp_code code = sp_base64url_append(out, digest, sizeof digest);
+	return code == SP_OK ? SP_OK : sp_fail(err, code, "no room for a key's name");
+}
+
+sp_code sp_jws_sign_claims(const sp_key *k, sp_str key_id, bool type, sp_str claims, sp_buf *header,
+			   sp_buf *signature, sp_err *err)
+{
+	sp_jws_alg alg = SP_JWS_ES256;
+	SP_AUTO_BUF json, input, bytes;
+	sp_buf_init(&json, 4096);
+	sp_buf_init(&input, SP_JWS_CLAIMS_BYTES_MAX * 2);
+	sp_buf_init(&bytes, 4096);
+	if (claims.len > SP_JWS_CLAIMS_BYTES_MAX)
+		return sp_fail(err, SP_ETOOLARGE, "more than %zu bytes of claims", SP_JWS_CLAIMS_BYTES_MAX);
+	SP_TRY(sp_jws_alg_of(k, &alg, err));
+	sp_jout j = sp_jout_to(&json);
+	sp_jout_open(&j, '{');
+	sp_jout_member_str(&j, SP_STR("alg"), sp_jws_name(alg));
+	sp_jout_member_str(&j, SP_STR("kid"), key_id);
+	if (type)
+		sp_jout_member_str(&j, SP_STR("typ"), SP_STR("JWT"));
+	sp_jout_close(&j, '}');
+	(void)sp_base64url_append(header, json.ptr, json.len);
+	(void)sp_buf_str(&input, sp_buf_view(header));
+	(void)sp_buf_char(&input, '.');
+	(void)sp_buf_str(&input, claims);
+	if (sp_buf_code(&json) != SP_OK || sp_buf_code(&input) != SP_OK)
+		return sp_fail(err, SP_ENOMEM, "no room for a token");
+	SP_TRY(sp_jws_sign(k, sp_buf_view(&input), &bytes, err));
+	sp_code code = sp_base64url_append(signature, bytes.ptr, bytes.len);
+	return code == SP_OK ? sp_buf_code(header) : sp_fail(err, code, "no room for a signature");
 }
 
 /* `width`: the bytes to fill; 0: as many as it takes. */

@@ -9,6 +9,8 @@
 
 typedef enum sp_jws_alg { SP_JWS_ES256, SP_JWS_ES384, SP_JWS_ES512, SP_JWS_RS256, SP_JWS_COUNT_ } sp_jws_alg;
 
+#define SP_JWS_CLAIMS_BYTES_MAX ((size_t)64 << 10) /* of a token's payload in base64url */
+
 /* "ES256" … */
 sp_str sp_jws_name(sp_jws_alg alg);
 
@@ -23,6 +25,15 @@ sp_code sp_jws_verify(const sp_key *k, sp_str input, sp_str signature, sp_err *e
 
 /* Appends the public half as SubjectPublicKeyInfo in DER. */
 sp_code sp_key_public_der(const sp_key *k, sp_buf *out, sp_err *err) SP_MUST_USE;
+
+/* Appends the name of a key as Kubernetes has it: base64url of the SHA-256 of the public half's DER form.
+ * U: kubernetes pkg/serviceaccount/jwt.go. */
+sp_code sp_jws_key_id(const sp_key *k, sp_buf *out, sp_err *err) SP_MUST_USE;
+
+/* The two parts of a JSON Web Token around its payload, all three in base64url. `type`: the header says
+ * "typ":"JWT" (kube-apiserver wants it of signers that are not itself, and leaves it out where it signs). */
+sp_code sp_jws_sign_claims(const sp_key *k, sp_str key_id, bool type, sp_str claims, sp_buf *header,
+			   sp_buf *signature, sp_err *err) SP_MUST_USE;
 
 /* The public half as numbers, big-endian: x and y of a point, padded to the curve's size, or n and e of RSA.
  */

@@ -90,3 +90,25 @@ void sp_x509_ca_free(sp_x509_ca *ca);
  */
 sp_code sp_x509_issue(const sp_x509_template *t, const sp_key *key, const sp_x509_ca *ca, sp_buf *out,
 		      sp_err *err) SP_MUST_USE;
+
+/* ---- certificate requests (PKCS #10) ---- */
+
+/* Whom a PEM "CERTIFICATE REQUEST" names: common_name, organizations, dns, uris, emails, ips; nothing else is
+ * filled. SP_EINVAL: no such request, or its signature is not its key's. */
+sp_code sp_x509_request_inspect(sp_str pem, sp_arena *a, sp_x509_info *ret, sp_err *err) SP_MUST_USE;
+
+typedef struct sp_x509_request {
+	sp_str pem;
+	const sp_str *usages; /* of certificates.k8s.io: "client auth", "digital signature" … */
+	size_t n_usages;
+	int64_t not_before_s, not_after_s; /* the end is cut to the authority's */
+} sp_x509_request;
+
+/* Appends the certificate that was asked for as PEM: subject and alternative names (DNS, e-mail, URI, IP) of
+ * the request, nothing else of it. SP_EINVAL: a bad request, or a usage nobody knows. */
+sp_code sp_x509_request_sign(const sp_x509_request *r, const sp_x509_ca *ca, sp_buf *out,
+			     sp_err *err) SP_MUST_USE;
+
+/* Room for secrets that is locked in memory and left out of dumps: OpenSSL keeps private numbers there from
+ * now on. Once per process, before the first key. False: the system gives no such room. */
+bool sp_key_lock_memory(void);
