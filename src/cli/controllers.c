@@ -4,13 +4,12 @@
 #include "cli/leader.h"
 #include "controllers/controller.h"
 #include "io/file.h"
-#include "keys/remote.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
 typedef struct process {
 	cli_leader leader;
-	sp_str list, root_ca, cluster_cidrs, signing;
+	sp_str list, root_ca, cluster_cidrs;
 	int64_t terminated_pods, workers;
 	controllers *controllers;
 	controllers_config config;
@@ -43,8 +42,6 @@ static sp_code start(process *p, sp_err *err)
 	p->config.terminated_pods_most = (uint32_t)p->terminated_pods;
 	p->config.n_workers = (uint32_t)p->workers;
 	p->config.root_ca_pem = l->config.ca_pem;
-	if (p->signing.len > 0)
-		SP_TRY(keys_remote_certs_open(l->base.world, p->signing, &p->config.cert_signer, err));
 	if (p->root_ca.len == 0)
 		return SP_OK;
 	return sp_file_read_arena(l->base.world, p->root_ca, &l->base.arena, FILE_BYTES_MAX,
@@ -64,8 +61,6 @@ int cli_controllers(int argc, char **argv)
 		     .terminated_pods = 12500};
 	const cli_flag table[] = {
 		{"cluster-cidr", CLI_STR, &p.cluster_cidrs, "ranges of pods' addresses, one of each family"},
-		{"cluster-signing-endpoint", CLI_STR, &p.signing,
-		 "socket of the keys process that signs certificates; default: none are signed"},
 		{"concurrent-syncs", CLI_I64, &p.workers,
 		 "keys each controller works on at once; 0: its own"},
 		CLI_LEADER_FLAG_CONTEXT(&p.leader),
@@ -82,8 +77,6 @@ int cli_controllers(int argc, char **argv)
 		return status;
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);
 	controllers_free(p.controllers);
-	if (p.config.cert_signer != NULL)
-		p.config.cert_signer->free(p.config.cert_signer);
 	cli_leader_done(&p.leader);
 	return cli_leader_end(&p.leader, code, &err);
 }

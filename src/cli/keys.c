@@ -124,7 +124,7 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(keys_server_new(p->base.world, &o, &p->server, err));
 	SP_TRY(sp_signal_watch_new(p->base.world, SIGHUP, on_hangup, p, &p->hangup, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
-	sp_log(p->base.log, SP_LOG_INFO, "serving", SP_KS("address", o.address));
+	sp_log(p->base.log, SP_LOG_INFO, "holding the keys", SP_KS("address", o.address));
 	return SP_OK;
 }
 
