@@ -182,6 +182,7 @@ static const struct {
 	{SP_STR_INIT("/openid/v1/jwks"), false, api_openid_keys},
 	{SP_STR_INIT("/openapi/v2"), false, api_docs_v2},
 	{SP_STR_INIT("/openapi/v3"), true, api_docs_v3},
+	{SP_STR_INIT("/sampan/v1/snapshots"), false, api_snapshot},
 };
 
 static void reply_paths(api_request *r)

@@ -429,6 +429,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	if (opts->event_ttl_ns > 0)
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
 	s->conditions = api_conditions_new(s);
+	s->snapshots = api_snapshots_new(s, &opts->snapshots);
 	*ret = s;
 	return SP_OK;
 }
@@ -438,11 +439,17 @@ void api_server_accept(api_server *s, sp_stream *stream)
 	sp_http_server_accept(s->http, stream);
 }
 
-/* Nobody waits for the webhooks that are still being asked. */
-static void on_drained(void *arg)
+static void on_copied(void *arg)
 {
 	api_server *s = arg;
 	api_hooks_close(s->hooks, s->drained, s->drained_arg);
+}
+
+/* Nobody waits for the webhooks that are still being asked; a snapshot reads the store until it is done. */
+static void on_drained(void *arg)
+{
+	api_server *s = arg;
+	api_snapshots_close(s->snapshots, on_copied, s);
 }
 
 void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg)
@@ -460,6 +467,7 @@ void api_server_free(api_server *s)
 		return;
 	api_expiry_free(s->events);
 	api_conditions_free(s->conditions);
+	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
 	api_hooks_free(s->hooks);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "apiserver/snapshots.h"
 #include "base/err.h"
 #include "io/stream.h"
 #include "io/world.h"
@@ -39,6 +40,7 @@ typedef struct api_server_opts {
 	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
 	sp_str node_ports;         /* "30000-32767" */
 	uint64_t event_ttl_ns;     /* how long an event is kept after its last write; 0: for good */
+	api_snapshot_opts snapshots;
 } api_server_opts;
 
 sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **ret, sp_err *err) SP_MUST_USE;

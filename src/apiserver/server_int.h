@@ -11,6 +11,7 @@
 #include "apiserver/request.h"
 #include "apiserver/server.h"
 #include "apiserver/services/pick.h"
+#include "apiserver/snapshots.h"
 #include "apiserver/tokens.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -39,6 +40,7 @@ struct api_server {
 	api_tokens *tokens; /* NULL: no bearer token is known */
 	api_customs *customs;
 	struct api_conditions *conditions;
+	api_snapshots *snapshots;
 	api_authorization authorization;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */

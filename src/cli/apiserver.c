@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `sampan apiserver`: the API server alone, as the invoking user. */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/cluster.h"
 #include "cli/keys_child.h"
 #include "cli/process.h"
 #include "io/file.h"
@@ -142,6 +144,20 @@ static sp_code open_store(process *p, sp_err *err)
 	return sp_store_lmdb_open(p->base.world, &opts, &p->store, err);
 }
 
+/* On a worker: with no arena but its own. */
+static sp_code save_snapshot(void *arg, sp_str name, sp_err *err)
+{
+	const process *p = arg;
+	SP_AUTO_BUF path;
+	sp_buf_init(&path, PATH_MAX);
+	(void)sp_buf_printf(&path, SP_FMT "/" CLI_SNAPSHOTS, SP_ARG(p->f.data_dir));
+	SP_TRY(sp_dir_make(p->base.world, sp_buf_view(&path), 0700, err));
+	(void)sp_buf_printf(&path, "/" SP_FMT, SP_ARG(name));
+	if (sp_buf_code(&path) != SP_OK)
+		return sp_fail(err, SP_EINVAL, "the path of the snapshot is too long");
+	return sp_store_lmdb_snapshot(p->store, sp_buf_view(&path), err);
+}
+
 /* ---- tokens ---- */
 
 /* "a,b" as a list in the arena. */
@@ -207,7 +223,8 @@ static sp_code open_server(process *p, sp_err *err)
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
-				      .event_ttl_ns = (uint64_t)ttl_ns};
+				      .event_ttl_ns = (uint64_t)ttl_ns,
+				      .snapshots = {save_snapshot, p}};
 	return api_server_new(p->base.world, &opts, &p->server, err);
 }
 

@@ -14,6 +14,7 @@ static const cli_verb verbs[] = {
 	{"scheduler", "place pods on nodes; 'simulate' decides about a snapshot", cli_scheduler},
 	{"server", "run every role of this machine", cli_server},
 	{"service-proxy", "send traffic for services to their pods, on this node", cli_service_proxy},
+	{"snapshot", "copies of the API server's store: save, list, restore", cli_snapshot},
 	{"status", "show the roles of this machine", cli_status},
 	{"image", "images of this node: pull, import, export, list, remove, prune", cli_image},
 	{"up", "start everything, with a sample to look at", cli_up},

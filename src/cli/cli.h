@@ -35,6 +35,7 @@ int cli_node(int argc, char **argv);
 int cli_scheduler(int argc, char **argv);
 int cli_server(int argc, char **argv);
 int cli_service_proxy(int argc, char **argv);
+int cli_snapshot(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_image(int argc, char **argv);
 int cli_up(int argc, char **argv);

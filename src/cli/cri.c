@@ -312,7 +312,7 @@ int cli_cri(int argc, char **argv)
 	process p = {.n_open = 0};
 	sp_err err = {0};
 	int status;
-	int fd;
+	int fd = -1;
 	sp_arena_init(&p.base.arena, (size_t)1 << 20);
 	p.f = (flags){.listen = SP_STR("unix:///run/sampan/cri.sock"),
 		      .root = SP_STR("/var/lib/sampan/cri"),

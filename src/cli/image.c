@@ -95,7 +95,7 @@ static sp_code find_helper(process *p, const char **ret)
 
 static sp_code open_store(process *p)
 {
-	const char *helper;
+	const char *helper = NULL;
 	SP_TRY(sp_world_uv_new(&p->world, &p->err));
 	sp_hash_key seed;
 	sp_random(p->world, &seed, sizeof seed);
@@ -230,10 +230,13 @@ static void on_imported(void *arg, sp_code code, sp_strs names, const sp_err *er
 	for (size_t i = 0; i < names.n; i++)
 		printf(SP_FMT "\n", SP_ARG(names.items[i]));
 	p->i_arg++;
-	if (code == SP_OK && p->i_arg < p->n_args)
-		code = import_next(p);
-	else
+	if (code != SP_OK || p->i_arg == p->n_args) {
 		finish(p, code, err);
+		return;
+	}
+	code = import_next(p);
+	if (code != SP_OK)
+		finish(p, code, NULL);
 }
 
 static sp_code import_next(process *p)

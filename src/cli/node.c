@@ -101,7 +101,7 @@ static sp_code own_certificate(process *p, sp_str name, sp_str ip, sp_buf *cert,
 				    .ips = &ip,
 				    .n_ips = 1,
 				    .not_before_s = now_s - 3600,
-				    .not_after_s = now_s + 365 * 24 * 3600,
+				    .not_after_s = now_s + (int64_t)365 * 24 * 3600,
 				    .usages = SP_X509_SERVER};
 	SP_TRY(sp_x509_issue(&t, key, NULL, cert, err));
 	return sp_key_print(key, key_pem, err);

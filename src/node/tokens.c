@@ -6,7 +6,7 @@
 #include "node/node_int.h"
 
 #define TOKENS_MAX 16u
-#define RENEW_AT_MOST_NS (24 * 3600 * NODE_SECOND_NS)
+#define RENEW_AT_MOST_NS (UINT64_C(24) * 3600 * NODE_SECOND_NS)
 #define ASK_AGAIN_NS (10 * NODE_SECOND_NS)
 
 struct node_token {

@@ -209,9 +209,31 @@ says token-bootstrap-wrong Unauthorized whoami abcdef.0123456789abcdee
 says roles-there 'system:basic-user' get -A test "$url/apis/rbac.authorization.k8s.io/v1/clusterroles"
 says service-there '"clusterIP":"10.96.0.1"' get -A test "$url/api/v1/namespaces/default/services/kubernetes"
 
+# Copies of the store: while the server runs, and from its files; what was restored is an older state at a higher revision.
+snapshot() { build/release/sampan snapshot "$@" --data-dir "$tmp/data"; }
+says snapshot-save "$tmp/data/snapshots/one" snapshot save one
+says snapshot-again 'there is a snapshot' snapshot save one
+says snapshot-odd-name 'is no name of a snapshot' snapshot save ../one
+says snapshot-stranger 'forbidden' stranger -X POST "$url/sampan/v1/snapshots?name=two"
+says snapshot-running 'stop it first' snapshot restore one
+get -A test -X DELETE "$url/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef" >/dev/null
+revision() { get -A test "$url/api/v1/namespaces?limit=1" | sed -n 's/.*"metadata":{"resourceVersion":"\([0-9]*\)".*/\1/p' | head -n 1; }
+before=$(revision)
+
 ok stops kill "$pid"
 wait "$pid"
 ok stopped-cleanly test $? -eq 0
+pid=
+says snapshot-offline "$tmp/data/snapshots/two" snapshot save two
+says snapshot-list 'two' snapshot list
+says snapshot-restore 'list anew' snapshot restore one
+says snapshot-none 'No such file' snapshot restore absent
+start_server --token-auth-file "$tmp/tokens"
+says snapshot-is-back '"name":"bootstrap-token-abcdef"' get -A test "$url/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef"
+after=$(revision)
+ok snapshot-revision test "$after" -gt $((before + 999999999))
+kill "$pid"
+wait "$pid"
 pid=
 echo "$p passed, $f failed, $s skipped"
 [ "$f" -eq 0 ]

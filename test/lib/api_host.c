@@ -121,7 +121,8 @@ static bool start_server(t_api *t)
 				   .log = t->log,
 				   .authorization = {.modes = {API_AUTHORIZER_ALWAYS_ALLOW}, .n = 1},
 				   .service_cidrs = SP_STR("10.96.0.0/16"),
-				   .node_ports = SP_STR("30000-32767")};
+				   .node_ports = SP_STR("30000-32767"),
+				   .snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
 	if (code == SP_OK)
 		code = sp_listen(t->world, SP_STR("0.0.0.0:80"), NULL, on_accept, t, &t->listener, t_err());

@@ -30,6 +30,7 @@ typedef struct t_api {
 	sp_listener *listener;
 	t_client maker; /* made the namespace; can be used for more */
 	bool draining, drained, closed;
+	api_snapshot_opts snapshots; /* none at first; counts from the next t_api_restart on */
 } t_api;
 
 /* Serves on port 80 of host "server". Everything is drained, closed and freed at the end of the test, clients
