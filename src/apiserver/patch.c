@@ -236,17 +236,30 @@ static bool refuse(api_write *w, sp_str message)
 	return false;
 }
 
-static bool read_applied(api_write *w, yyjson_mut_val **ret)
+static bool read_applied(api_write *w, yyjson_mut_val **ret, sp_str *ret_complaints)
 {
 	sp_err err;
-	sp_str complaints = {NULL, 0};
-	sp_code code = sp_yaml_parse(&w->arena, w->body, w->doc, &complaints, ret, &err);
+	sp_code code = sp_yaml_parse(&w->arena, w->body, w->doc, ret_complaints, ret, &err);
 	if (code == SP_OK && !yyjson_mut_is_obj(*ret))
 		return refuse(w, SP_STR("error decoding YAML: not an object"));
 	if (code != SP_OK)
 		return refuse(w, sp_arena_printf(&w->arena,
 						 "error decoding YAML: error converting YAML to JSON: %s",
 						 err.msg));
+	return true;
+}
+
+/* Keys that are there twice count only once the apply went well.
+ * U: apiserver pkg/endpoints/handlers/patch.go, applyPatcher */
+static bool report_complaints(api_write *w, sp_str complaints)
+{
+	if (complaints.len == 0 || w->o.fields == API_FV_IGNORE)
+		return true;
+	if (w->o.fields == API_FV_STRICT)
+		return refuse(w,
+			      SP_CONCAT(&w->arena,
+					SP_STR("error strict decoding YAML: error converting YAML to JSON: "),
+					complaints));
 	api_warn_yaml(w->r, complaints);
 	return true;
 }
@@ -280,7 +293,7 @@ static bool check_applied_new(api_write *w, yyjson_mut_val *applied)
 	return false;
 }
 
-static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied)
+static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied, sp_str complaints)
 {
 	yyjson_mut_val *merged = NULL;
 	sp_patch_error perr = {0};
@@ -302,7 +315,8 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied)
 		refuse_patch(w, &perr);
 		return;
 	}
-	if (!decode_result(w, merged) || !api_write_check_name(w) || !api_write_namespace(w))
+	if (!report_complaints(w, complaints) || !decode_result(w, merged) || !api_write_check_name(w) ||
+	    !api_write_namespace(w))
 		return;
 	if (old == NULL)
 		api_write_create(w);
@@ -313,15 +327,16 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied)
 static void run_apply(api_write *w)
 {
 	yyjson_mut_val *old = NULL, *applied = NULL;
+	sp_str complaints = {NULL, 0};
 	sp_err err;
 	sp_code code = api_write_load(w, w->r->info.name, &old, &err);
 	if (code != SP_OK && (code != SP_ENOTFOUND || w->r->sub != NULL)) {
 		api_write_fail(w, code, &err);
 		return;
 	}
-	if (read_applied(w, &applied) && check_applied_type(w, applied) &&
+	if (read_applied(w, &applied, &complaints) && check_applied_type(w, applied) &&
 	    (old != NULL || check_applied_new(w, applied)))
-		merge(w, old, applied);
+		merge(w, old, applied, complaints);
 }
 
 /* ---- the beginning ---- */

@@ -65,6 +65,33 @@ SP_TEST(apiserver, create_get_delete)
 	t_ask_rows(rows, SP_LEN(rows));
 }
 
+/* The texts are kube-apiserver 1.36.2's. */
+SP_TEST(apiserver, applied_keys_that_are_there_twice)
+{
+#define TWICE                                                                                         \
+	"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  a: \"1\"\n  a: \"2\"\n  b: " \
+	"\"1\"\n  b: \"2\"\n"
+	static const t_ask_row rows[] = {
+		{{.method = "PATCH",
+		  .path = MAPS "/c?fieldManager=x&fieldValidation=Strict",
+		  .type = "application/apply-patch+yaml",
+		  .body = SP_STR_INIT(TWICE)},
+		 400,
+		 "*\"message\":\"error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal "
+		 "errors:\\n  line "
+		 "7: key \\\"a\\\" already set in map\\n  line 9: key \\\"b\\\" already set in "
+		 "map\",\"reason\":\"BadRequest\",\"code\":400}\n"},
+		{{.method = "GET", .path = MAPS "/c"}, 404, NULL},
+		{{.method = "PATCH",
+		  .path = MAPS "/c?fieldManager=x&fieldValidation=Ignore",
+		  .type = "application/apply-patch+yaml",
+		  .body = SP_STR_INIT(TWICE)},
+		 201,
+		 "*\"data\":{\"a\":\"2\",\"b\":\"2\"}}\n"},
+	};
+	t_ask_rows(rows, SP_LEN(rows));
+}
+
 /* Options come in any medium; each of these is dryRun: [All], so the object stays. */
 SP_TEST(apiserver, delete_options_media)
 {
