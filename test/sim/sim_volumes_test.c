@@ -153,7 +153,9 @@ SP_TEST(sim_volumes, names_and_reservations)
 	T_TRUE(make_claim(t, "mine", "1Gi", ",\"storageClassName\":\"\""));
 	T_TRUE(t_ctl_wait(t, PVC("mine"), "status.phase", "Bound"));
 	T_EQ_C(note(t_ctl_get(t, PV("v")), "pv.kubernetes.io/bound-by-controller"), "");
-	/* By name, too large. */
+	/* By name, too large; nobody else wants it. */
+	T_TRUE(t_ctl_delete(t, PVC("thief"), ""));
+	T_TRUE(t_ctl_wait_gone(t, PVC("thief")));
 	T_TRUE(make_volume(t, "w", "1Gi", ",\"storageClassName\":\"\""));
 	T_TRUE(make_claim(t, "big", "9Gi", ",\"storageClassName\":\"\",\"volumeName\":\"w\""));
 	t_ctl_run(t, 5 * SECOND);
