@@ -19,6 +19,7 @@ typedef struct run {
 	gc_ref refs[REFS_MAX];
 	verdict verdicts[REFS_MAX];
 	size_t n_refs, at; /* at: the one being asked for */
+	bool is_circle;
 	sp_call call;
 	/* orphans */
 	const sp_object **orphans;
@@ -301,10 +302,82 @@ static void delete_object(run *x)
 	ask(x, SP_ASK_DELETE, x->object, sp_buf_view(&body), on_written);
 }
 
+/*
+ * A circle that waits for itself: an owner waits for this one, which owns one that waits for its own. This
+ * one blocks its owners no more, and is deleted then. U: kubernetes
+ * pkg/controller/garbagecollector/garbagecollector.go, attemptToDeleteItem
+ */
+
+static bool on_waiting(void *arg, gc_kind *k, const sp_object *o)
+{
+	run *x = arg;
+	gc_view v;
+	(void)k;
+	x->is_circle = gc_read(x->job->arena, o, &v) && gc_is_foreground(&v);
+	return !x->is_circle;
+}
+
+static void write_unblocked(sp_jout *j, yyjson_val *item)
+{
+	gc_ref ref = gc_ref_of(item);
+	yyjson_val *leads = sp_json_last(item, SP_STR("controller"));
+	sp_jout_open(j, '{');
+	sp_jout_member_str(j, SP_STR("apiVersion"), ref.api_version);
+	sp_jout_member_str(j, SP_STR("kind"), ref.kind);
+	sp_jout_member_str(j, SP_STR("name"), ref.name);
+	sp_jout_member_str(j, SP_STR("uid"), ref.uid);
+	if (leads != NULL)
+		sp_jout_member_bool(j, SP_STR("controller"), yyjson_is_true(leads));
+	sp_jout_member_bool(j, SP_STR("blockOwnerDeletion"), false);
+	sp_jout_close(j, '}');
+}
+
+static void on_unblocked(sp_call *c, const sp_answer *a)
+{
+	run *x = c->arg;
+	yyjson_val *root;
+	sp_err err = {0};
+	if (a->code != SP_OK) {
+		end(x, a->code == SP_ENOTFOUND ? SP_OK : a->code, a->err);
+		return;
+	}
+	sp_code code = sp_json_parse(x->job->arena, a->body, &root, &err);
+	if (code != SP_OK) {
+		end(x, code, &err);
+		return;
+	}
+	x->meta = sp_json_last(root, SP_STR("metadata"));
+	delete_object(x);
+}
+
+static void unblock(run *x)
+{
+	SP_AUTO_BUF body;
+	sp_buf_init(&body, BODY_BYTES_MAX);
+	sp_jout j = sp_jout_to(&body);
+	open_meta(&j, x->object->uid, live_revision(x));
+	sp_jout_member_open(&j, SP_STR("ownerReferences"), '[');
+	SP_VLIST_FOREACH(item, x->view.owners)
+	write_unblocked(&j, item);
+	sp_jout_close(&j, ']');
+	close_meta(&j);
+	ask(x, SP_ASK_MERGE_PATCH, x->object, sp_buf_view(&body), on_unblocked);
+}
+
+static void delete_or_unblock(run *x)
+{
+	if (count(x, WAITING) > 0)
+		gc_dependents(x->g, x->object->uid, on_waiting, x);
+	if (x->is_circle)
+		unblock(x);
+	else
+		delete_object(x);
+}
+
 static void judge(run *x)
 {
 	if (count(x, SOLID) == 0)
-		delete_object(x);
+		delete_or_unblock(x);
 	else if (count(x, SOLID) < x->n_refs)
 		drop_refs(x);
 	else

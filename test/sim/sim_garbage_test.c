@@ -133,7 +133,7 @@ SP_TEST(sim_garbage, another_owner_keeps_it)
 	T_TRUE(t_ctl_wait_gone(t, MAP("both")));
 }
 
-SP_TEST(sim_garbage, circles_go)
+static void delete_circle(const char *policy)
 {
 	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
@@ -150,10 +150,20 @@ SP_TEST(sim_garbage, circles_go)
 			.ptr;
 	T_TRUE(t_ctl_patch(t, MAP("a"), "", patch));
 	t_ctl_run(t, 3 * SECOND);
-	T_TRUE(t_ctl_delete(t, MAP("b"), "Background"));
+	T_TRUE(t_ctl_delete(t, MAP("b"), policy));
 	T_TRUE(t_ctl_wait_gone(t, MAP("a")));
 	T_TRUE(t_ctl_wait_gone(t, MAP("b")));
 	T_TRUE(t_ctl_wait_gone(t, MAP("c")));
+}
+
+SP_TEST(sim_garbage, circles_go)
+{
+	delete_circle("Background");
+}
+
+SP_TEST(sim_garbage, circles_that_wait_go)
+{
+	delete_circle("Foreground");
 }
 
 SP_TEST(sim_garbage, follows_custom_kinds)
