@@ -263,7 +263,7 @@ static memo *remember(sp_events *e, memo_key key, const sp_event *ev, bool *ret_
 	return m;
 }
 
-#define ABOUT_PARTS 7u
+#define ABOUT_PARTS ((size_t)7)
 static void about_parts(const sp_event_ref *r, sp_str out[ABOUT_PARTS])
 {
 	out[0] = r->kind;

@@ -177,7 +177,11 @@ static void remove_directory(local_run *x)
 		return;
 	}
 	sp_str key = SP_CONCAT(x->job->arena, SP_STR(SP_LOCAL_PATH_NOTE), x->volume.object->name);
-	sp_str state = key.ptr == NULL ? key : sp_vmap_str(x->node.annotations, key);
+	if (key.ptr == NULL) {
+		sp_job_done(x->job, SP_ENOMEM);
+		return;
+	}
+	sp_str state = sp_vmap_str(x->node.annotations, key);
 	if (sp_str_eq(state, SP_STR(SP_LOCAL_PATH_REMOVED)))
 		drop_finalizer(x);
 	else if (state.len > 0)

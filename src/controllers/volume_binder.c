@@ -193,7 +193,7 @@ static sp_code find_volume(bind_run *x, bool delayed, sp_err *err)
 
 static void sync_free(bind_run *x)
 {
-	vol_class class;
+	vol_class class = {0};
 	sp_err err = {0};
 	sp_code code = SP_OK;
 	const sp_object *o = sp_informer_get(x->b->classes, x->claim.class_name);
@@ -331,9 +331,13 @@ static void sync_key(controller *base, sp_job *job)
 		bind_done(x);
 		return;
 	}
-	sp_code code = ctl_hold(job->arena, o) == NULL ? sp_fail(&err, SP_ENOMEM, "no memory for an object")
-		       : kind == 'c'                   ? vol_claim_read(job->arena, o, &x->claim, &err)
-						       : vol_volume_read(job->arena, o, &x->volume, &err);
+	if (ctl_hold(job->arena, o) == NULL) {
+		(void)sp_fail(&err, SP_ENOMEM, "no memory for an object");
+		bind_end(x, SP_ENOMEM, &err);
+		return;
+	}
+	sp_code code = kind == 'c' ? vol_claim_read(job->arena, o, &x->claim, &err)
+				   : vol_volume_read(job->arena, o, &x->volume, &err);
 	if (code != SP_OK)
 		bind_end(x, code, &err);
 	else if (kind == 'c')

@@ -131,7 +131,7 @@ static void on_live(sp_call *c, const sp_answer *a)
 		code = vol_claim_read(x->job->arena, held, &x->claim, &err);
 	if (code != SP_OK)
 		bind_end(x, code, &err);
-	else if (sp_str_eq(held->uid, x->volume.ref_uid))
+	else if (sp_str_eq(x->claim.object->uid, x->volume.ref_uid))
 		with_claim(x);
 	else
 		give_back(x);

@@ -136,7 +136,8 @@ static bool is_socket(sp_str path)
 	if (!sp_str_take(&path, SP_STR(SOCKET_DIR "/")) || path.len != SOCKET_DIGITS)
 		return false;
 	for (size_t i = 0; i < path.len; i++) {
-		if (memchr("0123456789abcdef", path.ptr[i], 16) == NULL)
+		char c = path.ptr[i];
+		if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
 			return false;
 	}
 	return true;
@@ -184,7 +185,7 @@ static const char *text(host_request *r, sp_str s)
 
 static sp_code spawn(command *c, const sp_spawn_opts *base, sp_err *err)
 {
-	int in, out[2];
+	int in = -1, out[2];
 	SP_TRY(options_pipe(c->run.h, &in, err));
 	if (pipe2(out, O_CLOEXEC) != 0) {
 		(void)close(in);

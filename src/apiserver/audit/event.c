@@ -331,7 +331,7 @@ static sp_str told(api_request *r, sp_str json)
 {
 	sp_arena scratch;
 	yyjson_mut_val *tree;
-	sp_str text = json;
+	sp_str text;
 	sp_arena_init(&scratch, EVENT_BYTES_MAX);
 	yyjson_mut_doc *doc = sp_json_doc(&scratch);
 	if (r->audit->config.omit_managed_fields && doc != NULL &&
