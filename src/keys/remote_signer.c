@@ -98,7 +98,7 @@ static bool are_equal(const remote_signer *r, const sp_signer_key *keys, size_t 
 static sp_code take_keys(remote_signer *r, sp_str payload, int64_t *ret_refresh_s, sp_err *err)
 {
 	keys_fetch_response a;
-	sp_signer_key keys[KEYS_MAX];
+	sp_signer_key keys[KEYS_MAX] = {0};
 	sp_arena arena;
 	sp_arena_init(&arena, KEYS_BYTES_MAX);
 	sp_code code = sp_pb_decode(&keys_fetch_response_message, payload, &arena, &a, err);
