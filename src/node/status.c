@@ -121,7 +121,7 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 static void of_api(const node_status_input *in, const node_container *c, const old_status *old,
 		   node_container_status *s)
 {
-	bool initializing = in->pod->n_init > 0 && c->role != NODE_INIT;
+	bool initializing = in->pod->n_init > 0; /* init containers say so, too */
 	*s = (node_container_status){.container = c,
 				     .image = c->v.image,
 				     .waiting = {.reason = initializing ? SP_STR("PodInitializing")

@@ -66,7 +66,7 @@ static sp_str print(const node_pod *p, const node_status *s)
 static const row rows[] = {
 	{"main a", "", NULL, "Pending | a wait ContainerCreating | S- I+ R-(ContainersNotReady)"},
 	{"init i; main a", "", NULL,
-	 "Pending | i wait ContainerCreating; a wait PodInitializing | S- I-(ContainersNotInitialized) "
+	 "Pending | i wait PodInitializing; a wait PodInitializing | S- I-(ContainersNotInitialized) "
 	 "R-(ContainersNotReady)"},
 	{"main a", "box; a run", NULL, "Running | a run started ready | S+ I+ R+"},
 	{"main a readiness", "box; a run", NULL, "Running | a run started | S+ I+ R-(ContainersNotReady)"},
