@@ -254,7 +254,10 @@ static bool count_pod(void *arg, yyjson_mut_val *pod)
 		return true; /* only counted */
 	sp_str text = api_pod_violations(&c->a->w->arena, c->level.level, c->level.minor, sp_meta(pod),
 					 sp_kv_get(pod, "spec"), false);
-	c->failed = c->failed || text.ptr == NULL;
+	if (text.ptr == NULL) {
+		c->failed = true;
+		return false;
+	}
 	if (text.len == 0)
 		return !c->failed;
 	size_t i = 0;

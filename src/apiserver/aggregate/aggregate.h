@@ -16,8 +16,8 @@
 
 typedef struct api_aggregates api_aggregates;
 
-/* The opts' certificate and key are copied. Aborts without memory. */
-api_aggregates *api_aggregates_new(api_server *s, sp_str proxy_cert_pem, sp_str proxy_key_pem);
+/* The proxy's certificate and key are PEM, and copied. Aborts without memory. */
+api_aggregates *api_aggregates_new(api_server *server, sp_str cert, sp_str key);
 /* Asks nobody any more. */
 void api_aggregates_stop(api_aggregates *g);
 /* When nothing is under way and the proxies are closed. NULL is a no-op. */

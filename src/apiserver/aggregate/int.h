@@ -68,5 +68,5 @@ sp_code aggregate_doc_hash(sp_arena *a, sp_str index, sp_str group, sp_str versi
 			   sp_err *err) SP_MUST_USE;
 
 /* `resources` of an APIVersionDiscovery from an APIResourceList's. SP_EINVAL: it is none. */
-sp_code aggregate_resources(sp_arena *a, sp_str list, sp_str group, sp_str version, sp_buf *out,
+sp_code aggregate_resources(sp_arena *a, sp_str text, sp_str group, sp_str version, sp_buf *out,
 			    sp_err *err) SP_MUST_USE;

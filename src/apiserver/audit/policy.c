@@ -6,7 +6,7 @@
 #include "kube/names.h"
 
 #define POLICY_BYTES_MAX ((size_t)32 << 20)
-#define ERRORS_BYTES_MAX 512u
+#define ERRORS_BYTES_MAX ((size_t)512)
 
 const sp_str api_audit_levels[API_AUDIT_LEVEL_COUNT_] = {
 	SP_STR_INIT("None"), SP_STR_INIT("Metadata"), SP_STR_INIT("Request"), SP_STR_INIT("RequestResponse")};
@@ -210,7 +210,7 @@ static sp_code parse(sp_arena *a, sp_str text, yyjson_val **ret, sp_err *err)
 
 sp_code api_audit_policy_parse(sp_str text, api_audit_policy **ret, sp_err *err)
 {
-	yyjson_val *root;
+	yyjson_val *root = NULL;
 	if (text.len > API_AUDIT_POLICY_BYTES_MAX)
 		return sp_fail(err, SP_ETOOLARGE, "the audit policy is too large");
 	api_audit_policy *p = SP_NEW(api_audit_policy);

@@ -278,7 +278,7 @@ static sp_code share_seats(api_flow_config *c, reading *r, sp_err *err)
 
 static sp_code take_over(api_flow_config *c, reading *r, sp_err *err)
 {
-	api_level **all = sp_try_alloc((r->n_levels + 1) * sizeof *all);
+	api_level **all = sp_try_alloc((r->n_levels + 1) * sizeof(api_level *));
 	if (all == NULL || !make_levels(c, r, all)) {
 		sp_free(all);
 		return sp_fail(err, SP_ENOMEM, "no room for priority levels");
