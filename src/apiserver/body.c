@@ -272,10 +272,8 @@ static bool decode(api_write *w, sp_str body)
 				      ? API_MEDIA_ALL
 				      : API_MEDIA_BIT(API_MEDIA_JSON) | API_MEDIA_BIT(API_MEDIA_YAML),
 			      &media)) {
-		sp_str types[API_MEDIA_COUNT_];
-		for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
-			types[m] = api_media_type((api_media)m);
-		sp_status s = sp_status_unsupported_media_type(w->r->arena, types, API_MEDIA_COUNT_);
+		sp_status s =
+			sp_status_unsupported_media_type(w->r->arena, api_media_types, API_MEDIA_COUNT_);
 		api_write_refuse(w, &s);
 		return false;
 	}

@@ -118,10 +118,7 @@ static bool read_protobuf(api_request *r, sp_str body, yyjson_mut_doc *doc, yyjs
 
 static bool refuse_type(api_request *r)
 {
-	sp_str types[API_MEDIA_COUNT_];
-	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
-		types[m] = api_media_type((api_media)m);
-	sp_status s = sp_status_unsupported_media_type(r->arena, types, API_MEDIA_COUNT_);
+	sp_status s = sp_status_unsupported_media_type(r->arena, api_media_types, API_MEDIA_COUNT_);
 	api_reply_status(r, &s);
 	return false;
 }

@@ -5,7 +5,7 @@
 
 #include "base/num.h"
 
-static const sp_str media_types[API_MEDIA_COUNT_] = {
+const sp_str api_media_types[API_MEDIA_COUNT_] = {
 	[API_MEDIA_JSON] = SP_STR_INIT("application/json"),
 	[API_MEDIA_YAML] = SP_STR_INIT("application/yaml"),
 	[API_MEDIA_PROTOBUF] = SP_STR_INIT("application/vnd.kubernetes.protobuf"),
@@ -13,7 +13,7 @@ static const sp_str media_types[API_MEDIA_COUNT_] = {
 
 sp_str api_media_type(api_media m)
 {
-	return media_types[m];
+	return api_media_types[m];
 }
 
 /* ---- Accept ---- */
@@ -126,7 +126,7 @@ static bool matches(const clause *c, api_media m)
 {
 	if (c->stars == 2)
 		return true;
-	sp_str subtype = media_types[m], type = next_part(&subtype, '/');
+	sp_str subtype = api_media_types[m], type = next_part(&subtype, '/');
 	return sp_str_eq(c->type, type) && (c->stars == 1 || sp_str_eq(c->subtype, subtype));
 }
 
@@ -262,11 +262,11 @@ bool api_media_essence(sp_str header, sp_str *ret)
 
 bool api_content_type(sp_str header, uint32_t media, api_media *ret)
 {
-	sp_str essence = media_types[API_MEDIA_JSON];
+	sp_str essence = api_media_types[API_MEDIA_JSON];
 	if (header.len > 0 && !api_media_essence(header, &essence))
 		return false;
 	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++) {
-		if ((media & API_MEDIA_BIT(m)) != 0 && sp_str_eq_nocase(essence, media_types[m])) {
+		if ((media & API_MEDIA_BIT(m)) != 0 && sp_str_eq_nocase(essence, api_media_types[m])) {
 			*ret = (api_media)m;
 			return true;
 		}
@@ -281,7 +281,7 @@ sp_str api_media_list(char text[API_MEDIA_TEXT_BYTES], uint32_t media, bool stre
 		if ((media & API_MEDIA_BIT(m)) == 0 || (stream && m == API_MEDIA_YAML))
 			continue;
 		n += (size_t)snprintf(text + n, API_MEDIA_TEXT_BYTES - n, "%s" SP_FMT "%s",
-				      n == 0 ? "" : ", ", SP_ARG(media_types[m]),
+				      n == 0 ? "" : ", ", SP_ARG(api_media_types[m]),
 				      stream ? ";stream=watch" : "");
 	}
 	return (sp_str){text, n};

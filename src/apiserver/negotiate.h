@@ -14,7 +14,8 @@ typedef enum api_media { API_MEDIA_JSON, API_MEDIA_YAML, API_MEDIA_PROTOBUF, API
 #define API_MEDIA_BIT(m) (1u << (m))
 #define API_MEDIA_ALL ((1u << API_MEDIA_COUNT_) - 1)
 
-/* "application/json" … */
+/* "application/json" …, by api_media. */
+extern const sp_str api_media_types[API_MEDIA_COUNT_];
 sp_str api_media_type(api_media m);
 
 /* The shape asked for by `as`, `g` and `v` of a media type. */

@@ -89,11 +89,8 @@ static bool accept_names_medium(const api_request *r)
 /* Upstream's router and its negotiation refuse in different words. */
 static void refuse_media(api_request *r, bool named, bool watch)
 {
-	sp_str types[API_MEDIA_COUNT_];
 	char text[API_MEDIA_TEXT_BYTES], stream[API_MEDIA_TEXT_BYTES];
-	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
-		types[m] = api_media_type((api_media)m);
-	sp_status s = sp_status_not_acceptable(r->arena, types, API_MEDIA_COUNT_);
+	sp_status s = sp_status_not_acceptable(r->arena, api_media_types, API_MEDIA_COUNT_);
 	s.has_details = !named;
 	if (!named)
 		s.message = sp_arena_printf(
@@ -118,10 +115,7 @@ static bool is_custom_scale(const api_request *r)
 
 static void refuse_protobuf(api_request *r)
 {
-	sp_str types[API_MEDIA_COUNT_];
-	for (unsigned m = 0; m < API_MEDIA_COUNT_; m++)
-		types[m] = api_media_type((api_media)m);
-	sp_status s = sp_status_not_acceptable(r->arena, types, API_MEDIA_COUNT_);
+	sp_status s = sp_status_not_acceptable(r->arena, api_media_types, API_MEDIA_COUNT_);
 	api_reply_status(r, &s);
 }
 

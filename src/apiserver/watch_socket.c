@@ -173,7 +173,7 @@ static void on_tunnel(api_request *r, sp_stream *stream)
 				   .high_bytes = HIGH_BYTES,
 				   .limit_bytes = QUEUE_BYTES_MAX,
 				   .ping_every_ns = PING_NS};
-	sp_stream_handle(stream, &api_proxy_waiting, NULL);
+	sp_stream_handle(stream, &sp_stream_waiting, NULL);
 	if (sp_ws_open(r->server->world, stream, &o, &ws_handler, s, &s->ws, NULL) != SP_OK) {
 		sp_stream_close(stream);
 		return; /* the exchange ends, and with it the watch */

@@ -100,6 +100,29 @@ sp_code sp_patch_member(sp_buf *out, sp_arena *a, const char *member, yyjson_mut
 
 /* ---- pieces ---- */
 
+sp_code sp_patch_finalizers(sp_buf *out, const sp_object *base, sp_vlist now, sp_str without, sp_str with)
+{
+	char revision[SP_NUM_TEXT_BYTES];
+	sp_jout j = sp_jout_to(out);
+	sp_jout_open(&j, '{');
+	sp_jout_member_open(&j, SP_STR("metadata"), '{');
+	sp_jout_member_str(&j, SP_STR("uid"), base->uid);
+	sp_jout_member_str(&j, SP_STR("resourceVersion"),
+			   (sp_str){revision, sp_print_u64(revision, base->revision)});
+	sp_jout_member_open(&j, SP_STR("finalizers"), '[');
+	SP_VLIST_FOREACH(v, now)
+	{
+		if (!sp_str_eq(sp_json_str(v), without))
+			sp_jout_str(&j, sp_json_str(v));
+	}
+	if (with.len > 0)
+		sp_jout_str(&j, with);
+	sp_jout_close(&j, ']');
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, '}');
+	return sp_buf_code(out);
+}
+
 sp_code sp_patch_delete_opts(sp_buf *out, const sp_delete_opts *o)
 {
 	sp_jout j = sp_jout_to(out);

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "client/object.h"
+#include "kube/view.h"
 
 /*
  * Appends the RFC 7386 merge patch that makes `now` of `old` (objects; either may be NULL: empty): changed
@@ -21,6 +22,12 @@ sp_code sp_patch_merge(sp_buf *out, sp_arena *a, yyjson_mut_val *old, yyjson_mut
 sp_code sp_patch_member(sp_buf *out, sp_arena *a, const char *member, yyjson_mut_val *old,
 			yyjson_mut_val *now, const sp_object *base, bool *ret_changed,
 			sp_err *err) SP_MUST_USE;
+
+/*
+ * Appends the merge patch that leaves one finalizer out of those an object has (`now`), and puts another
+ * behind them; empty texts: none. It carries base's uid and resourceVersion. Errors are the buffer's.
+ */
+sp_code sp_patch_finalizers(sp_buf *out, const sp_object *base, sp_vlist now, sp_str without, sp_str with);
 
 /* DeleteOptions. Empty texts are left out. */
 typedef struct sp_delete_opts {

@@ -95,20 +95,11 @@ static sp_str revision_text(char out[SP_NUM_TEXT_BYTES], uint64_t revision)
 
 /* ---- finalizers ---- */
 
-static bool is_finalizer(const void *arg, yyjson_val *v)
-{
-	return sp_str_eq(sp_json_str(v), sp_str_c(arg));
-}
-
 static void remove_finalizer(run *x, const char *name)
 {
-	char text[SP_NUM_TEXT_BYTES];
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
-	sp_jout j = sp_jout_to(&body);
-	open_meta(&j, x->object->uid, revision_text(text, x->object->revision));
-	write_list(&j, "finalizers", x->view.finalizers, is_finalizer, name);
-	close_meta(&j);
+	(void)sp_patch_finalizers(&body, x->object, x->view.finalizers, sp_str_c(name), SP_STR(""));
 	ask(x, SP_ASK_MERGE_PATCH, x->object, sp_buf_view(&body), on_written);
 }
 

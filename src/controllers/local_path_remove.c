@@ -92,24 +92,9 @@ static void delete_object(local_run *x)
 static void drop_finalizer(local_run *x)
 {
 	const sp_object *o = x->volume.object;
-	char revision[SP_NUM_TEXT_BYTES];
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
-	sp_jout j = sp_jout_to(&body);
-	sp_jout_open(&j, '{');
-	sp_jout_member_open(&j, SP_STR("metadata"), '{');
-	sp_jout_member_str(&j, SP_STR("uid"), o->uid);
-	sp_jout_member_str(&j, SP_STR("resourceVersion"),
-			   (sp_str){revision, sp_print_u64(revision, o->revision)});
-	sp_jout_member_open(&j, SP_STR("finalizers"), '[');
-	SP_VLIST_FOREACH(v, x->volume.finalizers)
-	{
-		if (!sp_str_eq(sp_json_str(v), SP_STR(LOCAL_FINALIZER)))
-			sp_jout_str(&j, sp_json_str(v));
-	}
-	sp_jout_close(&j, ']');
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
+	(void)sp_patch_finalizers(&body, o, x->volume.finalizers, SP_STR(LOCAL_FINALIZER), SP_STR(""));
 	if (sp_buf_code(&body) != SP_OK) {
 		sp_job_done(x->job, sp_buf_code(&body));
 		return;

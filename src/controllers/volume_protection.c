@@ -4,7 +4,6 @@
  * when neither the cache nor the server knows a pod with it. U: kubernetes
  * pkg/controller/volume/pvcprotection, pvprotection.
  */
-#include "base/num.h"
 #include "controllers/table.h"
 #include "controllers/volumes.h"
 
@@ -79,26 +78,10 @@ static bool has_mine(const guard_run *x)
 /* The list with or without it, written at the revision it was read from. */
 static void write_finalizers(guard_run *x, bool with)
 {
-	char revision[SP_NUM_TEXT_BYTES];
+	sp_str mine = sp_str_c(x->p->finalizer);
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
-	sp_jout j = sp_jout_to(&body);
-	sp_jout_open(&j, '{');
-	sp_jout_member_open(&j, SP_STR("metadata"), '{');
-	sp_jout_member_str(&j, SP_STR("uid"), x->object->uid);
-	sp_jout_member_str(&j, SP_STR("resourceVersion"),
-			   (sp_str){revision, sp_print_u64(revision, x->object->revision)});
-	sp_jout_member_open(&j, SP_STR("finalizers"), '[');
-	SP_VLIST_FOREACH(v, x->view.finalizers)
-	{
-		if (!is_mine(x, v))
-			sp_jout_str(&j, sp_json_str(v));
-	}
-	if (with)
-		sp_jout_str(&j, sp_str_c(x->p->finalizer));
-	sp_jout_close(&j, ']');
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
+	(void)sp_patch_finalizers(&body, x->object, x->view.finalizers, mine, with ? mine : SP_STR(""));
 	if (sp_buf_code(&body) != SP_OK) {
 		sp_job_done(x->job, sp_buf_code(&body));
 		return;

@@ -77,6 +77,9 @@ struct sp_stream {
 	const struct sp_tls_peer *tls; /* what the peer proved, or NULL (io/tls.h) */
 };
 
+/* For a stream that nobody reads yet: it waits for whom it is for, who sees what became of it meanwhile. */
+extern const sp_stream_handler sp_stream_waiting;
+
 static inline void sp_stream_handle(sp_stream *s, const sp_stream_handler *h, void *arg)
 {
 	s->handler = h;

@@ -5,7 +5,7 @@
 sp_code remote_channel_open(sp_world *w, sp_str path, remote_channel *c, sp_err *err)
 {
 	sp_http_client_opts opts = {.connector = &sp_http_connector_plain};
-	*c = (remote_channel){.closed = false};
+	*c = (remote_channel){0};
 	sp_buf_init(&c->address, 4200);
 	(void)sp_str_take(&path, SP_STR("unix://"));
 	if (!sp_str_starts(path, SP_STR("/")))

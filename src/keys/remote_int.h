@@ -9,7 +9,6 @@ typedef struct remote_channel {
 	sp_http_client *http;
 	sp_grpc_channel channel;
 	sp_buf address;
-	bool closed;
 } remote_channel;
 
 #define REMOTE_TIMEOUT_NS UINT64_C(10000000000)

@@ -52,28 +52,13 @@ static void on_spliced(void *arg, const sp_err *err)
 	proxy_free(p);
 }
 
-/* Nobody reads yet; what happens to the stream is seen when it is spliced. */
-static void wait_data(void *arg, const uint8_t *bytes, size_t n)
-{
-	(void)arg, (void)bytes, (void)n;
-}
-static void wait_end(void *arg)
-{
-	(void)arg;
-}
-static void wait_error(void *arg, const sp_err *err)
-{
-	(void)arg, (void)err;
-}
-static const sp_stream_handler waiting = {.on_data = wait_data, .on_end = wait_end, .on_error = wait_error};
-
 static void on_client_tunnel(sp_http_exchange *ex, sp_stream *front)
 {
 	node_request *r = ex->arg;
 	stream_proxy *p = r->state;
 	sp_stream *back = SP_TAKE(p->back);
 	if (back == NULL || sp_splice_start(front, back, on_spliced, p, &p->splice, NULL) != SP_OK) {
-		sp_stream_handle(front, &waiting, NULL);
+		sp_stream_handle(front, &sp_stream_waiting, NULL);
 		sp_stream_close(front);
 		if (back != NULL)
 			sp_stream_close(back);
@@ -114,7 +99,7 @@ static void on_upstream_tunnel(sp_http_exchange *ex, sp_stream *back)
 {
 	stream_proxy *p = ex->arg;
 	sp_http_header headers[HEADERS_MAX];
-	sp_stream_handle(back, &waiting, NULL);
+	sp_stream_handle(back, &sp_stream_waiting, NULL);
 	p->tunnel = true;
 	if (p->r == NULL) {
 		sp_stream_close(back);

@@ -4,6 +4,7 @@
 
 #include "base/url.h"
 #include "client/object.h"
+#include "client/patch.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
 #include "lib/t.h"
@@ -269,4 +270,40 @@ SP_TEST(client, keys)
 	T_EQ_C(ns, "");
 	T_EQ_C(name, "p");
 	T_EQ_C(sp_object_key_join(T_ARENA, SP_STR("n"), SP_STR("p")), "n/p");
+}
+
+static void drop_object(void *arg)
+{
+	sp_object_unref(*(const sp_object **)arg);
+}
+
+SP_TEST(client, finalizers_are_patched)
+{
+	static const struct {
+		const char *without, *with, *want;
+	} rows[] = {
+		{"", "", "\"a\",\"b\""},   {"a", "", "\"b\""},        {"none", "", "\"a\",\"b\""},
+		{"b", "b", "\"a\",\"b\""}, {"a", "a", "\"b\",\"a\""}, {"", "c", "\"a\",\"b\",\"c\""},
+	};
+	static const sp_object *o;
+	yyjson_val *list;
+	T_OK(sp_object_parse(
+		T_ARENA, SP_STR("{\"metadata\":{\"name\":\"x\",\"uid\":\"u\",\"resourceVersion\":\"7\"}}"),
+		NULL, &o, T_ERR));
+	t_defer(drop_object, &o);
+	T_OK(sp_json_parse(T_ARENA, SP_STR("[\"a\",\"b\"]"), &list, T_ERR));
+	const sp_vlist now = {yyjson_arr_get_first(list), yyjson_arr_size(list)};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 1024);
+		t_row("without '%s', with '%s'", rows[i].without, rows[i].with);
+		T_OK(sp_patch_finalizers(&out, o, now, sp_str_c(rows[i].without), sp_str_c(rows[i].with)));
+		T_EQ_STR(sp_buf_view(&out), sp_arena_printf(T_ARENA,
+							    "{\"metadata\":{\"uid\":\"u\","
+							    "\"resourceVersion\":\"7\",\"finalizers\":[%s]}}",
+							    rows[i].want));
+	}
+	SP_AUTO_BUF small;
+	sp_buf_init(&small, 8);
+	T_TRUE(sp_patch_finalizers(&small, o, now, SP_STR(""), SP_STR("")) != SP_OK);
 }

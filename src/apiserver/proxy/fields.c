@@ -6,21 +6,6 @@
 #include "apiserver/proxy/proxy.h"
 #include "base/num.h"
 
-static void wait_data(void *arg, const uint8_t *bytes, size_t n)
-{
-	(void)arg, (void)bytes, (void)n;
-}
-static void wait_end(void *arg)
-{
-	(void)arg;
-}
-static void wait_error(void *arg, const sp_err *err)
-{
-	(void)arg, (void)err;
-}
-const sp_stream_handler api_proxy_waiting = {
-	.on_data = wait_data, .on_end = wait_end, .on_error = wait_error};
-
 sp_code api_proxy_escape_path(sp_buf *out, sp_str path)
 {
 	static const char hex[] = "0123456789ABCDEF", plain[] = "-._~$&+,/:;=@";

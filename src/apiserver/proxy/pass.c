@@ -286,7 +286,7 @@ static void on_client_tunnel(api_request *r, sp_stream *front)
 		sp_splice_linger(p->splice, API_PROXY_LINGER_NS);
 		return;
 	}
-	sp_stream_handle(front, &api_proxy_waiting, NULL);
+	sp_stream_handle(front, &sp_stream_waiting, NULL);
 	sp_stream_close(front);
 	if (back != NULL)
 		sp_stream_close(back);
@@ -314,7 +314,7 @@ static void on_up_tunnel(sp_http_exchange *up, sp_stream *back)
 {
 	pass *p = up->arg;
 	size_t n = 0;
-	sp_stream_handle(back, &api_proxy_waiting, NULL);
+	sp_stream_handle(back, &sp_stream_waiting, NULL);
 	p->tunnel = true;
 	if (p->r == NULL || p->r->answered) {
 		sp_stream_close(back);

@@ -88,7 +88,5 @@ sp_http_header *api_proxy_fields(api_request *r, const api_proxy_target *t, size
 sp_str api_proxy_host_of(sp_str address);
 /* Why a server was not reached, in Go's words: "dial tcp 10.0.0.1:80: connect: connection refused". */
 sp_str api_proxy_why(sp_arena *a, sp_str address, const sp_err *err);
-/* A stream that waits for its other half; nothing is read. */
-extern const sp_stream_handler api_proxy_waiting;
 /* How long one direction of joined connections may go on when the other has ended. */
 #define API_PROXY_LINGER_NS UINT64_C(10000000000)

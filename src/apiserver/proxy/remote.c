@@ -128,7 +128,7 @@ static void on_up_tunnel(sp_http_exchange *up, sp_stream *back)
 	if (front != NULL && sp_translate_start(m->world, front, back, &m->opts, on_translated, m,
 						&m->translation, NULL) == SP_OK)
 		return;
-	sp_stream_handle(back, &api_proxy_waiting, NULL);
+	sp_stream_handle(back, &sp_stream_waiting, NULL);
 	sp_stream_close(back);
 	m->front = front;
 	say(m, SP_STR("no memory for a translation"));
@@ -168,7 +168,7 @@ static void on_client_tunnel(api_request *r, sp_stream *front)
 {
 	remote *m = r->state;
 	sp_err err = {0};
-	sp_stream_handle(front, &api_proxy_waiting, NULL);
+	sp_stream_handle(front, &sp_stream_waiting, NULL);
 	m->front = front;
 	m->q.deadline_ns = sp_now_ns(m->world) + ANSWER_NS;
 	if (sp_http_request_start(m->http, &m->q, &up_events, m, &m->up, &err) != SP_OK)
