@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A quantity's canonical text reads back as the same amount and is its own canonical text. */
+/*
+ * A quantity's canonical text reads back as the same amount and is its own canonical text. The one exception
+ * is upstream's: an amount of binary format without a factor of 1024 is written without a suffix, which reads
+ * as decimal (62.5Ki, 64000, 64k).
+ */
 #include "base/quantity.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -14,6 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sp_str text = sp_qty_print(&a, q);
 	SP_ASSERT(sp_qty_parse(text, &again, NULL) == SP_OK);
 	SP_ASSERT(sp_qty_cmp(&q, &again) == 0);
+	if (again.format != q.format && q.format == SP_QTY_BINARY_SI) {
+		q.format = SP_QTY_DECIMAL_SI;
+		SP_ASSERT(again.format == SP_QTY_DECIMAL_SI);
+		text = sp_qty_print(&a, q);
+	}
 	SP_ASSERT(sp_str_eq(text, sp_qty_print(&a, again)));
 	return 0;
 }
