@@ -9,6 +9,7 @@
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
+#define JOB_MANAGER "kubernetes.io/job-controller"
 #define BURST 500
 #define BODY_BYTES_MAX ((size_t)4 << 20)
 #define PAUSE_S 10
@@ -18,7 +19,13 @@ SP_VIEW(job_view_desc, job_view, "batch/v1/Job", SP_V(job_view, deleted, "metada
 	SP_V(job_view, mode, "spec.completionMode"), SP_V(job_view, replacement, "spec.podReplacementPolicy"),
 	SP_V(job_view, started, "status.startTime"), SP_V(job_view, completed, "status.completionTime"),
 	SP_V(job_view, restart_policy, "spec.template.spec.restartPolicy"),
+	SP_V(job_view, managed_by, "spec.managedBy"),
 	SP_V(job_view, completed_indexes, "status.completedIndexes"),
+	SP_V(job_view, failed_indexes, "status.failedIndexes"),
+	SP_VH(job_view, index_limit, "spec.backoffLimitPerIndex"),
+	SP_VH(job_view, bad_most, "spec.maxFailedIndexes"),
+	SP_V(job_view, failure_rules, "spec.podFailurePolicy.rules"),
+	SP_V(job_view, success_rules, "spec.successPolicy.rules"),
 	SP_V(job_view, generation, "metadata.generation"), SP_VH(job_view, parallelism, "spec.parallelism"),
 	SP_VH(job_view, completions, "spec.completions"), SP_VH(job_view, backoff_limit, "spec.backoffLimit"),
 	SP_VH(job_view, deadline_s, "spec.activeDeadlineSeconds"), SP_V(job_view, suspend, "spec.suspend"),
@@ -81,22 +88,29 @@ static job_record *record_of(job_controller *c, sp_str key)
 	return NULL;
 }
 
+int64_t job_pause_left(const job_run *x, int64_t n_failures, int64_t last_s)
+{
+	int64_t pause = PAUSE_S;
+	if (n_failures == 0)
+		return 0;
+	for (int64_t i = 1; i < n_failures && pause < PAUSE_MOST_S; i++)
+		pause *= 2;
+	pause = SP_MIN(pause, (int64_t)PAUSE_MOST_S);
+	return SP_MAX(last_s + pause - ctl_now_s(x->c->base.world), INT64_C(0));
+}
+
 /* Seconds until the next pod may be made. */
 static int64_t pause_left(job_run *x)
 {
 	job_record *r =
 		x->new_failures > 0 ? record_of(x->c, x->job->key) : sp_map_get(&x->c->records, x->job->key);
-	int64_t pause = PAUSE_S;
 	if (r == NULL)
 		return 0;
 	if (x->new_failures > 0) {
 		r->n_failures += (uint32_t)x->new_failures;
 		r->last_s = SP_MAX(r->last_s, x->last_failure_s);
 	}
-	for (uint32_t i = 1; i < r->n_failures && pause < PAUSE_MOST_S; i++)
-		pause *= 2;
-	int64_t left = r->last_s + SP_MIN(pause, (int64_t)PAUSE_MOST_S) - ctl_now_s(x->c->base.world);
-	return r->n_failures == 0 ? 0 : SP_MAX(left, INT64_C(0));
+	return job_pause_left(x, r->n_failures, r->last_s);
 }
 
 static void forget(job_controller *c, sp_str key)
@@ -112,6 +126,7 @@ static void release(job_run *x)
 	sp_buf_done(&x->uncounted_succeeded);
 	sp_buf_done(&x->uncounted_failed);
 	sp_buf_done(&x->indexes);
+	sp_buf_done(&x->bad);
 }
 
 static void end(job_run *x, sp_code code, const sp_err *err)
@@ -214,11 +229,14 @@ static void write_status(job_run *x)
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	if (x->indexed)
-		job_write_indexes(x, &x->indexes);
+		job_index_write(x->done_indexes, x->view.completions, &x->indexes);
+	if (x->held != NULL)
+		job_index_write(x->bad_indexes, x->view.completions, &x->bad);
 	bool changed = x->status_changed || x->conditions.changed || x->active != v->active ||
 		       x->ready != v->ready || x->terminating != v->terminating ||
 		       !sp_str_eq(x->started, v->started) || !sp_str_eq(x->completed, v->completed) ||
-		       (x->indexed && !sp_str_eq(sp_buf_view(&x->indexes), v->completed_indexes));
+		       (x->indexed && !sp_str_eq(sp_buf_view(&x->indexes), v->completed_indexes)) ||
+		       !sp_str_eq(sp_buf_view(&x->bad), v->failed_indexes);
 	if (!changed) {
 		untrack(x);
 		return;
@@ -235,6 +253,8 @@ static void write_status(job_run *x)
 		write_time(j, "completionTime", x->completed);
 	if (x->indexed)
 		sp_jout_member_str(j, SP_STR("completedIndexes"), sp_buf_view(&x->indexes));
+	if (x->held != NULL)
+		sp_jout_member_str(j, SP_STR("failedIndexes"), sp_buf_view(&x->bad));
 	sp_jout_member_open(j, SP_STR("uncountedTerminatedPods"), '{');
 	write_list(j, "succeeded", &x->uncounted_succeeded);
 	write_list(j, "failed", &x->uncounted_failed);
@@ -342,17 +362,22 @@ static sp_code change_pods(job_run *x, sp_err *err)
 
 /* ---- decisions ---- */
 
-static void set(job_run *x, const char *type, bool is, const char *reason, const char *message)
+static void set_as(job_run *x, const char *type, bool is, sp_str reason, sp_str message)
 {
 	sp_str now = ctl_now(x->c->base.world, x->job->arena);
 	ctl_condition_set(&x->conditions,
 			  &(ctl_condition){.type = sp_str_c(type),
 					   .status = is ? SP_STR("True") : SP_STR("False"),
-					   .reason = sp_str_c(reason),
-					   .message = sp_str_c(message),
+					   .reason = reason,
+					   .message = message,
 					   .transition = now,
 					   .probe = now},
 			  false);
+}
+
+static void set(job_run *x, const char *type, bool is, const char *reason, const char *message)
+{
+	set_as(x, type, is, sp_str_c(reason), sp_str_c(message));
 }
 
 static bool is_true(job_run *x, const char *type)
@@ -381,14 +406,35 @@ static int64_t restarts(const job_run *x)
 	return n;
 }
 
+static void look_again(job_run *x, int64_t s)
+{
+	if (x->again_s == 0 || s < x->again_s)
+		x->again_s = s;
+}
+
 static bool is_past_deadline(job_run *x)
 {
 	if (!x->view.has_deadline_s || x->started.len == 0 || x->view.suspend)
 		return false;
 	int64_t left = ctl_seconds(x->started) + x->view.deadline_s - ctl_now_s(x->c->base.world);
-	if (left > 0 && (x->again_s == 0 || left < x->again_s))
-		x->again_s = left;
+	if (left > 0)
+		look_again(x, left);
 	return left <= 0;
+}
+
+/* Too many indexes failed, or all are over and some failed. */
+static bool fails_by_indexes(job_run *x)
+{
+	if (x->n_bad == 0)
+		return false;
+	if (x->view.has_bad_most && x->n_bad > x->view.bad_most)
+		set(x, "FailureTarget", true, "MaxFailedIndexesExceeded",
+		    "Job has exceeded the specified maximal number of failed indexes");
+	else if (x->n_bad + x->succeeded >= x->view.completions)
+		set(x, "FailureTarget", true, "FailedIndexes", "Job has failed indexes");
+	else
+		return false;
+	return true;
 }
 
 /* The job has failed: its pods go, and when they are gone it says so. */
@@ -396,19 +442,26 @@ static bool fails(job_run *x)
 {
 	int64_t limit = x->view.has_backoff_limit ? x->view.backoff_limit : 6;
 	bool on_failure = sp_str_eq(x->view.restart_policy, SP_STR("OnFailure"));
-	const ctl_condition *target = ctl_condition_find(&x->conditions, "FailureTarget");
-	if (target != NULL)
+	if (ctl_condition_find(&x->conditions, "FailureTarget") != NULL)
 		return true;
-	if (x->failed > limit ||
-	    (on_failure && x->failed + restarts(x) > 0 && restarts(x) >= limit && restarts(x) > 0))
+	sp_str message = job_policy_fails(x);
+	if (message.len > 0)
+		set_as(x, "FailureTarget", true, SP_STR("PodFailurePolicy"), message);
+	else if (x->failed > limit ||
+		 (on_failure && x->failed + restarts(x) > 0 && restarts(x) >= limit && restarts(x) > 0))
 		set(x, "FailureTarget", true, "BackoffLimitExceeded",
 		    "Job has reached the specified backoff limit");
 	else if (is_past_deadline(x))
 		set(x, "FailureTarget", true, "DeadlineExceeded",
 		    "Job was active longer than specified deadline");
 	else
-		return false;
+		return fails_by_indexes(x);
 	return true;
+}
+
+static bool is_not_over(const job_run *x)
+{
+	return x->active > 0 || x->terminating > 0 || x->n_uncounted > 0 || x->n_held > 0;
 }
 
 static void finish_failed(job_run *x)
@@ -417,7 +470,7 @@ static void finish_failed(job_run *x)
 	ctl_condition failed = *target;
 	sp_event_ref ref = about(x);
 	doom_active(x, INT64_MAX);
-	if (x->active > 0 || x->terminating > 0 || x->n_uncounted > 0)
+	if (is_not_over(x))
 		return;
 	failed.type = SP_STR("Failed");
 	failed.transition = failed.probe = ctl_now(x->c->base.world, x->job->arena);
@@ -428,21 +481,30 @@ static void finish_failed(job_run *x)
 						      .message = failed.message});
 }
 
-static bool is_complete(const job_run *x)
+/* The success criteria are met, now or before; the condition says which. */
+static bool succeeds(job_run *x)
 {
-	if (!x->view.has_completions)
-		return x->succeeded > 0 && x->active == 0;
-	return x->succeeded >= x->view.completions;
+	if (ctl_condition_find(&x->conditions, "SuccessCriteriaMet") != NULL)
+		return true;
+	sp_str message = job_policy_succeeds(x);
+	bool complete = x->view.has_completions ? x->succeeded >= x->view.completions
+						: x->succeeded > 0 && x->active == 0;
+	if (message.len > 0)
+		set_as(x, "SuccessCriteriaMet", true, SP_STR("SuccessPolicy"), message);
+	else if (complete)
+		set(x, "SuccessCriteriaMet", true, "CompletionsReached",
+		    "Reached expected number of succeeded pods");
+	return message.len > 0 || complete;
 }
 
 static void finish_complete(job_run *x)
 {
+	ctl_condition complete = *ctl_condition_find(&x->conditions, "SuccessCriteriaMet");
 	sp_event_ref ref = about(x);
-	set(x, "SuccessCriteriaMet", true, "CompletionsReached", "Reached expected number of succeeded pods");
 	doom_active(x, INT64_MAX);
-	if (x->active > 0 || x->terminating > 0 || x->n_uncounted > 0)
+	if (is_not_over(x))
 		return;
-	set(x, "Complete", true, "CompletionsReached", "Reached expected number of succeeded pods");
+	set_as(x, "Complete", true, complete.reason, complete.message);
 	x->completed = ctl_now(x->c->base.world, x->job->arena);
 	sp_events_emitf(x->c->base.events, &ref, false, "Completed", "Job completed");
 }
@@ -470,32 +532,23 @@ static void resume(job_run *x)
 		x->started = ctl_now(x->c->base.world, x->job->arena);
 }
 
-static bool is_taken(const job_run *x, int64_t index)
-{
-	for (size_t i = 0; i < x->n_pods; i++) {
-		if (x->pods[i].index == index && ctl_pod_is_active(&x->pods[i].pod))
-			return true;
-	}
-	return false;
-}
-
 static sp_code want_pods(job_run *x, int64_t n, sp_err *err)
 {
-	int64_t index = 0;
-	n = SP_MIN(n, (int64_t)BURST);
-	x->create_indexes = sp_try_new(x->job->arena, int64_t, (size_t)n);
+	int64_t n_wanted = SP_MIN(n, (int64_t)BURST);
+	x->create_indexes = sp_try_new(x->job->arena, int64_t, (size_t)n_wanted);
 	if (x->create_indexes == NULL)
 		return sp_fail(err, SP_ETOOLARGE, "no room for pods");
-	while ((int64_t)x->n_create < n) {
-		if (!x->indexed) {
-			x->create_indexes[x->n_create++] = -1;
+	for (; !x->indexed && n_wanted > 0; n_wanted--)
+		x->create_indexes[x->n_create++] = -1;
+	for (int64_t index = 0; n_wanted > 0 && index < x->view.completions; index++) {
+		if (x->done_indexes[index] || x->bad_indexes[index] || x->taken_indexes[index])
 			continue;
-		}
-		while (index < x->view.completions && (x->done_indexes[index] || is_taken(x, index)))
-			index++;
-		if (index >= x->view.completions)
-			break;
-		x->create_indexes[x->n_create++] = index++;
+		int64_t left = job_index_pause_left(x, index);
+		if (left > 0)
+			look_again(x, left);
+		else
+			x->create_indexes[x->n_create++] = index;
+		n_wanted--;
 	}
 	return SP_OK;
 }
@@ -504,7 +557,7 @@ static sp_code manage(job_run *x, sp_err *err)
 {
 	int64_t parallelism = x->view.has_parallelism ? x->view.parallelism : 1, want;
 	int64_t busy = x->active;
-	if (sp_str_eq(x->view.replacement, SP_STR("Failed")))
+	if (sp_str_eq(x->view.replacement, SP_STR("Failed")) || x->view.failure_rules.n > 0)
 		busy += x->terminating; /* replaced only when they are over */
 	if (!x->view.has_completions)
 		want = x->succeeded > 0 ? SP_MIN(x->active, parallelism) : parallelism;
@@ -516,10 +569,9 @@ static sp_code manage(job_run *x, sp_err *err)
 	}
 	if (busy >= want)
 		return SP_OK;
-	int64_t left = pause_left(x);
+	int64_t left = x->held == NULL ? pause_left(x) : 0; /* each index has its own pause */
 	if (left > 0) {
-		if (x->again_s == 0 || left < x->again_s)
-			x->again_s = left;
+		look_again(x, left);
 		return SP_OK;
 	}
 	return want_pods(x, want - busy, err);
@@ -529,7 +581,7 @@ static sp_code decide(job_run *x, sp_err *err)
 {
 	if (fails(x))
 		finish_failed(x);
-	else if (is_complete(x))
+	else if (succeeds(x))
 		finish_complete(x);
 	else if (x->view.suspend)
 		suspend(x);
@@ -556,6 +608,10 @@ static sp_code begin(job_run *x, sp_err *err)
 {
 	if (x->object != NULL)
 		SP_TRY(sp_view(x->job->arena, x->object->json, &job_view_desc, &x->view, err));
+	if (x->view.managed_by.len > 0 && !sp_str_eq(x->view.managed_by, SP_STR(JOB_MANAGER))) {
+		end(x, SP_OK, NULL); /* another's job */
+		return SP_OK;
+	}
 	SP_TRY(job_read_pods(x, err));
 	ctl_conditions_read(x->view.conditions, &x->conditions);
 	if (x->object == NULL || x->view.deleted.len > 0 || is_true(x, "Complete") || is_true(x, "Failed")) {
@@ -582,6 +638,7 @@ static void sync_job(controller *base, sp_job *job)
 	sp_buf_init(&x->uncounted_succeeded, BODY_BYTES_MAX);
 	sp_buf_init(&x->uncounted_failed, BODY_BYTES_MAX);
 	sp_buf_init(&x->indexes, BODY_BYTES_MAX);
+	sp_buf_init(&x->bad, BODY_BYTES_MAX);
 	if (o == NULL)
 		forget(c, job->key);
 	sp_code code = o != NULL && x->object == NULL ? SP_ENOMEM : begin(x, &err);

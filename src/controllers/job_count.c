@@ -2,12 +2,11 @@
 #include "base/num.h"
 #include "controllers/job_int.h"
 
-#define INDEXES_MAX 100000 /* upstream's own limit of an Indexed job with parallelism */
-
 typedef struct extra_view {
-	sp_vlist finalizers;
+	sp_vlist finalizers, init_containers;
 } extra_view;
-SP_VIEW(extra_view_desc, extra_view, "v1/Pod", SP_V(extra_view, finalizers, "metadata.finalizers"));
+SP_VIEW(extra_view_desc, extra_view, "v1/Pod", SP_V(extra_view, finalizers, "metadata.finalizers"),
+	SP_V(extra_view, init_containers, "status.initContainerStatuses"));
 
 /* ---- pods ---- */
 
@@ -32,6 +31,13 @@ static int64_t finished_at(const ctl_pod *p)
 	return at;
 }
 
+static int64_t number_of(const ctl_pod *p, const char *annotation, int64_t otherwise)
+{
+	int64_t n;
+	sp_str text = sp_vmap_str(p->annotations, sp_str_c(annotation));
+	return sp_parse_i64(text, 0, INT32_MAX, &n, NULL) == SP_OK ? n : otherwise;
+}
+
 static sp_code read_pod(job_run *x, const sp_object *o, job_pod *ret, sp_err *err)
 {
 	extra_view extra;
@@ -40,15 +46,17 @@ static sp_code read_pod(job_run *x, const sp_object *o, job_pod *ret, sp_err *er
 	SP_TRY(sp_json_parse(x->job->arena, o->json, &root, err));
 	sp_view_fill(root, &extra_view_desc, &extra);
 	bool failed = sp_str_eq(ret->pod.phase, SP_STR("Failed"));
-	bool replaces_going = !sp_str_eq(x->view.replacement, SP_STR("Failed"));
+	bool replaces_going =
+		!sp_str_eq(x->view.replacement, SP_STR("Failed")) && x->view.failure_rules.n == 0;
 	ret->finalizers = extra.finalizers;
+	ret->init_containers = extra.init_containers;
 	ret->tracked = has_ours(extra.finalizers);
 	ret->succeeded = sp_str_eq(ret->pod.phase, SP_STR("Succeeded"));
 	ret->failed = failed || (replaces_going && ret->pod.deleted.len > 0 && !ret->succeeded);
 	ret->finished_s = finished_at(&ret->pod);
-	sp_str index = sp_vmap_str(ret->pod.annotations, SP_STR(JOB_INDEX));
-	if (sp_parse_i64(index, 0, INT32_MAX, &ret->index, NULL) != SP_OK)
-		ret->index = -1;
+	ret->index = number_of(&ret->pod, JOB_INDEX, -1);
+	ret->failures = number_of(&ret->pod, JOB_INDEX_FAILURES, 0);
+	ret->ignored = number_of(&ret->pod, JOB_INDEX_IGNORED, 0);
 	return SP_OK;
 }
 
@@ -77,54 +85,6 @@ sp_code job_read_pods(job_run *x, sp_err *err)
 			x->again_s = 1;
 	}
 	return SP_OK;
-}
-
-/* ---- indexes ---- */
-
-static void mark(job_run *x, int64_t index)
-{
-	if (index < 0 || index >= x->view.completions || x->done_indexes[index])
-		return;
-	x->done_indexes[index] = true;
-}
-
-/* "1,3-5,7" */
-static void mark_text(job_run *x, sp_str text)
-{
-	sp_str one, first;
-	while (text.len > 0) {
-		int64_t from, to;
-		if (!sp_str_cut(&text, ',', &one)) {
-			one = text;
-			text.len = 0;
-		}
-		if (!sp_str_cut(&one, '-', &first))
-			first = one;
-		if (sp_parse_i64(first, 0, INT32_MAX, &from, NULL) != SP_OK ||
-		    sp_parse_i64(one, 0, INT32_MAX, &to, NULL) != SP_OK)
-			return;
-		for (; from <= to && from < x->view.completions; from++)
-			mark(x, from);
-	}
-}
-
-void job_write_indexes(const job_run *x, sp_buf *out)
-{
-	for (int64_t i = 0; i < x->view.completions; i++) {
-		int64_t to = i;
-		if (!x->done_indexes[i])
-			continue;
-		while (to + 1 < x->view.completions && x->done_indexes[to + 1])
-			to++;
-		if (out->len > 0)
-			(void)sp_buf_char(out, ',');
-		(void)sp_buf_i64(out, i);
-		if (to > i)
-			(void)sp_buf_char(out, to == i + 1 ? ',' : '-');
-		if (to > i)
-			(void)sp_buf_i64(out, to);
-		i = to;
-	}
 }
 
 /* ---- counting ---- */
@@ -178,10 +138,10 @@ static void count_over(job_run *x, size_t i)
 	sp_str uid = p->pod.object->uid;
 	bool written =
 		is_written(x->view.uncounted_succeeded, uid) || is_written(x->view.uncounted_failed, uid);
-	if (p->succeeded && x->indexed)
-		mark(x, p->index);
 	x->untrack[x->n_untrack++] = i;
-	if (written)
+	if (written || (!p->succeeded && x->indexed && !job_index_is_valid(x, p->index)))
+		return;
+	if (!p->succeeded && !job_policy_counts(x, p))
 		return;
 	x->status_changed = true;
 	x->n_uncounted++;
@@ -204,28 +164,32 @@ static int64_t n_items(const sp_buf *list)
 	return n;
 }
 
+static void count_pods(job_run *x)
+{
+	for (size_t i = 0; i < x->n_pods; i++) {
+		const ctl_pod *p = &x->pods[i].pod;
+		x->active += ctl_pod_is_active(p);
+		x->ready += ctl_pod_is_active(p) && p->is_ready;
+		x->terminating += p->deleted.len > 0 && !ctl_pod_is_over(p);
+	}
+	if (x->indexed)
+		job_index_count(x);
+	for (size_t i = 0; i < x->n_pods; i++) {
+		const job_pod *p = &x->pods[i];
+		if (p->tracked && (p->succeeded || p->failed) && !job_index_holds(x, i))
+			count_over(x, i);
+	}
+}
+
 sp_code job_count(job_run *x, sp_err *err)
 {
 	x->indexed = sp_str_eq(x->view.mode, SP_STR("Indexed"));
-	if (x->indexed && x->view.completions > INDEXES_MAX)
-		return sp_fail(err, SP_ETOOLARGE, "more than %d indexes", INDEXES_MAX);
-	x->done_indexes = sp_try_new(x->job->arena, bool, x->indexed ? (size_t)x->view.completions + 1 : 1);
-	if (x->done_indexes == NULL)
-		return sp_fail(err, SP_ETOOLARGE, "no room for indexes");
 	if (x->indexed)
-		mark_text(x, x->view.completed_indexes);
+		SP_TRY(job_index_open(x, err));
 	int64_t succeeded =
 		x->view.succeeded + settle(x, x->view.uncounted_succeeded, &x->uncounted_succeeded);
 	x->view.failed += settle(x, x->view.uncounted_failed, &x->uncounted_failed);
-	for (size_t i = 0; i < x->n_pods; i++) {
-		job_pod *p = &x->pods[i];
-		bool over = ctl_pod_is_over(&p->pod);
-		x->active += ctl_pod_is_active(&p->pod);
-		x->ready += ctl_pod_is_active(&p->pod) && p->pod.is_ready;
-		x->terminating += p->pod.deleted.len > 0 && !over;
-		if (p->tracked && (p->succeeded || p->failed))
-			count_over(x, i);
-	}
+	count_pods(x);
 	x->view.succeeded = succeeded; /* what the status is to say */
 	x->succeeded = succeeded + n_items(&x->uncounted_succeeded);
 	x->failed = x->view.failed + n_items(&x->uncounted_failed);

@@ -69,7 +69,7 @@ sp_code job_pod_body(job_run *x, int64_t index, sp_str *ret, sp_err *err)
 			  .finalizers = SP_STR("\"" JOB_FINALIZER "\"")};
 	if (index >= 0) {
 		t.labels = sp_arena_printf(a, "\"" JOB_INDEX "\":\"%lld\"", (long long)index);
-		t.annotations = t.labels;
+		t.annotations = SP_CONCAT(a, t.labels, job_index_counts(x, index));
 		t.generate_name =
 			sp_arena_printf(a, SP_FMT "-%lld-", SP_ARG(x->object->name), (long long)index);
 		SP_TRY(indexed_spec(x, index, &t.spec, err));

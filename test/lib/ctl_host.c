@@ -45,23 +45,37 @@ static void on_told(sp_call *c, const sp_answer *a)
 		sp_timer_start(p->t->kubelet.world, &p->timer, 300 * MS, on_step);
 }
 
+static void print_status(const t_ctl_pod *p, char *body, size_t size)
+{
+	const char *phase = p->t->phase, *fails = p->t->fails;
+	sp_sim *sim = p->t->api.sim;
+	if (fails != NULL && strncmp(p->name, fails, strlen(fails)) == 0) {
+		(void)snprintf(
+			body, size,
+			"{\"status\":{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"c\",\"image\":"
+			"\"i\","
+			"\"imageID\":\"i\",\"ready\":false,\"restartCount\":0,\"state\":{\"terminated\":{"
+			"\"exitCode\":%d,\"reason\":\"Error\"}}}]}}",
+			p->t->exit_code);
+		return;
+	}
+	(void)snprintf(body, size,
+		       "{\"status\":{\"phase\":\"%s\",\"podIP\":\"10.1.%u.%u\",\"conditions\":[{\"type\":"
+		       "\"Ready\",\"status\":\"%s\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"}]}}",
+		       phase == NULL ? "Running" : phase, (unsigned)sp_sim_random_below(sim, 256),
+		       1 + (unsigned)sp_sim_random_below(sim, 254), phase == NULL ? "True" : "False");
+}
+
 static void on_step(sp_timer *timer)
 {
 	t_ctl_pod *p = timer->arg;
-	const char *phase = p->t->phase;
 	sp_ask q = {.gvr = SP_PODS, .ns = sp_str_c(p->ns), .name = sp_str_c(p->name)};
-	char body[300];
+	char body[500];
 	if (p->is_going) {
 		q.verb = SP_ASK_DELETE;
 		q.body = SP_STR("{\"gracePeriodSeconds\":0}");
 	} else {
-		(void)snprintf(
-			body, sizeof body,
-			"{\"status\":{\"phase\":\"%s\",\"podIP\":\"10.1.%u.%u\",\"conditions\":[{\"type\":"
-			"\"Ready\",\"status\":\"%s\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"}]}}",
-			phase == NULL ? "Running" : phase, (unsigned)sp_sim_random_below(p->t->api.sim, 256),
-			1 + (unsigned)sp_sim_random_below(p->t->api.sim, 254),
-			phase == NULL ? "True" : "False");
+		print_status(p, body, sizeof body);
 		q.verb = SP_ASK_STRATEGIC_PATCH;
 		q.subresource = SP_STR("status");
 		q.body = sp_str_c(body);

@@ -23,6 +23,9 @@ typedef struct t_ctl {
 	struct t_ctl_pod *under_way;
 	bool no_kubelet;   /* set before open: pods stay as they are */
 	const char *phase; /* what pods become; NULL: Running and ready */
+	const char
+		*fails; /* those whose name begins so fail instead, by their container "c" with exit_code */
+	int exit_code;
 } t_ctl;
 
 /* Zero it or set options first. `list`: which controllers. False: the test has failed. */

@@ -7,6 +7,7 @@
 #include "lib/t.h"
 
 #define SECOND UINT64_C(1000000000)
+#define JOB_INDEX "batch.kubernetes.io/job-completion-index"
 #define LIST "job-controller,garbage-collector-controller"
 #define J SP_JOBS, "default", "j"
 #define JOB(more)                                              \
@@ -97,6 +98,132 @@ SP_TEST(sim_job, gives_up)
 	T_EQ_C(condition(t, "FailureTarget", "status"), "True");
 	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 3));
 	T_TRUE(are_released(t));
+}
+
+#define POLICY(rules) "\"podFailurePolicy\":{\"rules\":[" rules "]},"
+#define ON_EXIT(action, op, code) \
+	"{\"action\":\"" action "\",\"onExitCodes\":{\"operator\":\"" op "\",\"values\":[" code "]}}"
+
+static t_ctl *open_failing(const char *prefix, int exit_code)
+{
+	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
+	t_no_faults();
+	t->phase = "Succeeded";
+	t->fails = prefix;
+	t->exit_code = exit_code;
+	(void)t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, LIST);
+	return t;
+}
+
+SP_TEST(sim_job, fails_by_its_policy)
+{
+	t_ctl *t = open_failing("j-", 1);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default",
+			    JOB("\"completions\":4,\"parallelism\":2," POLICY(
+				    ON_EXIT("Ignore", "In", "3") "," ON_EXIT("FailJob", "In", "1,2")))));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(condition(t, "Failed", "reason"), "PodFailurePolicy");
+	sp_str message = condition(t, "FailureTarget", "message");
+	T_TRUE(sp_str_starts(message, SP_STR("Container c for pod default/j-")));
+	T_TRUE(sp_str_ends(message, SP_STR(" failed with exit code 1 matching FailJob rule at index 1")));
+	T_TRUE(are_released(t));
+}
+
+SP_TEST(sim_job, ignores_failures_by_its_policy)
+{
+	t_ctl *t = open_failing("j-", 42);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default",
+			    JOB("\"backoffLimit\":0," POLICY(ON_EXIT("Ignore", "NotIn", "1")))));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(condition(t, "Failed", "reason"), "");
+	T_EQ_C(t_ctl_text(t_ctl_get(t, J), "status.failed"), "");
+	t->fails = NULL;
+	T_TRUE(t_ctl_wait(t, J, "status.succeeded", "1"));
+	t_ctl_run(t, 3 * SECOND);
+	T_EQ_C(condition(t, "Complete", "status"), "True");
+	T_TRUE(are_released(t));
+}
+
+#define INDEXED(n, more) \
+	JOB("\"completions\":" n ",\"parallelism\":" n ",\"completionMode\":\"Indexed\"," more)
+
+SP_TEST(sim_job, gives_up_an_index)
+{
+	t_ctl *t = open_failing("j-1-", 1);
+	size_t n;
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", INDEXED("3", "\"backoffLimitPerIndex\":1,")));
+	T_TRUE(t_ctl_wait(t, J, "status.failedIndexes", "1"));
+	t_ctl_run(t, 5 * SECOND);
+	yyjson_val *v = t_ctl_get(t, J);
+	T_EQ_C(t_ctl_text(v, "status.completedIndexes"), "0,2");
+	T_EQ_C(t_ctl_text(v, "status.failed"), "2");
+	T_EQ_C(t_ctl_text(v, "status.succeeded"), "2");
+	T_EQ_C(condition(t, "Failed", "reason"), "FailedIndexes");
+	yyjson_val *pods = t_ctl_list(t, SP_PODS, "default", JOB_INDEX "=1", &n);
+	T_EQ_U64(n, 2);
+	unsigned counts[2] = {0, 0};
+	for (size_t i = 0; i < n; i++) {
+		sp_str count =
+			sp_json_str(sp_json_last(sp_view_at(yyjson_arr_get(pods, i), "metadata.annotations"),
+						 SP_STR("batch.kubernetes.io/job-index-failure-count")));
+		T_TRUE(count.len == 1 && (*count.ptr == '0' || *count.ptr == '1'));
+		counts[*count.ptr - '0']++;
+	}
+	T_EQ_U64(counts[0], 1);
+	T_EQ_U64(counts[1], 1);
+	T_TRUE(are_released(t));
+}
+
+SP_TEST(sim_job, ends_when_too_many_indexes_failed)
+{
+	t_ctl *t = open_failing("j-", 1);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default",
+			    JOB("\"completions\":10,\"parallelism\":2,\"completionMode\":\"Indexed\","
+				"\"backoffLimitPerIndex\":0,\"maxFailedIndexes\":2,")));
+	t_ctl_run(t, 30 * SECOND);
+	T_EQ_C(condition(t, "Failed", "reason"), "MaxFailedIndexesExceeded");
+	T_TRUE(are_released(t));
+}
+
+SP_TEST(sim_job, an_index_fails_by_the_policy)
+{
+	t_ctl *t = open_failing("j-0-", 5);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(
+		t, SP_JOBS, "default",
+		INDEXED("2", "\"backoffLimitPerIndex\":6," POLICY(ON_EXIT("FailIndex", "In", "5")))));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(t_ctl_text(t_ctl_get(t, J), "status.failedIndexes"), "0");
+	T_EQ_C(t_ctl_text(t_ctl_get(t, J), "status.completedIndexes"), "1");
+	T_EQ_C(condition(t, "Failed", "reason"), "FailedIndexes");
+}
+
+SP_TEST(sim_job, succeeds_by_its_policy)
+{
+	t_ctl *t = open_failing("j-2-", 1);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default",
+			    INDEXED("3", "\"successPolicy\":{\"rules\":[{\"succeededIndexes\":\"0-1\","
+					 "\"succeededCount\":2}]},")));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(condition(t, "SuccessCriteriaMet", "reason"), "SuccessPolicy");
+	T_EQ_C(condition(t, "Complete", "message"), "Matched rules at index 0");
+	T_TRUE(t_ctl_text(t_ctl_get(t, J), "status.completionTime").len > 0);
+	T_TRUE(are_released(t));
+}
+
+SP_TEST(sim_job, leaves_others_jobs_alone)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, "Succeeded");
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", JOB("\"managedBy\":\"example.com/mine\",")));
+	t_ctl_run(t, 10 * SECOND);
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 0));
+	T_EQ_C(t_ctl_text(t_ctl_get(t, J), "status.startTime"), "");
 }
 
 SP_TEST(sim_job, has_a_deadline)
