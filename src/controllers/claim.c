@@ -138,12 +138,20 @@ static sp_code write_bodies(claim *k, sp_err *err)
 	sp_buf_init(&owner, (size_t)1 << 16);
 	(void)sp_patch_owner(&owner, &(sp_owner){sp_str_c(k->owner_api_version), sp_str_c(k->owner_kind),
 						 k->owner->name, k->owner->uid});
+	sp_str finalizer = k->finalizer == NULL ? SP_STR("")
+						: SP_CONCAT(k->arena, SP_STR("finalizers\":[\""),
+							    sp_str_c(k->finalizer), SP_STR("\"]"));
+	sp_str add = finalizer.len == 0 ? finalizer : SP_CONCAT(k->arena, SP_STR(",\""), finalizer);
+	sp_str take = finalizer.len == 0
+			      ? finalizer
+			      : SP_CONCAT(k->arena, SP_STR(",\"$deleteFromPrimitiveList/"), finalizer);
 	k->adopt_body =
-		SP_CONCAT(k->arena, SP_STR("\"ownerReferences\":["), sp_buf_view(&owner), SP_STR("]"));
+		SP_CONCAT(k->arena, SP_STR("\"ownerReferences\":["), sp_buf_view(&owner), SP_STR("]"), add);
 	k->release_body =
 		SP_CONCAT(k->arena, SP_STR("\"ownerReferences\":[{\"$patch\":\"delete\",\"uid\":\""),
-			  k->owner->uid, SP_STR("\"}]"));
-	if (sp_buf_code(&owner) != SP_OK || k->adopt_body.ptr == NULL || k->release_body.ptr == NULL)
+			  k->owner->uid, SP_STR("\"}]"), take);
+	if (sp_buf_code(&owner) != SP_OK || finalizer.ptr == NULL || add.ptr == NULL || take.ptr == NULL ||
+	    k->adopt_body.ptr == NULL || k->release_body.ptr == NULL)
 		return sp_fail(err, SP_ETOOLARGE, "no room for an owner");
 	return SP_OK;
 }

@@ -29,10 +29,10 @@ SP_VIEW(job_view_desc, job_view, "batch/v1/Job", SP_V(job_view, deleted, "metada
 	SP_V(job_view, generation, "metadata.generation"), SP_VH(job_view, parallelism, "spec.parallelism"),
 	SP_VH(job_view, completions, "spec.completions"), SP_VH(job_view, backoff_limit, "spec.backoffLimit"),
 	SP_VH(job_view, deadline_s, "spec.activeDeadlineSeconds"), SP_V(job_view, suspend, "spec.suspend"),
-	SP_V(job_view, template_, "spec.template"), SP_V(job_view, active, "status.active"),
-	SP_V(job_view, ready, "status.ready"), SP_V(job_view, terminating, "status.terminating"),
-	SP_V(job_view, succeeded, "status.succeeded"), SP_V(job_view, failed, "status.failed"),
-	SP_V(job_view, conditions, "status.conditions"),
+	SP_V(job_view, template_, "spec.template"), SP_V(job_view, selector, "spec.selector"),
+	SP_V(job_view, active, "status.active"), SP_V(job_view, ready, "status.ready"),
+	SP_V(job_view, terminating, "status.terminating"), SP_V(job_view, succeeded, "status.succeeded"),
+	SP_V(job_view, failed, "status.failed"), SP_V(job_view, conditions, "status.conditions"),
 	SP_V(job_view, uncounted_succeeded, "status.uncountedTerminatedPods.succeeded"),
 	SP_V(job_view, uncounted_failed, "status.uncountedTerminatedPods.failed"));
 
@@ -50,22 +50,47 @@ static void keys_of_pod(void *arg, const sp_object *o, yyjson_val *object, sp_in
 	sp_index_emit_parts(keys, parts, SP_LEN(parts));
 }
 
+/* Told of a pod that was or is: its job looks at it. */
+static void tell_owner(job_controller *c, sp_arena *a, const sp_object *o, const ctl_pod *p, bool is_new,
+		       bool going)
+{
+	ctl_owner owner;
+	if (!ctl_controller_of(p->owners, &owner) || !sp_str_eq(owner.kind, SP_STR("Job")))
+		return;
+	sp_str key = sp_object_key_join(a, o->ns, owner.name);
+	if (is_new)
+		sp_expect_created(&c->expect, key);
+	if (going)
+		sp_expect_deleted(&c->expect, key, o->uid);
+	sp_queue_add(c->base.queue, key);
+}
+
+/* A pod that nobody controls: whichever job might adopt it looks. */
+static void wake_matching(job_controller *c, const sp_object *pod)
+{
+	const sp_object *o;
+	sp_index_at at = sp_informer_find(c->jobs, c->by_namespace, pod->ns);
+	while ((o = sp_index_next(&at)) != NULL)
+		sp_queue_add(c->base.queue, o->key);
+}
+
 static void on_pod(void *arg, const sp_object *old, const sp_object *now)
 {
 	job_controller *c = arg;
-	const sp_object *o = now != NULL ? now : old;
-	ctl_pod p;
+	ctl_pod was, is;
 	ctl_owner owner;
 	sp_arena a;
 	sp_arena_init(&a, (size_t)64 << 20);
-	if (ctl_pod_read(&a, o, &p, NULL) == SP_OK && ctl_controller_of(p.owners, &owner) &&
-	    sp_str_eq(owner.kind, SP_STR("Job"))) {
-		sp_str key = sp_object_key_join(&a, o->ns, owner.name);
-		if (old == NULL)
-			sp_expect_created(&c->expect, key);
-		if (now == NULL || p.deleted.len > 0)
-			sp_expect_deleted(&c->expect, key, o->uid);
-		sp_queue_add(c->base.queue, key);
+	bool had = old != NULL && ctl_pod_read(&a, old, &was, NULL) == SP_OK;
+	bool has = now != NULL && ctl_pod_read(&a, now, &is, NULL) == SP_OK;
+	if (had)
+		tell_owner(c, &a, old, &was, false, now == NULL);
+	if (has) {
+		tell_owner(c, &a, now, &is, old == NULL, is.deleted.len > 0);
+		if (!ctl_controller_of(is.owners, &owner) && is.deleted.len == 0 &&
+		    (!had || ctl_controller_of(was.owners, &owner) ||
+		     !yyjson_equals(was.labels.object, is.labels.object)))
+			wake_matching(c, now);
 	}
 	sp_arena_done(&a);
 }
@@ -604,16 +629,9 @@ static void let_go(job_run *x)
 	untrack(x);
 }
 
-static sp_code begin(job_run *x, sp_err *err)
+static sp_code look_at_pods(job_run *x, sp_err *err)
 {
-	if (x->object != NULL)
-		SP_TRY(sp_view(x->job->arena, x->object->json, &job_view_desc, &x->view, err));
-	if (x->view.managed_by.len > 0 && !sp_str_eq(x->view.managed_by, SP_STR(JOB_MANAGER))) {
-		end(x, SP_OK, NULL); /* another's job */
-		return SP_OK;
-	}
 	SP_TRY(job_read_pods(x, err));
-	ctl_conditions_read(x->view.conditions, &x->conditions);
 	if (x->object == NULL || x->view.deleted.len > 0 || is_true(x, "Complete") || is_true(x, "Failed")) {
 		let_go(x);
 		return SP_OK;
@@ -626,6 +644,50 @@ static sp_code begin(job_run *x, sp_err *err)
 		return SP_OK;
 	}
 	return decide(x, err);
+}
+
+static void on_claimed(claim *k)
+{
+	job_run *x = k->arg;
+	sp_err err = k->err;
+	sp_code code = k->code == SP_OK ? look_at_pods(x, &err) : k->code;
+	if (code != SP_OK)
+		end(x, code, &err);
+}
+
+static sp_code claim_pods(job_run *x, sp_err *err)
+{
+	claim *k = &x->claim;
+	*k = (claim){.c = &x->c->base,
+		     .arena = x->job->arena,
+		     .children = x->c->pods,
+		     .children_gvr = SP_PODS,
+		     .by_owner = x->c->by_owner,
+		     .orphans = x->c->orphans,
+		     .owner = x->object,
+		     .owner_gvr = SP_JOBS,
+		     .owner_api_version = "batch/v1",
+		     .owner_kind = "Job",
+		     .owner_is_going = x->view.deleted.len > 0,
+		     .finalizer = JOB_FINALIZER,
+		     .done = on_claimed,
+		     .arg = x};
+	SP_TRY(ctl_selector(x->job->arena, x->view.selector, false, &k->selector, err));
+	claim_start(k);
+	return SP_OK;
+}
+
+static sp_code begin(job_run *x, sp_err *err)
+{
+	if (x->object == NULL)
+		return look_at_pods(x, err);
+	SP_TRY(sp_view(x->job->arena, x->object->json, &job_view_desc, &x->view, err));
+	ctl_conditions_read(x->view.conditions, &x->conditions);
+	if (x->view.managed_by.len > 0 && !sp_str_eq(x->view.managed_by, SP_STR(JOB_MANAGER))) {
+		end(x, SP_OK, NULL); /* another's job */
+		return SP_OK;
+	}
+	return claim_pods(x, err);
 }
 
 static void sync_job(controller *base, sp_job *job)
@@ -654,6 +716,9 @@ static sp_code open_jobs(controller *base, sp_err *err)
 	SP_TRY(controller_follow(base, SP_JOBS, &job_view_desc, &c->jobs, err));
 	SP_TRY(controller_follow(base, SP_PODS, ctl_pod_view, &c->pods, err));
 	SP_TRY(sp_informer_index(c->pods, keys_of_pod, NULL, &c->by_job, err));
+	SP_TRY(sp_informer_index(c->pods, sp_index_by_controller, NULL, &c->by_owner, err));
+	SP_TRY(sp_informer_index(c->pods, ctl_index_orphans, NULL, &c->orphans, err));
+	SP_TRY(sp_informer_index(c->jobs, sp_index_by_namespace, NULL, &c->by_namespace, err));
 	controller_watch(c->jobs, &c->watch, controller_enqueue, base);
 	controller_watch(c->pods, &c->pod_watch, on_pod, c);
 	return SP_OK;

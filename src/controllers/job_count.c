@@ -63,12 +63,14 @@ static sp_code read_pod(job_run *x, const sp_object *o, job_pod *ret, sp_err *er
 sp_code job_read_pods(job_run *x, sp_err *err)
 {
 	const sp_object *o;
-	size_t n = sp_informer_find_count(x->c->pods, x->c->by_job, x->job->key);
+	size_t n = sp_informer_find_count(x->c->pods, x->c->by_job, x->job->key) + x->claim.n_owned;
 	x->pods = sp_try_new(x->job->arena, job_pod, n + 1);
 	x->doomed = sp_try_new(x->job->arena, size_t, n + 1);
 	x->untrack = sp_try_new(x->job->arena, size_t, n + 1);
 	if (x->pods == NULL || x->doomed == NULL || x->untrack == NULL)
 		return sp_fail(err, SP_ETOOLARGE, "no room for %zu pods", n);
+	for (size_t i = 0; i < x->claim.n_owned; i++)
+		SP_TRY(read_pod(x, x->claim.owned[i], &x->pods[x->n_pods++], err));
 	sp_index_at at = sp_informer_find(x->c->pods, x->c->by_job, x->job->key);
 	while ((o = sp_index_next(&at)) != NULL) {
 		job_pod *p = &x->pods[x->n_pods];
@@ -76,12 +78,11 @@ sp_code job_read_pods(job_run *x, sp_err *err)
 		if (ctl_hold(x->job->arena, o) == NULL)
 			return sp_fail(err, SP_ENOMEM, "no memory for %zu pods", n);
 		SP_TRY(read_pod(x, o, p, err));
-		/* Those of another job of that name are its own syncs' matter, when it was gone. */
-		bool ours = x->object == NULL || (ctl_controller_of(p->pod.owners, &owner) &&
-						  sp_str_eq(owner.uid, x->object->uid));
-		if (ours)
+		if (x->object == NULL)
 			x->n_pods++;
-		else if (p->tracked)
+		/* Those of another job of that name are its own syncs' matter, when it was gone. */
+		else if (p->tracked && ctl_controller_of(p->pod.owners, &owner) &&
+			 !sp_str_eq(owner.uid, x->object->uid))
 			x->again_s = 1;
 	}
 	return SP_OK;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "client/expect.h"
+#include "controllers/claim.h"
 #include "controllers/fan.h"
 #include "controllers/pods.h"
 
@@ -21,7 +22,7 @@ typedef struct job_view {
 	int64_t generation, parallelism, completions, backoff_limit, deadline_s, index_limit, bad_most;
 	bool has_parallelism, has_completions, has_backoff_limit, has_deadline_s, suspend;
 	bool has_index_limit, has_bad_most; /* backoffLimitPerIndex, maxFailedIndexes */
-	yyjson_val *template_;
+	yyjson_val *template_, *selector;
 	sp_vlist failure_rules, success_rules; /* of the pod failure policy and the success policy */
 	/* status */
 	int64_t active, ready, terminating, succeeded, failed;
@@ -58,7 +59,7 @@ typedef struct job_record {
 typedef struct job_controller {
 	controller base;
 	sp_informer *jobs, *pods;
-	unsigned by_job;
+	unsigned by_job, by_owner, orphans, by_namespace; /* the last: of jobs */
 	sp_informer_watch watch, pod_watch;
 	sp_expect expect;
 	sp_map records;
@@ -69,6 +70,7 @@ typedef struct job_run {
 	sp_job *job;
 	const sp_object *object;
 	job_view view;
+	claim claim;
 	job_pod *pods;
 	size_t n_pods;
 	ctl_conditions conditions;

@@ -216,6 +216,29 @@ SP_TEST(sim_job, succeeds_by_its_policy)
 	T_TRUE(are_released(t));
 }
 
+SP_TEST(sim_job, adopts_and_releases)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, NULL);
+	size_t n;
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", JOB("\"parallelism\":2,")));
+	T_TRUE(t_ctl_wait(t, J, "status.ready", "2"));
+	yyjson_val *pods = t_ctl_list(t, SP_PODS, "default", "", &n);
+	const char *name = t_ctl_text(yyjson_arr_get(pods, 0), "metadata.name").ptr;
+	T_TRUE(t_ctl_patch(t, SP_PODS, "default", name, "",
+			   "{\"metadata\":{\"ownerReferences\":null,\"finalizers\":null}}"));
+	T_TRUE(t_ctl_wait(t, SP_PODS, "default", name, "metadata.ownerReferences[0].kind", "Job"));
+	T_TRUE(t_ctl_wait(t, SP_PODS, "default", name, "metadata.finalizers[0]",
+			  "batch.kubernetes.io/job-tracking"));
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 2));
+	T_TRUE(t_ctl_patch(t, SP_PODS, "default", name, "", "{\"metadata\":{\"labels\":null}}"));
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 3));
+	T_TRUE(t_ctl_wait(t, J, "status.ready", "2"));
+	yyjson_val *v = t_ctl_get(t, SP_PODS, "default", name);
+	T_EQ_C(t_ctl_text(v, "metadata.ownerReferences[0].kind"), "");
+	T_EQ_C(t_ctl_text(v, "metadata.finalizers[0]"), "");
+}
+
 SP_TEST(sim_job, leaves_others_jobs_alone)
 {
 	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()}, "Succeeded");
