@@ -343,6 +343,13 @@ static bool has_body(const api_request *r)
 	return r->ex->content_length != 0 && r->ex->protocol.len == 0;
 }
 
+/* The target of the request: a path that is empty before the query is "/", as Go's URL.RequestURI has it. */
+static sp_str target_of(const pass *p)
+{
+	sp_str path = p->t.path;
+	return path.len > 0 && path.ptr[0] == '?' ? SP_CONCAT(p->r->arena, SP_STR("/"), path) : path;
+}
+
 static sp_code start(pass *p, sp_err *err)
 {
 	api_request *r = p->r;
@@ -352,7 +359,7 @@ static sp_code start(pass *p, sp_err *err)
 			     .tls_config = p->t.tls,
 			     .method = p->t.spdy_in_websocket ? SP_STR("POST") : r->ex->method,
 			     .authority = p->t.host.len > 0 ? p->t.host : r->ex->authority,
-			     .path = p->t.path,
+			     .path = target_of(p),
 			     .protocol = p->t.spdy_in_websocket ? SP_STR("SPDY/3.1") : r->ex->protocol,
 			     .streaming = has_body(r)};
 	if (q.server_name.len == 0)
