@@ -146,16 +146,6 @@ static sp_event_ref about(const run *x)
 	return ctl_event_ref(x->owner, x->r->kind->api_version, x->r->kind->kind);
 }
 
-static sp_str name_of_answer(sp_arena *a, const sp_answer *answer)
-{
-	const sp_object *o;
-	if (sp_object_parse(a, answer->body, NULL, &o, NULL) != SP_OK)
-		return SP_STR("");
-	sp_str name = sp_arena_try_dup(a, o->name);
-	sp_object_unref(o);
-	return name;
-}
-
 static sp_code ask_create(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	const run *x = f->arg;
@@ -174,7 +164,7 @@ static sp_code on_created(fan *f, size_t i, const sp_answer *a)
 	sp_event_ref ref = about(x);
 	(void)i;
 	if (a->code == SP_OK) {
-		sp_str name = name_of_answer(x->job->arena, a);
+		sp_str name = ctl_name_of_answer(x->job->arena, a);
 		sp_events_emitf(x->r->base.events, &ref, false, "SuccessfulCreate", "Created pod: " SP_FMT,
 				SP_ARG(name));
 		return SP_OK;
