@@ -402,6 +402,8 @@ void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 	w->policy_run = NULL;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "resourceVersion");
+	if (sp_kv_str(sp_meta(w->obj), "name").len == 0)
+		w->name_is_generated = true;
 	sp_meta_fill_create(&w->ctx, w->obj);
 	if (!api_admit_mutate(&admit))
 		return;
@@ -476,8 +478,7 @@ static void reply_exists(api_write *w)
 
 static bool has_generated_name(api_write *w)
 {
-	return sp_kv_has(sp_meta(w->obj), "generateName") && w->r != NULL && w->r->info.name.len == 0 &&
-	       w->tries < GENERATE_TRIES;
+	return w->name_is_generated && w->r != NULL && w->r->info.name.len == 0 && w->tries < GENERATE_TRIES;
 }
 
 static bool is_conflict(sp_code code)

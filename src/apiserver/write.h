@@ -54,7 +54,7 @@ struct api_write {
 	void (*prepared)(struct api_write *w); /* how it goes on when it is prepared */
 	const struct api_delete_options *deletion;
 	unsigned tries;
-	bool committing, removed_by_update;
+	bool committing, removed_by_update, name_is_generated;
 	bool remove_next, announced; /* the two steps of api_write_mark_and_remove */
 	/* Tries again from the stored state after a conflict; NULL: conflicts are the client's. */
 	void (*again)(api_write *w);

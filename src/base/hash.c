@@ -72,3 +72,11 @@ uint64_t sp_fnv1a64(sp_str s)
 		h = (h ^ (unsigned char)s.ptr[i]) * UINT64_C(0x100000001b3);
 	return h;
 }
+
+uint32_t sp_fnv1_32(sp_str s)
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < s.len; i++)
+		h = (uint32_t)(h * UINT64_C(16777619)) ^ (unsigned char)s.ptr[i];
+	return h;
+}

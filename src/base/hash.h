@@ -20,3 +20,5 @@ sp_hash_key sp_hash_seed(void);
 
 /* FNV-1a, 64 bits, unkeyed: for values that are stored or compared across processes. */
 uint64_t sp_fnv1a64(sp_str s);
+/* FNV-1, 32 bits: as Go's fnv.New32, for names that upstream makes of it. */
+uint32_t sp_fnv1_32(sp_str s);

@@ -30,7 +30,8 @@ static sp_code look_at(claim *k, const sp_object *o, bool owned, sp_err *err)
 	yyjson_val *root;
 	SP_TRY(sp_json_parse(k->arena, o->json, &root, err));
 	yyjson_val *meta = sp_json_last(root, SP_STR("metadata"));
-	bool match = sp_labels_match_json(&k->selector, sp_json_last(meta, SP_STR("labels")));
+	bool match = sp_labels_match_json(&k->selector, sp_json_last(meta, SP_STR("labels"))) &&
+		     (k->is_member == NULL || k->is_member(k, o));
 	bool ok = true;
 	if (owned && match) {
 		ok = push(k, &k->owned, &k->n_owned, o);

@@ -22,6 +22,9 @@ typedef struct claim {
 	bool owner_is_going;
 	sp_selector selector;
 	const char *finalizer; /* comes with the owner and goes with it; NULL: none */
+	/* Whether an object can be the owner's at all, beyond its labels; NULL: yes. One that cannot is
+	 * released. */
+	bool (*is_member)(struct claim *k, const sp_object *o);
 	/* Whether an orphan may be taken; NULL: yes (a pod that is over is not). `labels` have matched. */
 	bool (*may_adopt)(struct claim *k, const sp_object *o, yyjson_val *object);
 	/* Once: `owned` holds what belongs to the owner, referenced until the arena is reset. Not SP_OK: some

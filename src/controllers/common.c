@@ -210,6 +210,16 @@ sp_event_ref ctl_event_ref(const sp_object *o, const char *api_version, const ch
 			      .uid = o->uid};
 }
 
+sp_str ctl_name_of_answer(sp_arena *a, const sp_answer *answer)
+{
+	const sp_object *o;
+	if (sp_object_parse(a, answer->body, NULL, &o, NULL) != SP_OK)
+		return SP_STR("");
+	sp_str name = sp_arena_try_dup(a, o->name);
+	sp_object_unref(o);
+	return name;
+}
+
 int64_t ctl_int_or_percent(yyjson_val *v, int64_t total, bool up)
 {
 	int64_t n;

@@ -70,6 +70,9 @@ void ctl_status_open(sp_jout *j, const sp_object *base);
 /* The object as an event's subject. */
 sp_event_ref ctl_event_ref(const sp_object *o, const char *api_version, const char *kind);
 
+/* The name of the object that a write was answered with, in the arena. */
+sp_str ctl_name_of_answer(sp_arena *a, const sp_answer *answer);
+
 /* An IntOrString: a number, or a percentage of `total`, rounded up or down; 0 for anything else. */
 int64_t ctl_int_or_percent(yyjson_val *v, int64_t total, bool up);
 

@@ -66,7 +66,7 @@ sp_code pod_template_write(sp_buf *out, const pod_template *t)
 	sp_jout_member_open(j, SP_STR("metadata"), '{');
 	if (t->name.len > 0)
 		sp_jout_member_str(j, SP_STR("name"), t->name);
-	else
+	if (t->generate_name.len > 0)
 		sp_jout_member_str(j, SP_STR("generateName"), t->generate_name);
 	write_map(j, meta, "labels", t->labels);
 	write_map(j, meta, "annotations", t->annotations);

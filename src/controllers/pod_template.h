@@ -6,7 +6,7 @@
 
 typedef struct pod_template {
 	yyjson_val *template_;      /* PodTemplateSpec */
-	sp_str generate_name, name; /* one of them */
+	sp_str generate_name, name; /* one of them or both */
 	const sp_object *owner;
 	const char *owner_api_version, *owner_kind;
 	/* More, as JSON text of members: "\"a\":\"b\",…"; may be empty. They go before the template's. */

@@ -30,80 +30,6 @@ typedef struct run {
 	sp_err err;
 } run;
 
-/* ---- events ---- */
-
-static sp_str owner_key(sp_arena *a, const sp_object *pod, const ctl_owner *o)
-{
-	return sp_object_key_join(a, pod->ns, o->name);
-}
-
-static bool is_ours(const replicas_controller *r, const ctl_owner *o)
-{
-	return sp_str_eq(o->kind, sp_str_c(r->kind->kind)) &&
-	       sp_str_eq(o->api_version, sp_str_c(r->kind->api_version));
-}
-
-/* An orphan: whoever might adopt it looks. */
-static void wake_matching(replicas_controller *r, const sp_object *pod)
-{
-	const sp_object *o;
-	sp_index_at at = sp_informer_find(r->owners, r->by_namespace, pod->ns);
-	while ((o = sp_index_next(&at)) != NULL)
-		sp_queue_add(r->base.queue, o->key);
-}
-
-/* What of a pod decides who looks at it. */
-typedef struct side {
-	ctl_owner owner;
-	yyjson_val *labels;
-	bool is, is_owned, is_going;
-} side;
-
-static side read_side(sp_arena *a, const sp_object *pod)
-{
-	ctl_pod p;
-	side s = {.is = pod != NULL && ctl_pod_read(a, pod, &p, NULL) == SP_OK};
-	if (!s.is)
-		return s;
-	s.labels = p.labels.object;
-	s.is_going = p.deleted.len > 0;
-	s.is_owned = ctl_controller_of(p.owners, &s.owner);
-	return s;
-}
-
-static bool same_labels(const side *a, const side *b)
-{
-	if (a->labels == NULL || b->labels == NULL)
-		return a->labels == b->labels;
-	return yyjson_equals(a->labels, b->labels);
-}
-
-static void on_pod(void *arg, const sp_object *old, const sp_object *now)
-{
-	replicas_controller *r = arg;
-	sp_arena a;
-	sp_arena_init(&a, (size_t)64 << 20);
-	side was = read_side(&a, old), is = read_side(&a, now);
-	if (was.is_owned && is_ours(r, &was.owner)) {
-		sp_str key = owner_key(&a, old, &was.owner);
-		if (now == NULL || is.is_going)
-			sp_expect_deleted(&r->expect, key, old->uid);
-		sp_queue_add(r->base.queue, key);
-	}
-	if (is.is_owned && is_ours(r, &is.owner)) {
-		sp_str key = owner_key(&a, now, &is.owner);
-		if (old == NULL)
-			sp_expect_created(&r->expect, key);
-		if (is.is_going)
-			sp_expect_deleted(&r->expect, key, now->uid);
-		sp_queue_add(r->base.queue, key);
-	} else if (is.is && !is.is_owned && !is.is_going &&
-		   (!was.is || was.is_owned || !same_labels(&was, &is))) {
-		wake_matching(r, now);
-	}
-	sp_arena_done(&a);
-}
-
 /* ---- the end of a sync ---- */
 
 static void end(run *x, sp_code code, const sp_err *err)
@@ -220,16 +146,6 @@ static sp_event_ref about(const run *x)
 	return ctl_event_ref(x->owner, x->r->kind->api_version, x->r->kind->kind);
 }
 
-static sp_str name_of_answer(sp_arena *a, const sp_answer *answer)
-{
-	const sp_object *o;
-	if (sp_object_parse(a, answer->body, NULL, &o, NULL) != SP_OK)
-		return SP_STR("");
-	sp_str name = sp_arena_try_dup(a, o->name);
-	sp_object_unref(o);
-	return name;
-}
-
 static sp_code ask_create(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	const run *x = f->arg;
@@ -248,12 +164,12 @@ static sp_code on_created(fan *f, size_t i, const sp_answer *a)
 	sp_event_ref ref = about(x);
 	(void)i;
 	if (a->code == SP_OK) {
-		sp_str name = name_of_answer(x->job->arena, a);
+		sp_str name = ctl_name_of_answer(x->job->arena, a);
 		sp_events_emitf(x->r->base.events, &ref, false, "SuccessfulCreate", "Created pod: " SP_FMT,
 				SP_ARG(name));
 		return SP_OK;
 	}
-	sp_expect_created(&x->r->expect, x->job->key); /* nothing will be seen of it */
+	sp_expect_created(&x->r->owned.expect, x->job->key); /* nothing will be seen of it */
 	if (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0)
 		return SP_OK; /* everything in it goes anyway */
 	sp_events_emitf(x->r->base.events, &ref, true, "FailedCreate", "Error creating: " SP_FMT,
@@ -266,7 +182,7 @@ static void on_all_created(fan *f)
 {
 	run *x = f->arg;
 	for (size_t i = 0; i < f->n_skipped; i++)
-		sp_expect_created(&x->r->expect, x->job->key);
+		sp_expect_created(&x->r->owned.expect, x->job->key);
 	x->code = f->code;
 	write_status(x);
 }
@@ -291,7 +207,7 @@ static sp_code create(run *x, sp_err *err)
 {
 	uint32_t n = (uint32_t)x->n_wanted;
 	SP_TRY(create_body(x, err));
-	if (sp_expect_set(&x->r->expect, x->job->key, n, NULL, 0) != SP_OK)
+	if (sp_expect_set(&x->r->owned.expect, x->job->key, n, NULL, 0) != SP_OK)
 		return sp_fail(err, SP_ENOMEM, "no memory for expectations");
 	x->fan = (fan){.client = x->r->base.client,
 		       .arena = x->job->arena,
@@ -326,7 +242,7 @@ static sp_code on_deleted(fan *f, size_t i, const sp_answer *a)
 				SP_ARG(pod->name));
 		return SP_OK;
 	}
-	sp_expect_deleted(&x->r->expect, x->job->key, pod->uid);
+	sp_expect_deleted(&x->r->owned.expect, x->job->key, pod->uid);
 	if (a->code == SP_ENOTFOUND)
 		return SP_OK;
 	sp_events_emitf(x->r->base.events, &ref, true, "FailedDelete", "Error deleting: " SP_FMT,
@@ -354,7 +270,7 @@ static sp_code choose(run *x, size_t n, sp_err *err)
 	SP_TRY(ctl_pods_rank(x->job->arena, all, x->n_pods, related, x->n_pods, err));
 	for (size_t i = 0; i < n; i++)
 		uids[i] = all[i]->object->uid;
-	if (sp_expect_set(&x->r->expect, x->job->key, 0, uids, n) != SP_OK)
+	if (sp_expect_set(&x->r->owned.expect, x->job->key, 0, uids, n) != SP_OK)
 		return sp_fail(err, SP_ENOMEM, "no memory for expectations");
 	x->doomed = all;
 	x->n_doomed = n;
@@ -402,7 +318,7 @@ static void on_claimed(claim *k)
 	}
 	code = read_pods(x, &err);
 	int64_t wanted = (x->view.has_replicas ? x->view.replicas : 1) - (int64_t)x->n_pods;
-	bool may = sp_expect_is_met(&x->r->expect, x->job->key) && x->view.deleted.len == 0;
+	bool may = sp_expect_is_met(&x->r->owned.expect, x->job->key) && x->view.deleted.len == 0;
 	x->n_wanted = wanted > BURST ? BURST : wanted < -BURST ? -BURST : wanted;
 	if (code == SP_OK && (!may || x->n_wanted == 0))
 		write_status(x);
@@ -449,7 +365,7 @@ void replicas_sync(controller *c, sp_job *job)
 	const sp_object *owner = sp_informer_get(r->owners, job->key);
 	sp_err err = {0};
 	if (owner == NULL) {
-		sp_expect_forget(&r->expect, job->key);
+		sp_expect_forget(&r->owned.expect, job->key);
 		sp_job_done(job, SP_OK);
 		return;
 	}
@@ -468,19 +384,17 @@ sp_code replicas_open(replicas_controller *r, const replicas_kind *kind, sp_err 
 {
 	controller *c = &r->base;
 	r->kind = kind;
-	sp_expect_init(&r->expect, c->world);
+	owned_pods_init(&r->owned, c, kind->api_version, kind->kind);
 	SP_TRY(controller_follow(c, kind->gvr, kind->view, &r->owners, err));
 	SP_TRY(controller_follow(c, SP_PODS, ctl_pod_view, &r->pods, err));
 	SP_TRY(sp_informer_index(r->pods, sp_index_by_controller, NULL, &r->by_owner, err));
 	SP_TRY(sp_informer_index(r->pods, ctl_index_orphans, NULL, &r->orphans, err));
-	SP_TRY(sp_informer_index(r->owners, sp_index_by_namespace, NULL, &r->by_namespace, err));
 	controller_watch(r->owners, &r->owner_watch, controller_enqueue, c);
-	controller_watch(r->pods, &r->pod_watch, on_pod, r);
-	return SP_OK;
+	return owned_pods_follow(&r->owned, r->owners, r->pods, err);
 }
 
 void replicas_done(controller *c)
 {
 	replicas_controller *r = SP_CONTAINER_OF(c, replicas_controller, base);
-	sp_expect_done(&r->expect);
+	owned_pods_done(&r->owned);
 }

@@ -2,7 +2,7 @@
 /* Keeping a number of pods alike: what ReplicaSets and ReplicationControllers do. */
 #pragma once
 
-#include "client/expect.h"
+#include "controllers/owned_pods.h"
 #include "controllers/pods.h"
 
 /* What differs between the two. */
@@ -27,9 +27,9 @@ typedef struct replicas_controller {
 	controller base;
 	const replicas_kind *kind;
 	sp_informer *owners, *pods;
-	unsigned by_owner, orphans, by_namespace;
-	sp_informer_watch owner_watch, pod_watch;
-	sp_expect expect;
+	unsigned by_owner, orphans;
+	sp_informer_watch owner_watch;
+	owned_pods owned;
 } replicas_controller;
 
 sp_code replicas_open(replicas_controller *r, const replicas_kind *kind, sp_err *err) SP_MUST_USE;

@@ -10,6 +10,8 @@ const controller_type *const controller_types[] = {
 	&controller_deployment,
 	&controller_replica_set,
 	&controller_replication,
+	&controller_stateful_set,
+	&controller_daemon_set,
 	&controller_node_lifecycle,
 	&controller_taint_eviction,
 	&controller_job,

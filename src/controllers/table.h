@@ -11,6 +11,8 @@ extern const controller_type controller_endpoint_slice,
 	controller_endpoints;                    /* endpoint_slice.c, endpoints.c */
 extern const controller_type controller_garbage; /* garbage.c */
 extern const controller_type controller_replica_set, controller_replication; /* replica_set.c */
+extern const controller_type controller_daemon_set;                          /* daemon_set.c */
+extern const controller_type controller_stateful_set;                        /* stateful_set.c */
 extern const controller_type controller_job;                                 /* job.c */
 extern const controller_type controller_cron_job;                            /* cron_job.c */
 extern const controller_type controller_ttl_finished, controller_pod_gc;     /* finished.c */

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "controllers/common.h"
+#include "controllers/node_fit.h"
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -57,17 +58,6 @@ static bool is_no_execute(yyjson_val *taint)
 	return sp_str_eq(text(taint, "effect"), SP_STR("NoExecute"));
 }
 
-static bool tolerates(yyjson_val *toleration, yyjson_val *taint)
-{
-	sp_str effect = text(toleration, "effect"), key = text(toleration, "key");
-	bool exists = sp_str_eq(text(toleration, "operator"), SP_STR("Exists"));
-	if (effect.len > 0 && !sp_str_eq(effect, text(taint, "effect")))
-		return false;
-	if (key.len > 0 && !sp_str_eq(key, text(taint, "key")))
-		return false;
-	return exists || (key.len > 0 && sp_str_eq(text(toleration, "value"), text(taint, "value")));
-}
-
 static int64_t first_seen(evictor *c, sp_str key)
 {
 	first *f = sp_map_get(&c->firsts, key);
@@ -94,7 +84,7 @@ static int64_t due_for(evictor *c, sp_str key, const pod_view *v, yyjson_val *ta
 	SP_VLIST_FOREACH(t, v->tolerations)
 	{
 		yyjson_val *seconds = sp_json_last(t, SP_STR("tolerationSeconds"));
-		if (!tolerates(t, taint))
+		if (!fit_tolerates(t, taint))
 			continue;
 		int64_t n = yyjson_is_int(seconds) ? SP_MAX(yyjson_get_sint(seconds), INT64_C(0)) : INT64_MAX;
 		least = least < 0 ? n : SP_MIN(least, n);

@@ -20,7 +20,7 @@ typedef struct t_ctl_pod {
 	sp_timer timer;
 	sp_call call;
 	bool is_going;
-	char ns[64], name[254];
+	char ns[64], name[254], uid[64]; /* another pod may get the name meanwhile */
 } t_ctl_pod;
 
 static void pod_free(t_ctl_pod *p)
@@ -39,7 +39,7 @@ static void on_step(sp_timer *timer);
 static void on_told(sp_call *c, const sp_answer *a)
 {
 	t_ctl_pod *p = c->arg;
-	if (a->code == SP_OK || a->code == SP_ENOTFOUND || a->code == SP_EINVAL)
+	if (a->code == SP_OK || a->code == SP_ENOTFOUND || a->code == SP_EINVAL || a->code == SP_ECONFLICT)
 		pod_free(p);
 	else
 		sp_timer_start(p->t->kubelet.world, &p->timer, 300 * MS, on_step);
@@ -52,7 +52,8 @@ static void print_status(const t_ctl_pod *p, char *body, size_t size)
 	if (fails != NULL && strncmp(p->name, fails, strlen(fails)) == 0) {
 		(void)snprintf(
 			body, size,
-			"{\"status\":{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"c\",\"image\":"
+			"{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"phase\":\"Failed\","
+			"\"containerStatuses\":[{\"name\":\"c\",\"image\":"
 			"\"i\","
 			"\"imageID\":\"i\",\"ready\":false,\"restartCount\":0,\"state\":{\"terminated\":{"
 			"\"exitCode\":%d,\"reason\":\"Error\"}}}]}}",
@@ -60,9 +61,10 @@ static void print_status(const t_ctl_pod *p, char *body, size_t size)
 		return;
 	}
 	(void)snprintf(body, size,
-		       "{\"status\":{\"phase\":\"%s\",\"podIP\":\"10.1.%u.%u\",\"conditions\":[{\"type\":"
+		       "{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"phase\":\"%s\",\"podIP\":\"10.1.%u.%u\","
+		       "\"conditions\":[{\"type\":"
 		       "\"Ready\",\"status\":\"%s\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"}]}}",
-		       phase == NULL ? "Running" : phase, (unsigned)sp_sim_random_below(sim, 256),
+		       p->uid, phase == NULL ? "Running" : phase, (unsigned)sp_sim_random_below(sim, 256),
 		       1 + (unsigned)sp_sim_random_below(sim, 254), phase == NULL ? "True" : "False");
 }
 
@@ -72,8 +74,10 @@ static void on_step(sp_timer *timer)
 	sp_ask q = {.gvr = SP_PODS, .ns = sp_str_c(p->ns), .name = sp_str_c(p->name)};
 	char body[500];
 	if (p->is_going) {
+		(void)snprintf(body, sizeof body,
+			       "{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", p->uid);
 		q.verb = SP_ASK_DELETE;
-		q.body = SP_STR("{\"gracePeriodSeconds\":0}");
+		q.body = sp_str_c(body);
 	} else {
 		print_status(p, body, sizeof body);
 		q.verb = SP_ASK_STRATEGIC_PATCH;
@@ -110,6 +114,7 @@ static void on_pod(void *arg, const sp_object *old, const sp_object *now)
 	p->timer.arg = p;
 	(void)snprintf(p->ns, sizeof p->ns, SP_FMT, SP_ARG(now->ns));
 	(void)snprintf(p->name, sizeof p->name, SP_FMT, SP_ARG(now->name));
+	(void)snprintf(p->uid, sizeof p->uid, SP_FMT, SP_ARG(now->uid));
 	p->next = t->under_way;
 	t->under_way = p;
 	sp_timer_start(t->kubelet.world, &p->timer, 50 * MS + sp_sim_random_below(t->api.sim, 500 * MS),

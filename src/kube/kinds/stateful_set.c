@@ -222,6 +222,19 @@ static bool was_bad(sp_kind_ctx *c, yyjson_mut_val *old, unsigned options, unsig
 	return found.n > 0;
 }
 
+/* A copy of the spec whose claims do not say their type: what is stored does not, what has its defaults does.
+ */
+static yyjson_mut_val *untyped_spec(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *spec = yyjson_mut_val_mut_copy(c->doc, sp_kv_get(obj, "spec"));
+	SP_KIND_NEED(c, spec != NULL);
+	SP_KV_EACH (item, i, spec != NULL ? sp_kv_list(spec, "volumeClaimTemplates") : NULL) {
+		sp_kv_drop(item, "kind");
+		sp_kv_drop(item, "apiVersion");
+	}
+	return spec;
+}
+
 static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
 	static const char *const mutable[] = {"replicas",
@@ -237,10 +250,10 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	if (was_bad(c, old, options, skip))
 		skip |= SKIP_TEMPLATE;
 	spec_validate(c, sp_kv_get(obj, "spec"), options, skip);
-	yyjson_mut_val *rest = yyjson_mut_val_mut_copy(c->doc, sp_kv_get(obj, "spec"));
+	yyjson_mut_val *rest = untyped_spec(c, obj), *before = untyped_spec(c, old);
 	for (size_t i = 0; i < SP_LEN(mutable); i++)
-		SP_KIND_NEED(c, rest != NULL && sp_kv_copy(c->doc, rest, sp_kv_get(old, "spec"), mutable[i]));
-	if (!sp_kv_equal(rest, sp_kv_get(old, "spec")))
+		SP_KIND_NEED(c, rest != NULL && sp_kv_copy(c->doc, rest, before, mutable[i]));
+	if (!sp_kv_equal(rest, before))
 		sp_v_forbidden(c->errors, SP_PATH("spec"),
 			       "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
 			       "'template', 'updateStrategy', 'revisionHistoryLimit', "

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a pod's spec fits a node: node selector, required node affinity, taints. U: kubernetes
+ * component-helpers scheduling/corev1 (helpers.go, nodeaffinity). */
+#pragma once
+
+#include "controllers/common.h"
+
+/* Of a node. */
+typedef struct fit_node {
+	sp_str name;
+	yyjson_val *labels;
+	sp_vlist taints;
+} fit_node;
+extern const sp_view_desc *const fit_node_view;
+
+/* A toleration and a taint as they stand in objects. */
+bool fit_tolerates(yyjson_val *toleration, yyjson_val *taint);
+/* spec.nodeSelector and spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution; what
+ * cannot be read matches no node. */
+bool fit_affinity(yyjson_val *pod_spec, const fit_node *n);
