@@ -23,6 +23,7 @@ const controller_type *const controller_types[] = {
 	&controller_local_path,
 	&controller_claim_protection,
 	&controller_volume_protection,
+	&controller_resource_quota,
 	&controller_garbage,
 };
 /* clang-format on */

@@ -21,3 +21,4 @@ extern const controller_type controller_claim_protection,
 	controller_volume_protection;                     /* volume_protection.c */
 extern const controller_type controller_ephemeral_volume; /* ephemeral_volume.c */
 extern const controller_type controller_local_path;       /* local_path.c */
+extern const controller_type controller_resource_quota;   /* resource_quota.c */
