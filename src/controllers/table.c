@@ -24,6 +24,7 @@ const controller_type *const controller_types[] = {
 	&controller_claim_protection,
 	&controller_volume_protection,
 	&controller_resource_quota,
+	&controller_disruption,
 	&controller_garbage,
 };
 /* clang-format on */

@@ -22,3 +22,4 @@ extern const controller_type controller_claim_protection,
 extern const controller_type controller_ephemeral_volume; /* ephemeral_volume.c */
 extern const controller_type controller_local_path;       /* local_path.c */
 extern const controller_type controller_resource_quota;   /* resource_quota.c */
+extern const controller_type controller_disruption;       /* disruption.c */
