@@ -5,8 +5,8 @@
 #include "contracts/local_path.h"
 
 static const cli_addon fixed[] = {
-	/* All controllers are one client, so it has what they need together. It may not grant, sign or act as
-	   others. */
+	/* All controllers are one client, so it has what they need together. It may not bind roles or act as
+	   others; the rules of aggregated roles are others' already. */
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
 	 {NULL, 0},
 	 SP_STR_INIT("sampan:controllers"),
@@ -15,6 +15,8 @@ static const cli_addon fixed[] = {
 		     "\"sampan:controllers\"},\"rules\":[{\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"
 		     "\"verbs\":[\"get\","
 		     "\"list\",\"watch\",\"create\",\"update\",\"patch\",\"delete\",\"deletecollection\"]},{"
+		     "\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"clusterroles\"],"
+		     "\"verbs\":[\"escalate\"]},{"
 		     "\"nonResourceURLs\":[\"*\"],\"verbs\":[\"get\"]}]}")},
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterrolebindings")},
 	 {NULL, 0},

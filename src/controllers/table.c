@@ -18,6 +18,8 @@ const controller_type *const controller_types[] = {
 	&controller_pod_gc,
 	&controller_endpoint_slice,
 	&controller_endpoints,
+	&controller_endpoint_mirror,
+	&controller_role_aggregation,
 	&controller_ephemeral_volume,
 	&controller_volume_binder,
 	&controller_local_path,

@@ -23,3 +23,5 @@ extern const controller_type controller_ephemeral_volume; /* ephemeral_volume.c 
 extern const controller_type controller_local_path;       /* local_path.c */
 extern const controller_type controller_resource_quota;   /* resource_quota.c */
 extern const controller_type controller_disruption;       /* disruption.c */
+extern const controller_type controller_endpoint_mirror;  /* endpoint_mirror.c */
+extern const controller_type controller_role_aggregation; /* role_aggregation.c */
