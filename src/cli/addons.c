@@ -17,6 +17,13 @@ static const cli_addon fixed[] = {
 		     "\"list\",\"watch\",\"create\",\"update\",\"patch\",\"delete\",\"deletecollection\"]},{"
 		     "\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"clusterroles\"],"
 		     "\"verbs\":[\"escalate\"]},{"
+		     "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
+		     "\"resourceNames\":[\"kubernetes.io/kube-apiserver-client-kubelet\"],"
+		     "\"verbs\":[\"approve\"]},{"
+		     "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
+		     "\"resourceNames\":[\"kubernetes.io/kube-apiserver-client\","
+		     "\"kubernetes.io/kube-apiserver-client-kubelet\",\"kubernetes.io/kubelet-serving\","
+		     "\"kubernetes.io/legacy-unknown\"],\"verbs\":[\"sign\"]},{"
 		     "\"nonResourceURLs\":[\"*\"],\"verbs\":[\"get\"]}]}")},
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterrolebindings")},
 	 {NULL, 0},

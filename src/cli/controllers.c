@@ -4,12 +4,13 @@
 #include "cli/leader.h"
 #include "controllers/controller.h"
 #include "io/file.h"
+#include "keys/remote.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
 typedef struct process {
 	cli_leader leader;
-	sp_str list, root_ca, cluster_cidrs;
+	sp_str list, root_ca, cluster_cidrs, signing_endpoint;
 	int64_t terminated_pods, workers;
 	controllers *controllers;
 	controllers_config config;
@@ -30,7 +31,12 @@ static sp_code begin(cli_leader *l, sp_err *err)
 
 static void close_controllers(cli_leader *l, void (*done)(void *arg), void *arg)
 {
-	controllers_close(of(l)->controllers, done, arg);
+	process *p = of(l);
+	controllers_close(p->controllers, done, arg);
+	/* Jobs that wait for a certificate end. */
+	if (p->config.cert_signer != NULL)
+		p->config.cert_signer->free(p->config.cert_signer);
+	p->config.cert_signer = NULL;
 }
 
 static sp_code start(process *p, sp_err *err)
@@ -42,6 +48,9 @@ static sp_code start(process *p, sp_err *err)
 	p->config.terminated_pods_most = (uint32_t)p->terminated_pods;
 	p->config.n_workers = (uint32_t)p->workers;
 	p->config.root_ca_pem = l->config.ca_pem;
+	if (p->signing_endpoint.len > 0)
+		SP_TRY(keys_remote_certs_open(l->base.world, p->signing_endpoint, &p->config.cert_signer,
+					      err));
 	if (p->root_ca.len == 0)
 		return SP_OK;
 	return sp_file_read_arena(l->base.world, p->root_ca, &l->base.arena, FILE_BYTES_MAX,
@@ -61,6 +70,8 @@ int cli_controllers(int argc, char **argv)
 		     .terminated_pods = 12500};
 	const cli_flag table[] = {
 		{"cluster-cidr", CLI_STR, &p.cluster_cidrs, "ranges of pods' addresses, one of each family"},
+		{"cluster-signing-endpoint", CLI_STR, &p.signing_endpoint,
+		 "socket of `sampan keys`, which signs certificates; default: nobody does"},
 		{"concurrent-syncs", CLI_I64, &p.workers,
 		 "keys each controller works on at once; 0: its own"},
 		CLI_LEADER_FLAG_CONTEXT(&p.leader),
@@ -77,6 +88,8 @@ int cli_controllers(int argc, char **argv)
 		return status;
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);
 	controllers_free(p.controllers);
+	if (p.config.cert_signer != NULL) /* it was never closed */
+		p.config.cert_signer->free(p.config.cert_signer);
 	cli_leader_done(&p.leader);
 	return cli_leader_end(&p.leader, code, &err);
 }
