@@ -66,7 +66,8 @@ typedef struct address {
 
 /* A port, and how each address stands to it. */
 typedef struct port {
-	svc_ports one; /* the port, or none at all */
+	svc_port one;
+	bool is_none; /* addresses without any port */
 	uint8_t *states;
 	bool taken; /* part of a group */
 } port;
@@ -87,6 +88,7 @@ typedef struct run {
 	source_view view;
 	address *addresses;
 	size_t n_addresses, n_invalid, n_left_out;
+	svc_ports subset; /* of the subset that is read */
 	port *ports;
 	size_t n_ports;
 	wanted *slices;
@@ -108,48 +110,57 @@ static size_t address_index(run *x, yyjson_val *v, const sp_ip *ip)
 	return x->n_addresses++;
 }
 
-static port *port_of(run *x, const svc_ports *one, size_t n_states)
+static bool is_port(const port *p, const svc_port *one)
+{
+	if (one == NULL || p->is_none)
+		return one == NULL && p->is_none;
+	return p->one.number == one->number && sp_str_eq(p->one.name, one->name) &&
+	       sp_str_eq(p->one.protocol, one->protocol) && sp_str_eq(p->one.app_protocol, one->app_protocol);
+}
+
+/* `one` NULL: no port. NULL: no room. */
+static port *port_of(run *x, const svc_port *one, size_t n_states)
 {
 	for (size_t i = 0; i < x->n_ports; i++) {
-		if (svc_ports_equal(&x->ports[i].one, one))
+		if (is_port(&x->ports[i], one))
 			return &x->ports[i];
 	}
 	if (x->n_ports == PORTS_MOST)
 		return NULL;
 	port *p = &x->ports[x->n_ports];
-	*p = (port){.one = *one, .states = sp_try_new(x->job->arena, uint8_t, n_states)};
+	*p = (port){.is_none = one == NULL, .states = sp_try_new(x->job->arena, uint8_t, n_states)};
 	if (p->states == NULL)
 		return NULL;
+	if (one != NULL)
+		p->one = *one;
 	memset(p->states, ABSENT, n_states);
 	x->n_ports++;
 	return p;
 }
 
-static bool add_addresses(run *x, yyjson_val *subset, const char *list, uint8_t state, size_t room)
+static bool add_address(run *x, size_t at, uint8_t state, size_t n_states)
+{
+	for (size_t k = 0; k < SP_MAX(x->subset.n, (size_t)1); k++) {
+		port *p = port_of(x, x->subset.n > 0 ? &x->subset.at[k] : NULL, n_states);
+		if (p == NULL)
+			return false;
+		/* Once not ready is not ready. */
+		p->states[at] = p->states[at] == NOT_READY ? NOT_READY : state;
+	}
+	return true;
+}
+
+static bool add_addresses(run *x, yyjson_val *subset, const char *list, uint8_t state, size_t n_states)
 {
 	yyjson_val *v;
 	size_t i, n;
-	svc_ports all, one = {.n = 0};
-	yyjson_val *ports = sp_json_last(subset, SP_STR("ports"));
-	svc_ports_read((sp_vlist){yyjson_arr_get_first(ports), yyjson_arr_size(ports)}, &all);
 	yyjson_arr_foreach(sp_json_last(subset, sp_str_c(list)), i, n, v)
 	{
 		sp_ip ip;
-		if (!sp_ip_parse(sp_json_str(sp_json_last(v, SP_STR("ip"))), &ip)) {
+		if (!sp_ip_parse(sp_json_str(sp_json_last(v, SP_STR("ip"))), &ip))
 			x->n_invalid++;
-			continue;
-		}
-		size_t at = address_index(x, v, &ip);
-		for (size_t k = 0; k < SP_MAX(all.n, (size_t)1); k++) {
-			one.n = all.n > 0;
-			if (one.n > 0)
-				one.at[0] = all.at[k];
-			port *p = port_of(x, &one, room);
-			if (p == NULL)
-				return false;
-			/* Once not ready is not ready. */
-			p->states[at] = p->states[at] == NOT_READY ? NOT_READY : state;
-		}
+		else if (!add_address(x, address_index(x, v, &ip), state, n_states))
+			return false;
 	}
 	return true;
 }
@@ -166,6 +177,8 @@ static sp_code read_subsets(run *x, sp_err *err)
 		return sp_fail(err, SP_ETOOLARGE, "no room for addresses");
 	SP_VLIST_FOREACH(s, x->view.subsets)
 	{
+		yyjson_val *ports = sp_json_last(s, SP_STR("ports"));
+		svc_ports_read((sp_vlist){yyjson_arr_get_first(ports), yyjson_arr_size(ports)}, &x->subset);
 		if (!add_addresses(x, s, "addresses", READY, room) ||
 		    !add_addresses(x, s, "notReadyAddresses", NOT_READY, room))
 			return sp_fail(err, SP_ETOOLARGE, "no room for ports");
@@ -246,12 +259,12 @@ static sp_code add_group(run *x, size_t first, sp_err *err)
 	ports->n = 0;
 	for (size_t i = first; i < x->n_ports; i++) {
 		port *q = &x->ports[i];
-		if (q->taken || q->one.n != p->one.n || ports->n == SVC_PORTS_MAX ||
+		if (q->taken || q->is_none != p->is_none || ports->n == SVC_PORTS_MAX ||
 		    memcmp(q->states, p->states, x->n_addresses) != 0)
 			continue;
 		q->taken = true;
-		if (q->one.n > 0)
-			ports->at[ports->n++] = q->one.at[0];
+		if (!q->is_none)
+			ports->at[ports->n++] = q->one;
 	}
 	for (size_t i = 0; i < x->n_addresses; i++)
 		n += p->states[i] != ABSENT;
