@@ -11,7 +11,7 @@
 typedef struct process {
 	cli_leader leader;
 	sp_str list, root_ca, cluster_cidrs, signing_endpoint;
-	int64_t terminated_pods, workers;
+	int64_t terminated_pods, workers, node_mask, node_mask_v6;
 	controllers *controllers;
 	controllers_config config;
 } process;
@@ -46,6 +46,8 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(cli_leader_open(l, err));
 	p->config.cluster_cidrs = p->cluster_cidrs;
 	p->config.terminated_pods_most = (uint32_t)p->terminated_pods;
+	p->config.node_mask = (uint32_t)p->node_mask;
+	p->config.node_mask_v6 = (uint32_t)p->node_mask_v6;
 	p->config.n_workers = (uint32_t)p->workers;
 	p->config.root_ca_pem = l->config.ca_pem;
 	if (p->signing_endpoint.len > 0)
@@ -77,6 +79,9 @@ int cli_controllers(int argc, char **argv)
 		CLI_LEADER_FLAG_CONTEXT(&p.leader),
 		{"controllers", CLI_STR, &p.list, "which run: *, name or -name, separated by commas"},
 		CLI_LEADER_FLAGS(&p.leader),
+		{"node-cidr-mask-size-ipv4", CLI_I64, &p.node_mask,
+		 "bits of the prefix of a node's pods, of --cluster-cidr; 0: 24"},
+		{"node-cidr-mask-size-ipv6", CLI_I64, &p.node_mask_v6, "the same of IPv6; 0: 64"},
 		{"root-ca-file", CLI_STR, &p.root_ca,
 		 "certificates that every namespace gets; default: the kubeconfig's"},
 		{"terminated-pod-gc-threshold", CLI_I64, &p.terminated_pods,
