@@ -5,8 +5,8 @@
 #include "contracts/local_path.h"
 
 static const cli_addon fixed[] = {
-	/* All controllers are one client, so it has what they need together. It may not grant, sign or act as
-	   others. */
+	/* All controllers are one client, so it has what they need together. It may not bind roles or act as
+	   others; the rules of aggregated roles are others' already. */
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
 	 {NULL, 0},
 	 SP_STR_INIT("sampan:controllers"),
@@ -15,6 +15,15 @@ static const cli_addon fixed[] = {
 		     "\"sampan:controllers\"},\"rules\":[{\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"
 		     "\"verbs\":[\"get\","
 		     "\"list\",\"watch\",\"create\",\"update\",\"patch\",\"delete\",\"deletecollection\"]},{"
+		     "\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"clusterroles\"],"
+		     "\"verbs\":[\"escalate\"]},{"
+		     "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
+		     "\"resourceNames\":[\"kubernetes.io/kube-apiserver-client-kubelet\"],"
+		     "\"verbs\":[\"approve\"]},{"
+		     "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
+		     "\"resourceNames\":[\"kubernetes.io/kube-apiserver-client\","
+		     "\"kubernetes.io/kube-apiserver-client-kubelet\",\"kubernetes.io/kubelet-serving\","
+		     "\"kubernetes.io/legacy-unknown\"],\"verbs\":[\"sign\"]},{"
 		     "\"nonResourceURLs\":[\"*\"],\"verbs\":[\"get\"]}]}")},
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterrolebindings")},
 	 {NULL, 0},

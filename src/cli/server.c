@@ -99,6 +99,7 @@ static void api_args(args *a)
 static void controllers_args(args *a)
 {
 	add(a, "root-ca-file", a->p->pki.ca_crt);
+	add(a, "cluster-signing-endpoint", keys_socket(a));
 }
 
 static void no_args(args *a)

@@ -25,10 +25,11 @@ typedef struct controller controller;
 typedef struct controllers_config {
 	sp_str root_ca_pem;   /* published to every namespace; empty: the publisher is not started */
 	sp_str cluster_cidrs; /* "10.244.0.0/16[,fd00::/48]"; empty: nodes get no ranges of pods */
-	uint32_t node_mask, node_mask_v6; /* 0: 24, 64 */
-	uint64_t node_monitor_grace_ns;   /* 0: 50 s */
-	uint32_t terminated_pods_most;    /* 0: 12,500 */
-	uint32_t n_workers;               /* of each controller; 0: its own */
+	uint32_t node_mask, node_mask_v6;   /* 0: 24, 64 */
+	uint64_t node_monitor_grace_ns;     /* 0: 50 s */
+	uint32_t terminated_pods_most;      /* 0: 12,500 */
+	struct sp_cert_signer *cert_signer; /* NULL: certificates are signed by nobody here */
+	uint32_t n_workers;                 /* of each controller; 0: its own */
 } controllers_config;
 
 typedef struct controller_type {

@@ -212,20 +212,6 @@ static sp_code want(run *x, sp_err *err)
 
 /* ---- what is ---- */
 
-static void read_ports(sp_vlist list, svc_ports *ret)
-{
-	ret->n = 0;
-	SP_VLIST_FOREACH(v, list)
-	{
-		if (ret->n == SVC_PORTS_MAX)
-			return;
-		ret->at[ret->n++] = (svc_port){sp_json_str(sp_json_last(v, SP_STR("name"))),
-					       sp_json_str(sp_json_last(v, SP_STR("protocol"))),
-					       sp_json_str(sp_json_last(v, SP_STR("appProtocol"))),
-					       yyjson_get_sint(sp_json_last(v, SP_STR("port")))};
-	}
-}
-
 static sp_code make_slice(run *x, slice **ret, sp_err *err)
 {
 	if (x->n_slices == x->cap_slices)
@@ -249,7 +235,7 @@ static sp_code read_slice(run *x, const sp_object *o, sp_err *err)
 		x->n_slices--;
 		return SP_OK;
 	}
-	read_ports(s->view.ports, &ports);
+	svc_ports_read(s->view.ports, &ports);
 	bool v6 = sp_str_eq(s->view.family, SP_STR("IPv6"));
 	s->group = SIZE_MAX;
 	for (size_t i = 0; i < x->n_groups; i++) {

@@ -254,3 +254,17 @@ sp_str svc_ip_of(const svc_pod *p, bool v6)
 	}
 	return p->ips.n == 0 && (sp_str_index(p->ip, ':') >= 0) == v6 ? p->ip : SP_STR("");
 }
+
+void svc_ports_read(sp_vlist list, svc_ports *ret)
+{
+	ret->n = 0;
+	SP_VLIST_FOREACH(v, list)
+	{
+		if (ret->n == SVC_PORTS_MAX)
+			return;
+		ret->at[ret->n++] = (svc_port){sp_json_str(sp_json_last(v, SP_STR("name"))),
+					       sp_json_str(sp_json_last(v, SP_STR("protocol"))),
+					       sp_json_str(sp_json_last(v, SP_STR("appProtocol"))),
+					       yyjson_get_sint(sp_json_last(v, SP_STR("port")))};
+	}
+}

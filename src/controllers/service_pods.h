@@ -54,6 +54,8 @@ sp_code svc_read_pods(svc_controller *s, sp_arena *a, const sp_object *service, 
 /* The service's ports as this pod serves them; those it does not have are left out. */
 void svc_ports_of(const svc_view *v, const svc_pod *p, svc_ports *ret);
 bool svc_ports_equal(const svc_ports *a, const svc_ports *b);
+/* Ports of a slice or of a subset of Endpoints; more than there is room for are left out. */
+void svc_ports_read(sp_vlist list, svc_ports *ret);
 /* "ports":[…]; with empty names or without. */
 void svc_ports_write(sp_jout *j, const svc_ports *p, bool empty_names);
 /* The pod's address of that family; empty: none. */

@@ -23,3 +23,12 @@ extern const controller_type controller_claim_protection,
 	controller_volume_protection;                     /* volume_protection.c */
 extern const controller_type controller_ephemeral_volume; /* ephemeral_volume.c */
 extern const controller_type controller_local_path;       /* local_path.c */
+extern const controller_type controller_resource_quota;   /* resource_quota.c */
+extern const controller_type controller_disruption;       /* disruption.c */
+extern const controller_type controller_endpoint_mirror;  /* endpoint_mirror.c */
+extern const controller_type controller_role_aggregation; /* role_aggregation.c */
+extern const controller_type controller_cert_approve, controller_cert_sign,
+	controller_cert_clean; /* cert_approve.c, cert_sign.c, cert_clean.c */
+extern const controller_type controller_token_cleaner, controller_bootstrap_signer; /* bootstrap_tokens.c */
+extern const controller_type controller_node_ttl;                                   /* node_ttl.c */
+extern const controller_type controller_node_ipam;                                  /* node_ipam.c */

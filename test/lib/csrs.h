@@ -42,3 +42,16 @@
 	"CCqGSM49BAMCA0kAMEYCIQCANGgj9IBW/UAKfUnSSjpZcI15Up9mDgMOEHUIINIH\n" \
 	"8wIhAKe+vKch4j2760YHw82oDmZkod6g8dIYGQ5jh3pp/Rz2\n"                 \
 	"-----END CERTIFICATE REQUEST-----\n"
+
+/* A certificate of CN=test, good for a hundred years. */
+#define T_CERTIFICATE                                                        \
+	"-----BEGIN CERTIFICATE-----\n"                                      \
+	"MIIBdjCCARugAwIBAgIUA1Z9JB5jp8o5fufSp86I9WWeOBMwCgYIKoZIzj0EAwIw\n" \
+	"DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjYxMzI0MThaGA8yMTI2MTEwMjEzMjQx\n" \
+	"OFowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBnf\n" \
+	"Xklp/YtV4UfX6jkDtONyXlSFCup0Fb4sCyD52pKrGNrkeUWZwXdoRSLq0NnIp7cr\n" \
+	"DbHffhyFRxeEP0BDWdajUzBRMB0GA1UdDgQWBBTyuS3IVluoBJE7qIHoKvbb2rdE\n" \
+	"2zAfBgNVHSMEGDAWgBTyuS3IVluoBJE7qIHoKvbb2rdE2zAPBgNVHRMBAf8EBTAD\n" \
+	"AQH/MAoGCCqGSM49BAMCA0kAMEYCIQD106kLHUq4fZn3GT73GTh0bAsCnC9T/n8N\n" \
+	"9iCiD2DBGgIhAKB6pffqhB0UPyVuJTvnY6NoHYUea7j5F5j+Y+zCxU3n\n"         \
+	"-----END CERTIFICATE-----\n"

@@ -53,11 +53,11 @@ static void print_status(const t_ctl_pod *p, char *body, size_t size)
 		(void)snprintf(
 			body, size,
 			"{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"phase\":\"Failed\","
-			"\"containerStatuses\":[{\"name\":\"c\",\"image\":"
-			"\"i\","
+			""
+			"\"containerStatuses\":[{\"name\":\"c\",\"image\":\"i\","
 			"\"imageID\":\"i\",\"ready\":false,\"restartCount\":0,\"state\":{\"terminated\":{"
 			"\"exitCode\":%d,\"reason\":\"Error\"}}}]}}",
-			p->t->exit_code);
+			p->uid, p->t->exit_code);
 		return;
 	}
 	(void)snprintf(body, size,

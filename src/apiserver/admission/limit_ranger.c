@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "apiserver/admission/admission.h"
-#include "apiserver/admission/amounts.h"
+#include "kube/kinds/amounts.h"
 #include "kube/meta.h"
 
 #define LIMIT_RANGES "/registry/limitranges/"
@@ -32,7 +32,7 @@ static int by_text(const void *a, const void *b)
 
 /* Fills the names that are missing; says which. */
 static void fill(ranger *r, yyjson_mut_val *container, const char *kind, const char *what, const char *one,
-		 const api_amounts *defaults)
+		 const sp_amounts *defaults)
 {
 	sp_kind_ctx *c = &r->a->w->ctx;
 	sp_str *names = sp_try_new(c->arena, sp_str, defaults->n + 1);
@@ -58,14 +58,14 @@ static void fill(ranger *r, yyjson_mut_val *container, const char *kind, const c
 	(void)sp_buf_printf(&r->text, " %s for %s " SP_FMT, one, kind, SP_ARG(sp_kv_str(container, "name")));
 }
 
-static void collect(yyjson_mut_val *range, const char *member, api_amounts *out)
+static void collect(yyjson_mut_val *range, const char *member, sp_amounts *out)
 {
 	SP_KV_EACH (limit, i, sp_kv_list(sp_kv_get(range, "spec"), "limits")) {
 		if (!sp_kv_is(limit, "type", "Container"))
 			continue;
 		SP_KV_EACH_MEMBER (key, value, k, sp_kv_map(limit, member)) {
 			sp_qty qty = sp_kv_qty(value);
-			api_amounts_set(out, sp_jmut_str(key), &qty);
+			sp_amounts_set(out, sp_jmut_str(key), &qty);
 		}
 	}
 }
@@ -76,9 +76,9 @@ static bool fill_pod(void *arg, yyjson_mut_val *range)
 		const char *list, *kind;
 	} lists[] = {{"containers", "container"}, {"initContainers", "init container"}};
 	ranger *r = arg;
-	api_amounts requests, limits;
-	api_amounts_init(&requests, r->a->w->ctx.arena);
-	api_amounts_init(&limits, r->a->w->ctx.arena);
+	sp_amounts requests, limits;
+	sp_amounts_init(&requests, r->a->w->ctx.arena);
+	sp_amounts_init(&limits, r->a->w->ctx.arena);
 	collect(range, "defaultRequest", &requests);
 	collect(range, "default", &limits);
 	r->failed = r->failed || requests.failed || limits.failed;
@@ -242,15 +242,15 @@ typedef struct bounds {
 	void (*fn)(check *c);
 } bounds;
 
-static void check_all(ranger *r, yyjson_mut_val *limit, const bounds *b, size_t n,
-		      const api_amounts *requests, const api_amounts *limits)
+static void check_all(ranger *r, yyjson_mut_val *limit, const bounds *b, size_t n, const sp_amounts *requests,
+		      const sp_amounts *limits)
 {
 	for (size_t i = 0; i < n; i++) {
 		SP_KV_EACH_MEMBER (key, value, k, sp_kv_map(limit, b[i].member)) {
 			check c = {.r = r, .type = sp_kv_str(limit, "type"), .name = sp_jmut_str(key)};
 			c.enforced = sp_kv_qty(value);
-			c.request = api_amounts_get(requests, c.name);
-			c.limit = api_amounts_get(limits, c.name);
+			c.request = sp_amounts_get(requests, c.name);
+			c.limit = sp_amounts_get(limits, c.name);
 			c.whole = is_large(&c.enforced) || is_large(c.request) || is_large(c.limit);
 			b[i].fn(&c);
 		}
@@ -265,11 +265,11 @@ static const bounds claim_bounds[] = {{"min", check_min}, {"max", check_max_requ
 static void check_containers(ranger *r, yyjson_mut_val *limit, const char *list)
 {
 	SP_KV_EACH (c, i, sp_kv_list(sp_kv_get(r->a->obj, "spec"), list)) {
-		api_amounts requests, limits;
-		api_amounts_init(&requests, r->a->w->ctx.arena);
-		api_amounts_init(&limits, r->a->w->ctx.arena);
-		api_amounts_add_map(&requests, sp_kv_map(sp_kv_get(c, "resources"), "requests"));
-		api_amounts_add_map(&limits, sp_kv_map(sp_kv_get(c, "resources"), "limits"));
+		sp_amounts requests, limits;
+		sp_amounts_init(&requests, r->a->w->ctx.arena);
+		sp_amounts_init(&limits, r->a->w->ctx.arena);
+		sp_amounts_add_map(&requests, sp_kv_map(sp_kv_get(c, "resources"), "requests"));
+		sp_amounts_add_map(&limits, sp_kv_map(sp_kv_get(c, "resources"), "limits"));
 		check_all(r, limit, all_bounds, SP_LEN(all_bounds), &requests, &limits);
 	}
 }
@@ -282,11 +282,11 @@ static bool check_pod(void *arg, yyjson_mut_val *range)
 			check_containers(r, limit, "containers");
 			check_containers(r, limit, "initContainers");
 		} else if (sp_kv_is(limit, "type", "Pod")) {
-			api_amounts requests, limits;
-			api_amounts_init(&requests, r->a->w->ctx.arena);
-			api_amounts_init(&limits, r->a->w->ctx.arena);
-			api_pod_amounts(&requests, r->a->obj, "requests", false);
-			api_pod_amounts(&limits, r->a->obj, "limits", false);
+			sp_amounts requests, limits;
+			sp_amounts_init(&requests, r->a->w->ctx.arena);
+			sp_amounts_init(&limits, r->a->w->ctx.arena);
+			sp_pod_amounts(&requests, r->a->obj, "requests", false);
+			sp_pod_amounts(&limits, r->a->obj, "limits", false);
 			check_all(r, limit, all_bounds, SP_LEN(all_bounds), &requests, &limits);
 		}
 	}
@@ -297,13 +297,13 @@ static bool check_claim(void *arg, yyjson_mut_val *range)
 {
 	ranger *r = arg;
 	SP_KV_EACH (limit, i, sp_kv_list(sp_kv_get(range, "spec"), "limits")) {
-		api_amounts requests, none;
+		sp_amounts requests, none;
 		if (!sp_kv_is(limit, "type", "PersistentVolumeClaim"))
 			continue;
-		api_amounts_init(&requests, r->a->w->ctx.arena);
-		api_amounts_init(&none, r->a->w->ctx.arena);
-		api_amounts_add_map(&requests,
-				    sp_kv_map(sp_kv_path(r->a->obj, "spec", "resources", NULL), "requests"));
+		sp_amounts_init(&requests, r->a->w->ctx.arena);
+		sp_amounts_init(&none, r->a->w->ctx.arena);
+		sp_amounts_add_map(&requests,
+				   sp_kv_map(sp_kv_path(r->a->obj, "spec", "resources", NULL), "requests"));
 		check_all(r, limit, claim_bounds, SP_LEN(claim_bounds), &requests, &none);
 	}
 	return r->n == 0;

@@ -4,8 +4,9 @@
  * writes can't both take what is left; the loser of such a race is done again. Usage goes down by the quota
  * controller only. U: apiserver pkg/admission/plugin/resourcequota/controller.go
  */
-#include "apiserver/admission/quota.h"
+#include "apiserver/admission/admission.h"
 
+#include "kube/kinds/quota_usage.h"
 #include "kube/meta.h"
 
 #define QUOTAS "/registry/resourcequotas/"
@@ -13,29 +14,13 @@
 
 typedef struct charge {
 	const api_admit *a;
-	const api_quota_evaluator *e;
-	api_amounts usage, delta; /* all of it; less what the old object took */
+	sp_quota_ctx ctx;
+	const sp_quota_evaluator *e;
+	sp_amounts usage, delta; /* all of it; less what the old object took */
 	bool has_usage, refused;
 } charge;
 
 /* ---- which quotas ---- */
-
-static bool scopes_match(const charge *c, yyjson_mut_val *quota, yyjson_mut_val *obj)
-{
-	yyjson_mut_val *spec = sp_kv_get(quota, "spec");
-	SP_KV_EACH (name, i, sp_kv_list(spec, "scopes")) {
-		const api_quota_scope scope = {sp_jmut_str(name), SP_STR("Exists"), NULL};
-		if (c->e->in_scope == NULL || !c->e->in_scope(c->a, &scope, obj))
-			return false;
-	}
-	SP_KV_EACH (e, k, sp_kv_list(sp_kv_get(spec, "scopeSelector"), "matchExpressions")) {
-		const api_quota_scope scope = {sp_kv_str(e, "scopeName"), sp_kv_str(e, "operator"),
-					       sp_kv_list(e, "values")};
-		if (c->e->in_scope == NULL || !c->e->in_scope(c->a, &scope, obj))
-			return false;
-	}
-	return true;
-}
 
 /* The names of the quota's limits that are about such objects, as a tree {name: limit}. */
 static yyjson_mut_val *limits_of(const charge *c, yyjson_mut_val *quota)
@@ -43,7 +28,7 @@ static yyjson_mut_val *limits_of(const charge *c, yyjson_mut_val *quota)
 	yyjson_mut_doc *doc = c->a->w->doc;
 	yyjson_mut_val *out = yyjson_mut_obj(doc);
 	SP_KV_EACH_MEMBER (key, value, i, sp_kv_map(sp_kv_get(quota, "status"), "hard")) {
-		if (out != NULL && c->e->counts(c->a, sp_jmut_str(key)) &&
+		if (out != NULL && c->e->counts(&c->ctx, sp_jmut_str(key)) &&
 		    !sp_jmut_set_str(doc, out, sp_jmut_str(key), sp_jmut_str(value)))
 			out = NULL;
 	}
@@ -55,19 +40,19 @@ static yyjson_mut_val *limits_of(const charge *c, yyjson_mut_val *quota)
 static void find_usage(charge *c)
 {
 	const api_admit *a = c->a;
-	api_amounts before;
+	sp_amounts before;
 	c->has_usage = true;
-	c->e->usage(a, a->obj, &c->usage);
-	api_amounts_init(&before, &a->w->arena);
+	c->e->usage(&c->ctx, a->obj, &c->usage);
+	sp_amounts_init(&before, &a->w->arena);
 	if (a->op == API_OP_UPDATE)
-		c->e->usage(a, a->old, &before);
+		c->e->usage(&c->ctx, a->old, &before);
 	c->delta.failed = c->usage.failed || before.failed;
 	for (size_t i = 0; i < c->usage.n; i++) {
-		api_amount item = c->usage.items[i];
-		const sp_qty *was = api_amounts_get(&before, item.name);
+		sp_amount item = c->usage.items[i];
+		const sp_qty *was = sp_amounts_get(&before, item.name);
 		if (was != NULL && (!sp_qty_sub(&item.qty, was) || item.qty.nanos < 0))
 			item.qty.nanos = 0;
-		api_amounts_set(&c->delta, item.name, &item.qty);
+		sp_amounts_set(&c->delta, item.name, &item.qty);
 	}
 }
 
@@ -92,28 +77,28 @@ static bool fail(charge *c)
 /* True when the quota knows how much of each limited thing is used. */
 static bool is_known(charge *c, yyjson_mut_val *quota, yyjson_mut_val *limits)
 {
-	api_amounts names;
+	sp_amounts names;
 	yyjson_mut_val *used = sp_kv_map(sp_kv_get(quota, "status"), "used");
 	bool all = true;
-	api_amounts_init(&names, &c->a->w->arena);
+	sp_amounts_init(&names, &c->a->w->arena);
 	SP_KV_EACH_MEMBER (key, value, i, limits) {
 		const sp_qty none = {0};
 		all = all && sp_jmut_get(used, sp_jmut_str(key)) != NULL;
-		api_amounts_set(&names, sp_jmut_str(key), &none);
+		sp_amounts_set(&names, sp_jmut_str(key), &none);
 		(void)value;
 	}
 	if (all)
 		return true;
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, TEXT_BYTES_MAX);
-	api_amounts_sort(&names);
+	sp_amounts_sort(&names);
 	(void)sp_buf_str(&text, SP_STR("resources: "));
 	for (size_t i = 0; i < names.n; i++)
 		(void)sp_buf_printf(&text, "%s" SP_FMT, i == 0 ? "" : ",", SP_ARG(names.items[i].name));
 	return forbid(c, quota, "status unknown for quota: ", sp_buf_view(&text));
 }
 
-static void print(const charge *c, sp_buf *out, const char *title, const api_amounts *list)
+static void print(const charge *c, sp_buf *out, const char *title, const sp_amounts *list)
 {
 	(void)sp_buf_str(out, sp_str_c(title));
 	for (size_t i = 0; i < list->n; i++) {
@@ -124,16 +109,16 @@ static void print(const charge *c, sp_buf *out, const char *title, const api_amo
 }
 
 typedef struct excess {
-	api_amounts requested, used, limited;
+	sp_amounts requested, used, limited;
 } excess;
 
 static bool refuse_excess(charge *c, yyjson_mut_val *quota, excess *x)
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, TEXT_BYTES_MAX);
-	api_amounts_sort(&x->requested);
-	api_amounts_sort(&x->used);
-	api_amounts_sort(&x->limited);
+	sp_amounts_sort(&x->requested);
+	sp_amounts_sort(&x->used);
+	sp_amounts_sort(&x->limited);
 	print(c, &text, "requested: ", &x->requested);
 	print(c, &text, ", used: ", &x->used);
 	print(c, &text, ", limited: ", &x->limited);
@@ -141,20 +126,20 @@ static bool refuse_excess(charge *c, yyjson_mut_val *quota, excess *x)
 }
 
 /* Adds the delta to what is used; collects what goes beyond its limit. False: no room. */
-static bool add_delta(charge *c, const api_amounts *delta, yyjson_mut_val *limits, yyjson_mut_val *used,
+static bool add_delta(charge *c, const sp_amounts *delta, yyjson_mut_val *limits, yyjson_mut_val *used,
 		      excess *x, bool *ret_changed)
 {
 	sp_arena *arena = &c->a->w->arena;
 	SP_KV_EACH_MEMBER (key, value, i, limits) {
 		sp_str name = sp_jmut_str(key);
-		const sp_qty *more = api_amounts_get(delta, name);
+		const sp_qty *more = sp_amounts_get(delta, name);
 		if (more == NULL || more->nanos == 0)
 			continue;
 		sp_qty limit = sp_kv_qty(value), was = sp_kv_qty(sp_jmut_get(used, name)), now = was;
 		if (!sp_qty_add(&now, more) || sp_qty_cmp(&now, &limit) > 0) {
-			api_amounts_set(&x->requested, name, more);
-			api_amounts_set(&x->used, name, &was);
-			api_amounts_set(&x->limited, name, &limit);
+			sp_amounts_set(&x->requested, name, more);
+			sp_amounts_set(&x->used, name, &was);
+			sp_amounts_set(&x->limited, name, &limit);
 			continue;
 		}
 		*ret_changed = true;
@@ -173,10 +158,10 @@ static bool charge_quota(charge *c, yyjson_mut_val *quota, yyjson_mut_val *limit
 	if (!c->has_usage)
 		find_usage(c);
 	/* An object that was not in the quota's scope before counts whole. */
-	bool was_in = a->op == API_OP_UPDATE && scopes_match(c, quota, a->old);
-	api_amounts_init(&x.requested, &a->w->arena);
-	api_amounts_init(&x.used, &a->w->arena);
-	api_amounts_init(&x.limited, &a->w->arena);
+	bool was_in = a->op == API_OP_UPDATE && sp_quota_scopes_match(&c->ctx, quota, a->old);
+	sp_amounts_init(&x.requested, &a->w->arena);
+	sp_amounts_init(&x.used, &a->w->arena);
+	sp_amounts_init(&x.limited, &a->w->arena);
 	if (c->delta.failed || !add_delta(c, was_in ? &c->delta : &c->usage, limits, used, &x, &changed))
 		return fail(c);
 	if (x.requested.n > 0)
@@ -195,9 +180,9 @@ static bool look_at(void *arg, yyjson_mut_val *quota)
 	yyjson_mut_val *limits = limits_of(c, quota);
 	if (limits == NULL)
 		return fail(c);
-	if (sp_kv_len(limits) == 0 || !scopes_match(c, quota, c->a->obj))
+	if (sp_kv_len(limits) == 0 || !sp_quota_scopes_match(&c->ctx, quota, c->a->obj))
 		return true;
-	sp_str missing = c->e->missing == NULL ? SP_STR("") : c->e->missing(c->a, limits, c->a->obj);
+	sp_str missing = c->e->missing == NULL ? SP_STR("") : c->e->missing(&c->ctx, limits, c->a->obj);
 	if (missing.len > 0)
 		return forbid(c, quota, "failed quota: ", missing);
 	return is_known(c, quota, limits) && charge_quota(c, quota, limits);
@@ -217,6 +202,23 @@ static bool gather(void *arg, yyjson_mut_val *quota)
 	return true;
 }
 
+/* Which writes are counted: creations, and those updates that may take more. */
+static bool handles(const api_admit *a)
+{
+	static const char *const by_amount[] = {"services", "persistentvolumeclaims"};
+	sp_group_resource gr = a->w->res->gr;
+	sp_str sub = a->w->ctx.subresource;
+	if (a->op != API_OP_UPDATE)
+		return a->op == API_OP_CREATE && sub.len == 0;
+	if (gr.group.len > 0)
+		return false;
+	if (sp_str_eq(gr.resource, SP_STR("pods")))
+		return sub.len == 0
+			       ? sp_quota_pod_is_terminating(a->obj) != sp_quota_pod_is_terminating(a->old)
+			       : sp_str_eq(sub, SP_STR("resize"));
+	return sub.len == 0 && SP_STR_IN(gr.resource, by_amount);
+}
+
 bool api_admit_quota(const api_admit *a)
 {
 	static const sp_str events = SP_STR_INIT("events");
@@ -224,11 +226,13 @@ bool api_admit_quota(const api_admit *a)
 	gathered g = {.n = 0};
 	if (ns.len == 0 || sp_str_eq(a->w->res->gr.resource, events))
 		return true;
-	charge c = {.a = a, .e = api_quota_evaluator_of(a)};
-	if (!c.e->handles(a))
+	if (!handles(a))
 		return true;
-	api_amounts_init(&c.usage, &a->w->arena);
-	api_amounts_init(&c.delta, &a->w->arena);
+	charge c = {.a = a,
+		    .ctx = {&a->w->arena, a->w->res->gr, a->w->ctx.now.seconds},
+		    .e = sp_quota_evaluator_of(a->w->res->gr)};
+	sp_amounts_init(&c.usage, &a->w->arena);
+	sp_amounts_init(&c.delta, &a->w->arena);
 	if (!api_admit_each(a, QUOTAS, ns, gather, &g)) {
 		api_write_fail(a->w, SP_EIO, NULL);
 		return false;

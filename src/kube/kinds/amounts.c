@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apiserver/admission/amounts.h"
+#include "kube/kinds/amounts.h"
 
 #include <stdlib.h>
 
 #include "kube/kinds/pod.h"
 #include "kube/kinds/resources.h"
 
-void api_amounts_init(api_amounts *list, sp_arena *a)
+void sp_amounts_init(sp_amounts *list, sp_arena *a)
 {
-	*list = (api_amounts){.arena = a};
+	*list = (sp_amounts){.arena = a};
 }
 
-static api_amount *find(const api_amounts *list, sp_str name)
+static sp_amount *find(const sp_amounts *list, sp_str name)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		if (sp_str_eq(list->items[i].name, name))
@@ -20,18 +20,18 @@ static api_amount *find(const api_amounts *list, sp_str name)
 	return NULL;
 }
 
-const sp_qty *api_amounts_get(const api_amounts *list, sp_str name)
+const sp_qty *sp_amounts_get(const sp_amounts *list, sp_str name)
 {
-	const api_amount *item = find(list, name);
+	const sp_amount *item = find(list, name);
 	return item == NULL ? NULL : &item->qty;
 }
 
-static void append(api_amounts *list, sp_str name, const sp_qty *qty)
+static void append(sp_amounts *list, sp_str name, const sp_qty *qty)
 {
 	if (list->n == list->cap) {
 		size_t cap = list->cap == 0 ? 8 : list->cap * 2;
-		api_amount *items = sp_arena_try_grow(list->arena, list->items, list->cap * sizeof *items,
-						      cap * sizeof *items);
+		sp_amount *items = sp_arena_try_grow(list->arena, list->items, list->cap * sizeof *items,
+						     cap * sizeof *items);
 		if (items == NULL) {
 			list->failed = true;
 			return;
@@ -39,57 +39,57 @@ static void append(api_amounts *list, sp_str name, const sp_qty *qty)
 		list->items = items;
 		list->cap = cap;
 	}
-	list->items[list->n++] = (api_amount){name, *qty};
+	list->items[list->n++] = (sp_amount){name, *qty};
 }
 
-void api_amounts_add(api_amounts *list, sp_str name, const sp_qty *qty)
+void sp_amounts_add(sp_amounts *list, sp_str name, const sp_qty *qty)
 {
-	api_amount *item = find(list, name);
+	sp_amount *item = find(list, name);
 	if (item == NULL)
 		append(list, name, qty);
 	else if (!sp_qty_add(&item->qty, qty))
 		list->failed = true;
 }
 
-void api_amounts_set(api_amounts *list, sp_str name, const sp_qty *qty)
+void sp_amounts_set(sp_amounts *list, sp_str name, const sp_qty *qty)
 {
-	api_amount *item = find(list, name);
+	sp_amount *item = find(list, name);
 	if (item == NULL)
 		append(list, name, qty);
 	else
 		item->qty = *qty;
 }
 
-void api_amounts_max(api_amounts *list, sp_str name, const sp_qty *qty)
+void sp_amounts_max(sp_amounts *list, sp_str name, const sp_qty *qty)
 {
-	api_amount *item = find(list, name);
+	sp_amount *item = find(list, name);
 	if (item == NULL)
 		append(list, name, qty);
 	else if (sp_qty_cmp(qty, &item->qty) > 0)
 		item->qty = *qty;
 }
 
-void api_amounts_add_map(api_amounts *list, yyjson_mut_val *map)
+void sp_amounts_add_map(sp_amounts *list, yyjson_mut_val *map)
 {
 	SP_KV_EACH_MEMBER (key, value, i, map) {
 		sp_qty qty = sp_kv_qty(value);
-		api_amounts_add(list, sp_jmut_str(key), &qty);
+		sp_amounts_add(list, sp_jmut_str(key), &qty);
 	}
 }
 
-void api_amounts_add_all(api_amounts *list, const api_amounts *more)
+void sp_amounts_add_all(sp_amounts *list, const sp_amounts *more)
 {
 	list->failed = list->failed || more->failed;
 	for (size_t i = 0; i < more->n; i++)
-		api_amounts_add(list, more->items[i].name, &more->items[i].qty);
+		sp_amounts_add(list, more->items[i].name, &more->items[i].qty);
 }
 
 static int by_name(const void *a, const void *b)
 {
-	return sp_str_cmp(((const api_amount *)a)->name, ((const api_amount *)b)->name);
+	return sp_str_cmp(((const sp_amount *)a)->name, ((const sp_amount *)b)->name);
 }
 
-void api_amounts_sort(api_amounts *list)
+void sp_amounts_sort(sp_amounts *list)
 {
 	if (list->n > 1)
 		qsort(list->items, list->n, sizeof *list->items, by_name);
@@ -103,46 +103,46 @@ static yyjson_mut_val *needs(yyjson_mut_val *holder, const char *what)
 }
 
 /* Init containers run one after the other, with the sidecars that were started before each. */
-static void add_init(api_amounts *list, yyjson_mut_val *spec, const char *what)
+static void add_init(sp_amounts *list, yyjson_mut_val *spec, const char *what)
 {
-	api_amounts sidecars, greediest;
-	api_amounts_init(&sidecars, list->arena);
-	api_amounts_init(&greediest, list->arena);
+	sp_amounts sidecars, greediest;
+	sp_amounts_init(&sidecars, list->arena);
+	sp_amounts_init(&greediest, list->arena);
 	SP_KV_EACH (c, i, sp_kv_list(spec, "initContainers")) {
-		api_amounts now;
-		api_amounts_init(&now, list->arena);
+		sp_amounts now;
+		sp_amounts_init(&now, list->arena);
 		if (sp_pod_is_sidecar(c)) {
-			api_amounts_add_map(list, needs(c, what));
-			api_amounts_add_map(&sidecars, needs(c, what));
+			sp_amounts_add_map(list, needs(c, what));
+			sp_amounts_add_map(&sidecars, needs(c, what));
 		} else {
-			api_amounts_add_map(&now, needs(c, what));
+			sp_amounts_add_map(&now, needs(c, what));
 		}
-		api_amounts_add_all(&now, &sidecars);
+		sp_amounts_add_all(&now, &sidecars);
 		list->failed = list->failed || now.failed || sidecars.failed;
 		for (size_t k = 0; k < now.n; k++)
-			api_amounts_max(&greediest, now.items[k].name, &now.items[k].qty);
+			sp_amounts_max(&greediest, now.items[k].name, &now.items[k].qty);
 	}
 	list->failed = list->failed || greediest.failed;
 	for (size_t k = 0; k < greediest.n; k++)
-		api_amounts_max(list, greediest.items[k].name, &greediest.items[k].qty);
+		sp_amounts_max(list, greediest.items[k].name, &greediest.items[k].qty);
 }
 
-void api_pod_amounts(api_amounts *list, yyjson_mut_val *pod, const char *what, bool overhead)
+void sp_pod_amounts(sp_amounts *list, yyjson_mut_val *pod, const char *what, bool overhead)
 {
 	yyjson_mut_val *spec = sp_kv_get(pod, "spec");
 	bool limits = sp_str_eq(sp_str_c(what), SP_STR("limits"));
 	SP_KV_EACH (c, i, sp_kv_list(spec, "containers"))
-		api_amounts_add_map(list, needs(c, what));
+		sp_amounts_add_map(list, needs(c, what));
 	add_init(list, spec, what);
 	SP_KV_EACH_MEMBER (key, value, k, needs(spec, what)) {
 		sp_qty qty = sp_kv_qty(value);
 		if (sp_res_is_pod_level(sp_jmut_str(key)))
-			api_amounts_set(list, sp_jmut_str(key), &qty);
+			sp_amounts_set(list, sp_jmut_str(key), &qty);
 	}
 	SP_KV_EACH_MEMBER (name, amount, m, overhead ? sp_kv_map(spec, "overhead") : NULL) {
 		sp_qty qty = sp_kv_qty(amount);
-		const sp_qty *had = api_amounts_get(list, sp_jmut_str(name));
+		const sp_qty *had = sp_amounts_get(list, sp_jmut_str(name));
 		if (!limits || (had != NULL && had->nanos != 0))
-			api_amounts_add(list, sp_jmut_str(name), &qty);
+			sp_amounts_add(list, sp_jmut_str(name), &qty);
 	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apiserver/admission/quota.h"
+#include "kube/kinds/quota_usage.h"
 
 #include <stdlib.h>
 
+#include "base/time.h"
 #include "kube/kinds/pod.h"
 #include "kube/kinds/resources.h"
 #include "kube/meta.h"
@@ -10,29 +11,20 @@
 #define NANOS ((__int128)1000000000)
 #define MISSING_BYTES_MAX ((size_t)64 << 10)
 #define CLASS_INFIX ".storageclass.storage.k8s.io/"
+#define DEVICE_CLASS "deviceclass.resource.kubernetes.io/"
 #define CLASS_ANNOTATION "volume.beta.kubernetes.io/storage-class"
 
-static void add_count(api_amounts *out, sp_str name, size_t n)
+static void add_count(sp_amounts *out, sp_str name, size_t n)
 {
 	const sp_qty qty = {(__int128)n * NANOS, SP_QTY_DECIMAL_SI};
-	api_amounts_set(out, name, &qty);
-}
-
-static bool on_create(const api_admit *a)
-{
-	return a->op == API_OP_CREATE && a->w->ctx.subresource.len == 0;
-}
-
-static bool on_change(const api_admit *a)
-{
-	return a->op != API_OP_DELETE && a->w->ctx.subresource.len == 0;
+	sp_amounts_set(out, name, &qty);
 }
 
 /* "count/pods", "count/deployments.apps" */
-static sp_str count_name(const api_admit *a)
+static sp_str count_name(const sp_quota_ctx *x)
 {
-	sp_group_resource gr = a->w->res->gr;
-	return sp_arena_printf(&a->w->arena, "count/" SP_FMT "%s" SP_FMT, SP_ARG(gr.resource),
+	sp_group_resource gr = x->gr;
+	return sp_arena_printf(x->arena, "count/" SP_FMT "%s" SP_FMT, SP_ARG(gr.resource),
 			       gr.group.len > 0 ? "." : "", SP_ARG(gr.group));
 }
 
@@ -41,31 +33,31 @@ static sp_str count_name(const api_admit *a)
 /* Names from before there was "count/". */
 static const char *const aliases[] = {"configmaps", "resourcequotas", "replicationcontrollers", "secrets"};
 
-static bool has_alias(const api_admit *a)
+static bool has_alias(const sp_quota_ctx *x)
 {
-	return a->w->res->gr.group.len == 0 && SP_STR_IN(a->w->res->gr.resource, aliases);
+	return x->gr.group.len == 0 && SP_STR_IN(x->gr.resource, aliases);
 }
 
-static bool object_counts(const api_admit *a, sp_str name)
+static bool object_counts(const sp_quota_ctx *x, sp_str name)
 {
-	return sp_str_eq(name, count_name(a)) || (has_alias(a) && sp_str_eq(name, a->w->res->gr.resource));
+	return sp_str_eq(name, count_name(x)) || (has_alias(x) && sp_str_eq(name, x->gr.resource));
 }
 
-static void object_usage(const api_admit *a, yyjson_mut_val *obj, api_amounts *out)
+static void object_usage(const sp_quota_ctx *x, yyjson_mut_val *obj, sp_amounts *out)
 {
 	(void)obj;
-	add_count(out, count_name(a), 1);
-	if (has_alias(a))
-		add_count(out, a->w->res->gr.resource, 1);
+	add_count(out, count_name(x), 1);
+	if (has_alias(x))
+		add_count(out, x->gr.resource, 1);
 }
 
 /* ---- services ---- */
 
-static bool service_counts(const api_admit *a, sp_str name)
+static bool service_counts(const sp_quota_ctx *x, sp_str name)
 {
 	static const char *const names[] = {"count/services", "services", "services.nodeports",
 					    "services.loadbalancers"};
-	(void)a;
+	(void)x;
 	return SP_STR_IN(name, names);
 }
 
@@ -84,10 +76,10 @@ static size_t n_node_ports(yyjson_mut_val *spec)
 	return n;
 }
 
-static void service_usage(const api_admit *a, yyjson_mut_val *obj, api_amounts *out)
+static void service_usage(const sp_quota_ctx *x, yyjson_mut_val *obj, sp_amounts *out)
 {
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec");
-	(void)a;
+	(void)x;
 	add_count(out, SP_STR("count/services"), 1);
 	add_count(out, SP_STR("services"), 1);
 	add_count(out, SP_STR("services.loadbalancers"), sp_kv_is(spec, "type", "LoadBalancer"));
@@ -101,9 +93,9 @@ static const char *const claim_names[] = {"count/persistentvolumeclaims", "persi
 static const char *const class_suffixes[] = {CLASS_INFIX "persistentvolumeclaims",
 					     CLASS_INFIX "requests.storage"};
 
-static bool claim_counts(const api_admit *a, sp_str name)
+static bool claim_counts(const sp_quota_ctx *x, sp_str name)
 {
-	(void)a;
+	(void)x;
 	if (SP_STR_IN(name, claim_names))
 		return true;
 	for (size_t i = 0; i < SP_LEN(class_suffixes); i++) {
@@ -133,24 +125,23 @@ static bool storage_of(yyjson_mut_val *claim, sp_qty *ret)
 	return true;
 }
 
-static void claim_usage(const api_admit *a, yyjson_mut_val *obj, api_amounts *out)
+static void claim_usage(const sp_quota_ctx *x, yyjson_mut_val *obj, sp_amounts *out)
 {
 	sp_str class = class_of(obj);
 	sp_qty storage;
 	add_count(out, SP_STR("count/persistentvolumeclaims"), 1);
 	add_count(out, SP_STR("persistentvolumeclaims"), 1);
 	if (class.len > 0)
-		add_count(out,
-			  sp_arena_printf(&a->w->arena, SP_FMT CLASS_INFIX "persistentvolumeclaims",
-					  SP_ARG(class)),
-			  1);
+		add_count(
+			out,
+			sp_arena_printf(x->arena, SP_FMT CLASS_INFIX "persistentvolumeclaims", SP_ARG(class)),
+			1);
 	if (!storage_of(obj, &storage))
 		return;
-	api_amounts_set(out, SP_STR("requests.storage"), &storage);
+	sp_amounts_set(out, SP_STR("requests.storage"), &storage);
 	if (class.len > 0)
-		api_amounts_set(
-			out,
-			sp_arena_printf(&a->w->arena, SP_FMT CLASS_INFIX "requests.storage", SP_ARG(class)),
+		sp_amounts_set(
+			out, sp_arena_printf(x->arena, SP_FMT CLASS_INFIX "requests.storage", SP_ARG(class)),
 			&storage);
 }
 
@@ -164,7 +155,7 @@ static bool among(sp_str s, yyjson_mut_val *values)
 }
 
 /* A text against a scope's operator; an empty one is one that is not there. */
-static bool meets(const api_quota_scope *scope, sp_str s)
+static bool meets(const sp_quota_scope *scope, sp_str s)
 {
 	if (sp_str_eq(scope->op, SP_STR("Exists")))
 		return s.len > 0;
@@ -174,10 +165,10 @@ static bool meets(const api_quota_scope *scope, sp_str s)
 	return sp_str_eq(scope->op, SP_STR("NotIn")) ? !in : in;
 }
 
-static bool claim_in_scope(const api_admit *a, const api_quota_scope *scope, yyjson_mut_val *obj)
+static bool claim_in_scope(const sp_quota_ctx *x, const sp_quota_scope *scope, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec"), *status = sp_kv_get(obj, "status");
-	(void)a;
+	(void)x;
 	if (!sp_str_eq(scope->name, SP_STR("VolumeAttributesClass")))
 		return false;
 	sp_str wanted = sp_kv_str(spec, "volumeAttributesClassName");
@@ -191,19 +182,12 @@ static bool claim_in_scope(const api_admit *a, const api_quota_scope *scope, yyj
 
 /* ---- pods ---- */
 
-static bool is_terminating(yyjson_mut_val *pod)
+bool sp_quota_pod_is_terminating(yyjson_mut_val *pod)
 {
 	return sp_kv_i64(sp_kv_get(pod, "spec"), "activeDeadlineSeconds", -1) >= 0;
 }
 
-static bool pod_handles(const api_admit *a)
-{
-	if (a->op == API_OP_UPDATE && a->w->ctx.subresource.len == 0)
-		return is_terminating(a->obj) != is_terminating(a->old);
-	return on_create(a) || (a->op == API_OP_UPDATE && sp_str_eq(a->w->ctx.subresource, SP_STR("resize")));
-}
-
-static bool pod_counts(const api_admit *a, sp_str name)
+static bool pod_counts(const sp_quota_ctx *x, sp_str name)
 {
 	static const char *const names[] = {"count/pods",
 					    "cpu",
@@ -216,43 +200,43 @@ static bool pod_counts(const api_admit *a, sp_str name)
 					    "limits.memory",
 					    "limits.ephemeral-storage",
 					    "pods"};
-	(void)a;
+	(void)x;
 	sp_str rest = name;
 	return SP_STR_IN(name, names) || sp_str_starts(name, SP_STR("hugepages-")) ||
 	       sp_str_starts(name, SP_STR("requests.hugepages-")) ||
+	       sp_str_starts(name, SP_STR("requests." DEVICE_CLASS)) ||
 	       (sp_str_take(&rest, SP_STR("requests.")) && !sp_res_is_native(name));
 }
 
 /* What a resource of pods is called in quotas: as it is, of requests, of limits. */
-static void add_named(const api_admit *a, api_amounts *out, const char *prefix, const api_amount *item)
+static void add_named(const sp_quota_ctx *x, sp_amounts *out, const char *prefix, const sp_amount *item)
 {
-	api_amounts_set(out, sp_arena_printf(&a->w->arena, "%s" SP_FMT, prefix, SP_ARG(item->name)),
-			&item->qty);
+	sp_amounts_set(out, sp_arena_printf(x->arena, "%s" SP_FMT, prefix, SP_ARG(item->name)), &item->qty);
 }
 
-static void name_requests(const api_admit *a, const api_amounts *requests, api_amounts *out)
+static void name_requests(const sp_quota_ctx *x, const sp_amounts *requests, sp_amounts *out)
 {
 	static const char *const plain[] = {"cpu", "memory", "ephemeral-storage"};
 	for (size_t i = 0; i < requests->n; i++) {
 		sp_str name = requests->items[i].name;
 		bool both = SP_STR_IN(name, plain) || sp_str_starts(name, SP_STR("hugepages-"));
 		if (both)
-			add_named(a, out, "", &requests->items[i]);
-		if (both || !sp_res_is_native(name))
-			add_named(a, out, "requests.", &requests->items[i]);
+			add_named(x, out, "", &requests->items[i]);
+		if (both || !sp_res_is_native(name) || sp_str_starts(name, SP_STR(DEVICE_CLASS)))
+			add_named(x, out, "requests.", &requests->items[i]);
 	}
 }
 
-static void name_limits(const api_admit *a, const api_amounts *limits, api_amounts *out)
+static void name_limits(const sp_quota_ctx *x, const sp_amounts *limits, sp_amounts *out)
 {
 	static const char *const plain[] = {"cpu", "memory", "ephemeral-storage"};
 	for (size_t i = 0; i < limits->n; i++) {
 		if (SP_STR_IN(limits->items[i].name, plain))
-			add_named(a, out, "limits.", &limits->items[i]);
+			add_named(x, out, "limits.", &limits->items[i]);
 	}
 }
 
-static bool is_over(const api_admit *a, yyjson_mut_val *pod)
+static bool is_over(const sp_quota_ctx *x, yyjson_mut_val *pod)
 {
 	static const char *const phases[] = {"Failed", "Succeeded"};
 	sp_time deleted;
@@ -262,22 +246,22 @@ static bool is_over(const api_admit *a, yyjson_mut_val *pod)
 	if (!sp_kv_has(meta, "deletionTimestamp") || !sp_kv_has(meta, "deletionGracePeriodSeconds"))
 		return false;
 	return sp_time_parse(sp_kv_str(meta, "deletionTimestamp"), &deleted, NULL) == SP_OK &&
-	       a->w->ctx.now.seconds > deleted.seconds + sp_kv_i64(meta, "deletionGracePeriodSeconds", 0);
+	       x->now_s > deleted.seconds + sp_kv_i64(meta, "deletionGracePeriodSeconds", 0);
 }
 
-static void pod_usage(const api_admit *a, yyjson_mut_val *obj, api_amounts *out)
+static void pod_usage(const sp_quota_ctx *x, yyjson_mut_val *obj, sp_amounts *out)
 {
-	api_amounts requests, limits;
+	sp_amounts requests, limits;
 	add_count(out, SP_STR("count/pods"), 1);
-	if (is_over(a, obj))
+	if (is_over(x, obj))
 		return;
-	api_amounts_init(&requests, &a->w->arena);
-	api_amounts_init(&limits, &a->w->arena);
-	api_pod_amounts(&requests, obj, "requests", true);
-	api_pod_amounts(&limits, obj, "limits", true);
+	sp_amounts_init(&requests, x->arena);
+	sp_amounts_init(&limits, x->arena);
+	sp_pod_amounts(&requests, obj, "requests", true);
+	sp_pod_amounts(&limits, obj, "limits", true);
 	add_count(out, SP_STR("pods"), 1);
-	name_requests(a, &requests, out);
-	name_limits(a, &limits, out);
+	name_requests(x, &requests, out);
+	name_limits(x, &limits, out);
 	out->failed = out->failed || requests.failed || limits.failed;
 }
 
@@ -303,14 +287,14 @@ static bool crosses_namespaces(yyjson_mut_val *pod)
 	return false;
 }
 
-static bool pod_in_scope(const api_admit *a, const api_quota_scope *scope, yyjson_mut_val *obj)
+static bool pod_in_scope(const sp_quota_ctx *x, const sp_quota_scope *scope, yyjson_mut_val *obj)
 {
 	bool best_effort = sp_str_eq(sp_pod_qos(sp_kv_get(obj, "spec")), SP_STR("BestEffort"));
-	(void)a;
+	(void)x;
 	if (sp_str_eq(scope->name, SP_STR("Terminating")))
-		return is_terminating(obj);
+		return sp_quota_pod_is_terminating(obj);
 	if (sp_str_eq(scope->name, SP_STR("NotTerminating")))
-		return !is_terminating(obj);
+		return !sp_quota_pod_is_terminating(obj);
 	if (sp_str_eq(scope->name, SP_STR("BestEffort")))
 		return best_effort;
 	if (sp_str_eq(scope->name, SP_STR("NotBestEffort")))
@@ -338,11 +322,11 @@ static int by_text(const void *a, const void *b)
 }
 
 /* Appends "requests.cpu for: a,b" when containers are silent about it. */
-static bool add_silent(const api_admit *a, sp_buf *out, size_t row, yyjson_mut_val *spec)
+static bool add_silent(const sp_quota_ctx *x, sp_buf *out, size_t row, yyjson_mut_val *spec)
 {
 	static const char *const lists[] = {"containers", "initContainers"};
 	size_t n = 0, room = sp_kv_len(sp_kv_list(spec, lists[0])) + sp_kv_len(sp_kv_list(spec, lists[1]));
-	sp_str *names = sp_try_new(&a->w->arena, sp_str, room + 1);
+	sp_str *names = sp_try_new(x->arena, sp_str, room + 1);
 	for (size_t l = 0; l < SP_LEN(lists) && names != NULL; l++) {
 		SP_KV_EACH (c, i, sp_kv_list(spec, lists[l])) {
 			if (!sp_kv_has(sp_kv_path(c, "resources", said[row].list, NULL), said[row].resource))
@@ -358,7 +342,7 @@ static bool add_silent(const api_admit *a, sp_buf *out, size_t row, yyjson_mut_v
 	return true;
 }
 
-static sp_str pod_missing(const api_admit *a, yyjson_mut_val *hard, yyjson_mut_val *obj)
+static sp_str pod_missing(const sp_quota_ctx *x, yyjson_mut_val *hard, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec");
 	yyjson_mut_val *own = sp_kv_get(spec, "resources");
@@ -368,26 +352,72 @@ static sp_str pod_missing(const api_admit *a, yyjson_mut_val *hard, yyjson_mut_v
 		return SP_STR(""); /* the pod speaks for all */
 	for (size_t i = 0; i < SP_LEN(said); i++) {
 		if (sp_kv_has(hard, said[i].name))
-			(void)add_silent(a, &text, i, spec);
+			(void)add_silent(x, &text, i, spec);
 	}
-	return sp_arena_try_dup(&a->w->arena, sp_buf_view(&text));
+	return sp_arena_try_dup(x->arena, sp_buf_view(&text));
 }
 
 /* ---- the table ---- */
 
-static const api_quota_evaluator evaluators[] = {
-	{SP_STR_INIT("pods"), pod_handles, pod_counts, pod_usage, pod_in_scope, pod_missing},
-	{SP_STR_INIT("services"), on_change, service_counts, service_usage, NULL, NULL},
-	{SP_STR_INIT("persistentvolumeclaims"), on_change, claim_counts, claim_usage, claim_in_scope, NULL},
+static const sp_quota_evaluator evaluators[] = {
+	{SP_STR_INIT("pods"), pod_counts, pod_usage, pod_in_scope, pod_missing},
+	{SP_STR_INIT("services"), service_counts, service_usage, NULL, NULL},
+	{SP_STR_INIT("persistentvolumeclaims"), claim_counts, claim_usage, claim_in_scope, NULL},
 };
-static const api_quota_evaluator counting = {
-	.handles = on_create, .counts = object_counts, .usage = object_usage};
+static const sp_quota_evaluator counting = {.counts = object_counts, .usage = object_usage};
 
-const api_quota_evaluator *api_quota_evaluator_of(const api_admit *a)
+const sp_quota_evaluator *sp_quota_evaluator_of(sp_group_resource gr)
 {
-	for (size_t i = 0; i < SP_LEN(evaluators) && a->w->res->gr.group.len == 0; i++) {
-		if (sp_str_eq(evaluators[i].resource, a->w->res->gr.resource))
+	for (size_t i = 0; i < SP_LEN(evaluators) && gr.group.len == 0; i++) {
+		if (sp_str_eq(evaluators[i].resource, gr.resource))
 			return &evaluators[i];
 	}
 	return &counting;
+}
+
+static bool in_scope(const sp_quota_ctx *x, const sp_quota_scope *scope, yyjson_mut_val *obj)
+{
+	const sp_quota_evaluator *e = sp_quota_evaluator_of(x->gr);
+	return e->in_scope != NULL && e->in_scope(x, scope, obj);
+}
+
+bool sp_quota_scopes_match(const sp_quota_ctx *x, yyjson_mut_val *quota, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *spec = sp_kv_get(quota, "spec");
+	SP_KV_EACH (name, i, sp_kv_list(spec, "scopes")) {
+		const sp_quota_scope scope = {sp_jmut_str(name), SP_STR("Exists"), NULL};
+		if (!in_scope(x, &scope, obj))
+			return false;
+	}
+	SP_KV_EACH (e, k, sp_kv_list(sp_kv_get(spec, "scopeSelector"), "matchExpressions")) {
+		const sp_quota_scope scope = {sp_kv_str(e, "scopeName"), sp_kv_str(e, "operator"),
+					      sp_kv_list(e, "values")};
+		if (!in_scope(x, &scope, obj))
+			return false;
+	}
+	return true;
+}
+
+/* ---- names ---- */
+
+bool sp_quota_resource_of(sp_str name, sp_group_resource *ret)
+{
+	sp_str rest = name;
+	const sp_quota_ctx none = {.arena = NULL};
+	if (sp_str_take(&rest, SP_STR("count/"))) {
+		*ret = (sp_group_resource){SP_STR(""), rest};
+		if (sp_str_cut(&rest, '.', &ret->resource))
+			ret->group = rest;
+		return ret->resource.len > 0;
+	}
+	*ret = (sp_group_resource){SP_STR(""), name};
+	if (SP_STR_IN(name, aliases))
+		return true;
+	for (size_t i = 0; i < SP_LEN(evaluators); i++) {
+		if (!evaluators[i].counts(&none, name))
+			continue;
+		ret->resource = evaluators[i].resource;
+		return true;
+	}
+	return false;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apiserver/admission/amounts.h"
+#include "kube/kinds/amounts.h"
 #include "lib/t.h"
 
 static yyjson_mut_val *parse(const char *json)
@@ -11,38 +11,38 @@ static yyjson_mut_val *parse(const char *json)
 	return v;
 }
 
-static void check(const api_amounts *list, const char *name, const char *want)
+static void check(const sp_amounts *list, const char *name, const char *want)
 {
-	const sp_qty *q = api_amounts_get(list, sp_str_c(name));
+	const sp_qty *q = sp_amounts_get(list, sp_str_c(name));
 	T_TRUE(!list->failed);
 	T_TRUE((q == NULL) == (want == NULL));
 	if (q != NULL)
 		T_EQ_C(sp_qty_print(T_ARENA, *q), want);
 }
 
-SP_TEST(api_amounts, add_keep_and_sort)
+SP_TEST(amounts, add_keep_and_sort)
 {
-	api_amounts list;
+	sp_amounts list;
 	sp_qty one = {0}, two = {0};
-	api_amounts_init(&list, T_ARENA);
+	sp_amounts_init(&list, T_ARENA);
 	T_OK(sp_qty_parse(SP_STR("600m"), &one, T_ERR));
 	T_OK(sp_qty_parse(SP_STR("1"), &two, T_ERR));
-	api_amounts_add(&list, SP_STR("cpu"), &one);
-	api_amounts_add(&list, SP_STR("cpu"), &two);
-	api_amounts_max(&list, SP_STR("cpu"), &two);
-	api_amounts_max(&list, SP_STR("a"), &one);
-	api_amounts_max(&list, SP_STR("a"), &two);
+	sp_amounts_add(&list, SP_STR("cpu"), &one);
+	sp_amounts_add(&list, SP_STR("cpu"), &two);
+	sp_amounts_max(&list, SP_STR("cpu"), &two);
+	sp_amounts_max(&list, SP_STR("a"), &one);
+	sp_amounts_max(&list, SP_STR("a"), &two);
 	check(&list, "cpu", "1600m");
 	check(&list, "a", "1");
 	check(&list, "none", NULL);
-	api_amounts_sort(&list);
+	sp_amounts_sort(&list);
 	T_EQ_C(list.items[0].name, "a");
-	api_amounts_set(&list, SP_STR("cpu"), &one);
+	sp_amounts_set(&list, SP_STR("cpu"), &one);
 	check(&list, "cpu", "600m");
 }
 
 /* What resource/helpers.go makes of init containers, sidecars, pod-level amounts and overhead. */
-SP_TEST(api_amounts, of_a_pod)
+SP_TEST(amounts, of_a_pod)
 {
 	static const struct {
 		const char *pod, *what, *name;
@@ -79,12 +79,12 @@ SP_TEST(api_amounts, of_a_pod)
 		{"{\"spec\":{\"containers\":[{}]}}", "requests", "cpu", false, NULL},
 	};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
-		api_amounts list;
+		sp_amounts list;
 		yyjson_mut_val *pod = parse(rows[i].pod);
 		t_row("%zu", i);
 		T_TRUE(pod != NULL);
-		api_amounts_init(&list, T_ARENA);
-		api_pod_amounts(&list, pod, rows[i].what, rows[i].overhead);
+		sp_amounts_init(&list, T_ARENA);
+		sp_pod_amounts(&list, pod, rows[i].what, rows[i].overhead);
 		check(&list, rows[i].name, rows[i].want);
 	}
 }
