@@ -46,21 +46,28 @@ static sp_code make_services(node_worker *w, sp_err *err)
 /* ---- the pod's directory ---- */
 
 /* With systemd the runtime asks it for the slice, and it sees to the rest. */
-static sp_code make_cgroup(node_worker *w, sp_err *err)
+sp_code node_cgroup_write(node_worker *w, const node_pod_limits *limits, sp_err *err)
 {
 	const node_agent *a = w->agent;
-	node_pod_limits limits = node_pod_limits_of(w->pod);
 	sp_str path = node_pod_cgroup(&w->scratch, a->place.cgroup_root, w->pod, a->place.systemd);
 	if (a->place.systemd)
 		return SP_OK;
 	if (path.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's cgroup");
 	return a->files->set_cgroup(a->files, path,
-				    &(sp_pod_cgroup){.cpu_shares = limits.cpu_shares,
-						     .cpu_quota_us = limits.cpu_quota_us,
+				    &(sp_pod_cgroup){.cpu_shares = limits->cpu_shares,
+						     .cpu_quota_us = limits->cpu_quota_us,
 						     .cpu_period_us = NODE_CPU_PERIOD_US,
-						     .memory_bytes = limits.memory_bytes},
+						     .memory_bytes = limits->memory_bytes},
 				    err);
+}
+
+static sp_code make_cgroup(node_worker *w, sp_err *err)
+{
+	node_pod_limits limits = node_pod_limits_of(w->pod);
+	SP_TRY(node_cgroup_write(w, &limits, err));
+	w->cgroup_limits = limits;
+	return SP_OK;
 }
 
 static sp_code make_dirs(node_worker *w, sp_err *err)

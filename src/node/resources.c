@@ -69,6 +69,22 @@ sp_str node_qos_text(node_qos q)
 
 /* ---- one container ---- */
 
+node_amounts node_amounts_of_lists(sp_vmap requests, sp_vmap limits)
+{
+	return (node_amounts){
+		.cpu_request = SP_MAX(0, amount_of(requests, SP_STR("cpu"))),
+		.cpu_limit = SP_MAX(0, amount_of(limits, SP_STR("cpu"))),
+		.memory_request = SP_MAX(0, amount_of(requests, SP_STR("memory"))),
+		.memory_limit = SP_MAX(0, amount_of(limits, SP_STR("memory"))),
+	};
+}
+
+bool node_amounts_eq(const node_amounts *a, const node_amounts *b)
+{
+	return a->cpu_request == b->cpu_request && a->cpu_limit == b->cpu_limit &&
+	       a->memory_request == b->memory_request && a->memory_limit == b->memory_limit;
+}
+
 uint64_t node_cpu_shares(int64_t milli)
 {
 	if (milli <= 0)

@@ -25,6 +25,17 @@ int64_t node_amount(sp_vmap list, sp_str resource, bool milli);
 uint64_t node_cpu_shares(int64_t milli);
 int64_t node_cpu_quota(int64_t milli);
 
+/* What can be changed of a container that runs: thousandths of CPUs, bytes; 0: none. */
+typedef struct node_amounts {
+	int64_t cpu_request, cpu_limit, memory_request, memory_limit;
+} node_amounts;
+node_amounts node_amounts_of_lists(sp_vmap requests, sp_vmap limits);
+static inline node_amounts node_amounts_of(const node_container *c)
+{
+	return node_amounts_of_lists(c->v.requests, c->v.limits);
+}
+bool node_amounts_eq(const node_amounts *a, const node_amounts *b);
+
 /* What one container gets. */
 typedef struct node_container_limits {
 	int64_t cpu_shares, cpu_quota_us; /* quota -1: none */

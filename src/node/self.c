@@ -14,7 +14,6 @@
 #define STATUS_NS (10 * NODE_SECOND_NS)
 #define POST_ANYWAY_NS (300 * (int64_t)NODE_SECOND_NS)
 #define BODY_BYTES_MAX ((size_t)1 << 20)
-#define EVICTION_MEMORY_BYTES (INT64_C(100) << 20)
 #define PODS_MAX_DEFAULT 110
 
 typedef struct node_self {
@@ -52,7 +51,7 @@ static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocat
 	char text[64];
 	int64_t memory = a->memory_bytes, disk = a->disk_bytes;
 	if (allocatable) { /* what eviction begins at is nobody's */
-		memory = SP_MAX(memory - EVICTION_MEMORY_BYTES, 0);
+		memory = SP_MAX(memory - NODE_EVICTION_MEMORY_BYTES, 0);
 		disk = disk - disk / 10;
 	}
 	sp_jout_member_open(j, key, '{');

@@ -125,6 +125,7 @@ static void on_created(sp_cri_call *c, int32_t status, sp_str message, const voi
 		return;
 	}
 	s->container_id = sp_arena_try_dup(&s->w->scratch, r->container_id);
+	node_resize_made(s->w, s->c);
 	node_worker_event(s->w, s->c, false, "Created", "Container created");
 	call(s, SP_CRI_START_CONTAINER, &(sp_cri_start_container_request){.container_id = s->container_id},
 	     NODE_CALL_TIMEOUT_NS, on_started);

@@ -16,6 +16,9 @@
 #include "contracts/pod_files.h"
 #include "io/world.h"
 
+/* A memory limit that no container can be given while it runs. */
+#define FAKE_CRI_NO_MEMORY (INT64_C(13) << 20)
+
 typedef struct fake_cri {
 	sp_cri base;
 	sp_world *world;

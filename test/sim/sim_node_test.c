@@ -242,6 +242,85 @@ SP_TEST(sim_node, lives)
 	T_TRUE(r->cri.broken == NULL);
 }
 
+/* ---- resources of what runs ---- */
+
+static void resize(rig *r, const char *name, const char *limits)
+{
+	sp_str body = sp_arena_printf(T_ARENA,
+				      "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{"
+				      "\"limits\":{%s},\"requests\":{%s}}}]}}",
+				      limits, limits);
+	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
+		      .gvr = SP_PODS,
+		      .ns = SP_STR("default"),
+		      .name = sp_str_c(name),
+		      .subresource = SP_STR("resize"),
+		      .body = body};
+	(void)t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+#define SIZED(name, cpu, memory, more)                                                       \
+	"\"containers\":[{\"name\":\"" name "\",\"image\":\"i\",\"command\":[" RUN "]," more \
+	"\"resources\":{\"limits\":{\"cpu\":\"" cpu "\",\"memory\":\"" memory "\"}}}]"
+#define LIMIT(name) STATUS(0) "resources.limits." name
+#define LAST_CONDITION "status.conditions[5]."
+
+SP_TEST(sim_node, resize)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "one", SIZED("a", "1", "64Mi", ""));
+	make_pod(r, "two",
+		 SIZED("a", "1", "64Mi",
+		       "\"resizePolicy\":[{\"resourceName\":\"cpu\",\"restartPolicy\":"
+		       "\"RestartContainer\"}],"));
+	T_TRUE(becomes(r, "one", LIMIT("cpu"), "1", 60));
+	T_TRUE(becomes(r, "two", STATUS(0) "ready", "true", 60));
+	/* in place */
+	resize(r, "one", "\"cpu\":\"2500m\",\"memory\":\"128Mi\"");
+	T_TRUE(becomes(r, "one", LIMIT("cpu"), "2500m", 20));
+	T_TRUE(becomes(r, "one", LIMIT("memory"), "128Mi", 20));
+	T_TRUE(becomes(r, "one", STATUS(0) "allocatedResources.cpu", "2500m", 20));
+	T_TRUE(becomes(r, "one", LAST_CONDITION "type", "-", 20));
+	T_EQ_C(of_pod(r, "one", STATUS(0) "restartCount"), "0");
+	T_EQ_U64(fake_cri_starts(&r->cri, "one", "a"), 1);
+	/* with a restart, for the policy says so; not for memory */
+	resize(r, "two", "\"cpu\":\"1\",\"memory\":\"65Mi\"");
+	T_TRUE(becomes(r, "two", LIMIT("memory"), "65Mi", 20));
+	T_EQ_U64(fake_cri_starts(&r->cri, "two", "a"), 1);
+	resize(r, "two", "\"cpu\":\"500m\",\"memory\":\"65Mi\"");
+	T_TRUE(becomes(r, "two", LIMIT("cpu"), "500m", 60));
+	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "1");
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	/* no room: it waits until another pod gives some back, also over a restart of the agent */
+	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"65Mi\"");
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "PodResizePending", 20));
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "reason"), "Deferred");
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "message"),
+	       "Node didn't have enough resource: cpu, requested: 3000, used: 2500, capacity: 4000");
+	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
+	agent_close(r);
+	T_TRUE(agent_open(r));
+	run_for(r, 5 * SECOND);
+	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
+	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "1");
+	delete_pod(r, "one");
+	T_TRUE(becomes(r, "two", LIMIT("cpu"), "3", 60));
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "2");
+	/* the runtime refuses: what is in force is told, with why; another wish ends that */
+	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"13Mi\"");
+	T_TRUE(becomes(r, "two", LAST_CONDITION "reason", "Error", 20));
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "type"), "PodResizeInProgress");
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "message"), "rpc error: code = Unknown desc = no room");
+	T_EQ_C(of_pod(r, "two", LIMIT("memory")), "65Mi");
+	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.memory"), "13Mi");
+	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"66Mi\"");
+	T_TRUE(becomes(r, "two", LIMIT("memory"), "66Mi", 20));
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	T_TRUE(r->cri.broken == NULL);
+}
+
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
  * network. */
 SP_TEST(sim_node, faults)
