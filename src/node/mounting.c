@@ -103,7 +103,7 @@ static void on_make(sp_work *job)
 	node_worker *w = job->arg;
 	const node_agent *a = w->agent;
 	char version[40];
-	w->volumes.failed = (sp_str){NULL, 0};
+	w->volumes.failed = NULL;
 	version_name(version, sp_wall_ns(a->world));
 	w->work_code = w->dirs_made ? SP_OK : make_dirs(w, &w->work_err);
 	for (size_t i = 0; i < w->volumes.n && w->work_code == SP_OK; i++) {
@@ -111,7 +111,7 @@ static void on_make(sp_work *job)
 		w->work_code = node_volume_make(a->world, a->files, v, w->volumes.fs_group, sp_str_c(version),
 						&w->work_err);
 		if (w->work_code != SP_OK)
-			w->volumes.failed = v->name;
+			w->volumes.failed = v;
 	}
 }
 
@@ -120,10 +120,12 @@ static void mount_failed(node_worker *w, const sp_err *err)
 	/* 0.5 s, doubled up to two minutes. U: pkg/volume/util/nestedpendingoperations exponentialbackoff. */
 	uint64_t delay = (NODE_SECOND_NS / 2) << SP_MIN(w->n_mount_failures, 8u);
 	w->n_mount_failures++;
-	if (w->volumes.failed.len != 0)
+	const node_volume *v = w->volumes.failed;
+	if (v != NULL)
 		node_worker_event(w, NULL, true, "FailedMount",
-				  "MountVolume.SetUp failed for volume \"" SP_FMT "\" : %s",
-				  SP_ARG(w->volumes.failed), err->msg);
+				  "MountVolume.%s failed for volume \"" SP_FMT "\" : %s",
+				  v->kind == NODE_VOLUME_LOCAL ? "NewMounter initialization" : "SetUp",
+				  SP_ARG(v->spec_name), err->msg);
 	else
 		sp_log(w->agent->log, SP_LOG_ERROR, "directories of a pod", SP_KS("pod", w->name),
 		       SP_KE(err));
@@ -153,9 +155,17 @@ void node_mount(node_worker *w, void (*then)(node_worker *w))
 	node_objects objects = {.get = node_refs_get, .arg = w->agent};
 	node_tokens tokens = {.get = node_token_get, .arg = w};
 	node_worker_fields(w, &fields);
-	const node_volume_input in = {
-		.fields = &fields, .objects = &objects, .tokens = &tokens, .root = w->agent->place.root};
+	const node_volume_input in = {.fields = &fields,
+				      .objects = &objects,
+				      .tokens = &tokens,
+				      .root = w->agent->place.root,
+				      .claim = node_claims_find,
+				      .arg = w};
 	if (!node_refs_are_known(&w->refs)) { /* their arrival is a turn */
+		node_worker_end_turn(w);
+		return;
+	}
+	if (!node_claims_are_known(w)) {
 		node_worker_end_turn(w);
 		return;
 	}

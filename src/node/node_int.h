@@ -26,6 +26,7 @@ typedef struct node_worker node_worker;
 typedef struct node_start node_start;
 typedef struct node_stop node_stop;
 typedef struct node_probes node_probes;
+typedef struct node_local_path node_local_path;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -60,6 +61,16 @@ typedef struct node_token node_token;
 /* For node_tokens.get; arg is the worker. */
 sp_str node_token_get(void *arg, sp_str audience, int64_t expiration_s);
 void node_tokens_free(node_worker *w);
+
+/* ---- claims of a pod (claims.c) ---- */
+
+typedef struct node_claims node_claims;
+/* Every claim that the pod uses stands for a volume. False: it is being asked for, or will be; a turn comes
+ * then. */
+bool node_claims_are_known(node_worker *w);
+/* For node_volume_input.claim; arg is the worker. */
+const node_claim_found *node_claims_find(void *arg, sp_str volume);
+void node_claims_free(node_worker *w);
 
 /* ---- workers ---- */
 
@@ -124,6 +135,7 @@ struct node_worker {
 	bool told_dns, dirs_made, unmounted, remove_logs;
 	void (*mounted)(node_worker *w);
 	node_token *tokens;
+	node_claims *claims;
 
 	node_start *start; /* under way, or NULL */
 	node_stop *stop;
@@ -180,6 +192,7 @@ struct node_agent {
 	sp_defer closed_check;
 
 	struct node_self *self;
+	node_local_path *local_path;
 	struct node_relist *relist;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
@@ -321,6 +334,10 @@ void node_relist_free(node_agent *a);
 /* ---- self.c: the Node object and its lease ---- */
 sp_code node_self_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_self_free(node_agent *a);
+
+/* ---- local_path.c: directories that are volumes ---- */
+sp_code node_local_path_new(node_agent *a, sp_err *err) SP_MUST_USE;
+void node_local_path_free(node_agent *a);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/json_out.h"
 #include "base/version.h"
+#include "contracts/local_path.h"
 #include "node/machine.h"
 #include "node/node_int.h"
 
@@ -169,6 +170,8 @@ static void out_labels(const node_self *s, sp_jout *j)
 	sp_jout_member_open(j, SP_STR("annotations"), '{');
 	sp_jout_member_str(j, SP_STR("volumes.kubernetes.io/controller-managed-attach-detach"),
 			   SP_STR("true"));
+	if (s->agent->opts.local_path_dir.len != 0)
+		sp_jout_member_str(j, SP_STR(SP_LOCAL_PATH_DIR_NOTE), s->agent->opts.local_path_dir);
 	sp_jout_close(j, '}');
 }
 

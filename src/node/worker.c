@@ -312,6 +312,7 @@ void node_worker_free(node_worker *w)
 	node_report_cancel(w);
 	node_probes_free(w);
 	node_tokens_free(w);
+	node_claims_free(w);
 	if (sp_map_get(&a->workers_by_uid, w->uid) == w)
 		(void)sp_map_remove(&a->workers_by_uid, w->uid);
 	sp_list_remove(&w->node);

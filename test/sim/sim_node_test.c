@@ -44,6 +44,7 @@ static bool agent_open(rig *r)
 				   .node_ip = SP_STR("192.0.2.7"),
 				   .root_dir = SP_STR("/node"),
 				   .log_dir = SP_STR("/logs"),
+				   .local_path_dir = SP_STR("/volumes"),
 				   .cgroup_root = SP_STR("kubepods"),
 				   .cluster_domain = SP_STR("cluster.local"),
 				   .cpu_milli = 4000,
@@ -319,6 +320,100 @@ SP_TEST(sim_node, resize)
 	T_TRUE(becomes(r, "two", LIMIT("memory"), "66Mi", 20));
 	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
 	T_TRUE(r->cri.broken == NULL);
+}
+
+/* ---- claims ---- */
+
+static void write_object(rig *r, sp_ask_verb verb, sp_gvr gvr, const char *ns, const char *name,
+			 const char *subresource, const char *body)
+{
+	sp_ask ask = {.verb = verb,
+		      .gvr = gvr,
+		      .ns = sp_str_c(ns),
+		      .name = sp_str_c(name),
+		      .subresource = sp_str_c(subresource),
+		      .body = sp_str_c(body)};
+	(void)t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+static sp_str value_of(rig *r, sp_gvr gvr, const char *ns, const char *name, const char *path,
+		       const char *member)
+{
+	yyjson_val *tree;
+	sp_ask ask = {.verb = SP_ASK_GET, .gvr = gvr, .ns = sp_str_c(ns), .name = sp_str_c(name)};
+	t_ask(&r->user, &ask);
+	if (r->user.code != SP_OK || sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
+		return SP_STR("-");
+	return sp_json_str(sp_json_last(sp_view_at(tree, path), sp_str_c(member)));
+}
+
+static bool has_event(rig *r, const char *reason, const char *message)
+{
+	yyjson_val *tree, *item;
+	size_t i, n;
+	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_EVENTS_V1, .ns = SP_STR("default")};
+	t_ask(&r->user, &ask);
+	if (r->user.code != SP_OK || sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
+		return false;
+	yyjson_arr_foreach(sp_view_at(tree, "items"), i, n, item)
+	{
+		if (sp_str_eq(sp_view_str_at(item, "reason"), sp_str_c(reason)) &&
+		    sp_str_eq(sp_view_str_at(item, "note"), sp_str_c(message)))
+			return true;
+	}
+	return false;
+}
+
+#define VOLUME "pvc-01234567-89ab-cdef-0123-456789abcdef"
+
+SP_TEST(sim_node, claims)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "p",
+		 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		 "],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],"
+		 "\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{\"claimName\":\"data\"}}]");
+	run_for(r, 5 * SECOND);
+	T_EQ_C(of_pod(r, "p", STATUS(0) "state.waiting.reason"), "ContainerCreating");
+#define MISSING                                                                                       \
+	"Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to " \
+	"process "                                                                                    \
+	"volumes=[v]: error processing PVC default/data: "
+	T_TRUE(has_event(r, "FailedMount",
+			 MISSING
+			 "failed to fetch PVC from API server: persistentvolumeclaims \"data\" not found"));
+	write_object(r, SP_ASK_CREATE, SP_PERSISTENTVOLUMECLAIMS, "default", "", "",
+		     "{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
+		     "\"volumeName\":\"pv\",\"storageClassName\":\"\",\"resources\":{\"requests\":{"
+		     "\"storage\":\"1Gi\"}}}}");
+	run_for(r, 15 * SECOND);
+	T_TRUE(has_event(r, "FailedMount", MISSING "PVC is not bound"));
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 0);
+	sp_str uid = value_of(r, SP_PERSISTENTVOLUMECLAIMS, "default", "data", "metadata", "uid");
+	sp_str volume = sp_arena_printf(
+		T_ARENA,
+		"{\"metadata\":{\"name\":\"pv\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{"
+		"\"storage\":\"1Gi\"},\"claimRef\":{\"namespace\":\"default\",\"name\":\"data\",\"uid\":"
+		"\"" SP_FMT "\"},\"hostPath\":{\"path\":\"/data\"}}}",
+		SP_ARG(uid));
+	write_object(r, SP_ASK_CREATE, SP_PERSISTENTVOLUMES, "", "", "", volume.ptr);
+	write_object(r, SP_ASK_MERGE_PATCH, SP_PERSISTENTVOLUMECLAIMS, "default", "data", "status",
+		     "{\"status\":{\"phase\":\"Bound\"}}");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 30));
+	/* It is known from then on: the claim is not asked for again. */
+	run_for(r, 30 * SECOND);
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 1);
+	/* Directories that are given back. */
+	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/directory"),
+	       "/volumes");
+	write_object(r, SP_ASK_MERGE_PATCH, SP_NODES, "", "n1", "",
+		     "{\"metadata\":{\"annotations\":{\"local-path.sampan/" VOLUME "\":\"remove\","
+		     "\"local-path.sampan/other\":\"remove\"}}}");
+	run_for(r, 5 * SECOND);
+	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/" VOLUME),
+	       "removed");
+	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/other"), "remove");
 }
 
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
