@@ -193,16 +193,28 @@ static void grant_all(node_worker *w)
 	tell(w, false, "ResizeStarted", "Pod resize started", w->pod->v.generation, "");
 }
 
+/* The API was told that of this version of the pod, by an earlier life of the agent. */
+static bool was_told(const node_pod *p)
+{
+	SP_VLIST_FOREACH(item, p->v.conditions)
+	{
+		yyjson_val *generation = sp_view_at(item, "observedGeneration");
+		if (sp_str_eq(sp_view_str_at(item, "type"), SP_STR("PodResizePending")))
+			return yyjson_is_int(generation) && yyjson_get_sint(generation) == p->v.generation;
+	}
+	return false;
+}
+
 static void hold_back(node_worker *w, const char *why)
 {
 	node_resize_state *s = &w->resize_pending;
-	bool news = !s->is_set || s->generation != w->pod->v.generation;
+	bool news = s->is_set ? s->generation != w->pod->v.generation : !was_told(w->pod);
 	(void)snprintf(w->resize_pending_text, sizeof w->resize_pending_text, "%s", why);
 	*s = (node_resize_state){.is_set = true,
 				 .reason = SP_STR("Deferred"),
 				 .message = sp_str_c(w->resize_pending_text),
 				 .generation = w->pod->v.generation};
-	if (news) /* the event has upstream's own reason, the condition says Deferred */
+	if (news)
 		tell(w, true, "ResizeDeferred", "Pod resize Deferred", s->generation, why);
 	node_worker_again(w, TRY_AGAIN_NS);
 }

@@ -428,15 +428,20 @@ static void image_status(flight *l)
 {
 	const sp_cri_image_status_request *q = l->request;
 	sp_cri_image i = {.id = SP_STR("sha256:1"), .size = 1000};
-	bool none = sp_str_starts(q->image->image, SP_STR("none"));
+	bool none = sp_str_starts(q->image->image, SP_STR("none")) ||
+		    (sp_str_starts(q->image->image, SP_STR("private")) && !l->cri->has_private);
 	finish(l, SP_RPC_OK, "", &(sp_cri_image_status_response){.image = none ? NULL : &i});
 }
 
 static void pull_image(flight *l)
 {
 	const sp_cri_pull_image_request *q = l->request;
+	l->cri->has_private |= q->auth != NULL && sp_str_eq(q->auth->username, SP_STR("u"));
 	if (sp_str_starts(q->image->image, SP_STR("none")))
 		finish(l, SP_RPC_NOT_FOUND, "no such image", NULL);
+	else if (sp_str_starts(q->image->image, SP_STR("private")) &&
+		 (q->auth == NULL || !sp_str_eq(q->auth->username, SP_STR("u"))))
+		finish(l, SP_RPC_UNKNOWN, "denied", NULL);
 	else
 		finish(l, SP_RPC_OK, "", &(sp_cri_pull_image_response){.image_ref = SP_STR("sha256:1")});
 }

@@ -416,6 +416,34 @@ SP_TEST(sim_node, claims)
 	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/other"), "remove");
 }
 
+SP_TEST(sim_node, pull_secrets)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "p",
+		 "\"imagePullSecrets\":[{\"name\":\"one\"},{\"name\":\"two\"}],\"containers\":[{\"name\":"
+		 "\"a\","
+		 "\"image\":\"private.io/x:1\",\"command\":[" RUN "]}]");
+	T_TRUE(becomes(r, "p", STATUS(0) "state.waiting.reason", "ErrImagePull", 20));
+	run_for(r, SECOND);
+	T_TRUE(has_event(
+		r, "FailedToRetrieveImagePullSecret",
+		"Unable to retrieve some image pull secrets (one, two); attempting to pull the image may "
+		"not succeed."));
+	T_TRUE(has_event(r, "Failed",
+			 "Failed to pull image \"private.io/x:1\": rpc error: code = Unknown desc = denied"));
+	/* The first one is for the image, too, but no longer good: the next is tried. */
+	write_object(r, SP_ASK_CREATE, SP_SECRETS, "default", "", "",
+		     "{\"metadata\":{\"name\":\"one\"},\"type\":\"kubernetes.io/"
+		     "dockerconfigjson\",\"stringData\":{"
+		     "\".dockerconfigjson\":\"{\\\"auths\\\":{\\\"private.io/"
+		     "x\\\":{\\\"username\\\":\\\"bad\\\"}}}\"}}");
+	write_object(r, SP_ASK_CREATE, SP_SECRETS, "default", "", "",
+		     "{\"metadata\":{\"name\":\"two\"},\"type\":\"kubernetes.io/dockercfg\",\"stringData\":{"
+		     "\".dockercfg\":\"{\\\"private.io\\\":{\\\"auth\\\":\\\"dTpw\\\"}}\"}}");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 120));
+}
+
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
  * network. */
 SP_TEST(sim_node, faults)

@@ -215,7 +215,9 @@ static sp_str print_plan(const char *volume, const char *security)
 				.root = SP_STR("/r"),
 				.claim = get_claim};
 	if (node_volumes_plan(&in, T_ARENA, &plan, &err) != SP_OK)
-		return sp_arena_printf(T_ARENA, SP_FMT ": %s", SP_ARG(plan.failed->name), err.msg);
+		return sp_arena_printf(T_ARENA, SP_FMT ": %s",
+				       SP_ARG(plan.failed == NULL ? SP_STR("-") : plan.failed->name),
+				       err.msg);
 	const node_volume *v = &plan.at[0];
 	(void)sp_buf_printf(&out, "%s " SP_FMT, kinds[v->kind], SP_ARG(v->dir));
 	for (size_t i = 0; i < v->n_files; i++)
