@@ -62,6 +62,9 @@ static sp_code follow(node_agent *a, sp_err *err)
 	SP_TRY(sp_informers_get(a->informers, &(sp_informer_opts){.gvr = SP_PODS, .field_selector = selector},
 				&a->pods, err));
 	SP_TRY(sp_informers_get(a->informers, &(sp_informer_opts){.gvr = SP_SERVICES}, &a->services, err));
+	SP_TRY(sp_informers_get(a->informers, &(sp_informer_opts){.gvr = SP_RUNTIMECLASSES},
+				&a->runtime_classes, err));
+	SP_TRY(sp_informer_keep_path(a->runtime_classes, SP_STR("handler")));
 	sp_informer_keep_all(a->pods);
 	SP_TRY(sp_informer_keep(a->services, &service_keep_desc));
 	a->pods_watch = (sp_informer_watch){.on_change = on_pod, .arg = a};

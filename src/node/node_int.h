@@ -178,7 +178,7 @@ struct node_agent {
 	int64_t cpu_milli, memory_bytes, disk_bytes;
 
 	sp_informers *informers;
-	sp_informer *pods, *services;
+	sp_informer *pods, *services, *runtime_classes;
 	sp_informer_watch pods_watch, services_watch;
 	sp_events *events;
 	sp_map workers_by_uid;

@@ -51,6 +51,11 @@ typedef struct node_pod_limits {
 } node_pod_limits;
 node_pod_limits node_pod_limits_of(const node_pod *p);
 
+/* What the runtime is told of the pod: its containers together, and what the runtime itself takes. Quota and
+ * memory 0: not set. U: calculateSandboxResources, convertOverheadToLinuxResources. */
+node_pod_limits node_sandbox_limits_of(const node_pod *p);
+node_pod_limits node_overhead_limits_of(const node_pod *p);
+
 /* Requests of a pod as the scheduler counts them: init containers, sidecars, overhead. In thousandths for
  * cpu, else whole units. */
 int64_t node_pod_request(const node_pod *p, sp_str resource);

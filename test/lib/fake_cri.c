@@ -609,6 +609,17 @@ size_t fake_cri_boxes(const fake_cri *f)
 	return n;
 }
 
+sp_str fake_cri_handler(const fake_cri *f, const char *pod)
+{
+	sp_str found = SP_STR("-");
+	SP_LIST_FOREACH (node, (sp_list *)(uintptr_t)&f->boxes) {
+		const box *b = SP_CONTAINER_OF(node, box, node);
+		if (sp_str_eq(b->made->config->metadata->name, sp_str_c(pod)))
+			found = b->made->runtime_handler;
+	}
+	return found;
+}
+
 size_t fake_cri_running(const fake_cri *f)
 {
 	size_t n = 0;

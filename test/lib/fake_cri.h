@@ -40,6 +40,8 @@ void fake_cri_init(fake_cri *f, sp_world *w);
 void fake_cri_done(fake_cri *f);
 size_t fake_cri_boxes(const fake_cri *f);
 size_t fake_cri_running(const fake_cri *f);
+/* The handler that the newest sandbox of a pod of that name was asked with; "-": there is none. */
+sp_str fake_cri_handler(const fake_cri *f, const char *pod);
 /* How often a container of that name was begun in the pods of that name. */
 size_t fake_cri_starts(const fake_cri *f, const char *pod, const char *container);
 /* The running ones end as if they had been killed. */

@@ -444,6 +444,34 @@ SP_TEST(sim_node, pull_secrets)
 	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 120));
 }
 
+SP_TEST(sim_node, runtime_class)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	write_object(r, SP_ASK_CREATE, SP_RUNTIMECLASSES, "", "", "",
+		     "{\"metadata\":{\"name\":\"slow\"},\"handler\":\"h1\"}");
+	make_pod(r, "p", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
+	make_pod(r, "plain", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
+	T_TRUE(becomes(r, "plain", STATUS(0) "ready", "true", 20));
+	T_EQ_C(fake_cri_handler(&r->cri, "p"), "h1");
+	T_EQ_C(fake_cri_handler(&r->cri, "plain"), "");
+	/* One that goes between the pod's creation and its start. */
+	agent_close(r);
+	make_pod(r, "late", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
+	write_object(r, SP_ASK_DELETE, SP_RUNTIMECLASSES, "", "slow", "", "");
+	T_TRUE(agent_open(r));
+	run_for(r, 5 * SECOND);
+	T_TRUE(has_event(r, "FailedCreatePodSandBox",
+			 "Failed to create pod sandbox: runtimeclass.node.k8s.io \"slow\" not found"));
+	T_EQ_C(fake_cri_handler(&r->cri, "late"), "-");
+	write_object(r, SP_ASK_CREATE, SP_RUNTIMECLASSES, "", "", "",
+		     "{\"metadata\":{\"name\":\"slow\"},\"handler\":\"h2\"}");
+	T_TRUE(becomes(r, "late", STATUS(0) "ready", "true", 20));
+	T_EQ_C(fake_cri_handler(&r->cri, "late"), "h2");
+	T_EQ_C(fake_cri_handler(&r->cri, "p"), "h1");
+}
+
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
  * network. */
 SP_TEST(sim_node, faults)
