@@ -13,6 +13,7 @@
 #include "cli/host_names.h"
 #include "cli/process.h"
 #include "client/call.h"
+#include "contracts/local_path.h"
 #include "io/file.h"
 #include "node/cri_client.h"
 #include "node/files.h"
@@ -21,7 +22,7 @@
 #define DNS_MAX 8u
 
 typedef struct flags {
-	sp_str kubeconfig, context, node_name, node_ip, endpoint, root_dir, log_dir;
+	sp_str kubeconfig, context, node_name, node_ip, endpoint, root_dir, log_dir, local_path_dir;
 	sp_str cgroup_root, cgroup_driver, cluster_dns, cluster_domain, resolv_conf, log_level;
 	sp_str address, client_ca, tls_cert, tls_key;
 	int64_t pods_max, port;
@@ -171,6 +172,7 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .node_ip = ip,
 				      .root_dir = p->f.root_dir,
 				      .log_dir = p->f.log_dir,
+				      .local_path_dir = p->f.local_path_dir,
 				      .cgroup_root = p->f.cgroup_root,
 				      .systemd_cgroups = systemd,
 				      .cluster_dns = dns,
@@ -216,6 +218,7 @@ int cli_node(int argc, char **argv)
 	process p = {.f = {.endpoint = SP_STR("unix:///run/containerd/containerd.sock"),
 			   .root_dir = SP_STR("/var/lib/sampan/node"),
 			   .log_dir = SP_STR("/var/log/pods"),
+			   .local_path_dir = SP_STR(SP_LOCAL_PATH_DIR),
 			   .cgroup_root = SP_STR("kubepods"),
 			   .cgroup_driver = SP_STR("cgroupfs"),
 			   .cluster_domain = SP_STR("cluster.local"),
@@ -235,6 +238,8 @@ int cli_node(int argc, char **argv)
 		{"container-runtime-endpoint", CLI_STR, &p.f.endpoint, "socket of the CRI runtime"},
 		{"context", CLI_STR, &p.f.context, "context of the kubeconfig; default: its current one"},
 		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "how to reach the API"},
+		{"local-path-dir", CLI_STR, &p.f.local_path_dir,
+		 "where volumes of class local-path are made; empty: nowhere"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"max-pods", CLI_I64, &p.f.pods_max, "how many pods the node takes"},
 		{"node-ip", CLI_STR, &p.f.node_ip, "address of the node; default: of its first interface"},

@@ -112,6 +112,20 @@ void sp_signal_watch_free(sp_signal_watch *s)
 		s->world->ops->signal_watch_free(s);
 }
 
+sp_code sp_path_watch_new(sp_world *w, sp_str path, void (*fn)(void *arg), void *arg, sp_path_watch **ret,
+			  sp_err *err)
+{
+	if (w->ops->path_watch_new == NULL)
+		return unsupported(err, "watches of directories");
+	return w->ops->path_watch_new(w, path, fn, arg, ret, err);
+}
+
+void sp_path_watch_free(sp_path_watch *s)
+{
+	if (s != NULL)
+		s->world->ops->path_watch_free(s);
+}
+
 sp_code sp_listen(sp_world *w, sp_str address, const sp_listen_opts *opts,
 		  void (*on_accept)(void *arg, sp_stream *s), void *arg, sp_listener **ret, sp_err *err)
 {

@@ -100,6 +100,14 @@ sp_code sp_signal_watch_new(sp_world *w, int signal, void (*fn)(void *arg, int s
 			    sp_signal_watch **ret, sp_err *err) SP_MUST_USE;
 void sp_signal_watch_free(sp_signal_watch *s);
 
+/* `fn` runs on the loop after something changed in a directory: a file was made, written, renamed or removed
+ * (several changes may count as one). Production only; SP_E… also where the kernel has no more watches. */
+typedef struct sp_path_watch sp_path_watch;
+sp_code sp_path_watch_new(sp_world *w, sp_str path, void (*fn)(void *arg), void *arg, sp_path_watch **ret,
+			  sp_err *err) SP_MUST_USE;
+/* Also from inside fn. NULL is a no-op. */
+void sp_path_watch_free(sp_path_watch *s);
+
 /* ---- byte streams ---- */
 
 /*

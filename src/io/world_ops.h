@@ -31,6 +31,9 @@ typedef struct sp_world_ops {
 	sp_code (*signal_watch_new)(sp_world *w, int signal, void (*fn)(void *arg, int signal), void *arg,
 				    sp_signal_watch **ret, sp_err *err);
 	void (*signal_watch_free)(sp_signal_watch *s);
+	sp_code (*path_watch_new)(sp_world *w, sp_str path, void (*fn)(void *arg), void *arg,
+				  sp_path_watch **ret, sp_err *err);
+	void (*path_watch_free)(sp_path_watch *s);
 	sp_code (*listen)(sp_world *w, sp_str address, const sp_listen_opts *opts,
 			  void (*on_accept)(void *arg, sp_stream *s), void *arg, sp_listener **ret,
 			  sp_err *err);
@@ -86,6 +89,9 @@ struct sp_wakeup {
 	sp_world *world;
 };
 struct sp_signal_watch {
+	sp_world *world;
+};
+struct sp_path_watch {
 	sp_world *world;
 };
 struct sp_listener {

@@ -40,6 +40,50 @@ static void kill_it(plan *l, const node_container *c, const node_seen_container 
 		(node_kill){.seen = seen, .container = c, .message = message, .reason = reason};
 }
 
+/* True: the container has to be started anew for what it is granted now. U: computePodResizeAction. */
+static bool resize_restarts(const node_container *c, const node_amounts *now, const node_amounts *want)
+{
+	bool cpu = now->cpu_request != want->cpu_request || now->cpu_limit != want->cpu_limit;
+	bool memory = now->memory_request != want->memory_request || now->memory_limit != want->memory_limit;
+	SP_VLIST_FOREACH(item, c->v.resize_policy)
+	{
+		sp_str name = sp_view_str_at(item, "resourceName");
+		bool touched = (cpu && sp_str_eq(name, SP_STR("cpu"))) ||
+			       (memory && sp_str_eq(name, SP_STR("memory")));
+		if (touched && sp_str_eq(sp_view_str_at(item, "restartPolicy"), SP_STR("RestartContainer")))
+			return true;
+	}
+	return false;
+}
+
+static void resize(plan *l, const node_seen_container *seen, bool loses)
+{
+	const node_seen_container **at = l->out->resizes;
+	size_t n = l->out->n_resizes++;
+	if (loses) {
+		memmove(&at[1], at, n * sizeof(*at));
+		n = 0;
+	}
+	at[n] = seen;
+}
+
+/* True: it is to be killed and started again; else it gets what it is granted in place, when it has not. */
+static bool plan_resize(plan *l, const node_container *c, const node_seen_container *seen)
+{
+	node_amounts want = node_amounts_of(c);
+	if (!seen->has_actuated || node_amounts_eq(&want, &seen->actuated))
+		return false;
+	if (resize_restarts(c, &seen->actuated, &want)) {
+		kill_it(l, c, seen, NODE_KILL_OTHER,
+			sp_arena_printf(l->arena, "Container " SP_FMT " resize requires restart",
+					SP_ARG(c->name)));
+		return true;
+	}
+	resize(l, seen,
+	       want.cpu_limit < seen->actuated.cpu_limit || want.memory_limit < seen->actuated.memory_limit);
+	return false;
+}
+
 static bool is_changed(const node_container *c, const node_seen_container *seen)
 {
 	return seen->has_hash && seen->hash != c->hash;
@@ -147,6 +191,8 @@ static void sidecar_running(plan *l, size_t i, const node_seen_container *s, boo
 		kill_it(l, c, s, NODE_KILL_LIVENESS,
 			sp_arena_printf(l->arena, "Init container " SP_FMT " failed liveness probe",
 					SP_ARG(c->name)));
+		start_init(l, c);
+	} else if (plan_resize(l, c, s)) {
 		start_init(l, c);
 	}
 }
@@ -279,7 +325,10 @@ static bool plan_running(plan *l, const node_container *c, const node_seen_conta
 		what = "failed startup probe";
 		reason = NODE_KILL_STARTUP;
 	} else {
-		return true;
+		again = plan_resize(l, c, s);
+		if (again)
+			start_main(l, c);
+		return !again;
 	}
 	kill_it(l, c, s, reason,
 		sp_arena_printf(l->arena, "Container " SP_FMT " %s%s", SP_ARG(c->name), what,
@@ -325,7 +374,9 @@ sp_code node_compute_actions(const node_pod *p, const node_seen *seen, const nod
 	l.mains = sp_try_new(a, const node_container *, n);
 	ret->starts = sp_try_new(a, const node_container *, n);
 	ret->kills = sp_try_new(a, node_kill, n);
-	if (l.inits == NULL || l.mains == NULL || ret->starts == NULL || ret->kills == NULL)
+	ret->resizes = sp_try_new(a, const node_seen_container *, n);
+	if (l.inits == NULL || l.mains == NULL || ret->starts == NULL || ret->kills == NULL ||
+	    ret->resizes == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory to plan a pod");
 	if (node_sandbox_changed(p, seen, &ret->attempt, &ret->sandbox_id)) {
 		plan_new_sandbox(&l);

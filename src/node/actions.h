@@ -53,6 +53,9 @@ typedef struct node_actions {
 	size_t n_starts;
 	node_kill *kills;
 	size_t n_kills;
+	/* Running ones that get what is granted now, without a restart; those that lose come first. */
+	const node_seen_container **resizes;
+	size_t n_resizes;
 } node_actions;
 
 /* Everything in the arena. SP_ENOMEM at its ceiling. `verdicts` may be NULL: nothing known. */

@@ -62,6 +62,9 @@ static sp_code follow(node_agent *a, sp_err *err)
 	SP_TRY(sp_informers_get(a->informers, &(sp_informer_opts){.gvr = SP_PODS, .field_selector = selector},
 				&a->pods, err));
 	SP_TRY(sp_informers_get(a->informers, &(sp_informer_opts){.gvr = SP_SERVICES}, &a->services, err));
+	SP_TRY(sp_informers_get(a->informers, &(sp_informer_opts){.gvr = SP_RUNTIMECLASSES},
+				&a->runtime_classes, err));
+	SP_TRY(sp_informer_keep_path(a->runtime_classes, SP_STR("handler")));
 	sp_informer_keep_all(a->pods);
 	SP_TRY(sp_informer_keep(a->services, &service_keep_desc));
 	a->pods_watch = (sp_informer_watch){.on_change = on_pod, .arg = a};
@@ -101,6 +104,8 @@ static void on_version(sp_cri_call *c, int32_t status, sp_str message, const voi
 		code = follow(a, &err);
 	if (code == SP_OK)
 		code = node_relist_new(a, &err);
+	if (code == SP_OK)
+		code = node_local_path_new(a, &err);
 	if (code != SP_OK)
 		sp_log(a->log, SP_LOG_ERROR, "the agent can't begin", SP_KE(&err));
 }
@@ -132,6 +137,7 @@ static void copy_opts(node_agent *a, const node_agent_opts *o)
 		servers[i] = keep(a, o->cluster_dns[i]);
 	a->opts.cluster_dns = servers;
 	a->opts.node_name = keep(a, o->node_name);
+	a->opts.local_path_dir = keep(a, o->local_path_dir);
 	a->opts.cluster_domain = keep(a, o->cluster_domain);
 	a->host_ips[0] = keep(a, o->node_ip);
 	a->n_host_ips = o->node_ip.len == 0 ? 0 : 1;
@@ -207,7 +213,7 @@ static void on_http_closed(void *arg)
 
 void node_agent_check_closed(node_agent *a)
 {
-	if (a->closing && a->http == NULL && sp_list_is_empty(&a->workers))
+	if (a->closing && a->http == NULL && a->local_path == NULL && sp_list_is_empty(&a->workers))
 		sp_defer_call(a->world, &a->closed_check);
 }
 
@@ -221,6 +227,7 @@ void node_agent_close(node_agent *a, void (*done)(void *arg), void *arg)
 	a->cri->cancel(a->cri, &a->version_call);
 	node_relist_free(a);
 	node_self_free(a);
+	node_local_path_free(a);
 	sp_informer_watch_remove(&a->pods_watch);
 	sp_informer_watch_remove(&a->services_watch);
 	SP_LIST_FOREACH (node, &a->workers)

@@ -130,6 +130,16 @@ static bool can_start_containers(const node_status_input *in)
 	return !node_sandbox_changed(in->pod, in->seen, &attempt, &id);
 }
 
+static void put_resize(node_status *s, sp_str type, const node_resize_state *r)
+{
+	if (r->is_set)
+		put(s, (node_condition){.type = type,
+					.reason = r->reason,
+					.message = r->message,
+					.generation = r->generation,
+					.is_true = true});
+}
+
 sp_code node_conditions_make(const node_status_input *in, sp_arena *a, node_status *ret, sp_err *err)
 {
 	names inits = {.arena = a}, unready = {.arena = a};
@@ -141,6 +151,8 @@ sp_code node_conditions_make(const node_status_input *in, sp_arena *a, node_stat
 	put(ret, ready(in, a, &of_containers, &short_of_memory));
 	put(ret, of_containers);
 	put(ret, (node_condition){.type = SP_STR("PodScheduled"), .is_true = true});
+	put_resize(ret, SP_STR("PodResizePending"), &in->resize_pending);
+	put_resize(ret, SP_STR("PodResizeInProgress"), &in->resize_in_progress);
 	if (inits.short_of_memory || unready.short_of_memory || short_of_memory)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's conditions");
 	return SP_OK;

@@ -122,19 +122,28 @@ static sp_code sysctls(const node_pod *p, sp_arena *a, sp_cri_linux_pod_sandbox_
 	return SP_OK;
 }
 
+static sp_cri_linux_container_resources *resources_of(sp_arena *a, node_pod_limits limits)
+{
+	sp_cri_linux_container_resources *r = sp_try_new(a, sp_cri_linux_container_resources, 1);
+	if (r != NULL)
+		*r = (sp_cri_linux_container_resources){.cpu_period = NODE_CPU_PERIOD_US,
+							.cpu_quota = limits.cpu_quota_us,
+							.cpu_shares = limits.cpu_shares,
+							.memory_limit_in_bytes = limits.memory_bytes};
+	return r;
+}
+
 static sp_code sandbox_linux(const node_pod *p, const node_place *place, sp_arena *a,
 			     sp_cri_linux_pod_sandbox_config **ret, sp_err *err)
 {
 	sp_cri_linux_pod_sandbox_config *l = sp_try_new(a, sp_cri_linux_pod_sandbox_config, 1);
-	sp_cri_linux_container_resources *r = sp_try_new(a, sp_cri_linux_container_resources, 1);
-	if (l == NULL || r == NULL)
+	if (l == NULL)
 		return no_room(err);
-	node_pod_limits limits = node_pod_limits_of(p);
-	*r = (sp_cri_linux_container_resources){.cpu_period = NODE_CPU_PERIOD_US,
-						.cpu_quota = SP_MAX(limits.cpu_quota_us, 0),
-						.cpu_shares = limits.cpu_shares,
-						.memory_limit_in_bytes = limits.memory_bytes};
-	l->resources = r;
+	l->resources = resources_of(a, node_sandbox_limits_of(p));
+	l->overhead = sp_vmap_count(p->v.overhead) > 0 ? resources_of(a, node_overhead_limits_of(p))
+						       : sp_try_new(a, sp_cri_linux_container_resources, 1);
+	if (l->resources == NULL || l->overhead == NULL)
+		return no_room(err);
 	l->cgroup_parent = node_pod_cgroup(a, place->cgroup_root, p, place->systemd);
 	if (l->cgroup_parent.ptr == NULL)
 		return no_room(err);

@@ -136,12 +136,14 @@ static void start_next(node_worker *w, const node_actions *act)
 static void act(node_worker *w)
 {
 	sp_err err = {0};
-	node_actions plan;
+	node_actions *made = sp_try_new(&w->scratch, node_actions, 1), plan;
 	node_verdicts verdicts = node_worker_verdicts(w);
-	if (node_compute_actions(w->pod, &w->seen, &verdicts, &w->scratch, &plan, &err) != SP_OK) {
+	if (made == NULL ||
+	    node_compute_actions(w->pod, &w->seen, &verdicts, &w->scratch, made, &err) != SP_OK) {
 		no_memory(w, &err);
 		return;
 	}
+	plan = *made;
 	if (plan.kill_pod && any_left(w)) {
 		if (plan.create_sandbox && w->seen.n_sandboxes > 0)
 			node_worker_event(w, NULL, false, "SandboxChanged",
@@ -149,6 +151,8 @@ static void act(node_worker *w)
 		node_stop_pod(w, node_worker_grace(w), look_again);
 	} else if (plan.n_kills > 0) {
 		node_stop_containers(w, plan.kills, plan.n_kills, look_again);
+	} else if (node_resize_is_due(w, made)) {
+		node_resize_do(w, made);
 	} else if (plan.create_sandbox) {
 		node_start_sandbox(w, plan.attempt);
 	} else {
@@ -229,12 +233,15 @@ void node_decide(node_worker *w)
 	if (w->stage == NODE_STAGE_STOPPING && !any_left(w))
 		w->stage = NODE_STAGE_STOPPED;
 	node_probes_update(w);
+	node_resize_look(w);
 	if (!make_status(w))
 		return;
 	if (w->stage == NODE_STAGE_RUN && has_ended(w))
 		w->stage = any_left(w) ? NODE_STAGE_STOPPING : NODE_STAGE_STOPPED;
 	if (w->stage == NODE_STAGE_STOPPED && !make_status(w))
 		return;
+	if (w->stage == NODE_STAGE_STOPPED)
+		node_resize_room(w);
 	if (!w->is_gone)
 		node_report(w);
 	switch (w->stage) {

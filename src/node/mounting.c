@@ -46,21 +46,28 @@ static sp_code make_services(node_worker *w, sp_err *err)
 /* ---- the pod's directory ---- */
 
 /* With systemd the runtime asks it for the slice, and it sees to the rest. */
-static sp_code make_cgroup(node_worker *w, sp_err *err)
+sp_code node_cgroup_write(node_worker *w, const node_pod_limits *limits, sp_err *err)
 {
 	const node_agent *a = w->agent;
-	node_pod_limits limits = node_pod_limits_of(w->pod);
 	sp_str path = node_pod_cgroup(&w->scratch, a->place.cgroup_root, w->pod, a->place.systemd);
 	if (a->place.systemd)
 		return SP_OK;
 	if (path.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's cgroup");
 	return a->files->set_cgroup(a->files, path,
-				    &(sp_pod_cgroup){.cpu_shares = limits.cpu_shares,
-						     .cpu_quota_us = limits.cpu_quota_us,
+				    &(sp_pod_cgroup){.cpu_shares = limits->cpu_shares,
+						     .cpu_quota_us = limits->cpu_quota_us,
 						     .cpu_period_us = NODE_CPU_PERIOD_US,
-						     .memory_bytes = limits.memory_bytes},
+						     .memory_bytes = limits->memory_bytes},
 				    err);
+}
+
+static sp_code make_cgroup(node_worker *w, sp_err *err)
+{
+	node_pod_limits limits = node_pod_limits_of(w->pod);
+	SP_TRY(node_cgroup_write(w, &limits, err));
+	w->cgroup_limits = limits;
+	return SP_OK;
 }
 
 static sp_code make_dirs(node_worker *w, sp_err *err)
@@ -96,7 +103,7 @@ static void on_make(sp_work *job)
 	node_worker *w = job->arg;
 	const node_agent *a = w->agent;
 	char version[40];
-	w->volumes.failed = (sp_str){NULL, 0};
+	w->volumes.failed = NULL;
 	version_name(version, sp_wall_ns(a->world));
 	w->work_code = w->dirs_made ? SP_OK : make_dirs(w, &w->work_err);
 	for (size_t i = 0; i < w->volumes.n && w->work_code == SP_OK; i++) {
@@ -104,7 +111,7 @@ static void on_make(sp_work *job)
 		w->work_code = node_volume_make(a->world, a->files, v, w->volumes.fs_group, sp_str_c(version),
 						&w->work_err);
 		if (w->work_code != SP_OK)
-			w->volumes.failed = v->name;
+			w->volumes.failed = v;
 	}
 }
 
@@ -113,10 +120,12 @@ static void mount_failed(node_worker *w, const sp_err *err)
 	/* 0.5 s, doubled up to two minutes. U: pkg/volume/util/nestedpendingoperations exponentialbackoff. */
 	uint64_t delay = (NODE_SECOND_NS / 2) << SP_MIN(w->n_mount_failures, 8u);
 	w->n_mount_failures++;
-	if (w->volumes.failed.len != 0)
+	const node_volume *v = w->volumes.failed;
+	if (v != NULL)
 		node_worker_event(w, NULL, true, "FailedMount",
-				  "MountVolume.SetUp failed for volume \"" SP_FMT "\" : %s",
-				  SP_ARG(w->volumes.failed), err->msg);
+				  "MountVolume.%s failed for volume \"" SP_FMT "\" : %s",
+				  v->kind == NODE_VOLUME_LOCAL ? "NewMounter initialization" : "SetUp",
+				  SP_ARG(v->spec_name), err->msg);
 	else
 		sp_log(w->agent->log, SP_LOG_ERROR, "directories of a pod", SP_KS("pod", w->name),
 		       SP_KE(err));
@@ -146,9 +155,17 @@ void node_mount(node_worker *w, void (*then)(node_worker *w))
 	node_objects objects = {.get = node_refs_get, .arg = w->agent};
 	node_tokens tokens = {.get = node_token_get, .arg = w};
 	node_worker_fields(w, &fields);
-	const node_volume_input in = {
-		.fields = &fields, .objects = &objects, .tokens = &tokens, .root = w->agent->place.root};
+	const node_volume_input in = {.fields = &fields,
+				      .objects = &objects,
+				      .tokens = &tokens,
+				      .root = w->agent->place.root,
+				      .claim = node_claims_find,
+				      .arg = w};
 	if (!node_refs_are_known(&w->refs)) { /* their arrival is a turn */
+		node_worker_end_turn(w);
+		return;
+	}
+	if (!node_claims_are_known(w)) {
 		node_worker_end_turn(w);
 		return;
 	}

@@ -19,12 +19,14 @@
 #define NODE_RETRY_NS (10 * NODE_SECOND_NS) /* after a failure that nothing will announce the end of */
 #define NODE_CALL_TIMEOUT_NS (120 * NODE_SECOND_NS) /* of a runtime's answer */
 #define NODE_SCRATCH_BYTES ((size_t)64 << 20)
-#define NODE_GRACE_LEAST_S 2 /* a container always gets that long to stop */
+#define NODE_EVICTION_MEMORY_BYTES (INT64_C(100) << 20) /* free memory that pods may not count on */
+#define NODE_GRACE_LEAST_S 2                            /* a container always gets that long to stop */
 
 typedef struct node_worker node_worker;
 typedef struct node_start node_start;
 typedef struct node_stop node_stop;
 typedef struct node_probes node_probes;
+typedef struct node_local_path node_local_path;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -60,6 +62,16 @@ typedef struct node_token node_token;
 sp_str node_token_get(void *arg, sp_str audience, int64_t expiration_s);
 void node_tokens_free(node_worker *w);
 
+/* ---- claims of a pod (claims.c) ---- */
+
+typedef struct node_claims node_claims;
+/* Every claim that the pod uses stands for a volume. False: it is being asked for, or will be; a turn comes
+ * then. */
+bool node_claims_are_known(node_worker *w);
+/* For node_volume_input.claim; arg is the worker. */
+const node_claim_found *node_claims_find(void *arg, sp_str volume);
+void node_claims_free(node_worker *w);
+
 /* ---- workers ---- */
 
 typedef enum node_stage {
@@ -77,6 +89,9 @@ typedef struct node_memo {
 	bool is_backing_off;           /* the event about it was written */
 	char reason[40], message[512]; /* what it waits for; empty: nothing */
 	char pull_error[256];
+	sp_str granted; /* resources as they were granted, JSON, heap; empty: not yet */
+	node_amounts actuated;
+	bool has_actuated;
 } node_memo;
 
 struct node_worker {
@@ -112,9 +127,15 @@ struct node_worker {
 	uint64_t volumes_made; /* digest of the plan that was carried out; 0: none */
 	uint32_t n_mount_failures;
 	uint64_t mount_retry_ns, sandbox_retry_ns; /* monotonic; 0: at once */
+	node_pod_limits cgroup_limits;             /* as they were written last */
+	node_resize_state resize_pending, resize_in_progress;
+	char resize_pending_text[256], resize_error[256];
+	uint64_t resize_retry_ns;     /* monotonic; 0: at once */
+	const node_actions *resizing; /* under way */
 	bool told_dns, dirs_made, unmounted, remove_logs;
 	void (*mounted)(node_worker *w);
 	node_token *tokens;
+	node_claims *claims;
 
 	node_start *start; /* under way, or NULL */
 	node_stop *stop;
@@ -157,7 +178,7 @@ struct node_agent {
 	int64_t cpu_milli, memory_bytes, disk_bytes;
 
 	sp_informers *informers;
-	sp_informer *pods, *services;
+	sp_informer *pods, *services, *runtime_classes;
 	sp_informer_watch pods_watch, services_watch;
 	sp_events *events;
 	sp_map workers_by_uid;
@@ -171,6 +192,7 @@ struct node_agent {
 	sp_defer closed_check;
 
 	struct node_self *self;
+	node_local_path *local_path;
 	struct node_relist *relist;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
@@ -202,6 +224,22 @@ void node_worker_event(node_worker *w, const node_container *c, bool is_warning,
 /* Seconds that containers of the pod get to stop. */
 int64_t node_worker_grace(const node_worker *w);
 
+/* ---- resize.c: resources of pods that run already. U: pkg/kubelet/allocation ---- */
+
+/* Gives the pod the resources that are granted to it; grants those of its spec when the node has room. Of
+ * every turn, after the pod was parsed. */
+void node_resize_grant(node_worker *w);
+/* After a look at the runtime: what was carried out, and whether a change is under way. */
+void node_resize_look(node_worker *w);
+/* The pod gives something back: others may wait for it. */
+void node_resize_room(const node_worker *w);
+/* The container was made with what is granted. */
+void node_resize_made(node_worker *w, const node_container *c);
+/* Whether cgroups differ from what is granted, and may be tried now. */
+bool node_resize_is_due(const node_worker *w, const node_actions *act);
+/* Carries it out; ends the turn. The plan stays until then. */
+void node_resize_do(node_worker *w, const node_actions *act);
+
 /* ---- observe.c ---- */
 /* Fills w->seen, then calls `then`; or logs, asks for another turn and ends this one. */
 void node_observe(node_worker *w, void (*then)(node_worker *w));
@@ -213,6 +251,8 @@ void node_decide(node_worker *w);
 /* ---- mounting.c: directories and volumes ---- */
 /* Makes what is not made yet; then `then`, or ends the turn. */
 void node_mount(node_worker *w, void (*then)(node_worker *w));
+/* The pod's cgroup with these limits. Blocks: from a worker job. */
+sp_code node_cgroup_write(node_worker *w, const node_pod_limits *limits, sp_err *err) SP_MUST_USE;
 /* Removes everything of the pod but its logs. */
 void node_unmount(node_worker *w, bool logs_too, void (*then)(node_worker *w));
 
@@ -294,6 +334,10 @@ void node_relist_free(node_agent *a);
 /* ---- self.c: the Node object and its lease ---- */
 sp_code node_self_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_self_free(node_agent *a);
+
+/* ---- local_path.c: directories that are volumes ---- */
+sp_code node_local_path_new(node_agent *a, sp_err *err) SP_MUST_USE;
+void node_local_path_free(node_agent *a);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

@@ -5,10 +5,8 @@
 
 sp_str node_ref_word(node_ref_kind kind)
 {
-	static const sp_str words[NODE_REF_KINDS_] = {[NODE_REF_CONFIG_MAP] = SP_STR_INIT("configmap"),
-						      [NODE_REF_SECRET] = SP_STR_INIT("secret"),
-						      [NODE_REF_CLAIM] =
-							      SP_STR_INIT("persistentvolumeclaim")};
+	static const sp_str words[NODE_REF_KINDS_] = {
+		[NODE_REF_CONFIG_MAP] = SP_STR_INIT("configmap"), [NODE_REF_SECRET] = SP_STR_INIT("secret")};
 	return words[kind];
 }
 

@@ -6,12 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-typedef enum node_ref_kind {
-	NODE_REF_CONFIG_MAP,
-	NODE_REF_SECRET,
-	NODE_REF_CLAIM,
-	NODE_REF_KINDS_
-} node_ref_kind;
+typedef enum node_ref_kind { NODE_REF_CONFIG_MAP, NODE_REF_SECRET, NODE_REF_KINDS_ } node_ref_kind;
 
 typedef struct node_objects {
 	/* The object's JSON, good until the loop goes on; {NULL, 0}: there is none. */

@@ -17,6 +17,7 @@ SP_VIEW(node_container_view_desc, node_container_view, "io.k8s.api.core.v1.Conta
 	SP_V(node_container_view, env_from, "envFrom"), SP_V(node_container_view, ports, "ports"),
 	SP_V(node_container_view, mounts, "volumeMounts"),
 	SP_V(node_container_view, devices, "volumeDevices"),
+	SP_V(node_container_view, resize_policy, "resizePolicy"),
 	SP_V(node_container_view, requests, "resources.requests"),
 	SP_V(node_container_view, limits, "resources.limits"),
 	SP_V(node_container_view, liveness, "livenessProbe"),
@@ -83,6 +84,8 @@ static sp_code read_containers(node_pod *p, sp_vlist list, node_role role, sp_er
 			return sp_fail(err, SP_EINVAL, "pod '" SP_FMT "' has a container without a name",
 				       SP_ARG(p->v.name));
 		c->name = c->v.name;
+		c->wanted_requests = c->v.requests;
+		c->wanted_limits = c->v.limits;
 		c->role = role;
 		c->is_sidecar = role == NODE_INIT && sp_str_eq(c->v.restart_policy, SP_STR("Always"));
 		c->hash = hash_of(c->name, c->v.image);

@@ -23,7 +23,8 @@ typedef struct node_container_view {
 	sp_str termination_path, termination_policy;
 	bool stdin, stdin_once, tty;
 	sp_vlist command, args, env, env_from, ports, mounts, devices;
-	sp_vmap requests, limits;
+	sp_vlist resize_policy;
+	sp_vmap requests, limits; /* those that are granted: see resize.h */
 	yyjson_val *liveness, *readiness, *startup, *post_start, *pre_stop, *security;
 } node_container_view;
 
@@ -31,10 +32,11 @@ typedef struct node_container {
 	node_container_view v;
 	sp_str name;
 	node_role role;
-	bool is_sidecar;   /* an init container that keeps running */
-	uint64_t hash;     /* of what makes it another container: name and image. U: HashContainer */
-	sp_str target;     /* ephemeral: the container whose processes it sees */
-	sp_str field_path; /* "spec.containers{web}", for events */
+	bool is_sidecar; /* an init container that keeps running */
+	uint64_t hash;   /* of what makes it another container: name and image. U: HashContainer */
+	sp_vmap wanted_requests, wanted_limits; /* as the spec has them */
+	sp_str target;                          /* ephemeral: the container whose processes it sees */
+	sp_str field_path;                      /* "spec.containers{web}", for events */
 } node_container;
 
 typedef struct node_pod_view {

@@ -13,8 +13,6 @@ static sp_gvr gvr_of(node_ref_kind kind)
 		return SP_CONFIGMAPS;
 	case NODE_REF_SECRET:
 		return SP_SECRETS;
-	case NODE_REF_CLAIM:
-		return SP_PERSISTENTVOLUMECLAIMS;
 	case NODE_REF_KINDS_:
 		break;
 	}

@@ -69,6 +69,22 @@ sp_str node_qos_text(node_qos q)
 
 /* ---- one container ---- */
 
+node_amounts node_amounts_of_lists(sp_vmap requests, sp_vmap limits)
+{
+	return (node_amounts){
+		.cpu_request = SP_MAX(0, amount_of(requests, SP_STR("cpu"))),
+		.cpu_limit = SP_MAX(0, amount_of(limits, SP_STR("cpu"))),
+		.memory_request = SP_MAX(0, amount_of(requests, SP_STR("memory"))),
+		.memory_limit = SP_MAX(0, amount_of(limits, SP_STR("memory"))),
+	};
+}
+
+bool node_amounts_eq(const node_amounts *a, const node_amounts *b)
+{
+	return a->cpu_request == b->cpu_request && a->cpu_limit == b->cpu_limit &&
+	       a->memory_request == b->memory_request && a->memory_limit == b->memory_limit;
+}
+
 uint64_t node_cpu_shares(int64_t milli)
 {
 	if (milli <= 0)
@@ -152,8 +168,9 @@ static int64_t add(int64_t a, int64_t b)
 	return sp_add(a, b, &sum) ? sum : INT64_MAX;
 }
 
-/* U: PodRequests / PodLimits: the larger of what runs at the end and of each step of the beginning. */
-static int64_t pod_amount(const node_pod *p, bool limits, sp_str resource)
+/* U: PodRequests / PodLimits without overhead: the larger of what runs at the end and of each step of the
+ * beginning. */
+static int64_t own_amount(const node_pod *p, bool limits, sp_str resource)
 {
 	int64_t own = amount_of(pod_list(p, limits ? "limits" : "requests"), resource);
 	int64_t sidecars = 0, init_most = 0, sum = 0;
@@ -168,7 +185,12 @@ static int64_t pod_amount(const node_pod *p, bool limits, sp_str resource)
 	for (size_t i = 0; i < p->n_regular; i++)
 		sum = add(sum, container_amount(node_pod_regular(p, i), limits, resource));
 	int64_t late = add(sum, sidecars);
-	int64_t most = own >= 0 ? own : SP_MAX(late, init_most);
+	return own >= 0 ? own : SP_MAX(late, init_most);
+}
+
+static int64_t pod_amount(const node_pod *p, bool limits, sp_str resource)
+{
+	int64_t most = own_amount(p, limits, resource);
 	int64_t overhead = amount_of(p->v.overhead, resource);
 	/* Limits that are not there get no overhead. */
 	return overhead <= 0 || (limits && most == 0) ? most : add(most, overhead);
@@ -204,6 +226,26 @@ node_pod_limits node_pod_limits_of(const node_pod *p)
 	if (qos != NODE_QOS_BEST_EFFORT && is_limited(p, SP_STR("memory")))
 		l.memory_bytes = pod_amount(p, true, SP_STR("memory"));
 	return l;
+}
+
+static node_pod_limits sandbox_limits(int64_t cpu_request, int64_t cpu_limit, int64_t memory)
+{
+	int64_t quota = node_cpu_quota(cpu_limit);
+	return (node_pod_limits){.cpu_shares = (int64_t)node_cpu_shares(cpu_request),
+				 .cpu_quota_us = SP_MAX(quota, 0),
+				 .memory_bytes = SP_MAX(memory, 0)};
+}
+
+node_pod_limits node_sandbox_limits_of(const node_pod *p)
+{
+	int64_t request = own_amount(p, false, SP_STR("cpu")), limit = own_amount(p, true, SP_STR("cpu"));
+	return sandbox_limits(request > 0 ? request : limit, limit, own_amount(p, true, SP_STR("memory")));
+}
+
+node_pod_limits node_overhead_limits_of(const node_pod *p)
+{
+	int64_t cpu = amount_of(p->v.overhead, SP_STR("cpu"));
+	return sandbox_limits(cpu, cpu, amount_of(p->v.overhead, SP_STR("memory")));
 }
 
 /* ---- names ---- */

@@ -25,6 +25,17 @@ int64_t node_amount(sp_vmap list, sp_str resource, bool milli);
 uint64_t node_cpu_shares(int64_t milli);
 int64_t node_cpu_quota(int64_t milli);
 
+/* What can be changed of a container that runs: thousandths of CPUs, bytes; 0: none. */
+typedef struct node_amounts {
+	int64_t cpu_request, cpu_limit, memory_request, memory_limit;
+} node_amounts;
+node_amounts node_amounts_of_lists(sp_vmap requests, sp_vmap limits);
+static inline node_amounts node_amounts_of(const node_container *c)
+{
+	return node_amounts_of_lists(c->v.requests, c->v.limits);
+}
+bool node_amounts_eq(const node_amounts *a, const node_amounts *b);
+
 /* What one container gets. */
 typedef struct node_container_limits {
 	int64_t cpu_shares, cpu_quota_us; /* quota -1: none */
@@ -39,6 +50,11 @@ typedef struct node_pod_limits {
 	int64_t cpu_shares, cpu_quota_us, memory_bytes;
 } node_pod_limits;
 node_pod_limits node_pod_limits_of(const node_pod *p);
+
+/* What the runtime is told of the pod: its containers together, and what the runtime itself takes. Quota and
+ * memory 0: not set. U: calculateSandboxResources, convertOverheadToLinuxResources. */
+node_pod_limits node_sandbox_limits_of(const node_pod *p);
+node_pod_limits node_overhead_limits_of(const node_pod *p);
 
 /* Requests of a pod as the scheduler counts them: init containers, sidecars, overhead. In thousandths for
  * cpu, else whole units. */

@@ -30,6 +30,23 @@ sp_code node_worker_sandbox_config(node_worker *w, uint32_t attempt, sp_cri_pod_
 	return node_sandbox_config(w->pod, &a->place, dns, attempt, &w->scratch, ret, err);
 }
 
+/* U: pkg/kubelet/runtimeclass LookupRuntimeHandler. */
+static sp_code find_handler(node_worker *w, sp_str *ret, sp_err *err)
+{
+	sp_str name = w->pod->v.runtime_class;
+	yyjson_val *tree;
+	*ret = (sp_str){NULL, 0};
+	if (name.len == 0)
+		return SP_OK;
+	const sp_object *o = sp_informer_get(w->agent->runtime_classes, name);
+	if (o == NULL)
+		return sp_fail(err, SP_ENOTFOUND, "runtimeclass.node.k8s.io \"" SP_FMT "\" not found",
+			       SP_ARG(name));
+	SP_TRY(sp_json_parse(&w->scratch, o->json, &tree, err));
+	*ret = sp_view_str_at(tree, "handler");
+	return SP_OK;
+}
+
 static void sandbox_failed(node_worker *w, sp_str what)
 {
 	node_worker_event(w, NULL, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " SP_FMT,
@@ -64,6 +81,8 @@ void node_start_sandbox(node_worker *w, uint32_t attempt)
 		return;
 	}
 	sp_code code = node_worker_sandbox_config(w, attempt, &request.config, &err);
+	if (code == SP_OK)
+		code = find_handler(w, &request.runtime_handler, &err);
 	if (code == SP_OK)
 		code = node_batch_init(&w->batch, w->agent->cri, &w->scratch, 1, on_sandbox, w, &err);
 	if (code != SP_OK) {

@@ -66,6 +66,21 @@ static sp_str message_file_of(const sp_cri_container_status *c)
 	return (sp_str){NULL, 0};
 }
 
+/* U: toKubeContainerResources. */
+static node_amounts reported(const sp_cri_container_status *c)
+{
+	const sp_cri_linux_container_resources *l = c->resources == NULL ? NULL : c->resources->linux_;
+	node_amounts r = {0};
+	if (l == NULL)
+		return r;
+	if (l->cpu_period > 0 && l->cpu_quota > 0 && l->cpu_quota <= INT64_MAX / 1000)
+		r.cpu_limit = l->cpu_quota * 1000 / l->cpu_period;
+	if (l->cpu_shares >= 2 && l->cpu_shares <= INT32_MAX)
+		r.cpu_request = (l->cpu_shares * 1000 + 1023) / 1024;
+	r.memory_limit = SP_MAX(0, l->memory_limit_in_bytes);
+	return r;
+}
+
 sp_code node_seen_add_container(node_seen *s, sp_arena *a, const sp_cri_container_status *c,
 				sp_str sandbox_id, sp_err *err)
 {
@@ -90,6 +105,7 @@ sp_code node_seen_add_container(node_seen *s, sp_arena *a, const sp_cri_containe
 		.started_ns = c->started_at,
 		.finished_ns = c->finished_at,
 		.exit_code = c->exit_code,
+		.reported = reported(c),
 		.message_file = message_file_of(c),
 		.falls_back_to_logs = sp_str_eq(
 			node_pair_get(c->annotations.at, c->annotations.n, NODE_NOTE_MESSAGE_POLICY),

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "contracts/cri_container.h"
+#include "node/resources.h"
 
 typedef enum node_state { NODE_CREATED, NODE_RUNNING, NODE_EXITED, NODE_UNKNOWN } node_state;
 
@@ -19,6 +20,11 @@ typedef struct node_seen_container {
 	bool has_hash;
 	int64_t user_uid, user_gid;
 	bool has_user;
+	/* As the runtime reports them now; 0: it does not. It knows nothing of requests for memory. */
+	node_amounts reported;
+	/* What was last made so, by what the agent remembers. */
+	node_amounts actuated;
+	bool has_actuated;
 	sp_str message_file; /* on the host: where it leaves its last words; empty: nowhere */
 	bool falls_back_to_logs;
 } node_seen_container;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/json_out.h"
 #include "base/version.h"
+#include "contracts/local_path.h"
 #include "node/machine.h"
 #include "node/node_int.h"
 
@@ -14,7 +15,6 @@
 #define STATUS_NS (10 * NODE_SECOND_NS)
 #define POST_ANYWAY_NS (300 * (int64_t)NODE_SECOND_NS)
 #define BODY_BYTES_MAX ((size_t)1 << 20)
-#define EVICTION_MEMORY_BYTES (INT64_C(100) << 20)
 #define PODS_MAX_DEFAULT 110
 
 typedef struct node_self {
@@ -52,7 +52,7 @@ static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocat
 	char text[64];
 	int64_t memory = a->memory_bytes, disk = a->disk_bytes;
 	if (allocatable) { /* what eviction begins at is nobody's */
-		memory = SP_MAX(memory - EVICTION_MEMORY_BYTES, 0);
+		memory = SP_MAX(memory - NODE_EVICTION_MEMORY_BYTES, 0);
 		disk = disk - disk / 10;
 	}
 	sp_jout_member_open(j, key, '{');
@@ -170,6 +170,8 @@ static void out_labels(const node_self *s, sp_jout *j)
 	sp_jout_member_open(j, SP_STR("annotations"), '{');
 	sp_jout_member_str(j, SP_STR("volumes.kubernetes.io/controller-managed-attach-detach"),
 			   SP_STR("true"));
+	if (s->agent->opts.local_path_dir.len != 0)
+		sp_jout_member_str(j, SP_STR(SP_LOCAL_PATH_DIR_NOTE), s->agent->opts.local_path_dir);
 	sp_jout_close(j, '}');
 }
 

@@ -9,7 +9,7 @@
 
 #define PIECE_BYTES ((size_t)256 << 10)
 #define OUT_BYTES_MAX ((size_t)4 << 20)
-#define FOLLOW_NS (NODE_SECOND_NS / 4) /* no file is watched yet: a follower looks again */
+#define FOLLOW_NS NODE_SECOND_NS /* between looks where directories can't be watched */
 
 typedef struct log_read {
 	node_request *r; /* NULL: the client is gone */
@@ -22,7 +22,10 @@ typedef struct log_read {
 	node_log_lines lines;
 	sp_buf out;
 	uint64_t offset;
-	int64_t tail; /* -1: all */
+	int64_t tail;           /* -1: all */
+	sp_path_watch *files;   /* of the directory; NULL: nobody tells of changes */
+	sp_informer_watch pods; /* the end of the container is a change of its pod */
+	bool changed, waits;    /* since the last look; for a change */
 	bool follow, placed, working, begun, at_end, last_look;
 	sp_code code;
 	sp_err err;
@@ -31,6 +34,8 @@ typedef struct log_read {
 static void log_free(log_read *l)
 {
 	sp_timer_stop(l->world, &l->again);
+	sp_path_watch_free(l->files);
+	sp_informer_watch_remove(&l->pods);
 	node_log_lines_done(&l->lines);
 	sp_buf_done(&l->out);
 	sp_free((void *)(uintptr_t)l->path.ptr);
@@ -169,7 +174,43 @@ static void next(log_read *l)
 	}
 	/* What it wrote before it ended is in the file by then: one more look. */
 	l->last_look = !still_runs(l);
-	sp_timer_start(l->world, &l->again, l->last_look ? 0 : FOLLOW_NS, on_again);
+	if (l->last_look || l->changed) {
+		sp_timer_start(l->world, &l->again, 0, on_again);
+		return;
+	}
+	l->waits = true;
+	if (l->files == NULL)
+		sp_timer_start(l->world, &l->again, FOLLOW_NS, on_again);
+}
+
+/* ---- changes ---- */
+
+static void on_change(void *arg)
+{
+	log_read *l = arg;
+	l->changed = true;
+	if (!l->waits || l->r == NULL)
+		return;
+	sp_timer_stop(l->world, &l->again);
+	look(l);
+}
+
+static void on_pod(void *arg, const sp_object *old, const sp_object *now)
+{
+	const log_read *l = arg;
+	const sp_object *o = now != NULL ? now : old;
+	if (sp_str_eq(o->name, l->pod) && sp_str_eq(o->ns, l->ns))
+		on_change(arg);
+}
+
+static void follow(log_read *l)
+{
+	sp_str dir = sp_str_sub(l->path, 0, (size_t)sp_str_rindex(l->path, '/'));
+	l->pods = (sp_informer_watch){.on_change = on_pod, .arg = l};
+	sp_list_init(&l->pods.node);
+	sp_informer_watch_add(l->r->agent->pods, &l->pods);
+	/* Without it the file is looked at again and again. */
+	(void)!sp_path_watch_new(l->world, dir, on_change, l, &l->files, NULL);
 }
 
 static void on_read(sp_work *job)
@@ -199,6 +240,7 @@ static void look(log_read *l)
 {
 	if (l->working)
 		return;
+	l->waits = l->changed = false;
 	l->work = (sp_work){.fn = on_job, .done = on_read, .arg = l};
 	if (sp_work_start(l->world, &l->work, NULL) == SP_OK)
 		l->working = true;
@@ -209,7 +251,7 @@ static void look(log_read *l)
 static void on_writable(node_request *r)
 {
 	log_read *l = r->state;
-	if (!l->working && !sp_timer_is_running(&l->again))
+	if (!l->working && !l->waits && !sp_timer_is_running(&l->again))
 		next(l);
 }
 
@@ -218,6 +260,8 @@ static void on_end(node_request *r)
 	log_read *l = r->state;
 	l->r = NULL;
 	sp_timer_stop(l->world, &l->again);
+	sp_path_watch_free(SP_TAKE(l->files));
+	sp_informer_watch_remove(&l->pods);
 	if (!l->working)
 		log_free(l);
 }
@@ -330,10 +374,13 @@ void node_serve_logs(node_request *r)
 			.tail = tail,
 			.follow = flag(r, "follow")};
 	l->again.arg = l;
+	sp_list_init(&l->pods.node);
 	node_log_lines_init(&l->lines, &filter);
 	sp_buf_init(&l->out, OUT_BYTES_MAX);
 	r->state = l;
 	r->end = on_end;
 	r->writable = on_writable;
+	if (l->follow)
+		follow(l);
 	look(l);
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/duration.h"
 #include "node/node_int.h"
+#include "node/pull_auth.h"
 
 #define PULL_TIMEOUT_NS UINT64_C(0) /* as long as it takes: a deletion ends it */
 
@@ -21,6 +22,9 @@ struct node_start {
 	bool has_image_uid;
 	int64_t image_uid;
 	sp_str image_user;
+	node_auths auths; /* tried one after the other */
+	size_t next_auth;
+	sp_str pull_errors; /* of those that failed */
 	uint64_t pull_began_ns;
 	uint64_t image_bytes;
 	bool pulled;
@@ -125,6 +129,7 @@ static void on_created(sp_cri_call *c, int32_t status, sp_str message, const voi
 		return;
 	}
 	s->container_id = sp_arena_try_dup(&s->w->scratch, r->container_id);
+	node_resize_made(s->w, s->c);
 	node_worker_event(s->w, s->c, false, "Created", "Container created");
 	call(s, SP_CRI_START_CONTAINER, &(sp_cri_start_container_request){.container_id = s->container_id},
 	     NODE_CALL_TIMEOUT_NS, on_started);
@@ -290,20 +295,10 @@ static void inspect(node_start *s,
 	     done);
 }
 
-static void on_pulled(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+static void pull_failed(node_start *s, sp_str text)
 {
-	node_start *s = c->arg;
 	node_memo *m = node_worker_memo(s->w, s->c->name);
 	int64_t now = sp_wall_ns(world(s));
-	(void)response;
-	s->may_interrupt = false;
-	if (status == SP_RPC_OK) {
-		m->pull = (node_backoff){0};
-		inspect(s, on_inspected_again);
-		return;
-	}
-	sp_str text = sp_arena_printf(&s->w->scratch, "rpc error: code = %s desc = " SP_FMT,
-				      node_rpc_code_name(status), SP_ARG(message));
 	(void)snprintf(m->pull_error, sizeof m->pull_error, SP_FMT, SP_ARG(text));
 	node_worker_event(s->w, s->c, true, "Failed", "Failed to pull image \"" SP_FMT "\": " SP_FMT,
 			  SP_ARG(s->c->v.image), SP_ARG(text));
@@ -312,6 +307,41 @@ static void on_pulled(sp_cri_call *c, int32_t status, sp_str message, const void
 	m->pull_failed_ns = now;
 	/* Half way to the next try its status says that it waits. */
 	fail(s, "ErrImagePull", text, m->pull.delay_ns / 2);
+}
+
+static void pull_next(node_start *s);
+
+static void on_pulled(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_start *s = c->arg;
+	sp_arena *a = &s->w->scratch;
+	(void)response;
+	s->may_interrupt = false;
+	if (status == SP_RPC_OK) {
+		node_worker_memo(s->w, s->c->name)->pull = (node_backoff){0};
+		inspect(s, on_inspected_again);
+		return;
+	}
+	sp_str text = sp_arena_printf(a, "rpc error: code = %s desc = " SP_FMT, node_rpc_code_name(status),
+				      SP_ARG(message));
+	s->pull_errors = s->pull_errors.len == 0 ? text : SP_CONCAT(a, s->pull_errors, SP_STR(", "), text);
+	if (s->next_auth < s->auths.n)
+		pull_next(s);
+	else if (s->next_auth > 1)
+		pull_failed(s, SP_CONCAT(a, SP_STR("["), s->pull_errors, SP_STR("]")));
+	else
+		pull_failed(s, s->pull_errors);
+}
+
+/* With the next credentials, or without any when there are none. */
+static void pull_next(node_start *s)
+{
+	sp_cri_image_spec image = {.image = s->c->v.image, .user_specified_image = s->c->v.image};
+	sp_cri_auth_config *auth = s->auths.n == 0 ? NULL : &s->auths.at[s->next_auth++];
+	s->may_interrupt = true;
+	call(s, SP_CRI_PULL_IMAGE,
+	     &(sp_cri_pull_image_request){.image = &image, .auth = auth, .sandbox_config = s->sandbox_config},
+	     PULL_TIMEOUT_NS, on_pulled);
 }
 
 static void pull(node_start *s)
@@ -328,14 +358,10 @@ static void pull(node_start *s)
 		fail(s, "ImagePullBackOff", text, left);
 		return;
 	}
-	sp_cri_image_spec image = {.image = s->c->v.image, .user_specified_image = s->c->v.image};
 	node_worker_event(s->w, s->c, false, "Pulling", "Pulling image \"" SP_FMT "\"",
 			  SP_ARG(s->c->v.image));
 	s->pull_began_ns = sp_now_ns(world(s));
-	s->may_interrupt = true;
-	call(s, SP_CRI_PULL_IMAGE,
-	     &(sp_cri_pull_image_request){.image = &image, .sandbox_config = s->sandbox_config},
-	     PULL_TIMEOUT_NS, on_pulled);
+	pull_next(s);
 }
 
 static void on_inspected(sp_cri_call *c, int32_t status, sp_str message, const void *response)
@@ -378,9 +404,20 @@ static void on_inspected(sp_cri_call *c, int32_t status, sp_str message, const v
 void node_start_container(node_worker *w, const node_container *c, sp_str sandbox_id)
 {
 	node_start *s = SP_NEW(node_start);
+	node_objects objects = {.get = node_refs_get, .arg = w->agent};
+	sp_err err = {0};
 	SP_ASSERT(w->start == NULL);
 	*s = (node_start){.w = w, .c = c, .sandbox_id = sandbox_id};
 	w->start = s;
+	if (node_auths_find(w->pod, &objects, c->v.image, &w->scratch, &s->auths, &err) != SP_OK) {
+		fail_told(s, "ErrImagePull", sp_str_c(err.msg));
+		return;
+	}
+	if (s->auths.missing.len > 0)
+		node_worker_event(w, NULL, true, "FailedToRetrieveImagePullSecret",
+				  "Unable to retrieve some image pull secrets (" SP_FMT
+				  "); attempting to pull the image may not succeed.",
+				  SP_ARG(s->auths.missing));
 	inspect(s, on_inspected);
 }
 

@@ -9,13 +9,15 @@ typedef struct old_status {
 	sp_str name, image, image_id, container_id;
 	int32_t restarts;
 	yyjson_val *running, *terminated, *last;
+	sp_vmap requests, limits;
 } old_status;
 
 SP_VIEW(old_status_desc, old_status, "io.k8s.api.core.v1.ContainerStatus", SP_V(old_status, name, "name"),
 	SP_V(old_status, image, "image"), SP_V(old_status, image_id, "imageID"),
 	SP_V(old_status, container_id, "containerID"), SP_V(old_status, restarts, "restartCount"),
 	SP_V(old_status, running, "state.running"), SP_V(old_status, terminated, "state.terminated"),
-	SP_V(old_status, last, "lastState.terminated"));
+	SP_V(old_status, last, "lastState.terminated"), SP_V(old_status, requests, "resources.requests"),
+	SP_V(old_status, limits, "resources.limits"));
 
 typedef struct old_ended {
 	int32_t exit_code, signal;
@@ -75,6 +77,58 @@ static void unlocated(node_container_status *s, const char *message)
 		.exit_code = 137, .reason = SP_STR("ContainerStatusUnknown"), .message = sp_str_c(message)};
 }
 
+/* ---- resources in force ---- */
+
+/* Where no limit is written below these, what the cgroup has says nothing. U: cm.MinMilliCPULimit,
+ * cm.MinShares. */
+#define CPU_LIMIT_LEAST_MILLI 10
+#define CPU_REQUEST_LEAST_MILLI 2
+
+/* An amount as the API writes it; {NULL, 0} without room. */
+static sp_str amount_text(sp_arena *a, int64_t n, bool milli)
+{
+	char text[32];
+	sp_qty q;
+	bool kibi = !milli && n % 1024 == 0;
+	(void)snprintf(text, sizeof text, "%lld%s", (long long)(kibi ? n / 1024 : n),
+		       milli  ? "m"
+		       : kibi ? "Ki"
+			      : "");
+	return sp_qty_parse(sp_str_c(text), &q, NULL) == SP_OK ? sp_qty_print(a, q) : (sp_str){NULL, 0};
+}
+
+/* One of them: what is in force, when that is known and not what was granted; else what the API was told of
+ * the same life of the container. */
+static sp_str in_force(sp_arena *a, bool milli, sp_vmap granted, sp_vmap old, int64_t now, int64_t least)
+{
+	sp_str name = milli ? SP_STR("cpu") : SP_STR("memory");
+	int64_t want = SP_MAX(0, node_amount(granted, name, milli));
+	if (sp_vmap_count(granted) == 0)
+		return (sp_str){NULL, 0};
+	if (now > 0)
+		return now == want || (now <= least && want <= least) ? (sp_str){NULL, 0}
+								      : amount_text(a, now, milli);
+	int64_t told = node_amount(old, name, milli);
+	return told < 0 || told == want ? (sp_str){NULL, 0} : sp_vmap_str(old, name);
+}
+
+/* U: convertContainerStatusResources. */
+static void actual_resources(sp_arena *a, const node_container *c, const node_seen_container *seen,
+			     const old_status *old, node_container_status *s)
+{
+	sp_vmap requests = {0}, limits = {0};
+	const node_amounts *r = &seen->reported;
+	if (old != NULL && old->running != NULL && sp_str_eq(old->container_id, s->container_id)) {
+		requests = old->requests;
+		limits = old->limits;
+	}
+	s->cpu_limit = in_force(a, true, c->v.limits, limits, r->cpu_limit, CPU_LIMIT_LEAST_MILLI);
+	s->memory_limit = in_force(a, false, c->v.limits, limits, r->memory_limit, 0);
+	s->cpu_request = in_force(a, true, c->v.requests, requests, r->cpu_request, CPU_REQUEST_LEAST_MILLI);
+	s->memory_request = in_force(a, false, c->v.requests, requests,
+				     seen->has_actuated ? seen->actuated.memory_request : 0, 0);
+}
+
 /* What the runtime says of one container. U: convertContainerStatus. */
 static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_container *c,
 		       const node_seen_container *seen, const old_status *old, node_container_status *s,
@@ -84,6 +138,7 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 				     .image = seen->image,
 				     .image_id = seen->image_ref,
 				     .restarts = seen->restarts,
+				     .has_resources = true,
 				     .has_user = seen->has_user && seen->state == NODE_RUNNING,
 				     .uid = seen->user_uid,
 				     .gid = seen->user_gid};
@@ -94,7 +149,7 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 	case NODE_RUNNING:
 		s->is = NODE_IS_RUNNING;
 		s->running_since_ns = seen->started_ns;
-		s->resources_running = true;
+		actual_resources(a, c, seen, old, s);
 		break;
 	case NODE_CREATED:
 		break; /* it waits to be begun */

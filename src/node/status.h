@@ -35,15 +35,25 @@ typedef struct node_container_status {
 	node_ended last;
 	bool has_user;
 	int64_t uid, gid;
-	bool resources_running; /* the resources of the spec are those in force */
+	bool has_resources; /* the runtime has it: with its resources as granted, but for those in force … */
+	/* … where they differ; empty: they don't */
+	sp_str cpu_request, cpu_limit, memory_request, memory_limit;
 } node_container_status;
 
 typedef struct node_condition {
 	sp_str type, reason, message;
 	bool is_true;
+	int64_t generation; /* of the pod that it is about; 0: the present one */
 } node_condition;
 
-#define NODE_CONDITIONS_MAX 6u
+#define NODE_CONDITIONS_MAX 8u
+
+/* A change of resources that waits, or is being carried out. */
+typedef struct node_resize_state {
+	bool is_set;
+	sp_str reason, message;
+	int64_t generation;
+} node_resize_state;
 
 typedef struct node_status {
 	sp_str phase, reason, message;
@@ -66,6 +76,7 @@ typedef struct node_status_input {
 	sp_str runtime; /* "containerd": the scheme of container ids */
 	const sp_str *host_ips;
 	size_t n_host_ips;
+	node_resize_state resize_pending, resize_in_progress;
 	bool is_terminal;    /* the pod has been stopped for good */
 	sp_str forced_phase; /* "Failed" by rejection, deadline or eviction, with what follows; empty: as
 				computed */

@@ -100,16 +100,36 @@ static sp_code out_json(sp_jout *j, sp_str key, yyjson_val *v)
 	return SP_OK;
 }
 
+/* A list of amounts as granted, but for those of which others are in force. */
+static sp_code out_amounts(sp_jout *j, sp_str key, sp_vmap granted, sp_str cpu, sp_str memory)
+{
+	if (cpu.len == 0 && memory.len == 0)
+		return out_json(j, key, granted.object);
+	sp_jout_member_open(j, key, '{');
+	size_t i, n;
+	yyjson_val *key_val, *value;
+	yyjson_obj_foreach(granted.object, i, n, key_val, value)
+	{
+		sp_str name = sp_json_str(key_val);
+		if (!(sp_str_eq(name, SP_STR("cpu")) && cpu.len != 0) &&
+		    !(sp_str_eq(name, SP_STR("memory")) && memory.len != 0))
+			sp_jout_member_str(j, name, sp_json_str(value));
+	}
+	out_text(j, SP_STR("cpu"), cpu);
+	out_text(j, SP_STR("memory"), memory);
+	sp_jout_close(j, '}');
+	return SP_OK;
+}
+
 static sp_code out_resources(sp_jout *j, const node_container_status *s)
 {
 	const node_container *c = s->container;
-	if (!s->resources_running || sp_vmap_count(c->v.requests) + sp_vmap_count(c->v.limits) == 0)
+	if (!s->has_resources || c->role == NODE_EPHEMERAL)
 		return SP_OK;
-	if (c->role == NODE_REGULAR || c->is_sidecar)
-		SP_TRY(out_json(j, SP_STR("allocatedResources"), c->v.requests.object));
+	SP_TRY(out_json(j, SP_STR("allocatedResources"), c->v.requests.object));
 	sp_jout_member_open(j, SP_STR("resources"), '{');
-	SP_TRY(out_json(j, SP_STR("limits"), c->v.limits.object));
-	SP_TRY(out_json(j, SP_STR("requests"), c->v.requests.object));
+	SP_TRY(out_amounts(j, SP_STR("limits"), c->v.limits, s->cpu_limit, s->memory_limit));
+	SP_TRY(out_amounts(j, SP_STR("requests"), c->v.requests, s->cpu_request, s->memory_request));
 	sp_jout_close(j, '}');
 	return SP_OK;
 }
@@ -178,8 +198,9 @@ static void out_condition(sp_jout *j, const node_pod *p, const node_condition *c
 	sp_str since = sp_view_str_at(old, "lastTransitionTime");
 	sp_jout_open(j, '{');
 	sp_jout_member_str(j, SP_STR("type"), c->type);
-	if (p->v.generation > 0)
-		sp_jout_member_i64(j, SP_STR("observedGeneration"), p->v.generation);
+	int64_t generation = c->generation > 0 ? c->generation : p->v.generation;
+	if (generation > 0)
+		sp_jout_member_i64(j, SP_STR("observedGeneration"), generation);
 	sp_jout_member_str(j, SP_STR("status"), status);
 	sp_jout_member_raw(j, SP_STR("lastProbeTime"), SP_STR("null"));
 	if (now_ns == 0)
@@ -191,6 +212,23 @@ static void out_condition(sp_jout *j, const node_pod *p, const node_condition *c
 	out_text_or_null(j, SP_STR("reason"), c->reason);
 	out_text_or_null(j, SP_STR("message"), c->message);
 	sp_jout_close(j, '}');
+}
+
+/* Conditions that are there for a while only: the API must lose them. */
+static void out_gone_conditions(sp_jout *j, const node_pod *p, const node_status *s)
+{
+	static const sp_str passing[] = {SP_STR_INIT("PodResizePending"), SP_STR_INIT("PodResizeInProgress")};
+	for (size_t i = 0; i < SP_LEN(passing); i++) {
+		bool is_there = false;
+		for (size_t k = 0; k < s->n_conditions; k++)
+			is_there |= sp_str_eq(s->conditions[k].type, passing[i]);
+		if (is_there || old_condition(p, passing[i]) == NULL)
+			continue;
+		sp_jout_open(j, '{');
+		sp_jout_member_str(j, SP_STR("$patch"), SP_STR("delete"));
+		sp_jout_member_str(j, SP_STR("type"), passing[i]);
+		sp_jout_close(j, '}');
+	}
 }
 
 static void out_addresses(sp_jout *j, sp_str one, sp_str many, const sp_str *ips, size_t n)
@@ -225,6 +263,7 @@ sp_code node_status_json(sp_buf *out, const node_status_input *in, const node_st
 	sp_jout_member_open(&j, SP_STR("conditions"), '[');
 	for (size_t i = 0; i < s->n_conditions; i++)
 		out_condition(&j, p, &s->conditions[i], now_ns);
+	out_gone_conditions(&j, p, s);
 	sp_jout_close(&j, ']');
 	out_addresses(&j, SP_STR("hostIP"), SP_STR("hostIPs"), s->host_ips, s->n_host_ips);
 	out_addresses(&j, SP_STR("podIP"), SP_STR("podIPs"), s->ips, s->n_ips);

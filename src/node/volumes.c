@@ -218,7 +218,7 @@ static sp_code plan_empty_dir(plan *l, yyjson_val *source, sp_err *err)
 	return own_dir(l, "empty-dir", err);
 }
 
-static sp_code plan_host_path(plan *l, yyjson_val *source, sp_err *err)
+static sp_code host_path_of(plan *l, sp_str path, sp_str type, sp_err *err)
 {
 	static const struct {
 		sp_str name;
@@ -233,9 +233,8 @@ static sp_code plan_host_path(plan *l, yyjson_val *source, sp_err *err)
 		{SP_STR_INIT("CharDevice"), SP_HOST_PATH_CHAR_DEVICE},
 		{SP_STR_INIT("BlockDevice"), SP_HOST_PATH_BLOCK_DEVICE},
 	};
-	sp_str type = sp_view_str_at(source, "type");
 	l->v->kind = NODE_VOLUME_HOST_PATH;
-	l->v->dir = sp_view_str_at(source, "path");
+	l->v->dir = path;
 	for (size_t i = 0; i < SP_LEN(types); i++) {
 		if (sp_str_eq(type, types[i].name)) {
 			l->v->type = types[i].type;
@@ -243,6 +242,10 @@ static sp_code plan_host_path(plan *l, yyjson_val *source, sp_err *err)
 		}
 	}
 	return sp_fail(err, SP_EINVAL, "hostPath type '" SP_FMT "' is not known", SP_ARG(type));
+}
+static sp_code plan_host_path(plan *l, yyjson_val *source, sp_err *err)
+{
+	return host_path_of(l, sp_view_str_at(source, "path"), sp_view_str_at(source, "type"), err);
 }
 
 static sp_code plan_config_map(plan *l, yyjson_val *source, sp_err *err)
@@ -274,13 +277,44 @@ static sp_code plan_projected(plan *l, yyjson_val *source, sp_err *err)
 	SP_TRY(own_dir(l, "projected", err));
 	return projected_files(l, source, err);
 }
+/* U: pkg/volume/csi; there are no drivers yet. */
+static sp_code no_driver(sp_str driver, sp_err *err)
+{
+	return sp_fail(err, SP_EUNSUPPORTED,
+		       "kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: driver name " SP_FMT
+		       " not found in the list of registered CSI drivers",
+		       SP_ARG(driver));
+}
+static sp_code plan_csi(plan *l, yyjson_val *source, sp_err *err)
+{
+	(void)l;
+	return no_driver(sp_view_str_at(source, "driver"), err);
+}
 static sp_code plan_claim(plan *l, yyjson_val *source, sp_err *err)
 {
-	if (l->in->claim == NULL)
-		return sp_fail(err, SP_EUNSUPPORTED, "claims are not supported");
-	l->v->kind = NODE_VOLUME_HOST_PATH;
-	l->v->plain_read_only = yyjson_get_bool(sp_view_at(source, "readOnly"));
-	return l->in->claim(l->in->arg, sp_view_str_at(source, "claimName"), &l->v->dir, err);
+	const node_claim_found *f = l->in->claim == NULL ? NULL : l->in->claim(l->in->arg, l->v->name);
+	(void)source;
+	l->v->kind = NODE_VOLUME_NONE;
+	if (f == NULL) /* no container uses it, or the caller would know it */
+		return SP_OK;
+	l->v->spec_name = f->volume;
+	l->v->dir = f->path;
+	l->v->plain_read_only = f->read_only;
+	switch (f->kind) {
+	case NODE_CLAIM_HOST_PATH:
+		return host_path_of(l, f->path, f->type, err);
+	case NODE_CLAIM_LOCAL:
+		l->v->kind = NODE_VOLUME_LOCAL;
+		return SP_OK;
+	case NODE_CLAIM_DIRECTORY:
+		l->v->kind = NODE_VOLUME_DIRECTORY;
+		return SP_OK;
+	case NODE_CLAIM_CSI:
+		return no_driver(f->driver, err);
+	case NODE_CLAIM_OTHER:
+		break;
+	}
+	return sp_fail(err, SP_EUNSUPPORTED, "no volume plugin matched");
 }
 static sp_code plan_image(plan *l, yyjson_val *source, sp_err *err)
 {
@@ -293,10 +327,16 @@ static const struct {
 	const char *member;
 	sp_code (*plan)(plan *l, yyjson_val *source, sp_err *err);
 } kinds[] = {
-	{"emptyDir", plan_empty_dir},          {"hostPath", plan_host_path},
-	{"configMap", plan_config_map},        {"secret", plan_secret},
-	{"projected", plan_projected},         {"downwardAPI", plan_downward},
-	{"persistentVolumeClaim", plan_claim}, {"image", plan_image},
+	{"emptyDir", plan_empty_dir},
+	{"hostPath", plan_host_path},
+	{"configMap", plan_config_map},
+	{"secret", plan_secret},
+	{"projected", plan_projected},
+	{"downwardAPI", plan_downward},
+	{"persistentVolumeClaim", plan_claim},
+	{"ephemeral", plan_claim},
+	{"csi", plan_csi},
+	{"image", plan_image},
 };
 
 static sp_code plan_volume(plan *l, yyjson_val *volume, sp_err *err)
@@ -344,11 +384,11 @@ sp_code node_volumes_plan(const node_volume_input *in, sp_arena *a, node_volumes
 	SP_VLIST_FOREACH(volume, p->v.volumes)
 	{
 		l.v = &ret->at[ret->n++];
-		l.v->name = sp_view_str_at(volume, "name");
+		l.v->name = l.v->spec_name = sp_view_str_at(volume, "name");
 		l.cap_files = 0;
 		sp_code code = plan_volume(&l, volume, err);
 		if (code != SP_OK) {
-			ret->failed = l.v->name;
+			ret->failed = l.v;
 			return code;
 		}
 	}
@@ -388,6 +428,16 @@ sp_code node_volume_make(sp_world *w, sp_pod_files *f, const node_volume *v, int
 		return f->make_dir(f, v->dir, dir_mode, owner, err);
 	case NODE_VOLUME_HOST_PATH:
 		return f->check(f, v->dir, v->type, err);
+	case NODE_VOLUME_LOCAL:
+		if (f->check(f, v->dir, SP_HOST_PATH_DIR, NULL) != SP_OK)
+			return sp_fail(err, SP_ENOTFOUND, "path \"" SP_FMT "\" does not exist",
+				       SP_ARG(v->dir));
+		return SP_OK;
+	case NODE_VOLUME_DIRECTORY: /* what a pod made of its mode stays */
+		if (f->check(f, v->dir, SP_HOST_PATH_DIR, NULL) == SP_OK)
+			return SP_OK;
+		owner.gid = SP_POD_FILES_SAME;
+		return f->make_dir(f, v->dir, 0777, owner, err);
 	case NODE_VOLUME_FILES:
 		SP_TRY(f->make_dir(f, v->dir, dir_mode, owner, err));
 		if (v->in_memory) {

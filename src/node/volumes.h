@@ -7,6 +7,7 @@
 #pragma once
 
 #include "node/atomic.h"
+#include "node/claim.h"
 #include "node/fields.h"
 #include "node/objects.h"
 
@@ -14,12 +15,15 @@ typedef enum node_volume_kind {
 	NODE_VOLUME_EMPTY,
 	NODE_VOLUME_MEMORY,    /* an emptyDir in memory */
 	NODE_VOLUME_HOST_PATH, /* `dir` is the host's own */
+	NODE_VOLUME_LOCAL,     /* a directory of the host that has to be there */
+	NODE_VOLUME_DIRECTORY, /* one that is made where it is missing, for everybody */
 	NODE_VOLUME_FILES,     /* config maps, secrets, fields, tokens */
 	NODE_VOLUME_NONE,      /* nothing to make: image volumes */
 } node_volume_kind;
 
 typedef struct node_volume {
 	sp_str name, dir;
+	sp_str spec_name; /* of the PersistentVolume, or `name`: in messages */
 	node_volume_kind kind;
 	sp_host_path_type type;
 	uint64_t size_bytes; /* MEMORY: 0: the node's */
@@ -39,8 +43,8 @@ typedef struct node_tokens {
 typedef struct node_volumes {
 	node_volume *at;
 	size_t n;
-	sp_str failed;    /* the volume that can't be made, after an error */
-	int64_t fs_group; /* -1: none */
+	const node_volume *failed; /* the one that can't be made, after an error */
+	int64_t fs_group;          /* -1: none */
 } node_volumes;
 
 typedef struct node_volume_input {
@@ -48,8 +52,8 @@ typedef struct node_volume_input {
 	const node_objects *objects;
 	const node_tokens *tokens;
 	sp_str root; /* "/var/lib/…": pods/<uid>/ below it */
-	/* The host directory that a claim stands for. SP_ENOTFOUND …; NULL: claims are not known. */
-	sp_code (*claim)(void *arg, sp_str name, sp_str *ret_dir, sp_err *err);
+	/* What the claim of that volume of the pod stands for; NULL: nothing that is known. May be NULL. */
+	const node_claim_found *(*claim)(void *arg, sp_str volume);
 	void *arg;
 } node_volume_input;
 

@@ -23,8 +23,10 @@ static void drop(sp_str s)
 
 static void memos_free(node_worker *w)
 {
-	for (size_t i = 0; i < w->n_memos; i++)
+	for (size_t i = 0; i < w->n_memos; i++) {
 		drop(w->memos[i].name);
+		drop(w->memos[i].granted);
+	}
 	sp_free(w->memos);
 	w->memos = NULL;
 	w->n_memos = 0;
@@ -39,8 +41,10 @@ static void memos_update(node_worker *w)
 	node_memo *now = sp_alloc(p->n_containers * sizeof *now);
 	for (size_t i = 0; i < p->n_containers; i++) {
 		node_memo *old = node_worker_memo(w, p->containers[i].name);
-		if (old != NULL)
+		if (old != NULL) {
 			now[i] = *old;
+			old->granted = (sp_str){NULL, 0};
+		}
 		now[i].name = copy(p->containers[i].name);
 	}
 	memos_free(w);
@@ -105,6 +109,8 @@ node_status_input node_worker_status_input(node_worker *w)
 				   .runtime = sp_str_c(a->runtime_name),
 				   .host_ips = a->host_ips,
 				   .n_host_ips = a->n_host_ips,
+				   .resize_pending = w->resize_pending,
+				   .resize_in_progress = w->resize_in_progress,
 				   .is_terminal = w->stage == NODE_STAGE_STOPPED,
 				   .forced_phase = w->forced_phase,
 				   .reason = w->forced_reason,
@@ -205,6 +211,8 @@ static void on_turn(sp_defer *d)
 	w->services = (node_env){0};
 	sp_arena_rewind(&w->scratch);
 	take_pod(w);
+	if (w->pod != NULL)
+		node_resize_grant(w);
 	node_observe(w, node_decide);
 }
 
@@ -304,6 +312,7 @@ void node_worker_free(node_worker *w)
 	node_report_cancel(w);
 	node_probes_free(w);
 	node_tokens_free(w);
+	node_claims_free(w);
 	if (sp_map_get(&a->workers_by_uid, w->uid) == w)
 		(void)sp_map_remove(&a->workers_by_uid, w->uid);
 	sp_list_remove(&w->node);

@@ -14,9 +14,14 @@ done
 [ -n "$cni" ] || { echo "skip: no CNI plugins"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
 . test/e2e/lib
 
-node_pid='' containerd_pid='' sock=''
+node_pid='' containerd_pid='' sock='' control_pids=''
 c8s() { ctr -a "$sock" -n k8s.io "$@"; }
+stop_control() {
+	for c in $control_pids; do kill "$c" 2>/dev/null; wait "$c" 2>/dev/null; done
+	control_pids=
+}
 stop_all() {
+	stop_control
 	[ -z "$node_pid" ] || { kill "$node_pid" 2>/dev/null; wait "$node_pid" 2>/dev/null; }
 	if [ -n "$containerd_pid" ]; then
 		for id in $(c8s tasks ls -q 2>/dev/null); do c8s tasks kill -s 9 "$id" 2>/dev/null; done
@@ -95,7 +100,7 @@ make_image() {
 
 start_node() {
 	"$PWD/build/release/sampan" node --kubeconfig "$kubeconfig" --node-name e2e-node --container-runtime-endpoint "unix://$sock" \
-		--root-dir "$tmp/node" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 2>>"$tmp/node.log" &
+		--root-dir "$tmp/node" --local-path-dir "$tmp/storage" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 2>>"$tmp/node.log" &
 	node_pid=$!
 }
 
@@ -200,6 +205,26 @@ if [ -d /sys/fs/cgroup/cpu ]; then
 	is limited-memory 67108864 sh -c "find /sys/fs/cgroup/memory -path '*sampan-node-e2e/pod*/*/memory.limit_in_bytes' -exec cat {} + | sort -n | head -n 1"
 fi
 
+
+# resources that change while it runs: in place, and with a restart where the policy says so
+pod sized '{"containers":[{"name":"c","command":["sleep","1000"],"resizePolicy":[{"resourceName":"memory","restartPolicy":"RestartContainer"}],"resources":{"limits":{"cpu":"200m","memory":"64Mi"}}}]}'
+is sized true of sized '.status.containerStatuses[0].ready'
+sized() { k patch pod sized --subresource resize -p '{"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":"'"$1"'","memory":"'"$2"'"},"requests":{"cpu":"'"$1"'","memory":"'"$2"'"}}}]}}' >/dev/null; }
+sized_now() { of sized '.status.containerStatuses[0] | "\(.restartCount) \(.resources.limits.cpu) \(.resources.limits.memory) \(.allocatedResources.cpu)"'; }
+sized 300m 64Mi
+is sized-place "0 300m 64Mi 300m" sized_now
+is sized-done 0 of sized '[.status.conditions[] | select(.type | startswith("PodResize"))] | length'
+if [ -d /sys/fs/cgroup/cpu ]; then
+	uid=$(of sized .metadata.uid)
+	is sized-quota 30000 sh -c "cat /sys/fs/cgroup/cpu/sampan-node-e2e/pod$uid/*/cpu.cfs_quota_us | grep -v -e -1 | sort -u"
+	is sized-pod 30000 cat "/sys/fs/cgroup/cpu/sampan-node-e2e/pod$uid/cpu.cfs_quota_us"
+fi
+sized 300m 80Mi
+is sized-restart "1 300m 80Mi 300m" sized_now
+sized 9000 80Mi
+is sized-waits Deferred of sized '.status.conditions[] | select(.type == "PodResizePending").reason'
+is sized-same "1 300m 80Mi 300m" sized_now
+
 # a deadline
 pod dead '{"activeDeadlineSeconds":1,"containers":[{"name":"c","command":["sleep","1000"]}]}'
 is dead Failed of dead .status.phase
@@ -250,6 +275,41 @@ kill "$node_pid" && wait "$node_pid"
 k delete pod web --grace-period=0 --force >/dev/null 2>&1
 start_node
 is orphan-gone '' sh -c "ls $tmp/logs | grep _web_"
+
+# a claim of class local-path: what a pod writes the next one reads, and with the claim the directory goes. The node is chosen here, as a
+# scheduler would.
+"$PWD/build/release/sampan" controllers --kubeconfig "$kubeconfig" 2>"$tmp/controllers.log" &
+control_pids=$!
+k create -f - >/dev/null <<'JSON'
+{"apiVersion":"v1","kind":"List","items":[
+ {"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"local-path"},"provisioner":"sampan/local-path","volumeBindingMode":"WaitForFirstConsumer"},
+ {"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data"},"spec":{"storageClassName":"local-path","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}},
+ {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"keeper"},"spec":{"selector":{"matchLabels":{"app":"keeper"}},"template":{"metadata":{"labels":{"app":"keeper"}},"spec":{
+  "nodeName":"e2e-node","terminationGracePeriodSeconds":0,"volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"data"}},
+   {"name":"e","ephemeral":{"volumeClaimTemplate":{"spec":{"storageClassName":"local-path","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}}}],
+  "containers":[{"name":"c","image":"e2e.example/busybox:1","command":["sh","-c","cat /d/x; echo kept >> /d/x; echo mine > /e/x; sleep 1000"],"securityContext":{"runAsUser":4711},
+   "volumeMounts":[{"name":"d","mountPath":"/d"},{"name":"e","mountPath":"/e"}]}]}}}}]}
+JSON
+keeper() { k get pods -l app=keeper -o json | jq -r "[.items[] | select(.metadata.deletionTimestamp == null)][0] | $1"; }
+choose() { [ -n "$1" ] && k annotate --overwrite pvc "$1" volume.kubernetes.io/selected-node=e2e-node >/dev/null && echo yes; }
+is claim-chosen yes choose data
+is claim-ephemeral-chosen yes sh -c "kubectl --kubeconfig $kubeconfig annotate pvc $(keeper .metadata.name)-e volume.kubernetes.io/selected-node=e2e-node >/dev/null && echo yes"
+is claim-running Running keeper .status.phase
+is claim-bound Bound sh -c "kubectl --kubeconfig $kubeconfig get pvc data -o json | jq -r .status.phase"
+is claim-dirs 2 sh -c "ls $tmp/storage | wc -l"
+is claim-ephemeral mine sh -c "cat $tmp/storage/*/x | grep mine"
+first=$(keeper .metadata.name)
+k delete pod "$first" >/dev/null
+is claim-ephemeral-again yes sh -c "kubectl --kubeconfig $kubeconfig annotate pvc $(keeper .metadata.name)-e volume.kubernetes.io/selected-node=e2e-node >/dev/null && echo yes"
+is claim-again Running keeper .status.phase
+[ "$(keeper .metadata.name)" != "$first" ] && p=$((p + 1)) || { f=$((f + 1)); echo "FAIL claim-another"; }
+is claim-kept kept sh -c "cut -d' ' -f4- $tmp/logs/default_keeper-*/c/0.log"
+is claim-ephemeral-gone 2 sh -c "ls $tmp/storage | wc -l"
+k delete deployment keeper >/dev/null
+k delete pvc data >/dev/null
+is claim-gone '' k get pv -o name
+is claim-dirs-gone '' ls -A "$tmp/storage"
+stop_control
 
 # everything goes, and nothing stays
 k delete pods --all >/dev/null

@@ -302,6 +302,25 @@ static void stop_container(flight *l)
 		ended(c, q->timeout > 0 ? 143 : 137);
 }
 
+static void update_container(flight *l)
+{
+	const sp_cri_update_container_resources_request *q = l->request;
+	container *c = find_container(l->cri, q->container_id);
+	if (c == NULL || c->state != SP_CRI_CONTAINER_RUNNING) {
+		finish(l, SP_RPC_NOT_FOUND, "no such container runs", NULL);
+		return;
+	}
+	sp_cri_linux_container_resources *r = c->made->config->linux_->resources;
+	if (q->linux_->memory_limit_in_bytes == FAKE_CRI_NO_MEMORY) {
+		finish(l, SP_RPC_UNKNOWN, "no room", NULL);
+		return;
+	}
+	r->cpu_quota = q->linux_->cpu_quota;
+	r->cpu_shares = q->linux_->cpu_shares;
+	r->memory_limit_in_bytes = q->linux_->memory_limit_in_bytes;
+	finish(l, SP_RPC_OK, "", &nothing);
+}
+
 static void remove_container(flight *l)
 {
 	const sp_cri_remove_container_request *q = l->request;
@@ -387,6 +406,7 @@ static void container_status(flight *l)
 		return;
 	}
 	const sp_cri_container_config *k = c->made->config;
+	sp_cri_container_resources has = {.linux_ = k->linux_->resources};
 	sp_cri_container_status s = {.id = sp_str_c(c->id),
 				     .metadata = k->metadata,
 				     .state = c->state,
@@ -394,6 +414,7 @@ static void container_status(flight *l)
 				     .started_at = c->started_ns,
 				     .finished_at = c->finished_ns,
 				     .exit_code = c->exit_code,
+				     .resources = &has,
 				     .image = k->image,
 				     .image_ref = SP_STR("sha256:1"),
 				     .labels = {.at = k->labels.at, .n = k->labels.n},
@@ -407,15 +428,20 @@ static void image_status(flight *l)
 {
 	const sp_cri_image_status_request *q = l->request;
 	sp_cri_image i = {.id = SP_STR("sha256:1"), .size = 1000};
-	bool none = sp_str_starts(q->image->image, SP_STR("none"));
+	bool none = sp_str_starts(q->image->image, SP_STR("none")) ||
+		    (sp_str_starts(q->image->image, SP_STR("private")) && !l->cri->has_private);
 	finish(l, SP_RPC_OK, "", &(sp_cri_image_status_response){.image = none ? NULL : &i});
 }
 
 static void pull_image(flight *l)
 {
 	const sp_cri_pull_image_request *q = l->request;
+	l->cri->has_private |= q->auth != NULL && sp_str_eq(q->auth->username, SP_STR("u"));
 	if (sp_str_starts(q->image->image, SP_STR("none")))
 		finish(l, SP_RPC_NOT_FOUND, "no such image", NULL);
+	else if (sp_str_starts(q->image->image, SP_STR("private")) &&
+		 (q->auth == NULL || !sp_str_eq(q->auth->username, SP_STR("u"))))
+		finish(l, SP_RPC_UNKNOWN, "denied", NULL);
 	else
 		finish(l, SP_RPC_OK, "", &(sp_cri_pull_image_response){.image_ref = SP_STR("sha256:1")});
 }
@@ -463,6 +489,7 @@ static const struct {
 	[SP_CRI_CREATE_CONTAINER] = {create_container, true},
 	[SP_CRI_START_CONTAINER] = {start_container, true},
 	[SP_CRI_STOP_CONTAINER] = {stop_container, true},
+	[SP_CRI_UPDATE_CONTAINER_RESOURCES] = {update_container, true},
 	[SP_CRI_REMOVE_CONTAINER] = {remove_container, true},
 	[SP_CRI_LIST_CONTAINERS] = {list_containers, true},
 	[SP_CRI_CONTAINER_STATUS] = {container_status, true},
@@ -580,6 +607,17 @@ size_t fake_cri_boxes(const fake_cri *f)
 	for (const sp_list *l = f->boxes.next; l != &f->boxes; l = l->next)
 		n++;
 	return n;
+}
+
+sp_str fake_cri_handler(const fake_cri *f, const char *pod)
+{
+	sp_str found = SP_STR("-");
+	SP_LIST_FOREACH (node, (sp_list *)(uintptr_t)&f->boxes) {
+		const box *b = SP_CONTAINER_OF(node, box, node);
+		if (sp_str_eq(b->made->config->metadata->name, sp_str_c(pod)))
+			found = b->made->runtime_handler;
+	}
+	return found;
 }
 
 size_t fake_cri_running(const fake_cri *f)

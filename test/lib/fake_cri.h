@@ -16,6 +16,9 @@
 #include "contracts/pod_files.h"
 #include "io/world.h"
 
+/* A memory limit that no container can be given while it runs. */
+#define FAKE_CRI_NO_MEMORY (INT64_C(13) << 20)
+
 typedef struct fake_cri {
 	sp_cri base;
 	sp_world *world;
@@ -25,6 +28,7 @@ typedef struct fake_cri {
 	sp_list boxes, containers, flights;
 	sp_cri_events *events;
 	uint64_t n_made;
+	bool has_private;   /* an image "private…" was pulled: as the user "u", which it takes */
 	const char *broken; /* what should never be: set once, looked at by tests */
 	/* Whether an exec of that container succeeds; NULL: by its command. */
 	bool (*exec)(void *arg, sp_str pod, sp_str container);
@@ -36,6 +40,8 @@ void fake_cri_init(fake_cri *f, sp_world *w);
 void fake_cri_done(fake_cri *f);
 size_t fake_cri_boxes(const fake_cri *f);
 size_t fake_cri_running(const fake_cri *f);
+/* The handler that the newest sandbox of a pod of that name was asked with; "-": there is none. */
+sp_str fake_cri_handler(const fake_cri *f, const char *pod);
 /* How often a container of that name was begun in the pods of that name. */
 size_t fake_cri_starts(const fake_cri *f, const char *pod, const char *container);
 /* The running ones end as if they had been killed. */

@@ -45,8 +45,17 @@ static void add_container(lists *l, sp_str kind, sp_str rest)
 	(void)sp_buf_printf(to, "{\"name\":\"" SP_FMT "\",\"image\":\"img\"", SP_ARG(name));
 	if (sp_str_eq(kind, SP_STR("sidecar")))
 		(void)sp_buf_printf(to, ",\"restartPolicy\":\"Always\"");
-	while (word(&rest, &w))
-		(void)sp_buf_printf(to, ",\"" SP_FMT "Probe\":{\"exec\":{\"command\":[\"x\"]}}", SP_ARG(w));
+	while (word(&rest, &w)) {
+		if (sp_str_take(&w, SP_STR("cpu=")))
+			(void)sp_buf_printf(to, ",\"resources\":{\"limits\":{\"cpu\":\"" SP_FMT "\"}}",
+					    SP_ARG(w));
+		else if (sp_str_eq(w, SP_STR("cpu-restarts")))
+			(void)sp_buf_printf(to, ",\"resizePolicy\":[{\"resourceName\":\"cpu\","
+						"\"restartPolicy\":\"RestartContainer\"}]");
+		else
+			(void)sp_buf_printf(to, ",\"" SP_FMT "Probe\":{\"exec\":{\"command\":[\"x\"]}}",
+					    SP_ARG(w));
+	}
 	(void)sp_buf_char(to, '}');
 }
 
@@ -125,7 +134,7 @@ static sp_code add_seen(node_text *t, sp_str name, sp_str rest, int64_t at_ns, s
 	sp_cri_image_spec image = {.image = SP_STR("img")};
 	const node_container *c = node_pod_container(t->pod, name);
 	sp_str w, id = sp_arena_printf(T_ARENA, SP_FMT "-%lld", SP_ARG(name), (long long)at_ns);
-	uint64_t hash = c == NULL ? 0 : c->hash, number;
+	uint64_t hash = c == NULL ? 0 : c->hash, number, has = 0;
 	sp_str restarts = SP_STR("0");
 	sp_cri_container_status s = {.id = id,
 				     .metadata = &meta,
@@ -144,7 +153,9 @@ static sp_code add_seen(node_text *t, sp_str name, sp_str rest, int64_t at_ns, s
 			hash++;
 		else if (sp_str_take(&w, SP_STR("restarts=")))
 			restarts = w;
-		else if (sp_str_take(&w, SP_STR("exit="))) {
+		else if (sp_str_take(&w, SP_STR("has="))) {
+			SP_TRY(sp_parse_u64(w, 0, INT32_MAX, &has, err));
+		} else if (sp_str_take(&w, SP_STR("exit="))) {
 			SP_TRY(sp_parse_u64(w, 0, 255, &number, err));
 			s.state = SP_CRI_CONTAINER_EXITED;
 			s.exit_code = (int32_t)number;
@@ -159,7 +170,12 @@ static sp_code add_seen(node_text *t, sp_str name, sp_str rest, int64_t at_ns, s
 		{SP_STR(NODE_NOTE_RESTARTS), restarts}};
 	s.annotations.at = notes;
 	s.annotations.n = SP_LEN(notes);
-	return node_seen_add_container(&t->seen, T_ARENA, &s, SP_STR("box"), err);
+	SP_TRY(node_seen_add_container(&t->seen, T_ARENA, &s, SP_STR("box"), err));
+	node_seen_container *added = &t->seen.containers[t->seen.n_containers - 1];
+	added->has_actuated = has != 0;
+	added->actuated.cpu_limit = (int64_t)has;
+	added->reported.cpu_limit = (int64_t)has;
+	return SP_OK;
 }
 
 static sp_code add_box(node_text *t, sp_str w, int64_t at_ns, sp_err *err)

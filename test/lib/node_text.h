@@ -3,12 +3,14 @@
  * Pods and what a runtime has of them as short text, for tables of tests.
  *
  * A pod: "restart=Never; init a; sidecar b startup; main c readiness; main d; debug e", with words after a
- * name: startup, liveness, readiness (it has that probe). "deleted", "host" (hostNetwork), "phase=X" stand
+ * name: startup, liveness, readiness (it has that probe), cpu=200m (its limit), cpu-restarts (a change of it
+ * starts the container anew). "deleted", "host" (hostNetwork), "phase=X" stand
  * alone.
  *
  * The runtime: "box; a run; b exit=1; c unknown; d created; a exit=0 old", later in the text is newer; "box",
  * "box=2" (attempt), "deadbox", "bareless" (ready without an address); after a name "changed" (other hash),
- * "restarts=2", and verdicts "startup=ok", "liveness=bad", "readiness=ok".
+ * "restarts=2", "has=100" (the CPU limit that was carried out, thousandths), and verdicts "startup=ok",
+ * "liveness=bad", "readiness=ok".
  */
 #pragma once
 

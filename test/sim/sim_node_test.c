@@ -44,6 +44,7 @@ static bool agent_open(rig *r)
 				   .node_ip = SP_STR("192.0.2.7"),
 				   .root_dir = SP_STR("/node"),
 				   .log_dir = SP_STR("/logs"),
+				   .local_path_dir = SP_STR("/volumes"),
 				   .cgroup_root = SP_STR("kubepods"),
 				   .cluster_domain = SP_STR("cluster.local"),
 				   .cpu_milli = 4000,
@@ -246,6 +247,235 @@ SP_TEST(sim_node, lives)
 		delete_pod(r, lives[i].name);
 	T_TRUE(all_gone(r, 60));
 	T_TRUE(r->cri.broken == NULL);
+}
+
+/* ---- resources of what runs ---- */
+
+static void resize(rig *r, const char *name, const char *limits)
+{
+	sp_str body = sp_arena_printf(T_ARENA,
+				      "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{"
+				      "\"limits\":{%s},\"requests\":{%s}}}]}}",
+				      limits, limits);
+	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
+		      .gvr = SP_PODS,
+		      .ns = SP_STR("default"),
+		      .name = sp_str_c(name),
+		      .subresource = SP_STR("resize"),
+		      .body = body};
+	(void)t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+#define SIZED(name, cpu, memory, more)                                                       \
+	"\"containers\":[{\"name\":\"" name "\",\"image\":\"i\",\"command\":[" RUN "]," more \
+	"\"resources\":{\"limits\":{\"cpu\":\"" cpu "\",\"memory\":\"" memory "\"}}}]"
+#define LIMIT(name) STATUS(0) "resources.limits." name
+#define LAST_CONDITION "status.conditions[5]."
+
+SP_TEST(sim_node, resize)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "one", SIZED("a", "1", "64Mi", ""));
+	make_pod(r, "two",
+		 SIZED("a", "1", "64Mi",
+		       "\"resizePolicy\":[{\"resourceName\":\"cpu\",\"restartPolicy\":"
+		       "\"RestartContainer\"}],"));
+	T_TRUE(becomes(r, "one", LIMIT("cpu"), "1", 60));
+	T_TRUE(becomes(r, "two", STATUS(0) "ready", "true", 60));
+	/* in place */
+	resize(r, "one", "\"cpu\":\"2500m\",\"memory\":\"128Mi\"");
+	T_TRUE(becomes(r, "one", LIMIT("cpu"), "2500m", 20));
+	T_TRUE(becomes(r, "one", LIMIT("memory"), "128Mi", 20));
+	T_TRUE(becomes(r, "one", STATUS(0) "allocatedResources.cpu", "2500m", 20));
+	T_TRUE(becomes(r, "one", LAST_CONDITION "type", "-", 20));
+	T_EQ_C(of_pod(r, "one", STATUS(0) "restartCount"), "0");
+	T_EQ_U64(fake_cri_starts(&r->cri, "one", "a"), 1);
+	/* with a restart, for the policy says so; not for memory */
+	resize(r, "two", "\"cpu\":\"1\",\"memory\":\"65Mi\"");
+	T_TRUE(becomes(r, "two", LIMIT("memory"), "65Mi", 20));
+	T_EQ_U64(fake_cri_starts(&r->cri, "two", "a"), 1);
+	resize(r, "two", "\"cpu\":\"500m\",\"memory\":\"65Mi\"");
+	T_TRUE(becomes(r, "two", LIMIT("cpu"), "500m", 60));
+	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "1");
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	/* no room: it waits until another pod gives some back, also over a restart of the agent */
+	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"65Mi\"");
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "PodResizePending", 20));
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "reason"), "Deferred");
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "message"),
+	       "Node didn't have enough resource: cpu, requested: 3000, used: 2500, capacity: 4000");
+	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
+	agent_close(r);
+	T_TRUE(agent_open(r));
+	run_for(r, 5 * SECOND);
+	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
+	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "1");
+	delete_pod(r, "one");
+	T_TRUE(becomes(r, "two", LIMIT("cpu"), "3", 60));
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "2");
+	/* the runtime refuses: what is in force is told, with why; another wish ends that */
+	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"13Mi\"");
+	T_TRUE(becomes(r, "two", LAST_CONDITION "reason", "Error", 20));
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "type"), "PodResizeInProgress");
+	T_EQ_C(of_pod(r, "two", LAST_CONDITION "message"), "rpc error: code = Unknown desc = no room");
+	T_EQ_C(of_pod(r, "two", LIMIT("memory")), "65Mi");
+	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.memory"), "13Mi");
+	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"66Mi\"");
+	T_TRUE(becomes(r, "two", LIMIT("memory"), "66Mi", 20));
+	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	T_TRUE(r->cri.broken == NULL);
+}
+
+/* ---- claims ---- */
+
+static void write_object(rig *r, sp_ask_verb verb, sp_gvr gvr, const char *ns, const char *name,
+			 const char *subresource, const char *body)
+{
+	sp_ask ask = {.verb = verb,
+		      .gvr = gvr,
+		      .ns = sp_str_c(ns),
+		      .name = sp_str_c(name),
+		      .subresource = sp_str_c(subresource),
+		      .body = sp_str_c(body)};
+	(void)t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+static sp_str value_of(rig *r, sp_gvr gvr, const char *ns, const char *name, const char *path,
+		       const char *member)
+{
+	yyjson_val *tree;
+	sp_ask ask = {.verb = SP_ASK_GET, .gvr = gvr, .ns = sp_str_c(ns), .name = sp_str_c(name)};
+	t_ask(&r->user, &ask);
+	if (r->user.code != SP_OK || sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
+		return SP_STR("-");
+	return sp_json_str(sp_json_last(sp_view_at(tree, path), sp_str_c(member)));
+}
+
+static bool has_event(rig *r, const char *reason, const char *message)
+{
+	yyjson_val *tree, *item;
+	size_t i, n;
+	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_EVENTS_V1, .ns = SP_STR("default")};
+	t_ask(&r->user, &ask);
+	if (r->user.code != SP_OK || sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
+		return false;
+	yyjson_arr_foreach(sp_view_at(tree, "items"), i, n, item)
+	{
+		if (sp_str_eq(sp_view_str_at(item, "reason"), sp_str_c(reason)) &&
+		    sp_str_eq(sp_view_str_at(item, "note"), sp_str_c(message)))
+			return true;
+	}
+	return false;
+}
+
+#define VOLUME "pvc-01234567-89ab-cdef-0123-456789abcdef"
+
+SP_TEST(sim_node, claims)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "p",
+		 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		 "],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],"
+		 "\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{\"claimName\":\"data\"}}]");
+	run_for(r, 5 * SECOND);
+	T_EQ_C(of_pod(r, "p", STATUS(0) "state.waiting.reason"), "ContainerCreating");
+#define MISSING                                                                                       \
+	"Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to " \
+	"process "                                                                                    \
+	"volumes=[v]: error processing PVC default/data: "
+	T_TRUE(has_event(r, "FailedMount",
+			 MISSING
+			 "failed to fetch PVC from API server: persistentvolumeclaims \"data\" not found"));
+	write_object(r, SP_ASK_CREATE, SP_PERSISTENTVOLUMECLAIMS, "default", "", "",
+		     "{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
+		     "\"volumeName\":\"pv\",\"storageClassName\":\"\",\"resources\":{\"requests\":{"
+		     "\"storage\":\"1Gi\"}}}}");
+	run_for(r, 15 * SECOND);
+	T_TRUE(has_event(r, "FailedMount", MISSING "PVC is not bound"));
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 0);
+	sp_str uid = value_of(r, SP_PERSISTENTVOLUMECLAIMS, "default", "data", "metadata", "uid");
+	sp_str volume = sp_arena_printf(
+		T_ARENA,
+		"{\"metadata\":{\"name\":\"pv\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{"
+		"\"storage\":\"1Gi\"},\"claimRef\":{\"namespace\":\"default\",\"name\":\"data\",\"uid\":"
+		"\"" SP_FMT "\"},\"hostPath\":{\"path\":\"/data\"}}}",
+		SP_ARG(uid));
+	write_object(r, SP_ASK_CREATE, SP_PERSISTENTVOLUMES, "", "", "", volume.ptr);
+	write_object(r, SP_ASK_MERGE_PATCH, SP_PERSISTENTVOLUMECLAIMS, "default", "data", "status",
+		     "{\"status\":{\"phase\":\"Bound\"}}");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 30));
+	/* It is known from then on: the claim is not asked for again. */
+	run_for(r, 30 * SECOND);
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 1);
+	/* Directories that are given back. */
+	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/directory"),
+	       "/volumes");
+	write_object(r, SP_ASK_MERGE_PATCH, SP_NODES, "", "n1", "",
+		     "{\"metadata\":{\"annotations\":{\"local-path.sampan/" VOLUME "\":\"remove\","
+		     "\"local-path.sampan/other\":\"remove\"}}}");
+	run_for(r, 5 * SECOND);
+	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/" VOLUME),
+	       "removed");
+	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/other"), "remove");
+}
+
+SP_TEST(sim_node, pull_secrets)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "p",
+		 "\"imagePullSecrets\":[{\"name\":\"one\"},{\"name\":\"two\"}],\"containers\":[{\"name\":"
+		 "\"a\","
+		 "\"image\":\"private.io/x:1\",\"command\":[" RUN "]}]");
+	T_TRUE(becomes(r, "p", STATUS(0) "state.waiting.reason", "ErrImagePull", 20));
+	run_for(r, SECOND);
+	T_TRUE(has_event(
+		r, "FailedToRetrieveImagePullSecret",
+		"Unable to retrieve some image pull secrets (one, two); attempting to pull the image may "
+		"not succeed."));
+	T_TRUE(has_event(r, "Failed",
+			 "Failed to pull image \"private.io/x:1\": rpc error: code = Unknown desc = denied"));
+	/* The first one is for the image, too, but no longer good: the next is tried. */
+	write_object(r, SP_ASK_CREATE, SP_SECRETS, "default", "", "",
+		     "{\"metadata\":{\"name\":\"one\"},\"type\":\"kubernetes.io/"
+		     "dockerconfigjson\",\"stringData\":{"
+		     "\".dockerconfigjson\":\"{\\\"auths\\\":{\\\"private.io/"
+		     "x\\\":{\\\"username\\\":\\\"bad\\\"}}}\"}}");
+	write_object(r, SP_ASK_CREATE, SP_SECRETS, "default", "", "",
+		     "{\"metadata\":{\"name\":\"two\"},\"type\":\"kubernetes.io/dockercfg\",\"stringData\":{"
+		     "\".dockercfg\":\"{\\\"private.io\\\":{\\\"auth\\\":\\\"dTpw\\\"}}\"}}");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 120));
+}
+
+SP_TEST(sim_node, runtime_class)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	write_object(r, SP_ASK_CREATE, SP_RUNTIMECLASSES, "", "", "",
+		     "{\"metadata\":{\"name\":\"slow\"},\"handler\":\"h1\"}");
+	make_pod(r, "p", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
+	make_pod(r, "plain", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
+	T_TRUE(becomes(r, "plain", STATUS(0) "ready", "true", 20));
+	T_EQ_C(fake_cri_handler(&r->cri, "p"), "h1");
+	T_EQ_C(fake_cri_handler(&r->cri, "plain"), "");
+	/* One that goes between the pod's creation and its start. */
+	agent_close(r);
+	make_pod(r, "late", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
+	write_object(r, SP_ASK_DELETE, SP_RUNTIMECLASSES, "", "slow", "", "");
+	T_TRUE(agent_open(r));
+	run_for(r, 5 * SECOND);
+	T_TRUE(has_event(r, "FailedCreatePodSandBox",
+			 "Failed to create pod sandbox: runtimeclass.node.k8s.io \"slow\" not found"));
+	T_EQ_C(fake_cri_handler(&r->cri, "late"), "-");
+	write_object(r, SP_ASK_CREATE, SP_RUNTIMECLASSES, "", "", "",
+		     "{\"metadata\":{\"name\":\"slow\"},\"handler\":\"h2\"}");
+	T_TRUE(becomes(r, "late", STATUS(0) "ready", "true", 20));
+	T_EQ_C(fake_cri_handler(&r->cri, "late"), "h2");
+	T_EQ_C(fake_cri_handler(&r->cri, "p"), "h1");
 }
 
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad

@@ -257,6 +257,54 @@ SP_TEST(api_socket, a_port_in_a_tunnel)
 	T_TRUE(run(k, nobody_is_there, k));
 }
 
+/* ---- logs ---- */
+
+SP_TEST(api_socket, logs)
+{
+	static const struct {
+		const char *protocols, *chosen, *like;
+	} rows[] = {
+		{NULL, "", "b\nbGET /containerLogs/default/p/c?tailLines=2\n*"},
+		{"binary.k8s.io", "binary.k8s.io", "b\nbGET /containerLogs/default/p/c?tailLines=2\n*"},
+		{"v9.x, base64.binary.k8s.io, binary.k8s.io", "base64.binary.k8s.io",
+		 "t\ntR0VUIC9jb250YWluZXJMb2dz*"},
+	};
+	t_kubelet *k = t_kubelet_open();
+	for (size_t i = 0; k != NULL && i < SP_LEN(rows) && !t_failed(); i++) {
+		t_row("%zu", i);
+		socket *s = open_socket(k, PODS "p/log?tailLines=2", rows[i].protocols, NULL, NULL);
+		if (s == NULL)
+			return;
+		T_EQ_U64(s->status, 101);
+		T_EQ_C(sp_str_c(s->protocol), rows[i].chosen);
+		T_TRUE(run(k, is_ws_closed, s));
+		T_EQ_U64(s->close_code, SP_WS_NORMAL);
+		if (!t_is_like(sp_buf_view(&s->text), rows[i].like))
+			T_FAIL("got '" SP_FMT "'", SP_ARG(sp_buf_view(&s->text)));
+	}
+}
+
+SP_TEST(api_socket, a_long_log)
+{
+	t_kubelet *k = t_kubelet_open();
+	socket *s = k == NULL ? NULL : open_socket(k, PODS "faults/log?container=big", NULL, NULL, NULL);
+	if (s == NULL)
+		return;
+	/* A reader that stops holds the kubelet back; one that goes ends it. */
+	sp_ws_read(s->ws, false);
+	sp_sim_run_until(k->asker->api.sim, sp_sim_now_ns(k->asker->api.sim) + 5 * SECOND);
+	T_TRUE(k->n_big > 0 && k->n_big < (size_t)8 << 20);
+	size_t before = k->n_big;
+	sp_ws_read(s->ws, true);
+	sp_sim_run_until(k->asker->api.sim, sp_sim_now_ns(k->asker->api.sim) + SECOND);
+	T_TRUE(k->n_big > before);
+	sp_ws_abort(s->ws);
+	sp_sim_run_until(k->asker->api.sim, sp_sim_now_ns(k->asker->api.sim) + SECOND);
+	before = k->n_big;
+	sp_sim_run_until(k->asker->api.sim, sp_sim_now_ns(k->asker->api.sim) + 5 * SECOND);
+	T_EQ_U64(k->n_big, before);
+}
+
 /* ---- watches ---- */
 
 #define MAPS "/api/v1/namespaces/default/configmaps"
@@ -315,6 +363,11 @@ SP_TEST(api_socket, handshakes_that_are_refused)
 		{MAPS "?watch=1&labelSelector=%21%21", NULL, "http://a.page", 400},
 		{PODS "none/exec?command=x&stdout=1", V5, NULL, 404},
 		{PODS "two/exec?command=x&stdout=1", V5, NULL, 400},
+		{PODS "p/log", "channel.k8s.io", NULL, 403},
+		{PODS "p/log?tailLines=-1", NULL, NULL, 422},
+		{PODS "faults/log?container=s404", NULL, NULL, 404},
+		{PODS "none/log", NULL, NULL, 404},
+		{PODS "free/log", NULL, NULL, 204},
 	};
 	t_kubelet *k = t_kubelet_open();
 	for (size_t i = 0; k != NULL && i < SP_LEN(rows); i++) {

@@ -23,6 +23,8 @@ static sp_str print(const node_actions *a)
 	for (size_t i = 0; i < a->n_kills; i++)
 		(void)sp_buf_printf(&out, "kill " SP_FMT " (" SP_FMT ") ",
 				    SP_ARG(a->kills[i].container->name), SP_ARG(a->kills[i].message));
+	for (size_t i = 0; i < a->n_resizes; i++)
+		(void)sp_buf_printf(&out, "%s" SP_FMT, i == 0 ? "resize " : ",", SP_ARG(a->resizes[i]->name));
 	return sp_arena_try_dup(T_ARENA, sp_str_trim(sp_buf_view(&out)));
 }
 
@@ -98,6 +100,19 @@ static const row rows[] = {
 	{"main a; debug d", "box; a run; d exit=1", ""},
 	{"init i; main a; debug d", "box; i run", "start d"},
 	{"restart=Never; main a; debug d", "box; a exit=0; d run", "kill-pod"},
+	/* resources of what runs: those that lose come first; nothing is known of c */
+	{"main a cpu=200m; main b cpu=50m; main c cpu=7", "box; a run has=100; b run has=100; c run",
+	 "resize b,a"},
+	{"main a cpu=100m", "box; a run has=100", ""},
+	{"main a cpu=200m cpu-restarts; main b cpu=1", "box; a run has=100; b run has=500",
+	 "start a kill a (Container a resize requires restart) resize b"},
+	{"main a cpu=100m cpu-restarts", "box; a run has=100", ""},
+	{"restart=Never; main a cpu=200m", "box; a run has=100", "resize a"},
+	{"sidecar s cpu=1; main a", "box; s run has=100; a run", "resize s"},
+	{"sidecar s cpu=1 cpu-restarts; main a", "box; s run has=100; a run",
+	 "start s kill s (Container s resize requires restart)"},
+	{"init i cpu=1; main a", "box; i run has=100", ""},
+	{"main a cpu=200m", "box; a exit=1 has=100", "start a"},
 	/* deletion */
 	{"deleted; main a; main b", "box; a run; b exit=1", ""},
 };

@@ -283,6 +283,35 @@ SP_TEST(node_resources, classes)
 	}
 }
 
+SP_TEST(node_resources, sandbox)
+{
+	const node_pod *p =
+		parse("{\"metadata\":{\"name\":\"p\",\"uid\":\"u\"},\"spec\":{\"overhead\":{\"cpu\":\"250m\","
+		      "\"memory\":\"10Mi\"},\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{"
+		      "\"cpu\":\"1\","
+		      "\"memory\":\"20Mi\"},\"requests\":{\"cpu\":\"500m\"}}},{\"name\":\"b\"}]}}");
+	T_TRUE(p != NULL);
+	node_pod_limits own = node_sandbox_limits_of(p), over = node_overhead_limits_of(p),
+			all = node_pod_limits_of(p);
+	T_EQ_I64(own.cpu_shares, 512);
+	T_EQ_I64(own.cpu_quota_us, 100000);
+	T_EQ_I64(own.memory_bytes, INT64_C(20) << 20);
+	T_EQ_I64(over.cpu_shares, 256);
+	T_EQ_I64(over.cpu_quota_us, 25000);
+	T_EQ_I64(over.memory_bytes, INT64_C(10) << 20);
+	/* One container has no limit: nor has the pod's cgroup; what it asks for has the overhead with it. */
+	T_EQ_I64(all.cpu_shares, 768);
+	T_EQ_I64(all.cpu_quota_us, -1);
+	T_EQ_I64(all.memory_bytes, 0);
+	p = parse("{\"metadata\":{\"name\":\"p\",\"uid\":\"u\"},\"spec\":{\"overhead\":{\"memory\":\"10Mi\"},"
+		  "\"containers\":["
+		  "{\"name\":\"a\",\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"20Mi\"}}}]}}");
+	T_TRUE(p != NULL);
+	all = node_pod_limits_of(p);
+	T_EQ_I64(all.memory_bytes, INT64_C(30) << 20);
+	T_EQ_I64(all.cpu_quota_us, 100000);
+}
+
 SP_TEST(node_resources, pod)
 {
 	node_pod *p =

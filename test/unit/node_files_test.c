@@ -175,6 +175,20 @@ static sp_str get_token(void *arg, sp_str audience, int64_t expiration_s)
 					 (long long)expiration_s);
 }
 
+static node_claim_kind claim_kind;
+
+static const node_claim_found *get_claim(void *arg, sp_str volume)
+{
+	static node_claim_found found;
+	(void)arg;
+	found = (node_claim_found){.volume = SP_STR("pv"),
+				   .kind = claim_kind,
+				   .path = SP_STR("/data"),
+				   .type = SP_STR("Directory"),
+				   .driver = SP_STR("d.io")};
+	return sp_str_eq(volume, SP_STR("v")) ? &found : NULL;
+}
+
 /* "kind dir file=content:mode,… " of the first volume, or the error. */
 static sp_str print_plan(const char *volume, const char *security)
 {
@@ -182,7 +196,7 @@ static sp_str print_plan(const char *volume, const char *security)
 	node_pod *p;
 	node_volumes plan;
 	sp_err err = {0};
-	static const char *const kinds[] = {"empty", "memory", "host", "files", "none"};
+	static const char *const kinds[] = {"empty", "memory", "host", "local", "made", "files", "none"};
 	sp_buf_init(&out, 1 << 16);
 	sp_str json = sp_arena_printf(T_ARENA,
 				      "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},"
@@ -195,10 +209,15 @@ static sp_str print_plan(const char *volume, const char *security)
 	node_field_source fields = {.pod = p, .memory_bytes = 4096};
 	node_objects objects = {.get = get_object};
 	node_tokens tokens = {.get = get_token};
-	node_volume_input in = {
-		.fields = &fields, .objects = &objects, .tokens = &tokens, .root = SP_STR("/r")};
+	node_volume_input in = {.fields = &fields,
+				.objects = &objects,
+				.tokens = &tokens,
+				.root = SP_STR("/r"),
+				.claim = get_claim};
 	if (node_volumes_plan(&in, T_ARENA, &plan, &err) != SP_OK)
-		return sp_arena_printf(T_ARENA, SP_FMT ": %s", SP_ARG(plan.failed), err.msg);
+		return sp_arena_printf(T_ARENA, SP_FMT ": %s",
+				       SP_ARG(plan.failed == NULL ? SP_STR("-") : plan.failed->name),
+				       err.msg);
 	const node_volume *v = &plan.at[0];
 	(void)sp_buf_printf(&out, "%s " SP_FMT, kinds[v->kind], SP_ARG(v->dir));
 	for (size_t i = 0; i < v->n_files; i++)
@@ -207,6 +226,27 @@ static sp_str print_plan(const char *volume, const char *security)
 	if (v->size_bytes != 0)
 		(void)sp_buf_printf(&out, " size %llu", (unsigned long long)v->size_bytes);
 	return sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
+}
+
+SP_TEST(node_files, plan_claim)
+{
+	static const struct {
+		node_claim_kind kind;
+		const char *want;
+	} rows[] = {
+		{NODE_CLAIM_HOST_PATH, "host /data"},
+		{NODE_CLAIM_LOCAL, "local /data"},
+		{NODE_CLAIM_DIRECTORY, "made /data"},
+		{NODE_CLAIM_CSI,
+		 "v: kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: driver name d.io "
+		 "not found in the list of registered CSI drivers"},
+		{NODE_CLAIM_OTHER, "v: no volume plugin matched"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		claim_kind = rows[i].kind;
+		T_EQ_C(print_plan("\"persistentVolumeClaim\":{\"claimName\":\"c\"}", ""), rows[i].want);
+		T_EQ_C(print_plan("\"ephemeral\":{}", ""), rows[i].want);
+	}
 }
 
 SP_TEST(node_files, plan)

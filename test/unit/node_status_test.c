@@ -129,3 +129,89 @@ SP_TEST(node_status, table)
 		T_EQ_C(print(t.pod, &s), rows[i].want);
 	}
 }
+
+/* A pod that runs with other resources than it was granted; the API's copy may be older. */
+static const struct {
+	const char *granted, *told;
+	node_amounts reported, actuated;
+	const char *want;
+} amounts[] = {
+	/* the runtime says so */
+	{"{\"limits\":{\"cpu\":\"200m\",\"memory\":\"64Mi\",\"x/y\":\"1\"},\"requests\":{\"cpu\":\"0.1\"}}",
+	 NULL,
+	 {.cpu_limit = 100, .memory_limit = INT64_C(32) << 20, .cpu_request = 1500},
+	 {0},
+	 "\"allocatedResources\":{\"cpu\":\"0.1\"},\"resources\":{\"limits\":{\"x/y\":\"1\",\"cpu\":\"100m\","
+	 "\"memory\":\"32Mi\"},\"requests\":{\"cpu\":\"1500m\"}}"},
+	/* what is the same keeps the words of the spec */
+	{"{\"limits\":{\"cpu\":\"0.1\"}}",
+	 NULL,
+	 {.cpu_limit = 100},
+	 {0},
+	 "\"resources\":{\"limits\":{\"cpu\":\"0.1\"}}"},
+	/* below the least a cgroup can say nothing is told of it */
+	{"{\"limits\":{\"cpu\":\"5m\"},\"requests\":{\"cpu\":\"1m\"}}",
+	 NULL,
+	 {.cpu_limit = 10, .cpu_request = 2},
+	 {0},
+	 "\"allocatedResources\":{\"cpu\":\"1m\"},\"resources\":{\"limits\":{\"cpu\":\"5m\"},\"requests\":{"
+	 "\"cpu\":"
+	 "\"1m\"}}"},
+	/* it says nothing: what was told of this life stays, memory requests are what the agent remembers */
+	{"{\"limits\":{\"cpu\":\"2\"},\"requests\":{\"memory\":\"2Mi\"}}",
+	 "{\"limits\":{\"cpu\":\"1\"},\"requests\":{\"memory\":\"1Mi\"}}",
+	 {0},
+	 {.memory_request = 3072},
+	 "\"allocatedResources\":{\"memory\":\"2Mi\"},\"resources\":{\"limits\":{\"cpu\":\"1\"},\"requests\":"
+	 "{"
+	 "\"memory\":\"3Ki\"}}"},
+	{"{\"requests\":{\"memory\":\"2Mi\"}}",
+	 "{\"requests\":{\"memory\":\"1500\"}}",
+	 {0},
+	 {0},
+	 "\"allocatedResources\":{\"memory\":\"2Mi\"},\"resources\":{\"requests\":{\"memory\":\"1500\"}}"},
+	{"{}", NULL, {.cpu_limit = 7}, {0}, "\"resources\":{}"},
+};
+
+SP_TEST(node_status, resources)
+{
+	for (size_t i = 0; i < SP_LEN(amounts); i++) {
+		node_text t;
+		node_pod *p;
+		node_status s;
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 1 << 16);
+		T_OK(node_text_make("main a", "box; a run", &t, T_ERR));
+		sp_str json = sp_arena_printf(
+			T_ARENA,
+			"{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":{"
+			"\"containers\":[{\"name\":\"a\",\"image\":\"img\",\"resources\":%s}]},\"status\":{"
+			"\"conditions\":[{\"type\":\"PodResizeInProgress\",\"status\":\"True\"}],"
+			"\"containerStatuses\":[{\"name\":\"a\",\"containerID\":\"c://" SP_FMT
+			"\",\"state\":{\"running\":{}},\"resources\":%s}]}}",
+			amounts[i].granted, SP_ARG(t.seen.containers[0].id),
+			amounts[i].told == NULL ? "{}" : amounts[i].told);
+		T_OK(node_pod_parse(json, &p, T_ERR));
+		T_DEFER(node_pod_free, p);
+		t.seen.containers[0].reported = amounts[i].reported;
+		t.seen.containers[0].actuated = amounts[i].actuated;
+		t.seen.containers[0].has_actuated = true;
+		node_status_input in = {.pod = p, .seen = &t.seen, .runtime = SP_STR("c")};
+		in.resize_pending = (node_resize_state){.is_set = true,
+							.reason = SP_STR("Deferred"),
+							.message = SP_STR("m"),
+							.generation = 3};
+		T_OK(node_status_make(&in, T_ARENA, &s, T_ERR));
+		T_OK(node_status_json(&out, &in, &s, 0, T_ERR));
+		sp_str text = sp_buf_view(&out),
+		       want = sp_arena_printf(T_ARENA, "\"started\":true,%s}", amounts[i].want);
+		if (sp_str_find(text, want) < 0)
+			T_FAIL("row %zu: no %s in " SP_FMT, i, want.ptr, SP_ARG(text));
+		T_TRUE(sp_str_find(
+			       text,
+			       SP_STR("{\"type\":\"PodResizePending\",\"observedGeneration\":3,\"status\":"
+				      "\"True\",\"lastProbeTime\":null,\"reason\":\"Deferred\",")) >= 0);
+		T_TRUE(sp_str_find(text,
+				   SP_STR("{\"$patch\":\"delete\",\"type\":\"PodResizeInProgress\"}")) >= 0);
+	}
+}

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "io/file.h"
 #include "io/uv/uv.h"
 #include "lib/peer.h"
 #include "lib/t.h"
@@ -303,4 +305,65 @@ SP_TEST(world_uv, signals)
 	sp_world_run(w);
 	T_EQ_I64(s.got, SIGHUP);
 	T_CODE(sp_signal_watch_new(w, SIGKILL, on_signal, &s, &other, NULL), SP_EINVAL);
+}
+
+/* ---- directories ---- */
+
+typedef struct dir_watch {
+	sp_world *world;
+	sp_path_watch *watch;
+	sp_timer timer;
+	sp_str file;
+	int n, want;
+} dir_watch;
+
+static bool write_line(dir_watch *d)
+{
+	sp_file *f = NULL;
+	if (sp_file_open(d->world, d->file, SP_FILE_WRITE | SP_FILE_CREATE, 0600, &f, NULL) != SP_OK)
+		return false;
+	bool written = sp_file_append(f, "x", 1, NULL) == SP_OK;
+	sp_file_close(f);
+	return written;
+}
+
+static void on_dir(void *arg)
+{
+	dir_watch *d = arg;
+	if (++d->n < d->want && write_line(d))
+		return;
+	sp_path_watch_free(SP_TAKE(d->watch));
+	sp_world_stop(d->world);
+}
+
+static void on_dir_late(sp_timer *t)
+{
+	const dir_watch *d = t->arg;
+	sp_world_stop(d->world);
+}
+
+static void dir_watch_done(void *arg)
+{
+	dir_watch *d = arg;
+	sp_path_watch_free(SP_TAKE(d->watch));
+	sp_timer_stop(d->world, &d->timer);
+}
+
+SP_TEST(world_uv, directories_that_change)
+{
+	sp_world *w = t_world_uv();
+	static char name[] = "/tmp/sp-watch-XXXXXX";
+	T_TRUE(w != NULL && mkdtemp(name) != NULL);
+	dir_watch *d = sp_new(T_ARENA, dir_watch, 1);
+	*d = (dir_watch){.world = w, .want = 3, .file = sp_arena_printf(T_ARENA, "%s/log", name)};
+	d->timer.arg = d;
+	T_DEFER(dir_watch_done, d);
+	T_OK(sp_path_watch_new(w, sp_str_c(name), on_dir, d, &d->watch, T_ERR));
+	sp_timer_start(w, &d->timer, UINT64_C(10000000000), on_dir_late);
+	T_TRUE(write_line(d)); /* made, then written to by each change before */
+	sp_world_run(w);
+	T_EQ_I64(d->n, 3);
+	T_OK(sp_path_unlink(w, d->file, T_ERR));
+	T_EQ_I64(rmdir(name), 0);
+	T_TRUE(sp_path_watch_new(w, SP_STR("/tmp/sp-watch-none"), on_dir, d, &d->watch, NULL) != SP_OK);
 }

@@ -5,6 +5,7 @@
  * ValidatePodLogOptions; apiserver pkg/registry/generic/rest/{streamer,response_checker}.go.
  */
 #include "apiserver/proxy/connect.h"
+#include "apiserver/subresources/log_socket.h"
 #include "apiserver/subresources/subresources.h"
 #include "base/alloc.h"
 #include "base/num.h"
@@ -22,6 +23,8 @@ typedef struct log_stream {
 	sp_str address, url;  /* in r's arena */
 	sp_buf refusal;
 	bool ended;
+	api_log_socket socket;
+	bool by_socket; /* the handshake was answered: what comes goes there */
 } log_stream;
 
 /* ---- options ---- */
@@ -143,7 +146,7 @@ static void refuse(api_request *r, uint16_t code, sp_str text)
 
 static void maybe_free(log_stream *l)
 {
-	if (l->r != NULL || l->up != NULL)
+	if (l->r != NULL || l->up != NULL || l->socket.ws != NULL)
 		return;
 	api_proxy_job_end(&l->job);
 	sp_buf_done(&l->refusal);
@@ -152,6 +155,8 @@ static void maybe_free(log_stream *l)
 
 static void cut(log_stream *l)
 {
+	if (l->socket.ws != NULL)
+		sp_ws_abort(l->socket.ws);
 	if (l->r != NULL)
 		sp_http_reset(l->r->ex, SP_HTTP2_CANCEL);
 	if (l->up != NULL)
@@ -168,10 +173,66 @@ static void on_gone(api_request *r)
 	log_stream *l = r->state;
 	r->state = NULL;
 	l->r = NULL;
+	if (l->up != NULL && l->socket.ws == NULL)
+		sp_http_reset(l->up, SP_HTTP2_CANCEL);
+	maybe_free(l);
+}
+
+/* ---- to a WebSocket ---- */
+
+static void on_socket_open(void *arg)
+{
+	const log_stream *l = arg;
+	if (l->up != NULL)
+		sp_http_read(l->up, true);
+}
+
+static void on_socket_gone(void *arg)
+{
+	log_stream *l = arg;
 	if (l->up != NULL)
 		sp_http_reset(l->up, SP_HTTP2_CANCEL);
 	maybe_free(l);
 }
+
+static void on_socket_tunnel(api_request *r, sp_stream *stream)
+{
+	log_stream *l = r->state;
+	if (api_log_socket_open(&l->socket, r->server->world, stream) != SP_OK)
+		return; /* the exchange ends */
+	if (l->up == NULL)
+		api_log_socket_end(&l->socket);
+}
+
+/* The node has the log: now the client's handshake is answered. */
+static void open_socket(log_stream *l)
+{
+	sp_str protocol;
+	uint16_t refusal = api_log_socket_judge(l->r, &l->socket, &protocol);
+	if (refusal != 0) {
+		api_reply(l->r, refusal, SP_STR(""), SP_STR(""));
+		sp_http_reset(l->up, SP_HTTP2_CANCEL);
+		return;
+	}
+	sp_http_read(l->up, false);
+	l->by_socket = true;
+	l->socket.on_open = l->socket.on_drain = on_socket_open;
+	l->socket.on_gone = on_socket_gone;
+	l->socket.arg = l;
+	l->r->on_tunnel = on_socket_tunnel;
+	if (!api_log_socket_accept(l->r, protocol))
+		sp_http_reset(l->up, SP_HTTP2_CANCEL);
+}
+
+static void send_to_socket(log_stream *l, sp_str bytes)
+{
+	if (api_log_socket_send(&l->socket, bytes) != SP_OK)
+		cut(l);
+	else if (sp_ws_is_full(l->socket.ws))
+		sp_http_read(l->up, false);
+}
+
+/* ---- to an answer ---- */
 
 static bool is_refusal(const sp_http_exchange *up)
 {
@@ -181,7 +242,11 @@ static bool is_refusal(const sp_http_exchange *up)
 static void on_response(sp_http_exchange *up)
 {
 	log_stream *l = up->arg;
-	if (l->r != NULL && !is_refusal(up) && !api_begin(l->r, 200, SP_STR("text/plain"), false))
+	if (l->r == NULL || is_refusal(up))
+		return;
+	if (api_log_socket_wanted(l->r))
+		open_socket(l);
+	else if (!api_begin(l->r, 200, SP_STR("text/plain"), false))
 		cut(l);
 }
 
@@ -191,6 +256,10 @@ static void on_bytes(sp_http_exchange *up, const uint8_t *bytes, size_t n)
 	if (is_refusal(up)) {
 		size_t room = REFUSAL_BYTES_MAX - SP_MIN(l->refusal.len, REFUSAL_BYTES_MAX);
 		(void)sp_buf_append(&l->refusal, bytes, SP_MIN(n, room));
+		return;
+	}
+	if (l->by_socket) {
+		send_to_socket(l, (sp_str){(const char *)bytes, n});
 		return;
 	}
 	if (l->r == NULL)
@@ -212,6 +281,10 @@ static void on_end(sp_http_exchange *up)
 {
 	log_stream *l = up->arg;
 	l->ended = true;
+	if (l->by_socket) {
+		api_log_socket_end(&l->socket);
+		return;
+	}
 	if (l->r == NULL)
 		return;
 	if (is_refusal(up))
@@ -224,7 +297,9 @@ static void on_close(sp_http_exchange *up, const sp_err *err)
 {
 	log_stream *l = up->arg;
 	l->up = NULL;
-	if (l->r != NULL && !l->ended) {
+	if (l->by_socket && !l->ended) {
+		api_log_socket_end(&l->socket);
+	} else if (l->r != NULL && !l->ended) {
 		if (!l->r->answered)
 			api_reply_plain(l->r,
 					sp_arena_printf(l->r->arena, "Get \"" SP_FMT "\": " SP_FMT,

@@ -71,6 +71,9 @@ void uvw_wakeups_free_all(uvw_world *w);
 
 /* ---- signal.c ---- */
 
+sp_code uvw_path_watch_new(sp_world *base, sp_str path, void (*fn)(void *arg), void *arg, sp_path_watch **ret,
+			   sp_err *err);
+void uvw_path_watch_free(sp_path_watch *base);
 sp_code uvw_signal_watch_new(sp_world *base, int signal, void (*fn)(void *arg, int signal), void *arg,
 			     sp_signal_watch **ret, sp_err *err);
 void uvw_signal_watch_free(sp_signal_watch *base);
