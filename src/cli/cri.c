@@ -236,6 +236,12 @@ static sp_code check_flags(flags *f, sp_err *err)
 		if (paths[i].len == 0 || paths[i].ptr[0] != '/')
 			return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no absolute path", SP_ARG(paths[i]));
 	}
+	if (f->run_dir.len > SP_HOST_RUN_DIR_BYTES)
+		return sp_fail(err, SP_EINVAL,
+			       "--run-dir '" SP_FMT
+			       "' has %zu bytes, at most %u are possible: the path of a unix "
+			       "socket has 107, and there are sockets below it",
+			       SP_ARG(f->run_dir), f->run_dir.len, SP_HOST_RUN_DIR_BYTES);
 	if (f->mtu < 0 || f->mtu > 65535)
 		return sp_fail(err, SP_EINVAL, "--mtu is 0 to 65535");
 	return SP_OK;

@@ -11,7 +11,9 @@
  *   RUN_DIR/sandboxes/<id>/ns/{net,ipc,uts,pid}   pinned namespaces
  *   RUN_DIR/sandboxes/<id>/shm                tmpfs, /dev/shm of the pod
  *   RUN_DIR/sandboxes/<id>/{hostname,hosts,resolv.conf}
- *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay), io/ (fifos)
+ *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay)
+ *   RUN_DIR/a<id>, RUN_DIR/x<id>              sockets: streams of a container, of a command in one; half the
+ * id
  */
 #pragma once
 
@@ -21,6 +23,9 @@
 #define SP_HOST_IF_BYTES 15u
 /* Of sandboxes and containers: [a-z0-9], 1 to 64. */
 #define SP_HOST_ID_BYTES 64u
+/* What of an id names a socket below the run directory: a unix socket's path has 107 bytes. */
+#define SP_HOST_SOCKET_ID_BYTES 32u
+#define SP_HOST_RUN_DIR_BYTES (107u - 2u - SP_HOST_SOCKET_ID_BYTES)
 
 typedef enum sp_host_method {
 	SP_HOST_SANDBOX_MAKE,

@@ -271,3 +271,5 @@ bool rt_labels_match(const sp_pb_pair *wanted, size_t n_wanted, const sp_pb_pair
 
 /* RUN_DIR/<kind>/<id><rest>, in the arena. */
 sp_str rt_path(rt *r, sp_arena *a, const char *kind, sp_str id, const char *rest);
+/* The socket of a container's standard streams. */
+sp_str rt_attach_path(rt *r, sp_arena *a, sp_str id);
