@@ -42,6 +42,7 @@ typedef enum sp_host_method {
 	SP_HOST_SHIM_DELETE,
 	SP_HOST_FORWARD,
 	SP_HOST_PORTS,
+	SP_HOST_CNI,
 	SP_HOST_METHODS_
 } sp_host_method;
 
@@ -139,6 +140,36 @@ typedef struct sp_host_ports {
 	sp_str bridge; /* whose pods may be reached from the node's loopback: the rules guard that */
 	sp_str ruleset;
 } sp_host_ports;
+
+typedef enum sp_host_cni_verb {
+	SP_HOST_CNI_ADD,
+	SP_HOST_CNI_DEL,
+	SP_HOST_CNI_CHECK,
+	SP_HOST_CNI_GC,
+	SP_HOST_CNI_STATUS,
+	SP_HOST_CNI_VERSION,
+	SP_HOST_CNI_VERBS_
+} sp_host_cni_verb;
+
+/* Runs one plugin. It is found by its type in the directories the host process was started with, and nothing
+ * else can be run. */
+typedef struct sp_host_cni {
+	sp_str id; /* of the sandbox, whose network namespace it is told while there is one; empty for GC and
+		      so on */
+	int32_t verb;   /* sp_host_cni_verb */
+	sp_str type;    /* "bridge": [A-Za-z0-9._-]+ */
+	sp_str if_name; /* CNI_IFNAME */
+	sp_str args;    /* CNI_ARGS */
+	sp_str config;  /* its standard input */
+} sp_host_cni;
+
+/* Whatever it said: nobody has looked at it. */
+typedef struct sp_host_cni_answer {
+	sp_str output, errors;
+	int32_t status;
+	bool cut; /* the output is longer than SP_HOST_CNI_OUTPUT_BYTES */
+} sp_host_cni_answer;
+#define SP_HOST_CNI_OUTPUT_BYTES ((size_t)1 << 20)
 
 #define SP_HOST_SERVICE SP_STR_INIT("sampan.host.v1.Host")
 

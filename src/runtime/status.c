@@ -275,6 +275,30 @@ sp_code rt_version(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
+static void unwait_network(rt_job *j)
+{
+	j->r->opts->network->cancel(j->r->opts->network, &j->net);
+}
+
+static void on_looked(sp_pod_network_call *c, const sp_pod_attachment *a, const sp_err *err)
+{
+	(void)a;
+	rt_job_resume(c->arg, err);
+}
+
+sp_code rt_status_look(rt_job *j, sp_err *err)
+{
+	sp_pod_network *n = j->r->opts->network;
+	(void)err;
+	if (n->refresh == NULL)
+		return SP_OK;
+	j->net = (sp_pod_network_call){.done = on_looked, .arg = j};
+	rt_job_wait(j);
+	j->unwait = unwait_network;
+	n->refresh(n, &j->net);
+	return SP_OK;
+}
+
 sp_code rt_status(rt_job *j, sp_err *err)
 {
 	(void)err;
