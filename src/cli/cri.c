@@ -16,6 +16,7 @@
 #include "io/file.h"
 #include "io/uv/uv.h"
 #include "network/bridge.h"
+#include "network/cni/cni.h"
 #include "runtime/host_client.h"
 #include "runtime/image/pull.h"
 #include "runtime/runtime.h"
@@ -27,6 +28,7 @@
 typedef struct flags {
 	bool cleanup;
 	sp_str listen, root, run_dir, log_level, shim, unpack, oci_runtime, cgroup_root, stream_address;
+	sp_str cni_conf_dir, cni_bin_dir;
 	sp_str bridge, if_prefix, pod_cidr, registry_config, namespace_;
 	int64_t mtu;
 } flags;
@@ -35,12 +37,13 @@ typedef struct process {
 	flags f;
 	cli_process base;
 	sp_host *host;
-	sp_pod_network *network;
+	sp_pod_network *network, *cni;
 	image_helper unpacker;
 	image_store *images;
 	image_registry *registry;
 	rt_opts rt_opts;
 	network_bridge_opts bridge_opts;
+	cni_opts cni_opts;
 	rt *runtime;
 	cri_server *server;
 	cri_cleanup *cleanup;
@@ -101,6 +104,7 @@ static int run_host(const flags *f, int fd)
 				.shim = f->shim,
 				.shim_options = shim_input(f, &a),
 				.containerd = SP_STR("/bin/false"),
+				.cni_bin_dirs = f->cni_bin_dir,
 				.namespace_ = f->namespace_};
 	sp_code code = sp_world_uv_new(&w, &err);
 	if (code == SP_OK)
@@ -231,11 +235,18 @@ static sp_code check_flags(flags *f, sp_err *err)
 		f->listen = path;
 	else
 		(void)sp_str_take(&f->listen, SP_STR("unix:"));
-	const sp_str paths[] = {f->root, f->run_dir, f->shim, f->unpack, f->listen};
+	const sp_str paths[] = {f->root,   f->run_dir,      f->shim,       f->unpack,
+				f->listen, f->cni_conf_dir, f->cni_bin_dir};
 	for (size_t i = 0; i < SP_LEN(paths); i++) {
 		if (paths[i].len == 0 || paths[i].ptr[0] != '/')
 			return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no absolute path", SP_ARG(paths[i]));
 	}
+	if (f->run_dir.len > SP_HOST_RUN_DIR_BYTES)
+		return sp_fail(err, SP_EINVAL,
+			       "--run-dir '" SP_FMT
+			       "' has %zu bytes, at most %u are possible: the path of a unix "
+			       "socket has 107, and there are sockets below it",
+			       SP_ARG(f->run_dir), f->run_dir.len, SP_HOST_RUN_DIR_BYTES);
 	if (f->mtu < 0 || f->mtu > 65535)
 		return sp_fail(err, SP_EINVAL, "--mtu is 0 to 65535");
 	return SP_OK;
@@ -270,9 +281,16 @@ static sp_code open_runtime(process *p, sp_err *err)
 					       .prefix = p->f.pod_cidr,
 					       .mtu = (uint32_t)p->f.mtu};
 	SP_TRY(network_bridge_new(p->base.world, &p->bridge_opts, &p->network, err));
+	p->cni_opts = (cni_opts){.log = p->base.log,
+				 .host = p->host,
+				 .builtin = p->network,
+				 .conf_dir = p->f.cni_conf_dir,
+				 .cache_dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/cni")),
+				 .ip_range = p->f.pod_cidr};
+	p->cni = cni_new(p->base.world, &p->cni_opts);
 	p->rt_opts.log = p->base.log;
 	p->rt_opts.host = p->host;
-	p->rt_opts.network = p->network;
+	p->rt_opts.network = p->cni;
 	p->rt_opts.images = p->images;
 	p->rt_opts.registry = p->registry;
 	p->rt_opts.state_dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/state"));
@@ -302,6 +320,7 @@ static void finish(process *p)
 	cri_server_free(p->server);
 	cri_cleanup_free(p->cleanup);
 	rt_free(p->runtime);
+	cni_free(p->cni);
 	network_bridge_free(p->network);
 	rt_host_client_free(p->host);
 	cli_process_done(&p->base);
@@ -324,6 +343,8 @@ int cli_cri(int argc, char **argv)
 		      .stream_address = SP_STR("127.0.0.1:0"),
 		      .bridge = SP_STR("sampan0"),
 		      .if_prefix = SP_STR("sp"),
+		      .cni_conf_dir = SP_STR("/etc/cni/net.d"),
+		      .cni_bin_dir = SP_STR("/opt/cni/bin"),
 		      .pod_cidr = SP_STR("10.88.0.0/16"),
 		      .registry_config = SP_STR("/etc/containerd/certs.d"),
 		      .namespace_ = SP_STR("k8s.io")};
@@ -331,6 +352,9 @@ int cli_cri(int argc, char **argv)
 		{"bridge", CLI_STR, &p.f.bridge, "bridge of the pod network"},
 		{"cleanup", CLI_BOOL, &p.f.cleanup, "stop and remove every pod and the pod network, and end"},
 		{"cgroup-root", CLI_STR, &p.f.cgroup_root, "cgroup of pods that name no parent"},
+		{"cni-bin-dir", CLI_STR, &p.f.cni_bin_dir, "CNI plugins; several with ':' between them"},
+		{"cni-conf-dir", CLI_STR, &p.f.cni_conf_dir,
+		 "CNI configurations, the first by name counts; none: the built-in network"},
 		{"interface-prefix", CLI_STR, &p.f.if_prefix,
 		 "first characters of pods' interfaces on the host"},
 		{"listen", CLI_STR, &p.f.listen, "socket of CRI, unix:///path"},

@@ -11,6 +11,7 @@
 #include "cli/cluster.h"
 #include "cli/host_names.h"
 #include "cli/process.h"
+#include "contracts/host.h"
 #include "io/file.h"
 #include "keys/pki.h"
 #include "supervisor/supervisor.h"
@@ -196,6 +197,11 @@ static sp_code check_flags(const flags *f, sp_err *err)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 1 to 65535");
 	if (!sp_str_starts(f->data_dir, SP_STR("/")) || !sp_str_starts(f->run_dir, SP_STR("/")))
 		return sp_fail(err, SP_EINVAL, "--data-dir and --run-dir are absolute paths");
+	if (f->run_dir.len > SP_HOST_RUN_DIR_BYTES - strlen("/runtime"))
+		return sp_fail(err, SP_EINVAL,
+			       "--run-dir '" SP_FMT
+			       "' is too long: at most %zu bytes, for there are unix sockets below it",
+			       SP_ARG(f->run_dir), SP_HOST_RUN_DIR_BYTES - strlen("/runtime"));
 	return SP_OK;
 }
 

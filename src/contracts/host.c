@@ -117,6 +117,22 @@ static const sp_pb_slot ports_slots[] = {
 };
 static const sp_pb_message ports_message = SP_PB_MESSAGE_OF("Ports", sp_host_ports, ports_slots);
 
+static const sp_pb_slot cni_slots[] = {
+	SP_PB_SLOT(sp_host_cni, id, 1, STRING),   SP_PB_SLOT(sp_host_cni, verb, 2, INT32),
+	SP_PB_SLOT(sp_host_cni, type, 3, STRING), SP_PB_SLOT(sp_host_cni, if_name, 4, STRING),
+	SP_PB_SLOT(sp_host_cni, args, 5, STRING), SP_PB_SLOT(sp_host_cni, config, 6, BYTES),
+};
+static const sp_pb_message cni_message = SP_PB_MESSAGE_OF("Cni", sp_host_cni, cni_slots);
+
+static const sp_pb_slot cni_answer_slots[] = {
+	SP_PB_SLOT(sp_host_cni_answer, output, 1, BYTES),
+	SP_PB_SLOT(sp_host_cni_answer, errors, 2, BYTES),
+	SP_PB_SLOT(sp_host_cni_answer, status, 3, INT32),
+	SP_PB_SLOT(sp_host_cni_answer, cut, 4, BOOL),
+};
+static const sp_pb_message cni_answer_message =
+	SP_PB_MESSAGE_OF("CniAnswer", sp_host_cni_answer, cni_answer_slots);
+
 const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_SANDBOX_MAKE] = {SP_STR_INIT("SandboxMake"), &sandbox_make_message, NULL},
 	[SP_HOST_SANDBOX_REMOVE] = {SP_STR_INIT("SandboxRemove"), &sandbox_remove_message, NULL},
@@ -131,4 +147,5 @@ const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_SHIM_DELETE] = {SP_STR_INIT("ShimDelete"), &id_message, NULL},
 	[SP_HOST_FORWARD] = {SP_STR_INIT("Forward"), &forward_message, &forwarded_message},
 	[SP_HOST_PORTS] = {SP_STR_INIT("Ports"), &ports_message, NULL},
+	[SP_HOST_CNI] = {SP_STR_INIT("Cni"), &cni_message, &cni_answer_message},
 };

@@ -11,7 +11,9 @@
  *   RUN_DIR/sandboxes/<id>/ns/{net,ipc,uts,pid}   pinned namespaces
  *   RUN_DIR/sandboxes/<id>/shm                tmpfs, /dev/shm of the pod
  *   RUN_DIR/sandboxes/<id>/{hostname,hosts,resolv.conf}
- *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay), io/ (fifos)
+ *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay)
+ *   RUN_DIR/a<id>, RUN_DIR/x<id>              sockets: streams of a container, of a command in one; half the
+ * id
  */
 #pragma once
 
@@ -21,6 +23,9 @@
 #define SP_HOST_IF_BYTES 15u
 /* Of sandboxes and containers: [a-z0-9], 1 to 64. */
 #define SP_HOST_ID_BYTES 64u
+/* What of an id names a socket below the run directory: a unix socket's path has 107 bytes. */
+#define SP_HOST_SOCKET_ID_BYTES 32u
+#define SP_HOST_RUN_DIR_BYTES (107u - 2u - SP_HOST_SOCKET_ID_BYTES)
 
 typedef enum sp_host_method {
 	SP_HOST_SANDBOX_MAKE,
@@ -37,6 +42,7 @@ typedef enum sp_host_method {
 	SP_HOST_SHIM_DELETE,
 	SP_HOST_FORWARD,
 	SP_HOST_PORTS,
+	SP_HOST_CNI,
 	SP_HOST_METHODS_
 } sp_host_method;
 
@@ -134,6 +140,36 @@ typedef struct sp_host_ports {
 	sp_str bridge; /* whose pods may be reached from the node's loopback: the rules guard that */
 	sp_str ruleset;
 } sp_host_ports;
+
+typedef enum sp_host_cni_verb {
+	SP_HOST_CNI_ADD,
+	SP_HOST_CNI_DEL,
+	SP_HOST_CNI_CHECK,
+	SP_HOST_CNI_GC,
+	SP_HOST_CNI_STATUS,
+	SP_HOST_CNI_VERSION,
+	SP_HOST_CNI_VERBS_
+} sp_host_cni_verb;
+
+/* Runs one plugin. It is found by its type in the directories the host process was started with, and nothing
+ * else can be run. */
+typedef struct sp_host_cni {
+	sp_str id; /* of the sandbox, whose network namespace it is told while there is one; empty for GC and
+		      so on */
+	int32_t verb;   /* sp_host_cni_verb */
+	sp_str type;    /* "bridge": [A-Za-z0-9._-]+ */
+	sp_str if_name; /* CNI_IFNAME */
+	sp_str args;    /* CNI_ARGS */
+	sp_str config;  /* its standard input */
+} sp_host_cni;
+
+/* Whatever it said: nobody has looked at it. */
+typedef struct sp_host_cni_answer {
+	sp_str output, errors;
+	int32_t status;
+	bool cut; /* the output is longer than SP_HOST_CNI_OUTPUT_BYTES */
+} sp_host_cni_answer;
+#define SP_HOST_CNI_OUTPUT_BYTES ((size_t)1 << 20)
 
 #define SP_HOST_SERVICE SP_STR_INIT("sampan.host.v1.Host")
 

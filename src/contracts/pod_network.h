@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The seam between the runtime and whoever connects pods: the built-in bridge, CNI plugins. The runtime keeps
- * what an attachment said in its own records and gives it back, so a network has no state on disk.
+ * what an attachment said in its own records and gives it back.
  */
 #pragma once
 
@@ -24,8 +24,8 @@ typedef struct sp_pod_network_call {
 } sp_pod_network_call;
 
 struct sp_pod_network {
-	/* Connects a sandbox whose network namespace the host has made. `config` is good during the call
-	 * only. */
+	/* Connects a sandbox whose network namespace the host has made. `config` is good until done or
+	 * cancel. */
 	void (*attach)(sp_pod_network *n, sp_str sandbox_id, const sp_cri_pod_sandbox_config *config,
 		       sp_pod_network_call *c);
 	/* Takes it off again and frees its addresses; SP_OK when it was not attached. The namespace may be
@@ -37,6 +37,11 @@ struct sp_pod_network {
 	/* At start-up: a sandbox that is attached. SP_ECONFLICT: its addresses are somebody else's. */
 	sp_code (*adopt)(sp_pod_network *n, sp_str sandbox_id, const sp_cri_pod_sandbox_config *config,
 			 const sp_pod_attachment *a, sp_err *err);
-	/* SP_OK when pods can be attached; else why not. */
+	/* At start-up, after all are adopted: the ids of all sandboxes that are attached, good until done.
+	 * What others left behind is taken back. May be NULL. */
+	void (*settle)(sp_pod_network *n, const sp_str *ids, size_t n_ids, sp_pod_network_call *c);
+	/* Looks whether pods can be attached; done comes without an error. May be NULL. */
+	void (*refresh)(sp_pod_network *n, sp_pod_network_call *c);
+	/* What was seen last: SP_OK when pods can be attached; else why not. */
 	sp_code (*ready)(sp_pod_network *n, sp_err *err);
 };

@@ -97,7 +97,7 @@ static sp_host_users users_of(host_request *r, const char *rootfs)
 
 static sp_code make_bundle(const host *h, sp_str id, host_path_buf *ret_rootfs, sp_err *err)
 {
-	static const char *const subs[] = {"", "/io", "/rootfs"};
+	static const char *const subs[] = {"", "/rootfs"};
 	for (size_t i = 0; i < SP_LEN(subs); i++) {
 		SP_TRY(host_path_of(h, "containers", id, subs[i], ret_rootfs, err));
 		SP_TRY(host_mkdir(ret_rootfs->text, 0700, err));
@@ -136,6 +136,11 @@ sp_code host_bundle_remove(host_request *r, const void *message, sp_err *err)
 	SP_TRY(host_unmount(path.text, err));
 	SP_TRY(host_path_of(r->h, "containers", m->id, "", &path, err));
 	SP_TRY(host_remove_tree(path.text, err));
+	/* A shim that was killed leaves its socket. */
+	int n = snprintf(path.text, sizeof path.text, SP_FMT "/a" SP_FMT, SP_ARG(r->h->opts->run_dir),
+			 SP_ARG(sp_str_sub(m->id, 0, SP_HOST_SOCKET_ID_BYTES)));
+	if (n > 0 && (size_t)n < sizeof path.text)
+		(void)unlink(path.text);
 	host_answer(r, NULL);
 	return SP_OK;
 }

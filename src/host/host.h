@@ -17,6 +17,7 @@ typedef struct host_opts {
 	sp_str shim_options; /* an encoded google.protobuf.Any for the shim's standard input; may be empty */
 	sp_str containerd;   /* -publish-binary: what the shim would run without a ttrpc address */
 	sp_str namespace_;   /* of the shim */
+	sp_str cni_bin_dirs; /* of CNI plugins, absolute, ':' between them */
 	sp_str oci_root;     /* of the OCI runtime's own state; told to the shim in its options */
 } host_opts;
 

@@ -23,6 +23,7 @@ static host_handler *const handlers[SP_HOST_METHODS_] = {
 	[SP_HOST_SHIM_DELETE] = host_shim_delete,
 	[SP_HOST_FORWARD] = host_forward,
 	[SP_HOST_PORTS] = host_ports,
+	[SP_HOST_CNI] = host_cni,
 };
 
 /* ---- the end ---- */

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting and deleting shims. U: containerd docs/runtime-v2.md, "Commands". */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "host/host_int.h"
+#include "host/program.h"
 
 #define OUTPUT_BYTES 16384u
 #define TIMEOUT_NS UINT64_C(10000000000)
@@ -17,17 +15,10 @@
 #define SOCKET_DIR "/run/containerd/s" /* shim/start.c */
 #define SOCKET_DIGITS 32u
 
-/* One command of the shim. Over when the process ended and its output was read to the end. */
+/* One command of the shim. */
 typedef struct command {
-	host_run run;
 	host_request *r;
 	const char *verb;
-	sp_process *process;
-	sp_stream *out;
-	sp_buf text;
-	sp_timer timer;
-	sp_exit exit;
-	bool exited, timed_out;
 } command;
 
 /* ---- the answer ---- */
@@ -48,84 +39,26 @@ static sp_code address_of(host_request *r, sp_str text, sp_str *ret, sp_err *err
 	return SP_OK;
 }
 
-static sp_code outcome(command *c, sp_host_shim *ret, sp_err *err)
+static sp_code outcome(const command *c, const host_program_result *result, sp_host_shim *ret, sp_err *err)
 {
-	sp_str text = sp_buf_view(&c->text);
-	if (c->timed_out)
+	if (result->timed_out)
 		return sp_fail(err, SP_ETIMEOUT, "shim %s did not end in time", c->verb);
-	if (c->exit.code != 0)
-		return sp_fail(err, SP_EINTERNAL, "shim %s exited with %d: " SP_FMT, c->verb, c->exit.code,
-			       SP_ARG(sp_str_trim(text)));
-	return strcmp(c->verb, "start") == 0 ? address_of(c->r, text, &ret->address, err) : SP_OK;
+	if (result->code != 0)
+		return sp_fail(err, SP_EINTERNAL, "shim %s exited with %d: " SP_FMT, c->verb, result->code,
+			       SP_ARG(sp_str_trim(result->out)));
+	return strcmp(c->verb, "start") == 0 ? address_of(c->r, result->out, &ret->address, err) : SP_OK;
 }
 
-static void maybe_over(command *c)
+static void on_done(void *arg, const host_program_result *result)
 {
-	if (!c->exited || c->out != NULL)
-		return;
+	command *c = arg;
 	sp_err err;
 	sp_host_shim shim = {.address = {NULL, 0}};
-	sp_timer_stop(c->run.h->world, &c->timer);
-	if (outcome(c, &shim, &err) != SP_OK)
+	if (outcome(c, result, &shim, &err) != SP_OK)
 		host_refuse(c->r, &err);
 	else
 		host_answer(c->r, c->r->method == SP_HOST_SHIM_START ? (void *)&shim : NULL);
-	sp_process_free(c->process);
-	sp_buf_done(&c->text);
-	host_run_end(&c->run);
 	sp_free(c);
-}
-
-/* ---- events ---- */
-
-static void on_exit_(void *arg, sp_exit exit)
-{
-	command *c = arg;
-	c->exit = exit;
-	c->exited = true;
-	maybe_over(c);
-}
-
-static void on_data(void *arg, const uint8_t *bytes, size_t n)
-{
-	command *c = arg;
-	size_t room = OUTPUT_BYTES - c->text.len;
-	(void)sp_buf_append(&c->text, bytes, SP_MIN(n, room)); /* more is no address anyway */
-}
-
-static void on_end(void *arg)
-{
-	sp_stream_close(((command *)arg)->out);
-}
-
-static void on_error(void *arg, const sp_err *err)
-{
-	(void)err;
-	on_end(arg);
-}
-
-static void on_close(void *arg)
-{
-	command *c = arg;
-	c->out = NULL;
-	maybe_over(c);
-}
-
-static const sp_stream_handler output_handler = {on_data, on_end, on_error, on_close};
-
-static void on_timeout(sp_timer *t)
-{
-	command *c = t->arg;
-	c->timed_out = true;
-	(void)!sp_process_kill(c->process, SIGKILL, NULL);
-	if (c->out != NULL)
-		sp_stream_close(c->out);
-}
-
-static void stop(host_run *r)
-{
-	command *c = SP_CONTAINER_OF(r, command, run);
-	on_timeout(&c->timer);
 }
 
 /* ---- the socket ---- */
@@ -160,54 +93,10 @@ void host_shim_forget(sp_str address)
 
 /* ---- starting ---- */
 
-/* The options on a pipe that is full of them and closed behind. */
-static sp_code options_pipe(const host *h, int *ret, sp_err *err)
-{
-	int fds[2];
-	sp_str o = h->opts->shim_options;
-	if (pipe2(fds, O_CLOEXEC) != 0)
-		return sp_fail_sys(err, errno, "pipe");
-	ssize_t n = o.len == 0 ? 0 : write(fds[1], o.ptr, o.len);
-	(void)close(fds[1]);
-	if (n != (ssize_t)o.len) {
-		(void)close(fds[0]);
-		return sp_fail(err, SP_ETOOLARGE, "the shim's options are too long");
-	}
-	*ret = fds[0];
-	return SP_OK;
-}
-
 static const char *text(host_request *r, sp_str s)
 {
 	sp_str copy = sp_arena_try_dup(&r->arena, s);
 	return copy.ptr == NULL ? "" : copy.ptr;
-}
-
-static sp_code spawn(command *c, const sp_spawn_opts *base, sp_err *err)
-{
-	int in = -1, out[2];
-	SP_TRY(options_pipe(c->run.h, &in, err));
-	if (pipe2(out, O_CLOEXEC) != 0) {
-		(void)close(in);
-		return sp_fail_sys(err, errno, "pipe");
-	}
-	/* The last: the next host process waits for what runs for this one. */
-	const int fds[] = {in, out[1], out[1], c->run.h->lock};
-	sp_spawn_opts o = *base;
-	o.fds = fds;
-	o.n_fds = SP_LEN(fds);
-	sp_code code = sp_spawn(c->run.h->world, &o, on_exit_, c, &c->process, err);
-	(void)close(in);
-	(void)close(out[1]);
-	if (code == SP_OK) {
-		code = sp_stream_from_fd(c->run.h->world, out[0], &c->out, err);
-		if (code == SP_OK)
-			return SP_OK;
-		(void)!sp_process_kill(c->process, SIGKILL, NULL);
-		sp_process_free(c->process);
-	}
-	(void)close(out[0]);
-	return code;
 }
 
 static sp_code run(host_request *r, const char *verb, sp_str id, sp_str events, sp_err *err)
@@ -238,19 +127,20 @@ static sp_code run(host_request *r, const char *verb, sp_str id, sp_str events, 
 				   grpc.ptr,
 				   NULL};
 	command *c = SP_NEW(command);
-	*c = (command){.r = r, .verb = verb, .timer = {.arg = c}, .run = {.h = h}};
-	sp_buf_init(&c->text, OUTPUT_BYTES);
-	const sp_spawn_opts opts = {.argv = argv, .env = env, .cwd = bundle.text, .death_signal = SIGKILL};
-	sp_code code = spawn(c, &opts, err);
-	if (code != SP_OK) {
+	*c = (command){.r = r, .verb = verb};
+	const host_program_opts opts = {.argv = argv,
+					.env = env,
+					.cwd = bundle.text,
+					.input = o->shim_options,
+					.out_bytes = OUTPUT_BYTES, /* more is no address anyway */
+					.timeout_ns = TIMEOUT_NS,
+					.holds_lock = true,
+					.done = on_done,
+					.arg = c};
+	sp_code code = host_program_run(h, &opts, err);
+	if (code != SP_OK)
 		sp_free(c);
-		return code;
-	}
-	host_run_begin(h, &c->run, stop);
-	sp_stream_handle(c->out, &output_handler, c);
-	sp_stream_read(c->out, true);
-	sp_timer_start(h->world, &c->timer, TIMEOUT_NS, on_timeout);
-	return SP_OK;
+	return code;
 }
 
 sp_code host_shim_start(host_request *r, const void *message, sp_err *err)

@@ -10,7 +10,7 @@
 
 const rt_method rt_methods[SP_CRI_METHODS_] = {
 	[SP_CRI_VERSION] = {ONE(rt_version), NULL},
-	[SP_CRI_STATUS] = {ONE(rt_status), NULL},
+	[SP_CRI_STATUS] = {(rt_step *const[]){rt_status_look, rt_status, NULL}, NULL},
 	[SP_CRI_RUNTIME_CONFIG] = {ONE(rt_runtime_config), NULL},
 	[SP_CRI_UPDATE_RUNTIME_CONFIG] = {ONE(rt_update_runtime_config), NULL},
 

@@ -24,6 +24,12 @@ sp_str rt_path(rt *r, sp_arena *a, const char *kind, sp_str id, const char *rest
 			       rest);
 }
 
+sp_str rt_attach_path(rt *r, sp_arena *a, sp_str id)
+{
+	return sp_arena_printf(a, SP_FMT "/a" SP_FMT, SP_ARG(r->opts->run_dir),
+			       SP_ARG(sp_str_sub(id, 0, SP_HOST_SOCKET_ID_BYTES)));
+}
+
 /* ---- finding ---- */
 
 static void *find(const sp_map *m, sp_str id)

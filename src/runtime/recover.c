@@ -215,6 +215,39 @@ static sp_code sandboxes(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
+static void unwait_network(rt_job *j)
+{
+	j->r->opts->network->cancel(j->r->opts->network, &j->net);
+}
+
+static void on_settled(sp_pod_network_call *c, const sp_pod_attachment *a, const sp_err *err)
+{
+	(void)a;
+	rt_job_resume(c->arg, err);
+}
+
+/* The network is told of all pods there are, so that it knows what is left of others. */
+static sp_code settle_network(rt_job *j, sp_err *err)
+{
+	sp_pod_network *n = j->r->opts->network;
+	const sp_map_entry *e;
+	(void)err;
+	if (n->settle == NULL)
+		return SP_OK;
+	sp_str *ids = sp_new(&j->arena, sp_str, sp_map_count(&j->r->sandboxes) + 1);
+	size_t n_ids = 0;
+	for (size_t i = 0; (e = sp_map_next(&j->r->sandboxes, &i)) != NULL;) {
+		const rt_sandbox *s = e->value;
+		if (s->rec.phase != RT_SANDBOX_STOPPED && rt_sandbox_has_net(s))
+			ids[n_ids++] = s->rec.id;
+	}
+	j->net = (sp_pod_network_call){.done = on_settled, .arg = j};
+	rt_job_wait(j);
+	j->unwait = unwait_network;
+	n->settle(n, ids, n_ids, &j->net);
+	return SP_OK;
+}
+
 /* ---- containers ---- */
 
 /* Errors are no end here: whatever the shim cannot say is lost. */
@@ -336,8 +369,8 @@ static void on_end(rt_job *j)
 	rec->done(rec->arg);
 }
 
-static rt_step *const steps[] = {containers,   sandboxes, stray_bundles, stray_sandboxes,
-				 stray_rootfs, leftovers, NULL};
+static rt_step *const steps[] = {containers,      sandboxes,    settle_network, stray_bundles,
+				 stray_sandboxes, stray_rootfs, leftovers,      NULL};
 
 void rt_recover(rt *r, void (*done)(void *arg), void *arg)
 {

@@ -250,9 +250,9 @@ void rt_emit(rt_container *c, int32_t type);
 void rt_emit_sandbox(rt_sandbox *s, int32_t type);
 
 /* Methods that only look. */
-rt_step rt_version, rt_status, rt_runtime_config, rt_update_runtime_config, rt_list_containers,
-	rt_list_sandboxes, rt_container_status_call, rt_sandbox_status_call, rt_list_images, rt_image_status,
-	rt_pull_image, rt_remove_image, rt_image_fs_info;
+rt_step rt_version, rt_status_look, rt_status, rt_runtime_config, rt_update_runtime_config,
+	rt_list_containers, rt_list_sandboxes, rt_container_status_call, rt_sandbox_status_call,
+	rt_list_images, rt_image_status, rt_pull_image, rt_remove_image, rt_image_fs_info;
 
 /* ---- exec, attach, port-forward (streams.h) ---- */
 
@@ -271,3 +271,5 @@ bool rt_labels_match(const sp_pb_pair *wanted, size_t n_wanted, const sp_pb_pair
 
 /* RUN_DIR/<kind>/<id><rest>, in the arena. */
 sp_str rt_path(rt *r, sp_arena *a, const char *kind, sp_str id, const char *rest);
+/* The socket of a container's standard streams. */
+sp_str rt_attach_path(rt *r, sp_arena *a, sp_str id);

@@ -43,7 +43,7 @@ static sp_code log_uri(rt_job *j, sp_str *ret, sp_err *err)
 		return sp_fail(err, SP_EINVAL, "the path of the log has a '?'");
 	sp_str log = c->rec.log_path.len > 0 ? c->rec.log_path : SP_STR("/dev/null");
 	*ret = SP_CONCAT(&j->arena, SP_STR("cri://"), log, SP_STR("?socket="),
-			 rt_path(j->r, &j->arena, "containers", c->rec.id, "/io/attach"));
+			 rt_attach_path(j->r, &j->arena, c->rec.id));
 	return SP_OK;
 }
 

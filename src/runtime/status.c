@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is told of sandboxes and containers: statuses, lists, filters. */
+#include <sys/utsname.h>
+
+#include "base/num.h"
 #include "base/version.h"
 #include "runtime/rt_int.h"
 
@@ -275,6 +278,50 @@ sp_code rt_version(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
+/* By mount_setattr, since Linux 5.12; every crun and runc of the distributions we build on knows the option.
+ */
+static bool has_recursive_read_only(void)
+{
+	struct utsname u;
+	uint64_t major, minor;
+	if (uname(&u) != 0)
+		return false;
+	sp_str rest = sp_str_c(u.release), first;
+	size_t n = 0;
+	if (!sp_str_cut(&rest, '.', &first))
+		return false;
+	while (n < rest.len && rest.ptr[n] >= '0' && rest.ptr[n] <= '9')
+		n++;
+	if (sp_parse_u64(first, 0, 1000, &major, NULL) != SP_OK ||
+	    sp_parse_u64(sp_str_sub(rest, 0, n), 0, 1000, &minor, NULL) != SP_OK)
+		return false;
+	return major > 5 || (major == 5 && minor >= 12);
+}
+
+static void unwait_network(rt_job *j)
+{
+	j->r->opts->network->cancel(j->r->opts->network, &j->net);
+}
+
+static void on_looked(sp_pod_network_call *c, const sp_pod_attachment *a, const sp_err *err)
+{
+	(void)a;
+	rt_job_resume(c->arg, err);
+}
+
+sp_code rt_status_look(rt_job *j, sp_err *err)
+{
+	sp_pod_network *n = j->r->opts->network;
+	(void)err;
+	if (n->refresh == NULL)
+		return SP_OK;
+	j->net = (sp_pod_network_call){.done = on_looked, .arg = j};
+	rt_job_wait(j);
+	j->unwait = unwait_network;
+	n->refresh(n, &j->net);
+	return SP_OK;
+}
+
 sp_code rt_status(rt_job *j, sp_err *err)
 {
 	(void)err;
@@ -294,6 +341,7 @@ sp_code rt_status(rt_job *j, sp_err *err)
 	a->runtime_handlers.at = sp_new(&j->arena, sp_cri_runtime_handler, 1);
 	a->runtime_handlers.n = 1;
 	a->runtime_handlers.at[0].features = sp_new(&j->arena, sp_cri_runtime_handler_features, 1);
+	a->runtime_handlers.at[0].features->recursive_read_only_mounts = has_recursive_read_only();
 	a->features = sp_new(&j->arena, sp_cri_runtime_features, 1);
 	a->features->supplemental_groups_policy = true;
 	j->response = a;

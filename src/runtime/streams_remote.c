@@ -394,8 +394,7 @@ static void start_attach(remote *m)
 {
 	rt_ticket *t = m->base.ticket;
 	m->attached = true;
-	rt_io_open(&m->io, world_of(m),
-		   rt_path(t->owner->r, &t->arena, "containers", t->container->rec.id, "/io/attach"),
+	rt_io_open(&m->io, world_of(m), rt_attach_path(t->owner->r, &t->arena, t->container->rec.id),
 		   &io_handler, m);
 }
 

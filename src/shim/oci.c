@@ -61,9 +61,11 @@ static bool is_hybrid(const shim_cgroup_fs *fs)
 static const char *pick(const shim_options *o, const shim_config *config, bool hybrid, sp_str path,
 			sp_arena *a, sp_str *ret_note)
 {
-	if (o->binary_name.len > 0)
-		return look_up(o->binary_name, path, a);
-	const char *crun = look_up(SP_STR("crun"), path, a), *runc = look_up(SP_STR("runc"), path, a);
+	bool named = o->binary_name.len > 0;
+	const char *crun = look_up(named ? o->binary_name : SP_STR("crun"), path, a);
+	if (named && (crun == NULL || !is_crun(crun)))
+		return crun;
+	const char *runc = look_up(SP_STR("runc"), path, a);
 	if (crun != NULL && runc != NULL && hybrid && config->shares_mounts) {
 		*ret_note = SP_STR("runc instead of crun: shared mounts on a hybrid cgroup layout");
 		return runc;

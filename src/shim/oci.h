@@ -23,7 +23,8 @@ typedef struct shim_oci {
 } shim_oci;
 
 /*
- * Chooses by the options: binary_name as it is (a name is looked for on `path`), else crun, else runc.
+ * Chooses by the options: binary_name as it is (a name is looked for on `path`), else crun, else runc. Where
+ * crun can't do what config.json asks for on this machine it is runc, if there is one, whatever was named.
  * Strings are in the arena. *ret_note: something to log, or empty. SP_ENOTFOUND: no runtime.
  */
 sp_code shim_oci_choose(const shim_options *o, const shim_config *config, const shim_cgroup_fs *fs, sp_str ns,

@@ -73,6 +73,11 @@ count() {
 	echo "mounts=$mounts links=$links cgroups=$groups shims=$shims files=$files"
 }
 
+# -- a directory that leaves no room for the sockets below it: refused before anything is made ----------------------------
+long=$tmp/$(printf '%080d' 0)
+same long-run-dir 1 "$("$bin/sampan" cri --listen "unix://$tmp/l.sock" --run-dir "$long" --root "$long" --shim "$shim" --unpack "$bin/sampan-unpack" >"$tmp/long" 2>&1
+	[ $? -ne 0 ] && [ ! -e "$long" ] && grep -c 'at most 73' "$tmp/long")"
+
 # -- an image, by import: the store has one owner at a time ---------------------------------------------------------------
 python3 test/e2e/image_make.py layouts "$tmp" "$(command -v busybox)" >/dev/null || exit 1
 "$bin/sampan" image import "$tmp/busybox.tar" --base-name example.com/bb --data-dir "$tmp/root" >"$tmp/import" 2>&1 ||
@@ -109,6 +114,12 @@ same status 1 "$(cri exec "$main" sh -c 'exit 5' >/dev/null; echo $?)"
 has status-text 'exit code 5' "$(tail -n 1 "$tmp/client")"
 same stdin line "$(echo line | cri exec -i "$main" busybox cat)"
 same websocket line "$(echo line | cri exec --transport websocket -i "$main" busybox cat)"
+container reads 'read x; echo line-$x'
+sed -i 's/"linux":{}/"stdin":true,"linux":{"security_context":{"masked_paths":["\/proc\/version"]}}/' "$tmp/reads.json"
+reads=$(cri create "$a" "$tmp/reads.json" "$tmp/a.json")
+cri start "$reads" >/dev/null
+same masked 0 "$(cri exec -s "$reads" busybox wc -c /proc/version | cut -d' ' -f1)"
+same attach line-attached "$(echo attached | cri attach -i "$reads")"
 has log ' stdout F out' "$(cat "$tmp/logs/main.log")"
 has log-err ' stderr F err' "$(cat "$tmp/logs/main.log")"
 has stats "${main%???????????????????????????????????????????????????}" "$(cri stats --no-trunc -o json 2>/dev/null || cri stats -o json)"

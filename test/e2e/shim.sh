@@ -115,8 +115,9 @@ for oci in ${SHIM_RUNTIMES:-crun runc}; do
 	check "$oci: 137" has "$(cat "$tmp/err")" 137
 	C c rm "$oci-long"
 
-	# A terminal: script gives ctr one.
-	out=$(script -qec "timeout -s KILL 60 '$ctr' -a '$tmp/containerd.sock' -n '$ns' run --rm -t $R $image $oci-tty sh -c 'test -t 0 && test -t 1 && stty size'" /dev/null </dev/null)
+	# A terminal: script gives ctr one. Without --foreground timeout makes a process group of its own, and one in the
+	# background may not set a terminal: it is stopped (unless the shell of script replaced itself: bash does, dash does not).
+	out=$(script -qec "timeout --foreground -s KILL 60 '$ctr' -a '$tmp/containerd.sock' -n '$ns' run --rm -t $R $image $oci-tty sh -c 'test -t 0 && test -t 1 && stty size'" /dev/null </dev/null)
 	check "$oci: terminal" has "$out" ' '
 
 	C run -d $R --memory-limit 16777216 $image "$oci-oom" tail /dev/zero

@@ -10,6 +10,7 @@
 #include "shim/cgroup.h"
 #include "shim/crilog.h"
 #include "shim/files.h"
+#include "shim/oci.h"
 #include "shim/rootfs.h"
 
 /* ---- log lines ---- */
@@ -305,4 +306,53 @@ SP_TEST(shim_cgroup, figures_version_2)
 	T_EQ_U64(AT_PATH(m, 6, 1, 1), 8);
 	T_EQ_U64(AT_PATH(m, 6, 1, 6), 4);
 	T_CODE(shim_cgroup_stats(&fs, SP_STR("0::/gone\n"), &out, &type, T_ERR), SP_ENOTFOUND);
+}
+
+/* ---- the OCI runtime ---- */
+
+static void make_at(const char *dir, const char *name, const char *content, mode_t mode)
+{
+	char path[512];
+	(void)snprintf(path, sizeof path, "%s/%s", dir, name);
+	T_OK(shim_write_file(AT_FDCWD, path, sp_str_c(content), mode, T_ERR));
+}
+
+SP_TEST(shim_oci, chosen_by_name_machine_and_mounts)
+{
+	static const struct {
+		const char *name;
+		bool hybrid, shares;
+		const char *want;
+		bool hide, noted;
+	} rows[] = {
+		{"", false, true, "crun", false, false},    {"", true, false, "crun", true, false},
+		{"", true, true, "runc", false, true},      {"crun", true, true, "runc", false, true},
+		{"crun", true, false, "crun", true, false}, {"runc", true, true, "runc", false, false},
+		{"other", true, true, NULL, false, false},
+	};
+	char unified[512], want[512];
+	(void)snprintf(unified, sizeof unified, "%s/unified", t_tmpdir());
+	T_TRUE(mkdir(unified, 0700) == 0);
+	make_at(t_tmpdir(), "crun", "", 0700);
+	make_at(t_tmpdir(), "runc", "", 0700);
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%zu", i);
+		const shim_options o = {.binary_name = sp_str_c(rows[i].name)};
+		const shim_config config = {.shares_mounts = rows[i].shares};
+		const shim_cgroup_fs fs = {.root = t_tmpdir()};
+		shim_oci oci = {.path = NULL};
+		sp_str note = {NULL, 0};
+		make_at(unified, "cgroup.controllers", rows[i].hybrid ? "hugetlb\n" : "\n", 0600);
+		sp_code code = shim_oci_choose(&o, &config, &fs, SP_STR("ns"), sp_str_c(t_tmpdir()), T_ARENA,
+					       &oci, &note, T_ERR);
+		if (rows[i].want == NULL) {
+			T_EQ_U64(code, SP_ENOTFOUND);
+			continue;
+		}
+		(void)snprintf(want, sizeof want, "%s/%s", t_tmpdir(), rows[i].want);
+		T_OK(code);
+		T_EQ_C(sp_str_c(oci.path), want);
+		T_TRUE(oci.hide == rows[i].hide);
+		T_TRUE((note.len > 0) == rows[i].noted);
+	}
 }
