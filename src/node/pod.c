@@ -9,6 +9,7 @@ SP_VIEW(node_container_view_desc, node_container_view, "io.k8s.api.core.v1.Conta
 	SP_V(node_container_view, pull_policy, "imagePullPolicy"),
 	SP_V(node_container_view, working_dir, "workingDir"),
 	SP_V(node_container_view, restart_policy, "restartPolicy"),
+	SP_V(node_container_view, restart_rules, "restartPolicyRules"),
 	SP_V(node_container_view, termination_path, "terminationMessagePath"),
 	SP_V(node_container_view, termination_policy, "terminationMessagePolicy"),
 	SP_V(node_container_view, stdin, "stdin"), SP_V(node_container_view, stdin_once, "stdinOnce"),
@@ -158,17 +159,39 @@ const node_container *node_pod_container(const node_pod *p, sp_str name)
 	return NULL;
 }
 
+/* One of the container's rules wants it to be started again. The action RestartAllContainers is not known. */
+static bool rules_restart(const node_container *c, int32_t exit_code)
+{
+	SP_VLIST_FOREACH(rule, c->v.restart_rules)
+	{
+		bool in = sp_str_eq(sp_view_str_at(rule, "exitCodes.operator"), SP_STR("In")), listed = false;
+		yyjson_val *v, *values = sp_view_at(rule, "exitCodes.values");
+		size_t i, n;
+		yyjson_arr_foreach(values, i, n, v)
+		{
+			listed |= yyjson_get_sint(v) == exit_code;
+		}
+		if (values != NULL && listed == in)
+			return sp_str_eq(sp_view_str_at(rule, "action"), SP_STR("Restart"));
+	}
+	return false;
+}
+
 bool node_container_restarts(const node_pod *p, const node_container *c, int32_t exit_code)
 {
 	node_restart policy = p->restart;
 	if (c->role == NODE_EPHEMERAL)
 		return false;
-	if (c->v.restart_policy.len != 0)
+	if (c->role == NODE_INIT && !c->is_sidecar && exit_code == 0)
+		return false; /* it is done */
+	if (c->v.restart_policy.len != 0) {
+		if (rules_restart(c, exit_code))
+			return true;
 		policy = restart_of(c->v.restart_policy);
+	}
 	switch (policy) {
 	case NODE_RESTART_ALWAYS:
-		/* An ordinary init container is done when it has succeeded. */
-		return c->role != NODE_INIT || c->is_sidecar || exit_code != 0;
+		return true;
 	case NODE_RESTART_ON_FAILURE:
 		return exit_code != 0;
 	case NODE_RESTART_NEVER:

@@ -22,7 +22,7 @@ typedef struct node_container_view {
 	sp_str name, image, pull_policy, working_dir, restart_policy;
 	sp_str termination_path, termination_policy;
 	bool stdin, stdin_once, tty;
-	sp_vlist command, args, env, env_from, ports, mounts, devices;
+	sp_vlist command, args, env, env_from, ports, mounts, devices, restart_rules;
 	sp_vlist resize_policy;
 	sp_vmap requests, limits; /* those that are granted: see resize.h */
 	yyjson_val *liveness, *readiness, *startup, *post_start, *pre_stop, *security;

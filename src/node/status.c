@@ -289,24 +289,30 @@ static void apply_probes(const node_status_input *in, node_container_status *s)
 
 typedef struct tally {
 	size_t unknown, running, waiting, stopped, succeeded;
-	size_t pending_inits, pending_sidecars, failed_inits;
+	size_t pending_inits, pending_sidecars;
+	size_t stopped_for_good, failed_inits_for_good; /* those that nothing starts again */
 	bool any_main_started;
 } tally;
 
-static void tally_init(tally *t, const node_container_status *s)
+static void tally_failed_init(tally *t, const node_pod *p, const node_container_status *s, int32_t exit_code)
+{
+	t->failed_inits_for_good += exit_code != 0 && !node_container_restarts(p, s->container, exit_code);
+}
+
+static void tally_init(tally *t, const node_pod *p, const node_container_status *s)
 {
 	switch (s->is) {
 	case NODE_IS_RUNNING:
 		t->pending_inits++;
 		break;
 	case NODE_IS_TERMINATED:
-		t->failed_inits += s->ended.exit_code != 0;
+		tally_failed_init(t, p, s, s->ended.exit_code);
 		break;
 	case NODE_IS_WAITING:
 		if (!s->has_last)
 			t->pending_inits++;
 		else
-			t->failed_inits += s->last.exit_code != 0;
+			tally_failed_init(t, p, s, s->last.exit_code);
 		break;
 	}
 }
@@ -327,7 +333,13 @@ static void tally_sidecar(tally *t, const node_container_status *s)
 		break;
 	}
 }
-static void tally_main(tally *t, const node_container_status *s)
+static void tally_stopped(tally *t, const node_pod *p, const node_container_status *s, int32_t exit_code)
+{
+	t->stopped++;
+	t->stopped_for_good += !node_container_restarts(p, s->container, exit_code);
+}
+
+static void tally_main(tally *t, const node_pod *p, const node_container_status *s)
 {
 	t->any_main_started |= s->is != NODE_IS_WAITING || s->has_last;
 	switch (s->is) {
@@ -335,12 +347,12 @@ static void tally_main(tally *t, const node_container_status *s)
 		t->running++;
 		break;
 	case NODE_IS_TERMINATED:
-		t->stopped++;
+		tally_stopped(t, p, s, s->ended.exit_code);
 		t->succeeded += s->ended.exit_code == 0;
 		break;
 	case NODE_IS_WAITING:
 		if (s->has_last)
-			t->stopped++;
+			tally_stopped(t, p, s, s->last.exit_code);
 		else
 			t->waiting++;
 		break;
@@ -352,15 +364,9 @@ static sp_str phase_of_stopped(const node_pod *p, const tally *t, bool is_termin
 	bool all_good = t->stopped == t->succeeded;
 	if (is_terminal && !p->is_static)
 		return all_good ? SP_STR("Succeeded") : SP_STR("Failed");
-	switch (p->restart) {
-	case NODE_RESTART_ALWAYS:
-		return SP_STR("Running");
-	case NODE_RESTART_ON_FAILURE:
-		return all_good ? SP_STR("Succeeded") : SP_STR("Running");
-	case NODE_RESTART_NEVER:
-		return all_good ? SP_STR("Succeeded") : SP_STR("Failed");
-	}
-	SP_UNREACHABLE();
+	if (t->stopped != t->stopped_for_good)
+		return SP_STR("Running"); /* some are on their way back */
+	return all_good ? SP_STR("Succeeded") : SP_STR("Failed");
 }
 
 sp_str node_phase_of(const node_pod *p, const node_container_status *all, bool is_terminal)
@@ -368,13 +374,13 @@ sp_str node_phase_of(const node_pod *p, const node_container_status *all, bool i
 	tally t = {0};
 	for (size_t i = 0; i < p->n_init + p->n_regular; i++) {
 		if (all[i].container->role == NODE_REGULAR)
-			tally_main(&t, &all[i]);
+			tally_main(&t, p, &all[i]);
 		else if (all[i].container->is_sidecar)
 			tally_sidecar(&t, &all[i]);
 		else
-			tally_init(&t, &all[i]);
+			tally_init(&t, p, &all[i]);
 	}
-	if (t.failed_inits > 0 && p->restart == NODE_RESTART_NEVER)
+	if (t.failed_inits_for_good > 0)
 		return SP_STR("Failed");
 	if (t.pending_inits > 0 || (t.pending_sidecars > 0 && !t.any_main_started) || t.waiting > 0)
 		return SP_STR("Pending");

@@ -49,6 +49,13 @@ static void add_container(lists *l, sp_str kind, sp_str rest)
 		if (sp_str_take(&w, SP_STR("cpu=")))
 			(void)sp_buf_printf(to, ",\"resources\":{\"limits\":{\"cpu\":\"" SP_FMT "\"}}",
 					    SP_ARG(w));
+		else if (sp_str_take(&w, SP_STR("policy=")))
+			(void)sp_buf_printf(to, ",\"restartPolicy\":\"" SP_FMT "\"", SP_ARG(w));
+		else if (sp_str_take(&w, SP_STR("rule=")))
+			(void)sp_buf_printf(to,
+					    ",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{"
+					    "\"operator\":\"In\",\"values\":[" SP_FMT "]}}]",
+					    SP_ARG(w));
 		else if (sp_str_eq(w, SP_STR("cpu-restarts")))
 			(void)sp_buf_printf(to, ",\"resizePolicy\":[{\"resourceName\":\"cpu\","
 						"\"restartPolicy\":\"RestartContainer\"}]");

@@ -4,8 +4,8 @@
  *
  * A pod: "restart=Never; init a; sidecar b startup; main c readiness; main d; debug e", with words after a
  * name: startup, liveness, readiness (it has that probe), cpu=200m (its limit), cpu-restarts (a change of it
- * starts the container anew). "deleted", "host" (hostNetwork), "phase=X" stand
- * alone.
+ * starts the container anew), policy=Never (its own restart policy), rule=42 (with a policy: it restarts on
+ * that code). "deleted", "host" (hostNetwork), "phase=X" stand alone.
  *
  * The runtime: "box; a run; b exit=1; c unknown; d created; a exit=0 old", later in the text is newer; "box",
  * "box=2" (attempt), "deadbox", "bareless" (ready without an address); after a name "changed" (other hash),
