@@ -158,10 +158,13 @@ sp_code sp_stream_from_fd(sp_world *w, int fd, sp_stream **ret, sp_err *err) SP_
 /* ---- datagrams ---- */
 
 typedef struct sp_udp sp_udp;
-/* Whom a datagram came from or goes to; compared byte by byte over `len`. */
+/* Whom a datagram came from or goes to; compared byte by byte over `len`. An answer to whom it came from
+ * leaves from the address that was asked, also when the socket is bound to any. */
 typedef struct sp_udp_peer {
 	uint32_t len;
 	_Alignas(8) uint8_t room[32]; /* of the world */
+	uint32_t local_len;           /* our side, of the world; 0: not known */
+	_Alignas(8) uint8_t local[16];
 } sp_udp_peer;
 
 /* Receives at "IP:port". Datagrams above 64 KiB are cut; `bytes` is good during the call. */

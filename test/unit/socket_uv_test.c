@@ -304,6 +304,7 @@ typedef struct post {
 	sp_udp *a, *b;
 	char got[16];
 	size_t n_got, n_packets;
+	sp_udp_peer from; /* of the answer */
 } post;
 
 /* b answers everything in capitals; a takes the answer. */
@@ -319,6 +320,7 @@ static void on_post(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes)
 		sp_udp_send(u, from, (sp_str){text, n});
 		return;
 	}
+	p->from = *from;
 	p->n_got = SP_MIN(bytes.len, sizeof p->got);
 	memcpy(p->got, bytes.ptr, p->n_got);
 	sp_world_stop(p->world);
@@ -345,6 +347,33 @@ SP_TEST(socket_uv, datagrams)
 	T_CODE(sp_udp_open(p.world, SP_STR("unix:/tmp/x"), on_post, &p, &none, T_ERR), SP_EINVAL);
 	T_CODE(sp_udp_peer_of(p.world, SP_STR("host:53"), &to, T_ERR), SP_EINVAL);
 	sp_udp_close(p.b); /* a stays: the world closes it */
+}
+
+/* Bound to any, it answers from where it was asked, not from where the route begins. */
+SP_TEST(socket_uv, datagrams_are_answered_from_where_they_went)
+{
+	static const struct {
+		const char *server, *client, *asked;
+	} rows[] = {
+		{"0.0.0.0:0", "127.0.0.1:0", "127.0.0.2:"},
+		{"[::]:0", "127.0.0.1:0", "127.0.0.3:"},
+		{"[::]:0", "[::1]:0", "[::1]:"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		post p = {.world = t_world_uv()};
+		sp_udp_peer to;
+		t_row("%s %s", rows[i].server, rows[i].asked);
+		T_OK(sp_udp_open(p.world, sp_str_c(rows[i].client), on_post, &p, &p.a, T_ERR));
+		T_OK(sp_udp_open(p.world, sp_str_c(rows[i].server), on_post, &p, &p.b, T_ERR));
+		sp_str bound = sp_udp_address(p.b);
+		sp_str port = sp_str_sub(bound, (size_t)sp_str_rindex(bound, ':') + 1, bound.len);
+		T_OK(sp_udp_peer_of(p.world, SP_CONCAT(T_ARENA, sp_str_c(rows[i].asked), port), &to, T_ERR));
+		sp_udp_send(p.a, &to, SP_STR("who"));
+		sp_world_run(p.world);
+		T_EQ_STR(((sp_str){p.got, p.n_got}), SP_STR("WHO"));
+		T_EQ_U64(p.from.len, to.len);
+		T_TRUE(memcmp(p.from.room, to.room, to.len) == 0);
+	}
 }
 
 SP_TEST(socket_uv, pipes)
