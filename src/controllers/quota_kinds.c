@@ -20,25 +20,28 @@ static const char *const claim_paths[] = {"spec.resources",
 					  "status.allocatedResources",
 					  "status.currentVolumeAttributesClassName",
 					  "status.modifyVolumeStatus"};
-/* Kinds of core: no need to ask where they are served. */
+static const char *const device_paths[] = {"spec.devices"};
 static const struct {
-	const char *resource;
+	const char *group, *resource;
+	const char *version;      /* NULL: to be asked for */
 	const char *const *paths; /* NULL: it is only counted */
 	size_t n_paths;
 } known[] = {
-	{"pods", pod_paths, SP_LEN(pod_paths)},
-	{"services", service_paths, SP_LEN(service_paths)},
-	{"persistentvolumeclaims", claim_paths, SP_LEN(claim_paths)},
-	{"configmaps", NULL, 0},
-	{"secrets", NULL, 0},
-	{"resourcequotas", NULL, 0},
-	{"replicationcontrollers", NULL, 0},
+	{"", "pods", "v1", pod_paths, SP_LEN(pod_paths)},
+	{"", "services", "v1", service_paths, SP_LEN(service_paths)},
+	{"", "persistentvolumeclaims", "v1", claim_paths, SP_LEN(claim_paths)},
+	{"", "configmaps", "v1", NULL, 0},
+	{"", "secrets", "v1", NULL, 0},
+	{"", "resourcequotas", "v1", NULL, 0},
+	{"", "replicationcontrollers", "v1", NULL, 0},
+	{"resource.k8s.io", "resourceclaims", NULL, device_paths, SP_LEN(device_paths)},
 };
 
 static size_t known_index(sp_group_resource gr)
 {
-	size_t i = gr.group.len > 0 ? SP_LEN(known) : 0;
-	while (i < SP_LEN(known) && !sp_str_eq(gr.resource, sp_str_c(known[i].resource)))
+	size_t i = 0;
+	while (i < SP_LEN(known) && !(sp_str_eq(gr.resource, sp_str_c(known[i].resource)) &&
+				      sp_str_eq(gr.group, sp_str_c(known[i].group))))
 		i++;
 	return i;
 }
@@ -96,7 +99,7 @@ static void on_object(void *arg, const sp_object *old, const sp_object *now)
 	const sp_object *o;
 	bool is_update = old != NULL && now != NULL;
 	sp_str ns = (now != NULL ? now : old)->ns;
-	if ((is_update && k->evaluator->in_scope == NULL && k->evaluator->resource.len == 0) ||
+	if ((is_update && k->evaluator->in_scope == NULL && k->evaluator->gr.resource.len == 0) ||
 	    sp_informer_find_count(q->all, q->by_namespace, ns) == 0)
 		return;
 	sp_arena a;
@@ -187,8 +190,9 @@ static sp_code add_kind(quotas *q, sp_group_resource gr, sp_err *err)
 	sp_code code = k->gr.resource.ptr != NULL && (k->gr.group.ptr != NULL || gr.group.len == 0)
 			       ? SP_OK
 			       : sp_fail(err, SP_ENOMEM, "no memory for a kind");
-	if (code == SP_OK && known_index(k->gr) < SP_LEN(known)) {
-		k->gvr.version = SP_STR("v1");
+	size_t at = known_index(k->gr);
+	if (code == SP_OK && at < SP_LEN(known) && known[at].version != NULL) {
+		k->gvr.version = sp_str_c(known[at].version);
 		code = follow(k, err);
 	}
 	if (code != SP_OK) {

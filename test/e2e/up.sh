@@ -75,6 +75,23 @@ grep -m 1 -F '"availableReplicas":3' <"$tmp/events" >"$tmp/scaled"
 kill "$watch" 2>/dev/null
 wait "$watch" 2>/dev/null
 says scaled '"availableReplicas":3' cat "$tmp/scaled"
+# A certificate: asked for, approved, signed by the keys process, good for the API server.
+if command -v openssl >/dev/null 2>&1; then
+	requests=/apis/certificates.k8s.io/v1/certificatesigningrequests
+	json='content-type: application/json'
+	openssl req -new -newkey rsa:2048 -nodes -keyout "$tmp/jane.key" -subj /O=dev/CN=jane -out "$tmp/jane.csr" 2>/dev/null
+	spec="\"signerName\":\"kubernetes.io/kube-apiserver-client\",\"usages\":[\"client auth\"],\"request\":\"$(base64 -w0 "$tmp/jane.csr")\""
+	says request '"jane"' api POST "$requests" -H "$json" -d "{\"metadata\":{\"name\":\"jane\"},\"spec\":{$spec}}"
+	approved='{"status":{"conditions":[{"type":"Approved","status":"True","reason":"Test"}]}}'
+	says approve '"Approved"' api PATCH "$requests/jane/approval" -H 'content-type: application/merge-patch+json' -d "$approved"
+	mkfifo "$tmp/signing"
+	api GET "$requests?watch=true&fieldSelector=metadata.name%3Djane" -N >"$tmp/signing" 2>/dev/null &
+	watch=$!
+	grep -m 1 -F '"certificate":' <"$tmp/signing" | sed 's/.*"certificate":"\([^"]*\)".*/\1/' | base64 -d >"$tmp/jane.crt"
+	kill "$watch" 2>/dev/null
+	wait "$watch" 2>/dev/null
+	says signed 'User \"jane\" cannot' curl -sS --max-time 10 --cacert "$tmp/ca.pem" --cert "$tmp/jane.crt" --key "$tmp/jane.key" "$url/api/v1/pods"
+fi
 says kill-node 'restarted' sh -c "kill -9 \$('$bin/sampan' status --run-dir='$tmp/run' | awk '\$1 == \"node\" { print \$3 }') && echo restarted"
 says still 'hello from hello-' curl -s --max-time 5 "http://$address/"
 # shellcheck disable=SC2086

@@ -224,6 +224,29 @@ SP_TEST(sim_quota, limits_change_and_status_is_reset)
 	T_EQ_C(status_of(t, "status.hard", "pods"), "7");
 }
 
+SP_TEST(sim_quota, devices)
+{
+	const sp_gvr claims = SP_GVR("resource.k8s.io", "v1", "resourceclaims");
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	T_TRUE(make_quota(t, QUOTA("\"gpu.deviceclass.resource.k8s.io/devices\":\"3\"")));
+	T_TRUE(used(t, "gpu.deviceclass.resource.k8s.io/devices", "0"));
+	sp_ask ask = {.verb = SP_ASK_CREATE,
+		      .gvr = claims,
+		      .ns = SP_STR("default"),
+		      .body = SP_STR("{\"metadata\":{\"name\":\"c\"},\"spec\":{\"devices\":{\"requests\":[{"
+				     "\"name\":\"r\",\"exactly\":{\"deviceClassName\":\"gpu\","
+				     "\"allocationMode\":\"ExactCount\",\"count\":2}}]}}}")};
+	T_TRUE(t_ask_ok(&t->user, &ask, SP_OK));
+	T_TRUE(used(t, "gpu.deviceclass.resource.k8s.io/devices", "2"));
+	ask.body = SP_STR("{\"metadata\":{\"name\":\"d\"},\"spec\":{\"devices\":{\"requests\":[{\"name\":"
+			  "\"r\",\"exactly\":{\"deviceClassName\":\"gpu\",\"allocationMode\":\"ExactCount\","
+			  "\"count\":2}}]}}}");
+	T_TRUE(t_ask_ok(&t->user, &ask, SP_EFORBIDDEN));
+	T_TRUE(t_ctl_delete(t, claims, "default", "c", ""));
+	T_TRUE(used(t, "gpu.deviceclass.resource.k8s.io/devices", "0"));
+}
+
 /* A kind that comes later is counted when it is there. */
 SP_TEST(sim_quota, custom_kinds)
 {

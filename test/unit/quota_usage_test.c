@@ -60,6 +60,14 @@ SP_TEST(quota_usage, objects)
 		 "\"requests\":{\"cpu\":\"200m\"}}}]}}",
 		 "count/pods=1,cpu=300m,hugepages-2Mi=2Mi,limits.cpu=1,pods=1,requests.cpu=300m,"
 		 "requests.example.com/a=1,requests.hugepages-2Mi=2Mi"},
+		{"resource.k8s.io", "resourceclaims",
+		 "{\"spec\":{\"devices\":{\"requests\":[{\"exactly\":{\"deviceClassName\":\"a\","
+		 "\"allocationMode\":\"ExactCount\",\"count\":2}},{\"firstAvailable\":[{\"deviceClassName\":"
+		 "\"a\",\"allocationMode\":\"ExactCount\",\"count\":1},{\"deviceClassName\":\"a\","
+		 "\"allocationMode\":\"ExactCount\",\"count\":3},{\"deviceClassName\":\"b\","
+		 "\"allocationMode\":\"All\"}]}]}}}",
+		 "a.deviceclass.resource.k8s.io/devices=5,b.deviceclass.resource.k8s.io/devices=32,"
+		 "count/resourceclaims.resource.k8s.io=1"},
 		{"", "pods", "{\"status\":{\"phase\":\"Failed\"}}", "count/pods=1"},
 		/* Past its end, whatever keeps it; just before. */
 		{"", "pods",
@@ -125,6 +133,7 @@ SP_TEST(quota_usage, whose_a_name_is)
 		{"services.nodeports", "services", ""},
 		{"secrets", "secrets", ""},
 		{"count/pods", "pods", ""},
+		{"a.deviceclass.resource.k8s.io/devices", "resourceclaims", "resource.k8s.io"},
 		{"count/jobs.batch", "jobs", "batch"},
 		{"count/boats.example.com", "boats", "example.com"},
 		{"count/", NULL, NULL},

@@ -211,7 +211,7 @@ static bool handles(const api_admit *a)
 	if (a->op != API_OP_UPDATE)
 		return a->op == API_OP_CREATE && sub.len == 0;
 	if (gr.group.len > 0)
-		return false;
+		return sub.len == 0 && sp_quota_evaluator_of(gr)->gr.resource.len > 0;
 	if (sp_str_eq(gr.resource, SP_STR("pods")))
 		return sub.len == 0
 			       ? sp_quota_pod_is_terminating(a->obj) != sp_quota_pod_is_terminating(a->old)

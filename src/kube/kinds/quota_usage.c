@@ -11,6 +11,8 @@
 #define NANOS ((__int128)1000000000)
 #define MISSING_BYTES_MAX ((size_t)64 << 10)
 #define CLASS_INFIX ".storageclass.storage.k8s.io/"
+#define DEVICES_SUFFIX ".deviceclass.resource.k8s.io/devices"
+#define DEVICES_MOST 32 /* of one claim (AllocationResultsMaxSize) */
 #define DEVICE_CLASS "deviceclass.resource.kubernetes.io/"
 #define CLASS_ANNOTATION "volume.beta.kubernetes.io/storage-class"
 
@@ -178,6 +180,49 @@ static bool claim_in_scope(const sp_quota_ctx *x, const sp_quota_scope *scope, y
 		return meets(scope, SP_STR(""));
 	return (wanted.len > 0 && meets(scope, wanted)) || (current.len > 0 && meets(scope, current)) ||
 	       (target.len > 0 && meets(scope, target));
+}
+
+/* ---- claims on devices ---- */
+
+static bool device_counts(const sp_quota_ctx *x, sp_str name)
+{
+	(void)x;
+	return sp_str_eq(name, SP_STR("count/resourceclaims.resource.k8s.io")) ||
+	       sp_str_ends(name, SP_STR(DEVICES_SUFFIX));
+}
+
+/* The most devices a request may be given. */
+static int64_t devices_of(yyjson_mut_val *request)
+{
+	if (sp_kv_is(request, "allocationMode", "All"))
+		return DEVICES_MOST;
+	return sp_kv_is(request, "allocationMode", "ExactCount") ? sp_kv_i64(request, "count", 0) : 0;
+}
+
+static void count_devices(const sp_quota_ctx *x, yyjson_mut_val *request, sp_amounts *out, bool max)
+{
+	sp_str class = sp_kv_str(request, "deviceClassName");
+	sp_str name = sp_arena_printf(x->arena, SP_FMT DEVICES_SUFFIX, SP_ARG(class));
+	const sp_qty qty = {(__int128)devices_of(request) * NANOS, SP_QTY_DECIMAL_SI};
+	if (max)
+		sp_amounts_max(out, name, &qty);
+	else
+		sp_amounts_add(out, name, &qty);
+}
+
+/* Of alternatives the worst one of each class counts. */
+static void device_usage(const sp_quota_ctx *x, yyjson_mut_val *obj, sp_amounts *out)
+{
+	add_count(out, SP_STR("count/resourceclaims.resource.k8s.io"), 1);
+	SP_KV_EACH (request, i, sp_kv_list(sp_kv_path(obj, "spec", "devices", NULL), "requests")) {
+		sp_amounts worst;
+		sp_amounts_init(&worst, x->arena);
+		SP_KV_EACH (sub, k, sp_kv_list(request, "firstAvailable"))
+			count_devices(x, sub, &worst, true);
+		sp_amounts_add_all(out, &worst);
+		if (sp_kv_has(request, "exactly"))
+			count_devices(x, sp_kv_get(request, "exactly"), out, false);
+	}
 }
 
 /* ---- pods ---- */
@@ -360,16 +405,26 @@ static sp_str pod_missing(const sp_quota_ctx *x, yyjson_mut_val *hard, yyjson_mu
 /* ---- the table ---- */
 
 static const sp_quota_evaluator evaluators[] = {
-	{SP_STR_INIT("pods"), pod_counts, pod_usage, pod_in_scope, pod_missing},
-	{SP_STR_INIT("services"), service_counts, service_usage, NULL, NULL},
-	{SP_STR_INIT("persistentvolumeclaims"), claim_counts, claim_usage, claim_in_scope, NULL},
+	{{SP_STR_INIT(""), SP_STR_INIT("pods")}, pod_counts, pod_usage, pod_in_scope, pod_missing},
+	{{SP_STR_INIT(""), SP_STR_INIT("services")}, service_counts, service_usage, NULL, NULL},
+	{{SP_STR_INIT(""), SP_STR_INIT("persistentvolumeclaims")},
+	 claim_counts,
+	 claim_usage,
+	 claim_in_scope,
+	 NULL},
+	{{SP_STR_INIT("resource.k8s.io"), SP_STR_INIT("resourceclaims")},
+	 device_counts,
+	 device_usage,
+	 NULL,
+	 NULL},
 };
 static const sp_quota_evaluator counting = {.counts = object_counts, .usage = object_usage};
 
 const sp_quota_evaluator *sp_quota_evaluator_of(sp_group_resource gr)
 {
-	for (size_t i = 0; i < SP_LEN(evaluators) && gr.group.len == 0; i++) {
-		if (sp_str_eq(evaluators[i].resource, gr.resource))
+	for (size_t i = 0; i < SP_LEN(evaluators); i++) {
+		if (sp_str_eq(evaluators[i].gr.resource, gr.resource) &&
+		    sp_str_eq(evaluators[i].gr.group, gr.group))
 			return &evaluators[i];
 	}
 	return &counting;
@@ -416,7 +471,7 @@ bool sp_quota_resource_of(sp_str name, sp_group_resource *ret)
 	for (size_t i = 0; i < SP_LEN(evaluators); i++) {
 		if (!evaluators[i].counts(&none, name))
 			continue;
-		ret->resource = evaluators[i].resource;
+		*ret = evaluators[i].gr;
 		return true;
 	}
 	return false;

@@ -22,7 +22,7 @@ typedef struct sp_quota_scope {
 } sp_quota_scope;
 
 typedef struct sp_quota_evaluator {
-	sp_str resource; /* of core */
+	sp_group_resource gr; /* empty: of everything that is only counted */
 	/* Whether a name in spec.hard is about such objects. */
 	bool (*counts)(const sp_quota_ctx *x, sp_str name);
 	/* What an object takes, by all the names it could be limited by. */
