@@ -321,6 +321,18 @@ static void update_container(flight *l)
 	finish(l, SP_RPC_OK, "", &nothing);
 }
 
+static void reopen_log(flight *l)
+{
+	const sp_cri_reopen_container_log_request *q = l->request;
+	const container *c = find_container(l->cri, q->container_id);
+	if (c == NULL || c->state != SP_CRI_CONTAINER_RUNNING || l->cri->keeps_logs) {
+		finish(l, SP_RPC_UNKNOWN, "no", NULL);
+		return;
+	}
+	l->cri->n_reopened++;
+	finish(l, SP_RPC_OK, "", &nothing);
+}
+
 static void remove_container(flight *l)
 {
 	const sp_cri_remove_container_request *q = l->request;
@@ -490,6 +502,7 @@ static const struct {
 	[SP_CRI_START_CONTAINER] = {start_container, true},
 	[SP_CRI_STOP_CONTAINER] = {stop_container, true},
 	[SP_CRI_UPDATE_CONTAINER_RESOURCES] = {update_container, true},
+	[SP_CRI_REOPEN_CONTAINER_LOG] = {reopen_log, true},
 	[SP_CRI_REMOVE_CONTAINER] = {remove_container, true},
 	[SP_CRI_LIST_CONTAINERS] = {list_containers, true},
 	[SP_CRI_CONTAINER_STATUS] = {container_status, true},
