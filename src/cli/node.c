@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "base/quantity.h"
 #include "cli/cli.h"
 #include "cli/host_names.h"
 #include "cli/process.h"
@@ -25,7 +26,8 @@ typedef struct flags {
 	sp_str kubeconfig, context, node_name, node_ip, endpoint, root_dir, log_dir, local_path_dir;
 	sp_str cgroup_root, cgroup_driver, cluster_dns, cluster_domain, resolv_conf, log_level;
 	sp_str address, client_ca, tls_cert, tls_key;
-	int64_t pods_max, port;
+	int64_t pods_max, port, log_files;
+	sp_str log_size;
 } flags;
 
 typedef struct process {
@@ -145,6 +147,17 @@ static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
 	return node_server_open(p->agent, &opts, &p->server, err);
 }
 
+/* U: kubeletconfig validation. */
+static sp_code log_limits(const process *p, int64_t *ret_bytes, sp_err *err)
+{
+	sp_qty q;
+	SP_TRY(sp_qty_parse(p->f.log_size, &q, err));
+	*ret_bytes = sp_qty_value(&q);
+	if (p->f.log_files < 2)
+		return sp_fail(err, SP_EINVAL, "--container-log-max-files must be more than 1");
+	return SP_OK;
+}
+
 static sp_code open_agent(process *p, sp_err *err)
 {
 	sp_str dns[DNS_MAX], rest = p->f.cluster_dns;
@@ -153,6 +166,8 @@ static sp_code open_agent(process *p, sp_err *err)
 	if (!systemd && !sp_str_eq(p->f.cgroup_driver, SP_STR("cgroupfs")))
 		return sp_fail(err, SP_EINVAL, "--cgroup-driver '" SP_FMT "' is not cgroupfs or systemd",
 			       SP_ARG(p->f.cgroup_driver));
+	int64_t log_bytes;
+	SP_TRY(log_limits(p, &log_bytes, err));
 	while (rest.len > 0 && n_dns < DNS_MAX) {
 		if (!sp_str_cut(&rest, ',', &dns[n_dns])) {
 			dns[n_dns] = rest;
@@ -179,7 +194,9 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .n_cluster_dns = n_dns,
 				      .cluster_domain = p->f.cluster_domain,
 				      .resolv_conf = p->f.resolv_conf,
-				      .pods_max = p->f.pods_max};
+				      .pods_max = p->f.pods_max,
+				      .log_bytes_max = log_bytes,
+				      .log_files_max = p->f.log_files};
 	SP_TRY(node_agent_new(&opts, &p->agent, err));
 	SP_TRY(open_server(p, name, ip, err));
 	if (p->server != NULL) {
@@ -226,6 +243,8 @@ int cli_node(int argc, char **argv)
 			   .log_level = SP_STR("info"),
 			   .address = SP_STR("0.0.0.0"),
 			   .port = 10250,
+			   .log_size = SP_STR("10Mi"),
+			   .log_files = 5,
 			   .pods_max = 110}};
 	const cli_flag table[] = {
 		{"address", CLI_STR, &p.f.address, "address of the kubelet API"},
@@ -235,6 +254,9 @@ int cli_node(int argc, char **argv)
 		 "who signs clients' certificates; default: the kubeconfig's authority"},
 		{"cluster-dns", CLI_STR, &p.f.cluster_dns, "addresses of the cluster's DNS, by commas"},
 		{"cluster-domain", CLI_STR, &p.f.cluster_domain, "domain of the cluster's DNS"},
+		{"container-log-max-files", CLI_I64, &p.f.log_files, "files that a container's log may have"},
+		{"container-log-max-size", CLI_STR, &p.f.log_size,
+		 "how large one may be before the next is begun; 0: they grow"},
 		{"container-runtime-endpoint", CLI_STR, &p.f.endpoint, "socket of the CRI runtime"},
 		{"context", CLI_STR, &p.f.context, "context of the kubeconfig; default: its current one"},
 		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "how to reach the API"},

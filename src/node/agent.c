@@ -106,6 +106,8 @@ static void on_version(sp_cri_call *c, int32_t status, sp_str message, const voi
 		code = node_relist_new(a, &err);
 	if (code == SP_OK)
 		code = node_local_path_new(a, &err);
+	if (code == SP_OK)
+		node_rotate_new(a);
 	if (code != SP_OK)
 		sp_log(a->log, SP_LOG_ERROR, "the agent can't begin", SP_KE(&err));
 }
@@ -213,7 +215,8 @@ static void on_http_closed(void *arg)
 
 void node_agent_check_closed(node_agent *a)
 {
-	if (a->closing && a->http == NULL && a->local_path == NULL && sp_list_is_empty(&a->workers))
+	if (a->closing && a->http == NULL && a->local_path == NULL && a->rotate == NULL &&
+	    sp_list_is_empty(&a->workers))
 		sp_defer_call(a->world, &a->closed_check);
 }
 
@@ -228,6 +231,7 @@ void node_agent_close(node_agent *a, void (*done)(void *arg), void *arg)
 	node_relist_free(a);
 	node_self_free(a);
 	node_local_path_free(a);
+	node_rotate_free(a);
 	sp_informer_watch_remove(&a->pods_watch);
 	sp_informer_watch_remove(&a->services_watch);
 	SP_LIST_FOREACH (node, &a->workers)

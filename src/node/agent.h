@@ -30,6 +30,7 @@ typedef struct node_agent_opts {
 	sp_str cluster_domain;
 	sp_str resolv_conf;                          /* path */
 	int64_t pods_max;                            /* 0: 110 */
+	int64_t log_bytes_max, log_files_max;        /* of a container's log; 0: it grows */
 	int64_t cpu_milli, memory_bytes, disk_bytes; /* of the machine; 0: found out */
 	uint16_t port;                               /* of the kubelet API that is told; 0: none */
 } node_agent_opts;

@@ -27,6 +27,7 @@ typedef struct node_start node_start;
 typedef struct node_stop node_stop;
 typedef struct node_probes node_probes;
 typedef struct node_local_path node_local_path;
+typedef struct node_rotate node_rotate;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -193,6 +194,7 @@ struct node_agent {
 
 	struct node_self *self;
 	node_local_path *local_path;
+	node_rotate *rotate;
 	struct node_relist *relist;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
@@ -338,6 +340,10 @@ void node_self_free(node_agent *a);
 /* ---- local_path.c: directories that are volumes ---- */
 sp_code node_local_path_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_local_path_free(node_agent *a);
+
+/* ---- rotate.c: logs that have grown ---- */
+void node_rotate_new(node_agent *a);
+void node_rotate_free(node_agent *a);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Of every container of a pod the present life and the one before stay, for status and logs; earlier ones go.
  * U: kubernetes pkg/kubelet/kuberuntime/kuberuntime_gc.go, at MaxPerPodContainer 1. */
+#include "node/log_files.h"
 #include "node/node_int.h"
 
 #define LIVES_KEPT 2u
@@ -18,11 +19,10 @@ static bool is_surplus(const node_seen *seen, size_t i)
 static void on_logs_job(sp_work *job)
 {
 	node_worker *w = job->arg;
-	sp_pod_files *f = w->agent->files;
 	for (size_t i = 0; i < w->seen.n_containers; i++) {
 		sp_str log = w->seen.containers[i].log_path;
 		if (is_surplus(&w->seen, i) && log.len != 0 && w->work_code == SP_OK)
-			w->work_code = f->remove_tree(f, log, &w->work_err);
+			w->work_code = node_log_remove(w->agent->world, log, &w->scratch, &w->work_err);
 	}
 }
 

@@ -16,7 +16,8 @@ typedef struct log_read {
 	sp_world *world;
 	sp_work work;
 	sp_timer again;
-	sp_str path; /* heap */
+	sp_str path;   /* heap */
+	sp_file *file; /* while it is read: it may get another name */
 	sp_str ns, pod, container;
 	uint32_t attempt;
 	node_log_lines lines;
@@ -36,6 +37,7 @@ static void log_free(log_read *l)
 	sp_timer_stop(l->world, &l->again);
 	sp_path_watch_free(l->files);
 	sp_informer_watch_remove(&l->pods);
+	sp_file_close(l->file);
 	node_log_lines_done(&l->lines);
 	sp_buf_done(&l->out);
 	sp_free((void *)(uintptr_t)l->path.ptr);
@@ -73,26 +75,45 @@ static sp_code place(log_read *l, sp_file *f, sp_err *err)
 	return code;
 }
 
+/* Whether the file that was read to its end was set aside for another one: then it has grown for the last
+ * time. */
+static bool is_aside(log_read *l)
+{
+	sp_stat now, own;
+	return l->follow && sp_file_stat(l->file, &own, NULL) == SP_OK &&
+	       sp_path_stat(l->world, l->path, &now, NULL) == SP_OK &&
+	       (now.inode != own.inode || now.device != own.device);
+}
+
+static sp_code open_file(log_read *l, sp_err *err)
+{
+	SP_TRY(sp_file_open(l->world, l->path, SP_FILE_READ | SP_FILE_NOFOLLOW, 0, &l->file, err));
+	l->offset = 0;
+	if (!l->placed && l->tail >= 0)
+		SP_TRY(place(l, l->file, err));
+	l->placed = true;
+	return SP_OK;
+}
+
 static sp_code read_piece(log_read *l, sp_err *err)
 {
-	SP_AUTO_FILE f = NULL;
 	size_t n = 0;
-	sp_code code = sp_file_open(l->world, l->path, SP_FILE_READ | SP_FILE_NOFOLLOW, 0, &f, err);
+	sp_code code = l->file != NULL ? SP_OK : open_file(l, err);
 	if (code == SP_ENOTFOUND && l->follow) { /* about to be made */
 		l->at_end = true;
 		return SP_OK;
 	}
 	SP_TRY(code);
-	if (!l->placed && l->tail >= 0)
-		SP_TRY(place(l, f, err));
-	l->placed = true;
+	bool aside = is_aside(l); /* asked before the last look at it */
 	char *piece = sp_try_alloc(PIECE_BYTES);
 	if (piece == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory to read a log");
-	code = sp_file_pread(f, l->offset, piece, PIECE_BYTES, &n, err);
+	code = sp_file_pread(l->file, l->offset, piece, PIECE_BYTES, &n, err);
 	if (code == SP_OK) {
 		l->offset += n;
-		l->at_end = n < PIECE_BYTES;
+		l->at_end = n < PIECE_BYTES && !aside;
+		if (n < PIECE_BYTES && aside)
+			sp_file_close(SP_TAKE(l->file));
 		code = node_log_lines_add(&l->lines, (sp_str){piece, n}, &l->out);
 	}
 	sp_free(piece);

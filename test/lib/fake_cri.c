@@ -311,13 +311,26 @@ static void update_container(flight *l)
 		return;
 	}
 	sp_cri_linux_container_resources *r = c->made->config->linux_->resources;
-	if (q->linux_->memory_limit_in_bytes == FAKE_CRI_NO_MEMORY) {
+	/* crun takes no quota below 0 either. */
+	if (q->linux_->memory_limit_in_bytes == FAKE_CRI_NO_MEMORY || q->linux_->cpu_quota < 0) {
 		finish(l, SP_RPC_UNKNOWN, "no room", NULL);
 		return;
 	}
 	r->cpu_quota = q->linux_->cpu_quota;
 	r->cpu_shares = q->linux_->cpu_shares;
 	r->memory_limit_in_bytes = q->linux_->memory_limit_in_bytes;
+	finish(l, SP_RPC_OK, "", &nothing);
+}
+
+static void reopen_log(flight *l)
+{
+	const sp_cri_reopen_container_log_request *q = l->request;
+	const container *c = find_container(l->cri, q->container_id);
+	if (c == NULL || c->state != SP_CRI_CONTAINER_RUNNING || l->cri->keeps_logs) {
+		finish(l, SP_RPC_UNKNOWN, "no", NULL);
+		return;
+	}
+	l->cri->n_reopened++;
 	finish(l, SP_RPC_OK, "", &nothing);
 }
 
@@ -490,6 +503,7 @@ static const struct {
 	[SP_CRI_START_CONTAINER] = {start_container, true},
 	[SP_CRI_STOP_CONTAINER] = {stop_container, true},
 	[SP_CRI_UPDATE_CONTAINER_RESOURCES] = {update_container, true},
+	[SP_CRI_REOPEN_CONTAINER_LOG] = {reopen_log, true},
 	[SP_CRI_REMOVE_CONTAINER] = {remove_container, true},
 	[SP_CRI_LIST_CONTAINERS] = {list_containers, true},
 	[SP_CRI_CONTAINER_STATUS] = {container_status, true},

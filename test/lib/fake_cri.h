@@ -27,7 +27,8 @@ typedef struct fake_cri {
 	uint64_t delay_ns; /* longest, of an answer */
 	sp_list boxes, containers, flights;
 	sp_cri_events *events;
-	uint64_t n_made;
+	uint64_t n_made, n_reopened;
+	bool keeps_logs;    /* none can be opened anew */
 	bool has_private;   /* an image "private…" was pulled: as the user "u", which it takes */
 	const char *broken; /* what should never be: set once, looked at by tests */
 	/* Whether an exec of that container succeeds; NULL: by its command. */

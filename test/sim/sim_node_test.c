@@ -3,6 +3,7 @@
  * without faults. */
 #include "base/json.h"
 #include "base/log.h"
+#include "io/file.h"
 #include "kube/view.h"
 #include "lib/client_host.h"
 #include "lib/fake_cri.h"
@@ -45,6 +46,8 @@ static bool agent_open(rig *r)
 				   .root_dir = SP_STR("/node"),
 				   .log_dir = SP_STR("/logs"),
 				   .local_path_dir = SP_STR("/volumes"),
+				   .log_bytes_max = 100,
+				   .log_files_max = 3,
 				   .cgroup_root = SP_STR("kubepods"),
 				   .cluster_domain = SP_STR("cluster.local"),
 				   .cpu_milli = 4000,
@@ -251,12 +254,11 @@ SP_TEST(sim_node, lives)
 
 /* ---- resources of what runs ---- */
 
-static void resize(rig *r, const char *name, const char *limits)
+static void resize_to(rig *r, const char *name, sp_str resources)
 {
-	sp_str body = sp_arena_printf(T_ARENA,
-				      "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{"
-				      "\"limits\":{%s},\"requests\":{%s}}}]}}",
-				      limits, limits);
+	sp_str body = sp_arena_printf(
+		T_ARENA, "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{" SP_FMT "}}]}}",
+		SP_ARG(resources));
 	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
 		      .gvr = SP_PODS,
 		      .ns = SP_STR("default"),
@@ -264,6 +266,16 @@ static void resize(rig *r, const char *name, const char *limits)
 		      .subresource = SP_STR("resize"),
 		      .body = body};
 	(void)t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+static void resize_requests(rig *r, const char *name, const char *requests)
+{
+	resize_to(r, name, sp_arena_printf(T_ARENA, "\"requests\":{%s}", requests));
+}
+
+static void resize(rig *r, const char *name, const char *limits)
+{
+	resize_to(r, name, sp_arena_printf(T_ARENA, "\"limits\":{%s},\"requests\":{%s}", limits, limits));
 }
 
 #define SIZED(name, cpu, memory, more)                                                       \
@@ -291,6 +303,16 @@ SP_TEST(sim_node, resize)
 	T_TRUE(becomes(r, "one", LAST_CONDITION "type", "-", 20));
 	T_EQ_C(of_pod(r, "one", STATUS(0) "restartCount"), "0");
 	T_EQ_U64(fake_cri_starts(&r->cri, "one", "a"), 1);
+	/* without limits */
+	make_pod(r, "free",
+		 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		 "],\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]");
+	T_TRUE(becomes(r, "free", STATUS(0) "ready", "true", 20));
+	resize_requests(r, "free", "\"cpu\":\"200m\"");
+	T_TRUE(becomes(r, "free", STATUS(0) "resources.requests.cpu", "200m", 20));
+	T_TRUE(becomes(r, "free", LAST_CONDITION "type", "-", 20));
+	delete_pod(r, "free");
+	run_for(r, 10 * SECOND);
 	/* with a restart, for the policy says so; not for memory */
 	resize(r, "two", "\"cpu\":\"1\",\"memory\":\"65Mi\"");
 	T_TRUE(becomes(r, "two", LIMIT("memory"), "65Mi", 20));
@@ -476,6 +498,55 @@ SP_TEST(sim_node, runtime_class)
 	T_TRUE(becomes(r, "late", STATUS(0) "ready", "true", 20));
 	T_EQ_C(fake_cri_handler(&r->cri, "late"), "h2");
 	T_EQ_C(fake_cri_handler(&r->cri, "p"), "h1");
+}
+
+static void write_log(rig *r, sp_str path, size_t n)
+{
+	static const char text[200];
+	SP_AUTO_FILE f = NULL;
+	if (sp_file_open(r->machine.world, path, SP_FILE_WRITE | SP_FILE_CREATE, 0600, &f, T_ERR) != SP_OK ||
+	    sp_file_append(f, text, n, T_ERR) != SP_OK)
+		(void)t_fail(__FILE__, __LINE__, "no log: %s", T_ERR->msg);
+}
+
+static size_t logs_in(rig *r, sp_str dir)
+{
+	sp_dir_entry *at;
+	size_t n = 0;
+	return sp_dir_list(r->machine.world, dir, T_ARENA, &at, &n, T_ERR) == SP_OK ? n : SIZE_MAX;
+}
+
+SP_TEST(sim_node, logs_that_grow)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "p", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
+	sp_str uid = of_pod(r, "p", "metadata.uid"),
+	       dir = sp_arena_printf(T_ARENA, "/logs/default_p_" SP_FMT "/a", SP_ARG(uid)),
+	       log = SP_CONCAT(T_ARENA, dir, SP_STR("/0.log"));
+	T_OK(sp_dir_make(r->machine.world, dir, 0700, T_ERR));
+	write_log(r, log, 99);
+	run_for(r, 25 * SECOND);
+	T_EQ_U64(r->cri.n_reopened, 0);
+	write_log(r, log, 1);
+	run_for(r, 11 * SECOND);
+	T_EQ_U64(r->cri.n_reopened, 1);
+	T_EQ_U64(logs_in(r, dir), 1); /* set aside, and not begun again yet */
+	/* A runtime that goes on with the old file: it keeps its name. */
+	r->cri.keeps_logs = true;
+	write_log(r, log, 100);
+	run_for(r, 11 * SECOND);
+	sp_stat st;
+	T_OK(sp_path_stat(r->machine.world, log, &st, T_ERR));
+	T_EQ_U64(st.size, 100);
+	r->cri.keeps_logs = false;
+	for (unsigned i = 0; i < 4; i++) { /* no more than three */
+		run_for(r, 11 * SECOND);
+		write_log(r, log, 100);
+	}
+	T_EQ_U64(r->cri.n_reopened, 5);
+	T_EQ_U64(logs_in(r, dir), 3);
 }
 
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
