@@ -279,6 +279,10 @@ static void write_line(void *arg, sp_str line)
 {
 	rig *r = arg;
 	(void)snprintf(r->logged, sizeof r->logged, SP_FMT, SP_ARG(line));
+	if (r->awaited != NULL) { /* it did not come to that */
+		r->awaited = NULL;
+		sp_world_stop(r->world);
+	}
 }
 
 static void rig_init(rig *r)
@@ -465,13 +469,16 @@ SP_TEST(network_cni, what_nobody_knows_is_taken_back)
 	const sp_str ids[] = {SP_STR("c1")};
 	configure(&r, "1.conflist", LIST("1.1.0"));
 	attach(&r);
+	T_OK(r.code);
 	settle(&r, ids, 1);
+	T_OK(r.code);
 	T_EQ_C(sp_str_c(r.asked), "GC a,GC b");
 	T_TRUE(until_asked(&r, "CHECK b"));
 	T_EQ_C(sp_str_c(r.asked), "GC a,GC b,CHECK a,CHECK b");
 	T_EQ_C(sp_str_c(r.logged), "");
 	r.fails = SP_HOST_CNI_CHECK;
 	settle(&r, ids, 1);
+	T_OK(r.code);
 	T_TRUE(until_asked(&r, "CHECK a"));
 	T_EQ_C(sp_str_c(r.asked), "GC a,GC b,CHECK a");
 	T_TRUE(strstr(r.logged, "plugin type=\\\"a\\\" failed (check): no") != NULL);
