@@ -103,6 +103,9 @@ same no-capabilities null "$(field "$tmp/in.ADD" runtimeConfig)"
 stop KILL
 start
 has gc-valid "\"cni.dev/valid-attachments\":[{\"containerID\":\"$s\",\"ifname\":\"eth0\"}]" "$(cat "$tmp/in.GC")"
+until_asked() { while ! grep -q "$1" "$tmp/asked"; do kill -0 "$pid" || return; done; }
+until_asked '^CHECK'
+has checked 192.0.2.9 "$(field "$tmp/in.CHECK" prevResult.ips.2.address)$(field "$tmp/in.CHECK" prevResult.ips.1.address)"
 same kept-ip 192.0.2.9 "$(address "$s")"
 echo '{"code":11,"msg":"not now","details":"try later"}' >"$tmp/fail.DEL"
 cri stopp "$s" >/dev/null

@@ -7,6 +7,7 @@
 
 #define ARENA_BYTES ((size_t)64 << 20)
 #define INPUT_BYTES ((size_t)8 << 20)
+#define IDS_BYTES ((size_t)1 << 20)
 #define IF_NAME SP_STR("eth0")
 #define NOT_INITIALIZED "cni plugin not initialized"
 
@@ -15,6 +16,10 @@ typedef struct cni {
 	sp_world *world;
 	const cni_opts *opts;
 	sp_buf good;  /* the last list that could be used */
+	sp_arena ids; /* of pods that were there at the start and are still to be checked */
+	sp_str *to_check;
+	size_t n_to_check;
+	sp_pod_network_call checking;
 	sp_code code; /* of the last look */
 	sp_err why;
 } cni;
@@ -418,6 +423,53 @@ static void detach(sp_pod_network *base, sp_str id, const sp_pod_attachment *a, 
 	run_work(o, recall, on_recalled);
 }
 
+/* ---- pods that were there at the start ---- */
+
+static void on_checkable(sp_work *w)
+{
+	op *o = w->arg;
+	if (!is_wanted(o))
+		return;
+	if (o->code == SP_OK && o->found && !o->list.disable_check &&
+	    cni_version_is(o->list.version, "0.4.0"))
+		run_all(o, SP_HOST_CNI_CHECK, finish);
+	else
+		finish(o);
+}
+
+static void check_next(cni *n);
+
+static void on_checked(sp_pod_network_call *c, const sp_pod_attachment *a, const sp_err *err)
+{
+	cni *n = c->arg;
+	(void)a;
+	if (err != NULL)
+		sp_log(n->opts->log, SP_LOG_WARN, "the network of a pod is not as it was made",
+		       SP_KS("sandbox", n->to_check[n->n_to_check]), SP_KE(err));
+	check_next(n);
+}
+
+/* One after the other, and nobody waits for it. */
+static void check_next(cni *n)
+{
+	if (n->n_to_check == 0)
+		return;
+	n->checking = (sp_pod_network_call){.done = on_checked, .arg = n};
+	op *o = begin(n, &n->checking, n->to_check[--n->n_to_check]);
+	o->verb = SP_HOST_CNI_CHECK;
+	run_work(o, recall, on_checkable);
+}
+
+static void check_later(cni *n, const sp_str *ids, size_t n_ids)
+{
+	n->to_check = sp_try_new(&n->ids, sp_str, n_ids + 1);
+	for (size_t i = 0; n->to_check != NULL && i < n_ids; i++) {
+		sp_str id = sp_arena_try_dup(&n->ids, ids[i]);
+		if (id.len > 0)
+			n->to_check[n->n_to_check++] = id;
+	}
+}
+
 /* ---- what others left ---- */
 
 static void next_stale(op *o);
@@ -433,13 +485,20 @@ static void on_stale_gone(sp_pod_network_call *c, const sp_pod_attachment *a, co
 	next_stale(o);
 }
 
+static void settled(op *o)
+{
+	cni *n = o->n;
+	o->code = SP_OK;
+	finish(o);
+	check_next(n);
+}
+
 static void collected(op *o)
 {
 	if (o->code != SP_OK)
 		sp_log(o->opts->log, SP_LOG_WARN, "CNI plugins could not collect what is left",
 		       SP_KE(&o->err));
-	o->code = SP_OK;
-	finish(o);
+	settled(o);
 }
 
 static void next_stale(op *o)
@@ -455,7 +514,7 @@ static void next_stale(op *o)
 	if (o->found && !o->list.disable_gc && cni_version_is(o->list.version, "1.1.0"))
 		run_all(o, SP_HOST_CNI_GC, collected);
 	else
-		finish(o);
+		settled(o);
 }
 
 static bool is_kept(const op *o, sp_str id)
@@ -501,6 +560,7 @@ static void settle(sp_pod_network *base, const sp_str *ids, size_t n_ids, sp_pod
 	o->verb = SP_HOST_CNI_GC;
 	o->ids = ids;
 	o->n_ids = n_ids;
+	check_later(o->n, ids, n_ids);
 	run_work(o, find_stale, on_stale_found);
 }
 
@@ -591,6 +651,7 @@ sp_pod_network *cni_new(sp_world *w, const cni_opts *opts)
 			    .refresh = refresh,
 			    .ready = ready}};
 	sp_buf_init(&n->good, 2 * CNI_CONF_BYTES);
+	sp_arena_init(&n->ids, IDS_BYTES);
 	return &n->base;
 }
 
@@ -599,6 +660,8 @@ void cni_free(sp_pod_network *base)
 	if (base == NULL)
 		return;
 	cni *n = of(base);
+	cancel(base, &n->checking);
+	sp_arena_done(&n->ids);
 	sp_buf_done(&n->good);
 	sp_free(n);
 }
