@@ -1,0 +1,208 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# kubectl at stateful and daemon sets of `sampan up`: rollout status, history and undo, scale, cascading deletion, claims, names.
+# PEER_KUBECTL names a kubectl; without it the one on PATH. Everything runs in a network of its own, so ports are free.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+skip() {
+	echo "skip sets ($1)"
+	echo '0 passed, 0 failed, 1 skipped'
+	exit 0
+}
+kubectl=${PEER_KUBECTL:-$(command -v kubectl)}
+[ -n "$kubectl" ] || skip 'kubectl is not on PATH'
+for need in busybox python3 unshare ip; do command -v $need >/dev/null 2>&1 || skip "$need is not on PATH"; done
+if [ -z "${SAMPAN_E2E_NET:-}" ]; then
+	make -s VARIANT=release all >/dev/null || exit 1
+	unshare -n true 2>/dev/null || skip 'no network namespaces'
+	SAMPAN_E2E_NET=1 exec unshare -n "$0" "$@"
+fi
+ip link set lo up
+ip link add eth0 type veth peer name eth0p && ip addr add 192.0.2.77/24 dev eth0 && ip link set eth0p up && ip link set eth0 up &&
+	ip route add default via 192.0.2.1 || skip 'no veth interfaces'
+bin=$PWD/build/release
+tmp=$(mktemp -d)
+run=$(mktemp -d /run/XXX) # short: sockets of containers are below it
+chmod 755 "$tmp" "$run"
+p=0 f=0
+dirs="--data-dir=$tmp/data --run-dir=$run"
+# shellcheck disable=SC2086
+trap '"$bin/sampan" down $dirs >/dev/null 2>&1; rm -rf "$tmp" "$run"' EXIT
+# shellcheck disable=SC2086
+"$bin/sampan" doctor $dirs >"$tmp/doctor" || skip "this machine can not: $(grep ^fail "$tmp/doctor" | tr '\n' ' ')"
+export KUBECONFIG=$tmp/data/pki/admin.kubeconfig HOME=$tmp
+
+good() { p=$((p + 1)); }
+bad() {
+	f=$((f + 1))
+	echo "FAIL $1"
+	sed 's/^/  /' "$tmp/out" 2>/dev/null | head -n 12
+}
+# says NAME TEXT COMMAND…: ends well, and its output or errors hold the text.
+says() {
+	name=$1 text=$2
+	shift 2
+	"$@" >"$tmp/out" 2>&1 </dev/null
+	got=$?
+	if [ $got -eq 0 ] && { [ -z "$text" ] || grep -qF -- "$text" "$tmp/out"; }; then good; else bad "$name: got $got, want '$text'"; fi
+}
+# same NAME WANTED GOT
+same() {
+	if [ "$2" = "$3" ]; then
+		good
+	else
+		printf '%s\n' "$3" >"$tmp/out"
+		bad "$1: want '$2'"
+	fi
+}
+k() { timeout 100 "$kubectl" "$@"; }
+revisions() { k rollout history "$1" | grep -cE '^[0-9]'; }
+left() { k get "$@" --no-headers -o custom-columns=N:.metadata.name 2>/dev/null | grep -c .; }
+
+mkdir -p "$tmp/data"
+sh test/e2e/busybox-image example.com/bb:1 "$tmp/bb.tar" "$tmp/fs"
+"$bin/sampan" image import "$tmp/bb.tar" --data-dir "$tmp/data" >"$tmp/out" 2>&1 || bad import
+# shellcheck disable=SC2086
+says up 'the sample answers at its Service' "$bin/sampan" up $dirs --timeout=100
+cat >"$tmp/db.yaml" <<'EOF'
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: example.com/bb:1
+        imagePullPolicy: Never
+        command: [/bin/sh, -c, "while :; do sleep 1; done"]
+EOF
+says sts 'statefulset.apps/db created' k apply -f "$tmp/db.yaml"
+says sts-status 'roll out complete: 2 new pods' k rollout status statefulset/db --timeout=30s
+same sts-names 'db-0 db-1' "$(k get pods -l app=db -o 'jsonpath={.items[*].metadata.name}')"
+same sts-label db-1 "$(k get pod db-1 -o 'jsonpath={.metadata.labels.statefulset\.kubernetes\.io/pod-name}')"
+same sts-host db-1 "$(k exec db-1 -- cat /etc/hostname)"
+address=$(k get pod db-1 -o 'jsonpath={.status.podIP}')
+says sts-dns "db-1.db.default.svc.cluster.local A $address" python3 test/e2e/dns_client.py udp 10.96.0.10 53 db-1.db.default.svc.cluster.local A
+says sts-event 'Create Pod db-1 in StatefulSet db successful' k get events
+uid=$(k get pod db-1 -o 'jsonpath={.metadata.uid}')
+says sts-delete 'deleted' k delete pod db-1
+says sts-again 'roll out complete: 2 new pods' k rollout status statefulset/db --timeout=30s
+same sts-new different "$([ "$(k get pod db-1 -o 'jsonpath={.metadata.uid}')" != "$uid" ] && echo different)"
+says sts-scale scaled k scale statefulset db --replicas=3
+says sts-third 'condition met' k wait --for=jsonpath='{.status.readyReplicas}'=3 statefulset/db --timeout=30s
+says sts-down scaled k scale statefulset db --replicas=1
+says sts-two-go 'condition met' k wait --for=jsonpath='{.status.replicas}'=1 statefulset/db --timeout=30s
+says sts-change 'env updated' k set env statefulset/db A=one
+says sts-rolled 'roll out complete: 1 new pods' k rollout status statefulset/db --timeout=30s
+same sts-has one "$(k exec db-0 -- sh -c 'echo $A')"
+same sts-history 2 "$(revisions statefulset/db)"
+says sts-undo 'rolled back' k rollout undo statefulset/db
+says sts-back 'roll out complete: 1 new pods' k rollout status statefulset/db --timeout=30s
+same sts-had '' "$(k exec db-0 -- sh -c 'echo $A')"
+same sts-history-moved 2 "$(revisions statefulset/db)"
+says sts-orphans deleted k delete statefulset db --cascade=orphan
+same sts-stays 1 "$(left pods -l app=db)"
+uid=$(k get pod db-0 -o 'jsonpath={.metadata.uid}')
+says sts-anew 'statefulset.apps/db created' sh -c "sed 's/replicas: 2/replicas: 1/' '$tmp/db.yaml' | timeout 100 '$kubectl' apply -f -"
+says sts-adopted 'condition met' k wait --for=jsonpath='{.metadata.ownerReferences[0].kind}'=StatefulSet pod/db-0 --timeout=30s
+same sts-same "$uid" "$(k get pod db-0 -o 'jsonpath={.metadata.uid}')"
+says sts-cascade deleted k delete statefulset db --cascade=foreground --timeout=30s
+same sts-gone 0 "$(left pods -l app=db)"
+
+# Claims: made with the pods, bound, and gone as the policy says.
+for i in 0 1 2; do
+	cat <<EOF
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: v$i}
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: {storage: 1Mi}
+  hostPath: {path: $tmp/v$i, type: DirectoryOrCreate}
+EOF
+done >"$tmp/volumes.yaml"
+says volumes 'persistentvolume/v2 created' k apply -f "$tmp/volumes.yaml"
+cat >"$tmp/kept.yaml" <<'EOF'
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: kept}
+spec:
+  serviceName: kept
+  replicas: 2
+  podManagementPolicy: Parallel
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Retain}
+  selector: {matchLabels: {app: kept}}
+  template:
+    metadata: {labels: {app: kept}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - {name: main, image: "example.com/bb:1", imagePullPolicy: Never, command: [sleep, "1000"]}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], storageClassName: "", resources: {requests: {storage: 1Mi}}}
+EOF
+says claims 'statefulset.apps/kept created' k apply -f "$tmp/kept.yaml"
+says claims-bound 'data-kept-1 condition met' k wait --for=jsonpath='{.status.phase}'=Bound pvc/data-kept-0 pvc/data-kept-1 --timeout=30s
+says claims-owned 'condition met' k wait --for=jsonpath='{.metadata.ownerReferences[0].kind}'=StatefulSet pvc/data-kept-1 --timeout=30s
+same claims-volume data-kept-1 "$(k get pod kept-1 -o 'jsonpath={.spec.volumes[0].persistentVolumeClaim.claimName}')"
+says claims-scale scaled k scale statefulset kept --replicas=1
+says claims-pod-goes '' k wait --for=delete pod/kept-1 --timeout=30s
+same claims-stay 2 "$(left pvc -l app=kept)"
+says claims-set-goes deleted k delete statefulset kept --timeout=30s
+says claims-go '' k wait --for=delete pvc/data-kept-0 pvc/data-kept-1 --timeout=30s
+
+cat >"$tmp/agent.yaml" <<'EOF'
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, annotations: {kubernetes.io/change-cause: the first}}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: example.com/bb:1
+        imagePullPolicy: Never
+        command: [/bin/sh, -c, "while :; do sleep 1; done"]
+EOF
+node=$(k get nodes -o 'jsonpath={.items[0].metadata.name}')
+says ds 'daemonset.apps/agent created' k apply -f "$tmp/agent.yaml"
+says ds-status 'successfully rolled out' k rollout status daemonset/agent --timeout=30s
+same ds-node "$node" "$(k get pods -l app=agent -o 'jsonpath={.items[*].spec.nodeName}')"
+same ds-counts '1 1 1 1 1' "$(k get daemonset agent --no-headers | awk '{print $2, $3, $4, $5, $6}')"
+says ds-history 'the first' k rollout history daemonset/agent
+says ds-change 'env updated' k set env daemonset/agent A=one
+says ds-rolled 'successfully rolled out' k rollout status daemonset/agent --timeout=30s
+same ds-has one "$(k exec daemonset/agent -- sh -c 'echo $A')"
+same ds-revisions 2 "$(revisions daemonset/agent)"
+says ds-undo 'rolled back' k rollout undo daemonset/agent --to-revision=1
+says ds-back 'successfully rolled out' k rollout status daemonset/agent --timeout=30s
+same ds-had '' "$(k exec daemonset/agent -- sh -c 'echo $A')"
+# A cordoned node keeps its daemons and gets new ones.
+says cordon cordoned k cordon "$node"
+says ds-deleted deleted k delete pods -l app=agent
+says ds-cordoned 'condition met' k wait --for=jsonpath='{.status.numberReady}'=1 daemonset/agent --timeout=30s
+says uncordon uncordoned k uncordon "$node"
+says ds-away patched k patch daemonset agent -p '{"spec":{"template":{"spec":{"nodeSelector":{"no":"such"}}}}}'
+says ds-none 'condition met' k wait --for=jsonpath='{.status.desiredNumberScheduled}'=0 daemonset/agent --timeout=30s
+says ds-pods-go '' k wait --for=delete pod -l app=agent --timeout=30s
+says ds-cascade deleted k delete daemonset agent --cascade=foreground --timeout=30s
+same ds-gone 0 "$(left controllerrevisions)"
+[ $f -eq 0 ] || grep -v '"level":"info"' "$tmp/data/server.log" 2>/dev/null | tail -n 10 | cut -c1-300
+echo "$p passed, $f failed"
+[ $f -eq 0 ]
