@@ -138,7 +138,8 @@ static void look(node_local_path *l)
 	size_t i, n;
 	SP_CLEANUP(sp_arena_done) sp_arena arena;
 	sp_arena_init(&arena, NODE_BYTES_MAX);
-	if (l->busy || o == NULL || sp_view(&arena, o->json, &notes_desc, &notes, NULL) != SP_OK)
+	if (l->busy || o == NULL || sp_view(&arena, o->json, &notes_desc, &notes, NULL) != SP_OK ||
+	    notes.annotations.object == NULL)
 		return;
 	yyjson_obj_foreach(notes.annotations.object, i, n, key, value)
 	{

@@ -197,7 +197,9 @@ static sp_code add_config(ring *r, sp_str text, bool is_legacy, sp_err *err)
 	size_t i, n;
 	SP_TRY(sp_json_parse(r->arena, text, &tree, err));
 	auths = is_legacy ? tree : sp_json_last(tree, SP_STR("auths"));
-	if (auths != NULL && !yyjson_is_obj(auths) && !yyjson_is_null(auths))
+	if (auths == NULL || yyjson_is_null(auths))
+		return SP_OK;
+	if (!yyjson_is_obj(auths))
 		return sp_fail(err, SP_EINVAL, "credentials of a pull secret are not an object");
 	yyjson_obj_foreach(auths, i, n, key, value) SP_TRY(add_entry(r, sp_json_str(key), value, err));
 	return SP_OK;

@@ -429,8 +429,9 @@ static void update_containers(node_worker *w)
 	for (size_t i = 0; i < act->n_resizes; i++) {
 		const node_container *c = node_pod_container(w->pod, act->resizes[i]->name);
 		node_container_limits l = node_limits_of(w->pod, c, w->agent->place.memory_capacity);
+		/* A limit that is not there is not named: it can't be taken away. */
 		sp_cri_linux_container_resources r = {.cpu_period = NODE_CPU_PERIOD_US,
-						      .cpu_quota = l.cpu_quota_us,
+						      .cpu_quota = SP_MAX(l.cpu_quota_us, 0),
 						      .cpu_shares = l.cpu_shares,
 						      .memory_limit_in_bytes = l.memory_bytes};
 		node_batch_add(&w->batch, SP_CRI_UPDATE_CONTAINER_RESOURCES,

@@ -311,7 +311,8 @@ static void update_container(flight *l)
 		return;
 	}
 	sp_cri_linux_container_resources *r = c->made->config->linux_->resources;
-	if (q->linux_->memory_limit_in_bytes == FAKE_CRI_NO_MEMORY) {
+	/* crun takes no quota below 0 either. */
+	if (q->linux_->memory_limit_in_bytes == FAKE_CRI_NO_MEMORY || q->linux_->cpu_quota < 0) {
 		finish(l, SP_RPC_UNKNOWN, "no room", NULL);
 		return;
 	}

@@ -248,12 +248,11 @@ SP_TEST(sim_node, lives)
 
 /* ---- resources of what runs ---- */
 
-static void resize(rig *r, const char *name, const char *limits)
+static void resize_to(rig *r, const char *name, sp_str resources)
 {
-	sp_str body = sp_arena_printf(T_ARENA,
-				      "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{"
-				      "\"limits\":{%s},\"requests\":{%s}}}]}}",
-				      limits, limits);
+	sp_str body = sp_arena_printf(
+		T_ARENA, "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{" SP_FMT "}}]}}",
+		SP_ARG(resources));
 	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
 		      .gvr = SP_PODS,
 		      .ns = SP_STR("default"),
@@ -261,6 +260,16 @@ static void resize(rig *r, const char *name, const char *limits)
 		      .subresource = SP_STR("resize"),
 		      .body = body};
 	(void)t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+static void resize_requests(rig *r, const char *name, const char *requests)
+{
+	resize_to(r, name, sp_arena_printf(T_ARENA, "\"requests\":{%s}", requests));
+}
+
+static void resize(rig *r, const char *name, const char *limits)
+{
+	resize_to(r, name, sp_arena_printf(T_ARENA, "\"limits\":{%s},\"requests\":{%s}", limits, limits));
 }
 
 #define SIZED(name, cpu, memory, more)                                                       \
@@ -288,6 +297,16 @@ SP_TEST(sim_node, resize)
 	T_TRUE(becomes(r, "one", LAST_CONDITION "type", "-", 20));
 	T_EQ_C(of_pod(r, "one", STATUS(0) "restartCount"), "0");
 	T_EQ_U64(fake_cri_starts(&r->cri, "one", "a"), 1);
+	/* without limits */
+	make_pod(r, "free",
+		 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		 "],\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]");
+	T_TRUE(becomes(r, "free", STATUS(0) "ready", "true", 20));
+	resize_requests(r, "free", "\"cpu\":\"200m\"");
+	T_TRUE(becomes(r, "free", STATUS(0) "resources.requests.cpu", "200m", 20));
+	T_TRUE(becomes(r, "free", LAST_CONDITION "type", "-", 20));
+	delete_pod(r, "free");
+	run_for(r, 10 * SECOND);
 	/* with a restart, for the policy says so; not for memory */
 	resize(r, "two", "\"cpu\":\"1\",\"memory\":\"65Mi\"");
 	T_TRUE(becomes(r, "two", LIMIT("memory"), "65Mi", 20));
