@@ -83,6 +83,13 @@ static void write_user(sp_jout *j, const rt_user *u)
 	sp_jout_close(j, '}');
 }
 
+/* Without CAP_SYS_RESOURCE nobody can put a process behind others when memory is short: a container then runs
+ * without that, rather than not at all. U: containerd's restrict_oom_score_adj. */
+static int64_t oom_score_of(const rt_spec *s, int64_t wanted)
+{
+	return (s->caps & rt_spec_capability(SP_STR("CAP_SYS_RESOURCE"))) != 0 ? wanted : SP_MAX(wanted, 0);
+}
+
 static void write_process(sp_jout *j, const rt_spec *s)
 {
 	const sp_cri_linux_container_security_context *sc = security(s);
@@ -94,7 +101,7 @@ static void write_process(sp_jout *j, const rt_spec *s)
 	if (sc != NULL && sc->no_new_privs)
 		sp_jout_member_bool(j, SP_STR("noNewPrivileges"), true);
 	if (l != NULL && l->resources != NULL)
-		sp_jout_member_i64(j, SP_STR("oomScoreAdj"), l->resources->oom_score_adj);
+		sp_jout_member_i64(j, SP_STR("oomScoreAdj"), oom_score_of(s, l->resources->oom_score_adj));
 }
 
 void rt_spec_process(const rt_spec *s, sp_buf *out)

@@ -138,6 +138,18 @@ SP_TEST(runtime_spec, namespaces_join_the_sandbox)
 	T_TRUE(yyjson_equals_str(at(v, "/annotations/io.kubernetes.cri.sandbox-id"), "sid"));
 }
 
+SP_TEST(runtime_spec, the_order_of_killing_needs_a_capability)
+{
+	made *m = make();
+	sp_cri_linux_container_resources r = {.oom_score_adj = -997};
+	m->linux_.resources = &r;
+	T_EQ_I64(yyjson_get_sint(at(written(m), "/process/oomScoreAdj")), -997);
+	m->spec.caps = ALL_CAPS & ~rt_spec_capability(SP_STR("CAP_SYS_RESOURCE"));
+	T_EQ_I64(yyjson_get_sint(at(written(m), "/process/oomScoreAdj")), 0);
+	r.oom_score_adj = 900;
+	T_EQ_I64(yyjson_get_sint(at(written(m), "/process/oomScoreAdj")), 900);
+}
+
 SP_TEST(runtime_spec, capabilities_add_and_drop)
 {
 	static const sp_str all[] = {SP_STR_INIT("ALL")}, admin[] = {SP_STR_INIT("sys_admin")};
