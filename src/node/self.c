@@ -13,6 +13,9 @@
 #define LEASE_SECONDS 40
 #define RENEW_NS (10 * NODE_SECOND_NS)
 #define STATUS_NS (10 * NODE_SECOND_NS)
+/* Between attempts to register: doubled each time. U: registerWithAPIServer. */
+#define REGISTER_AGAIN_NS (NODE_SECOND_NS / 10)
+#define REGISTER_AGAIN_MOST_NS (7 * NODE_SECOND_NS)
 #define POST_ANYWAY_NS (300 * (int64_t)NODE_SECOND_NS)
 #define BODY_BYTES_MAX ((size_t)1 << 20)
 #define PODS_MAX_DEFAULT 110
@@ -22,6 +25,7 @@ typedef struct node_self {
 	node_machine machine;
 	sp_call object_call, lease_call, status_call;
 	sp_timer lease_timer, status_timer, object_timer;
+	unsigned n_refused; /* attempts to register in a row */
 	sp_cri_call cri_call;
 	sp_bytes *posted, *posting; /* the status without times */
 	int64_t posted_ns;
@@ -198,9 +202,13 @@ static void on_patched(sp_call *c, const sp_answer *a)
 	node_self *s = c->arg;
 	if (a->code != SP_OK) {
 		sp_log(s->agent->log, SP_LOG_ERROR, "the node can't be registered", SP_KS("err", a->message));
-		sp_timer_start(world(s), &s->object_timer, RENEW_NS, on_begin_again);
+		uint64_t pause = (uint64_t)REGISTER_AGAIN_NS << SP_MIN(s->n_refused, 10u);
+		s->n_refused++;
+		sp_timer_start(world(s), &s->object_timer, SP_MIN(pause, (uint64_t)REGISTER_AGAIN_MOST_NS),
+			       on_begin_again);
 		return;
 	}
+	s->n_refused = 0;
 	take_uid(s, a->body);
 	if (!s->is_registered)
 		sp_log(s->agent->log, SP_LOG_INFO, "the node is registered",

@@ -134,7 +134,7 @@ static bool start_server(t_api *t)
 	return code == SP_OK;
 }
 
-bool t_api_restart(t_api *t, uint64_t grace_ns)
+bool t_api_stop(t_api *t, uint64_t grace_ns)
 {
 	if (!t_api_drain(t, grace_ns, sp_sim_now_ns(t->sim) + grace_ns + 10 * SECOND)) {
 		(void)t_fail(__FILE__, __LINE__, "the server does not drain");
@@ -144,7 +144,17 @@ bool t_api_restart(t_api *t, uint64_t grace_ns)
 	t->server = NULL;
 	t->listener = NULL;
 	t->draining = t->drained = false;
+	return true;
+}
+
+bool t_api_start(t_api *t)
+{
 	return start_server(t);
+}
+
+bool t_api_restart(t_api *t, uint64_t grace_ns)
+{
+	return t_api_stop(t, grace_ns) && t_api_start(t);
 }
 
 bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *store)

@@ -46,6 +46,9 @@ bool t_api_drain(t_api *t, uint64_t grace_ns, uint64_t until_ns);
 /* The server ends within that time, cutting what is under way, and another one serves the same store at the
  * same address. Not from inside a callback. False: the test has failed. */
 bool t_api_restart(t_api *t, uint64_t grace_ns);
+/* Its two halves; in between nobody listens. */
+bool t_api_stop(t_api *t, uint64_t grace_ns);
+bool t_api_start(t_api *t);
 
 /* On a machine of its own of that name. Closed at the end of the test. */
 bool t_client_open(t_client *c, t_api *t, const char *name, bool h2);

@@ -549,6 +549,24 @@ SP_TEST(sim_node, logs_that_grow)
 	T_EQ_U64(logs_in(r, dir), 3);
 }
 
+/* An agent that is there before the API server does not keep it waiting. */
+SP_TEST(sim_node, registers_as_soon_as_it_can)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	run_for(r, SECOND);
+	agent_close(r);
+	sp_ask ask = {.verb = SP_ASK_DELETE, .gvr = SP_NODES, .name = SP_STR("n1")};
+	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
+	T_TRUE(t_api_stop(&r->api, SECOND));
+	T_TRUE(agent_open(r));
+	run_for(r, SECOND / 2);
+	T_TRUE(t_api_start(&r->api));
+	run_for(r, SECOND);
+	ask.verb = SP_ASK_GET;
+	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
+}
+
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
  * network. */
 SP_TEST(sim_node, faults)
