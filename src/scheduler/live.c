@@ -38,14 +38,18 @@ static uint32_t rejectors(sched_cycle *c)
 	return d == NULL ? 0 : d->rejectors;
 }
 
-/* Victims go, pods of lower priority lose their claim to the node. Returns the node, or "". */
+/* Victims go, pods of lower priority lose their claim to the node. Returns the node that the pod is nominated
+ * to from now on: the one it was when nobody looked for another (its victims are not gone yet, say), "" when
+ * none would do. */
 static sp_str preempt(scheduler *s, sched_cycle *c, sched_pod *pod, sp_str *ret_message)
 {
 	sched_preemption p;
 	if (!c->profile->preempts || c->st->t.n_present == 0 ||
 	    sched_preempt(c, false, chance(s), &p) != SP_OK)
-		return (sp_str){0};
+		return pod->nominated;
 	*ret_message = p.message;
+	if (!p.eligible)
+		return pod->nominated;
 	if (p.best >= p.n_candidates)
 		return (sp_str){0};
 	const sched_candidate *k = &p.candidates[p.best];

@@ -299,6 +299,8 @@ static void on_deleted(sp_call *call, const sp_answer *a)
 	if (a->code != SP_OK && a->code != SP_ENOTFOUND && a->code != SP_ECANCELED)
 		sp_log(w->s->log, SP_LOG_WARN, "a victim was not deleted", SP_KS("pod", w->key),
 		       SP_KE(a->err));
+	if (a->code != SP_OK)
+		live_refresh(w->s, w->key); /* it may not be leaving after all */
 	write_free(w);
 }
 
@@ -332,6 +334,10 @@ void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod)
 	if (w == NULL)
 		return;
 	sp_arena_rewind(&s->scratch);
+	/* Before the server says so: while it leaves, nobody looks for others in its place. */
+	sched_pod *here = sched_find_pod(s->st, victim->key);
+	if (here == victim)
+		here->preempted = true;
 	preempted_event(s, victim, for_pod, victim->node_name);
 	sp_buf_init(&body, (size_t)64 << 10);
 	sp_jout j = sp_jout_to(&body);

@@ -82,11 +82,17 @@ pod a 600m ''
 until_shows a '"nodeName":"n'
 pod b 600m ''
 until_shows b '"nodeName":"n'
+pod small 100m ''
+until_shows small '"nodeName":"n'
 pod c 600m ''
 until_shows c '0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.'
 pod vip 600m '"priorityClassName":"high",'
 until_shows vip '"nominatedNodeName":"n'
 nominated=$(api GET /api/v1/namespaces/default/pods/vip | sed -n 's/.*"nominatedNodeName": *"\(n[12]\)".*/\1/p')
+# Looked at again while its victim is leaving, it keeps its claim to the node.
+api DELETE '/api/v1/namespaces/default/pods/small?gracePeriodSeconds=0' >/dev/null
+until_shows vip 'preemption: not eligible due to a terminating pod on the nominated node.'
+until_shows vip '"nominatedNodeName":"'"$nominated"'"'
 for victim in a b; do
 	api GET /api/v1/namespaces/default/pods/$victim | grep -q '"deletionTimestamp"' || continue
 	api DELETE "/api/v1/namespaces/default/pods/$victim?gracePeriodSeconds=0" >/dev/null
