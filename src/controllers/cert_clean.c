@@ -9,7 +9,7 @@
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define HOUR_S 3600
+#define HOUR_S INT64_C(3600)
 #define DAY_S (24 * HOUR_S)
 
 typedef struct cleaner {

@@ -33,7 +33,7 @@ sp_code ctl_selector(sp_arena *a, yyjson_val *v, bool map, sp_selector *ret, sp_
 sp_str ctl_now(sp_world *w, sp_arena *a);
 int64_t ctl_now_s(sp_world *w);
 /* Seconds since 1970 of a time's text; 0 when it is none. */
-int64_t ctl_seconds(sp_str text);
+int64_t ctl_seconds(sp_str s);
 
 /* ---- conditions ---- */
 

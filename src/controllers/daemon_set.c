@@ -9,7 +9,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define FIRST_PAUSE_NS NS_PER_S /* before a failed pod is deleted once more */
-#define PAUSE_NS_MAX (15 * 60 * NS_PER_S)
+#define PAUSE_NS_MAX (UINT64_C(15) * 60 * NS_PER_S)
 #define SWEEP_NS (60 * NS_PER_S)
 #define SWEPT_AT_ONCE 64u
 
@@ -177,12 +177,13 @@ static sp_code read_nodes(ds_run *x, sp_map *by_name, sp_err *err)
 	const sp_object *o;
 	for (size_t at = 0; (o = sp_informer_next(x->c->nodes, &at)) != NULL;) {
 		const sp_object *held = ctl_hold(x->job->arena, o);
-		ds_node *node;
+		ds_node *node = NULL;
 		fit_node n;
 		if (held == NULL)
 			return sp_fail(err, SP_ENOMEM, "no memory for nodes");
 		SP_TRY(sp_view(x->job->arena, held->json, fit_node_view, &n, err));
 		SP_TRY(put_node(x, by_name, held->name, &node, err));
+		SP_ASSERT(node != NULL);
 		node->exists = true;
 		ds_fit(x->spec, &n, node);
 	}
@@ -199,6 +200,7 @@ static sp_code place_pods(ds_run *x, sp_map *by_name, sp_err *err)
 		ds_node *node = sp_map_get(by_name, p->target);
 		if (node == NULL)
 			SP_TRY(put_node(x, by_name, p->target, &node, err));
+		SP_ASSERT(node != NULL);
 		p->next = node->pods;
 		node->pods = p;
 	}

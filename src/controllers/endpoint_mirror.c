@@ -221,7 +221,7 @@ static sp_code add_family(run *x, const port *p, const svc_ports *ports, bool v6
 	sp_buf_init(&out, BODY_BYTES_MAX);
 	sp_jout j = sp_jout_to(&out);
 	sp_jout_open(&j, '[');
-	for (uint8_t state = READY; state <= NOT_READY; state++) {
+	for (int state = READY; state <= NOT_READY; state++) {
 		for (size_t i = 0; i < x->n_addresses && n < MOST; i++) {
 			const address *a = &x->addresses[i];
 			if (p->states[i] != state)
@@ -538,7 +538,8 @@ static sp_code look(run *x, sp_err *err)
 {
 	bool mirrored;
 	SP_TRY(find_source(x, &mirrored, err));
-	x->cap_slices = sp_informer_find_count(x->c->slices, x->c->by_service, x->job->key) + 2 * PORTS_MOST;
+	x->cap_slices =
+		sp_informer_find_count(x->c->slices, x->c->by_service, x->job->key) + (size_t)2 * PORTS_MOST;
 	x->slices = sp_try_new(x->job->arena, wanted, x->cap_slices);
 	if (x->slices == NULL)
 		return sp_fail(err, SP_ETOOLARGE, "no room for slices");

@@ -224,9 +224,10 @@ static sp_code make_slice(run *x, slice **ret, sp_err *err)
 
 static sp_code read_slice(run *x, const sp_object *o, sp_err *err)
 {
-	slice *s;
+	slice *s = NULL;
 	svc_ports ports;
 	SP_TRY(make_slice(x, &s, err));
+	SP_ASSERT(s != NULL);
 	s->object = ctl_hold(x->job->arena, o);
 	if (s->object == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a slice");
@@ -372,6 +373,7 @@ static sp_code drop_empty(run *x, bool v6, sp_err *err)
 		return sp_fail(err, SP_ETOOLARGE, "too many sets of ports");
 	if (empty == NULL) {
 		SP_TRY(make_slice(x, &empty, err));
+		SP_ASSERT(empty != NULL);
 		empty->changed = true;
 	}
 	if (empty->object != NULL && (empty->view.ports.n > 0 || empty->view.endpoints.n > 0))

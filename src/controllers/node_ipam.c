@@ -79,7 +79,7 @@ static void on_written(sp_call *c, const sp_answer *a)
 static void write_ranges(run *x, const sp_object *node)
 {
 	char texts[RANGES_MAX][SP_IP_TEXT_BYTES];
-	sp_str ranges[RANGES_MAX];
+	sp_str ranges[RANGES_MAX] = {{NULL, 0}};
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	for (size_t i = 0; i < x->n; i++)

@@ -98,7 +98,9 @@ static void on_object(void *arg, const sp_object *old, const sp_object *now)
 	quotas *q = k->q;
 	const sp_object *o;
 	bool is_update = old != NULL && now != NULL;
-	sp_str ns = (now != NULL ? now : old)->ns;
+	const sp_object *subject = now != NULL ? now : old;
+	SP_ASSERT(subject != NULL);
+	sp_str ns = subject->ns;
 	if ((is_update && k->evaluator->in_scope == NULL && k->evaluator->gr.resource.len == 0) ||
 	    sp_informer_find_count(q->all, q->by_namespace, ns) == 0)
 		return;
@@ -173,7 +175,7 @@ static sp_code add_kind(quotas *q, sp_group_resource gr, sp_err *err)
 {
 	if (q->n_kinds == q->cap) {
 		size_t cap = q->cap == 0 ? 8 : 2 * q->cap;
-		quota_kind **more = sp_try_realloc(q->kinds, q->cap * sizeof *more, cap * sizeof *more);
+		quota_kind **more = sp_try_realloc(q->kinds, q->cap * sizeof(void *), cap * sizeof(void *));
 		if (more == NULL)
 			return sp_fail(err, SP_ENOMEM, "no memory for a kind");
 		q->kinds = more;

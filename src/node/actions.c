@@ -61,7 +61,7 @@ static void resize(plan *l, const node_seen_container *seen, bool loses)
 	const node_seen_container **at = l->out->resizes;
 	size_t n = l->out->n_resizes++;
 	if (loses) {
-		memmove(&at[1], at, n * sizeof(*at));
+		memmove(&at[1], at, n * sizeof(void *));
 		n = 0;
 	}
 	at[n] = seen;

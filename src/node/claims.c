@@ -83,7 +83,7 @@ static void failed_to_fetch(node_one_claim *c, const char *what, sp_str message)
 static void on_volume(sp_call *call, const sp_answer *a)
 {
 	node_one_claim *c = call->arg;
-	yyjson_val *tree;
+	yyjson_val *tree = NULL;
 	sp_err err = {0};
 	char what[320];
 	sp_str json;

@@ -142,8 +142,8 @@ sp_code node_log_make_room(sp_world *w, sp_str log, size_t max_files, sp_arena *
 
 sp_code node_log_remove(sp_world *w, sp_str log, sp_arena *a, sp_err *err)
 {
-	rotated *list;
-	size_t n;
+	rotated *list = NULL;
+	size_t n = 0;
 	sp_code code = find(w, log, a, &list, &n, err);
 	if (code == SP_ENOTFOUND) /* not even the directory */
 		return SP_OK;

@@ -134,8 +134,8 @@ static sp_code collect_add(collect *c, node_ref_kind kind, sp_str name)
 	if (c->found.n == c->found.cap) {
 		size_t cap = c->found.cap == 0 ? 8 : c->found.cap * 2;
 		node_ref **at = cap > REFS_MAX ? NULL
-					       : sp_try_realloc(c->found.at, c->found.cap * sizeof(*at),
-								cap * sizeof(*at));
+					       : sp_try_realloc(c->found.at, c->found.cap * sizeof(void *),
+								cap * sizeof(void *));
 		if (at == NULL)
 			return sp_fail(c->err, SP_ETOOLARGE, "the pod refers to too many objects");
 		c->found.at = at;

@@ -255,7 +255,7 @@ static sp_str slice_uid(sp_arena *a, sp_str uid)
 {
 	sp_str copy = sp_arena_try_dup(a, uid);
 	char *at = copy.ptr == NULL ? NULL : (char *)(uintptr_t)copy.ptr;
-	for (size_t i = 0; i < copy.len; i++) {
+	for (size_t i = 0; at != NULL && i < copy.len; i++) {
 		if (at[i] == '-')
 			at[i] = '_';
 	}

@@ -112,7 +112,7 @@ void rt_spec_process(const rt_spec *s, sp_buf *out)
 
 /* ---- linux ---- */
 
-static void namespace(sp_jout *j, sp_str type, sp_str path)
+static void write_namespace(sp_jout *j, sp_str type, sp_str path)
 {
 	sp_jout_open(j, '{');
 	sp_jout_member_str(j, SP_STR("type"), type);
@@ -132,12 +132,12 @@ static void write_namespaces(sp_jout *j, const rt_spec *s)
 		{SP_STR("pid"), s->own_pids ? SP_STR("") : s->pid},
 	};
 	sp_jout_member_open(j, SP_STR("namespaces"), '[');
-	namespace(j, SP_STR("mount"), SP_STR(""));
+	write_namespace(j, SP_STR("mount"), SP_STR(""));
 	if (s->own_pids)
-	namespace(j, SP_STR("pid"), SP_STR(""));
+		write_namespace(j, SP_STR("pid"), SP_STR(""));
 	for (size_t i = 0; i < SP_LEN(joined); i++) {
 		if (joined[i].path.len > 0)
-		namespace(j, joined[i].type, joined[i].path);
+			write_namespace(j, joined[i].type, joined[i].path);
 	}
 	sp_jout_close(j, ']');
 }

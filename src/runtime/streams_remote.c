@@ -195,7 +195,7 @@ static bool read_size(sp_str text, rt_task_resize *ret)
 {
 	sp_arena a;
 	yyjson_val *v;
-	sp_arena_init(&a, RESIZE_BYTES * 16);
+	sp_arena_init(&a, (size_t)RESIZE_BYTES * 16);
 	bool ok = sp_json_parse(&a, text, &v, NULL) == SP_OK;
 	if (ok) {
 		ret->width = (uint32_t)yyjson_get_uint(sp_json_last(v, SP_STR("Width")));

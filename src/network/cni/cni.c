@@ -182,7 +182,7 @@ static sp_code take_answer(op *o, const sp_host_cni_answer *a, sp_err *err)
 		return SP_OK;
 	sp_err mine;
 	sp_str *ips;
-	size_t n_ips;
+	size_t n_ips = 0;
 	sp_code code = a->cut ? sp_fail(&mine, SP_ETOOLARGE, "the result is too large")
 			      : cni_result_parse(a->output, IF_NAME, &o->arena, &ips, &n_ips, &mine);
 	if (code != SP_OK)

@@ -24,4 +24,4 @@ typedef struct cni_opts {
 /* `opts` and all it names outlive the network. */
 sp_pod_network *cni_new(sp_world *w, const cni_opts *opts);
 /* Without requests under way. NULL is a no-op. */
-void cni_free(sp_pod_network *n);
+void cni_free(sp_pod_network *base);
