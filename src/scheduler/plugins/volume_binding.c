@@ -33,6 +33,13 @@ static sched_verdict check_claim(sched_cycle *c, const sched_claim *claim, sp_st
 	}
 	if (pvc->deleting)
 		return reject(c, why, SP_STR("persistentvolumeclaim "), name, SP_STR(" is being deleted"));
+	if (claim->ephemeral && !sp_str_eq(pvc->controller_uid, c->pod->uid)) {
+		sp_str text = SP_CONCAT(&c->arena, SP_STR("PVC "), key, SP_STR(" was not created for pod "),
+					c->pod->key, SP_STR(" (pod is not owner)"));
+		sched_reason(why, SCHED_UNRESOLVABLE, SCHED_P_VOLUME_BINDING,
+			     text.ptr == NULL ? SP_STR("a claim cannot be used") : text);
+		return SCHED_UNRESOLVABLE;
+	}
 	return SCHED_OK;
 }
 

@@ -78,6 +78,16 @@ static sp_code read_key(sp_arena *a, yyjson_val *meta, sp_str *ret)
 	return ret->ptr == NULL ? SP_ENOMEM : SP_OK;
 }
 
+static sp_str controller_of(yyjson_val *meta)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(meta, "ownerReferences"));
+	for (yyjson_val *v; (v = yyjson_arr_iter_next(&it)) != NULL;) {
+		if (yyjson_get_bool(yyjson_obj_get(v, "controller")))
+			return text(v, "uid");
+	}
+	return (sp_str){0};
+}
+
 static sp_code read_wishes(sched_pvc *c, yyjson_val *spec)
 {
 	yyjson_val *requests = yyjson_obj_get(yyjson_obj_get(spec, "resources"), "requests");
@@ -101,6 +111,7 @@ static sp_code read_pvc(yyjson_val *object, sched_pvc *c)
 	yyjson_val *node = yyjson_obj_get(annotations, "volume.kubernetes.io/selected-node");
 	SP_TRY(read_key(&c->arena, meta, &c->key));
 	SP_TRY(dup_into(&c->arena, text(meta, "uid"), &c->uid));
+	SP_TRY(dup_into(&c->arena, controller_of(meta), &c->controller_uid));
 	c->revision = revision_of(meta);
 	c->deleting = yyjson_obj_get(meta, "deletionTimestamp") != NULL;
 	c->lost = sp_str_eq(text(yyjson_obj_get(object, "status"), "phase"), SP_STR("Lost"));

@@ -19,7 +19,7 @@ typedef enum sched_disk_kind {
 typedef struct sched_pvc {
 	sp_str key; /* "namespace/name" */
 	sp_arena arena;
-	sp_str uid;
+	sp_str uid, controller_uid;
 	uint64_t revision;
 	sp_str volume; /* spec.volumeName; empty: not bound */
 	sp_str class_name, attributes;
