@@ -297,3 +297,38 @@ SP_TEST(scheduler_volumes, a_shared_claim_is_made_for_one_node)
 	yyjson_val *all = simulate("steps", steps.ptr);
 	T_EQ_C(outcome(yyjson_arr_get(all, 1)), "a " NONE_TO_BIND "; b ok");
 }
+
+/* The claim of a pod that had the same name before. */
+SP_TEST(scheduler_volumes, ephemeral_claims_are_their_pods)
+{
+	static const struct {
+		const char *owner, *want;
+	} rows[] = {
+		{"other", "all VolumeBinding PVC d/p-v was not created for pod d/p (pod is not owner)"},
+		{"p", "a ok; b ok"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF out;
+		yyjson_val *root = NULL;
+		sp_buf_init(&out, (size_t)1 << 20);
+		sp_str text = sp_arena_printf(
+			T_ARENA,
+			"{\"nodes\":[" NODE("a", "za") "," NODE("b", "zb") "],\"storageclasses\":[" CLASS(
+				"p", "x.io/p",
+				"") "],\"persistentvolumeclaims\":[{\"metadata\":{\"name\":\"p-v\","
+				    "\"namespace\":\"d\",\"ownerReferences\":[{\"apiVersion\":\"v1\","
+				    "\"kind\":\"Pod\",\"name\":"
+				    "\"p\",\"uid\":\"%s\",\"controller\":true}]},\"spec\":{"
+				    "\"storageClassName\":\"p\"}}],"
+				    "\"pending\":[{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\",\"uid\":"
+				    "\"p\"},\"spec\":{"
+				    "\"containers\":[{\"name\":\"c\"}],\"volumes\":[{\"name\":\"v\","
+				    "\"ephemeral\":{"
+				    "\"volumeClaimTemplate\":{\"spec\":{}}}}]}}]}",
+			rows[i].owner);
+		T_TRUE(text.ptr != NULL);
+		T_OK(sched_simulate(text, &out, T_ERR));
+		T_OK(sp_json_parse(T_ARENA, sp_buf_view(&out), &root, T_ERR));
+		T_EQ_C(outcome(yyjson_arr_get_first(yyjson_obj_get(root, "decisions"))), rows[i].want);
+	}
+}
