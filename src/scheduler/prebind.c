@@ -109,7 +109,7 @@ static bool check_static(prebind *b, const prebind_part *p, const sched_pvc *pvc
 	const sched_pv *v = sched_find_pv(b->s->st, p->volume);
 	if (v == NULL)
 		*why = sp_arena_printf(&b->arena,
-				       "failed to check binding: persistentvolume \"" SP_FMT "\" not found",
+				       "failed to check binding: persistentvolumes \"" SP_FMT "\" not found",
 				       SP_ARG(p->volume));
 	else if (v->revision < p->revision)
 		return false; /* the watch has not told of our write */
@@ -146,9 +146,10 @@ static void check(prebind *b)
 		const prebind_part *p = &b->parts[i];
 		const sched_pvc *pvc = sched_find_pvc(b->s->st, p->claim);
 		if (pvc == NULL)
-			why = sp_arena_printf(&b->arena,
-					      "failed to check binding: could not find \"" SP_FMT "\"",
-					      SP_ARG(p->claim));
+			why = sp_arena_printf(
+				&b->arena,
+				"failed to check %s: persistentvolumeclaims \"" SP_FMT "\" not found",
+				p->volume.len > 0 ? "binding" : "provisioning pvc", SP_ARG(p->claim));
 		else if (p->volume.len > 0)
 			n_done += check_static(b, p, pvc, &why);
 		else

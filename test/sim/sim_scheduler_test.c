@@ -227,6 +227,10 @@ SP_TEST(sim_scheduler, volumes_that_do_not_come)
 	T_TRUE(says(t, "p",
 		    "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded"));
 	T_EQ_C(note(t_ctl_get(t, PVC("p")), "volume.kubernetes.io/selected-node"), "n1");
+	t_ctl_run(t, 3 * SECOND);
+	T_TRUE(t_ctl_delete(t, PVC("p"), ""));
+	T_TRUE(says(t, "p", "persistentvolumeclaim \"p\" not found"));
+	make_pair(t, "p", "never");
 	/* Its pod goes while it waits: nothing is left of it, and its name can come again. */
 	t_ctl_run(t, 3 * SECOND);
 	T_TRUE(t_ctl_delete(t, POD("p"), ""));
