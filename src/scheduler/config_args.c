@@ -35,6 +35,14 @@ static sp_code candidates(void *arg, yyjson_val *v, sp_err *err)
 	return number(v, "minCandidateNodesAbsolute", 0, INT32_MAX, &PROFILE(arg)->min_candidates, err);
 }
 
+static sp_code bind_timeout(void *arg, yyjson_val *v, sp_err *err)
+{
+	int64_t seconds = 0;
+	SP_TRY(number(v, "bindTimeoutSeconds", 0, INT32_MAX, &seconds, err));
+	PROFILE(arg)->bind_timeout_ns = (uint64_t)seconds * UINT64_C(1000000000);
+	return SP_OK;
+}
+
 /* -- resources ------------------------------------------------------------------------------------------ */
 
 static sp_code read_resources(yyjson_val *list, sched_resource_weight *out, size_t *ret_n, sp_err *err)
@@ -196,6 +204,7 @@ static const sched_config_member node_affinity[] = {{"addedAffinity", added_affi
 static const sched_config_member fit[] = {{"ignoredResources", ignored},
 					  {"ignoredResourceGroups", ignored_groups},
 					  {"scoringStrategy", strategy}};
+static const sched_config_member volume_binding[] = {{"bindTimeoutSeconds", bind_timeout}};
 static const sched_config_member balanced[] = {{"resources", balanced_resources}};
 static const sched_config_member spread[] = {{"defaultConstraints", constraints},
 					     {"defaultingType", defaulting}};
@@ -211,6 +220,7 @@ static const struct {
 	{"NodeResourcesFit", fit, SP_LEN(fit)},
 	{"NodeResourcesBalancedAllocation", balanced, SP_LEN(balanced)},
 	{"PodTopologySpread", spread, SP_LEN(spread)},
+	{"VolumeBinding", volume_binding, SP_LEN(volume_binding)},
 };
 
 /* args without the type that may stand in them. */

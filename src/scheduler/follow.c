@@ -51,6 +51,7 @@ static void pod_removed(scheduler *s, sp_str key)
 {
 	sched_pod *pod = sched_find_pod(s->st, key);
 	sched_queue_remove(&s->queue, key);
+	live_prebind_drop(s, key);
 	if (pod == NULL)
 		return;
 	/* The pod leaves its node before others look whether that helps them: so they are told first and
@@ -202,6 +203,7 @@ static void on_volume(scheduler *s, sched_volume_kind kind, const sp_object *old
 	else
 		check(s, v == NULL ? SP_EINVAL : sched_put_volume_object(s->st, kind, v, &err), now, &err);
 	happened(s, &(sched_change){.kind = SCHED_CHANGE_VOLUME});
+	sp_defer_call(s->world, &s->prebind_check);
 }
 
 /* ---- watches ---- */
@@ -223,10 +225,17 @@ static const char *const source_paths[] = {"spec.selector"};
 static const char *const budget_paths[] = {"spec.selector", "status.disruptionsAllowed",
 					   "status.disruptedPods"};
 
-static const char *const class_paths[] = {"volumeBindingMode"};
-static const char *const volume_paths[] = {"spec.nodeAffinity"};
-static const char *const claim_paths[] = {"spec.volumeName", "spec.storageClassName", "spec.accessModes",
-					  "status.phase"};
+static const char *const class_paths[] = {"volumeBindingMode", "provisioner", "allowedTopologies"};
+static const char *const volume_paths[] = {
+	"spec.nodeAffinity", "spec.capacity", "spec.accessModes", "spec.storageClassName",
+	"spec.volumeMode",   "spec.claimRef", "status.phase",     "spec.volumeAttributesClassName",
+};
+static const char *const driver_paths[] = {"spec.storageCapacity"};
+static const char *const capacity_paths[] = {"storageClassName", "capacity", "maximumVolumeSize",
+					     "nodeTopology"};
+static const char *const claim_paths[] = {
+	"spec.volumeName", "spec.storageClassName", "spec.accessModes", "spec.resources",
+	"spec.selector",   "spec.volumeMode",       "status.phase",     "spec.volumeAttributesClassName"};
 
 static const struct {
 	sp_gvr gvr;
@@ -250,6 +259,8 @@ static const struct {
 	[LIVE_CLASSES] = KIND("storage.k8s.io", "storageclasses", "", class_paths),
 	[LIVE_VOLUMES] = KIND("", "persistentvolumes", "", volume_paths),
 	[LIVE_CLAIMS] = KIND("", "persistentvolumeclaims", "", claim_paths),
+	[LIVE_DRIVERS] = KIND("storage.k8s.io", "csidrivers", "", driver_paths),
+	[LIVE_CAPACITIES] = KIND("storage.k8s.io", "csistoragecapacities", "", capacity_paths),
 #undef KIND
 };
 
@@ -292,6 +303,12 @@ static void on_change(void *arg, const sp_object *old, const sp_object *now)
 		return;
 	case LIVE_CLAIMS:
 		on_volume(s, SCHED_PVC, old, now);
+		return;
+	case LIVE_DRIVERS:
+		on_volume(s, SCHED_CSI_DRIVER, old, now);
+		return;
+	case LIVE_CAPACITIES:
+		on_volume(s, SCHED_CAPACITY, old, now);
 		return;
 	case LIVE_KINDS_:
 		break;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "scheduler/live_int.h"
 #include "scheduler/message.h"
+#include "scheduler/plugins/volumes.h"
 
 #define SCRATCH_BYTES ((size_t)16 << 20)
 
@@ -16,7 +17,7 @@ static uint64_t chance(scheduler *s)
 	return x ^ (x >> 31);
 }
 
-static void placed(scheduler *s, sched_pod *pod, const sched_cycle *c, uint32_t slot)
+static void placed(scheduler *s, sched_pod *pod, sched_cycle *c, uint32_t slot)
 {
 	sp_str node = c->st->t.nodes[slot]->name;
 	sched_queue_remove(&s->queue, pod->key);
@@ -24,9 +25,12 @@ static void placed(scheduler *s, sched_pod *pod, const sched_cycle *c, uint32_t 
 		live_broken(s);
 		return;
 	}
-	live_bind(s, pod);
 	sched_change change = {.kind = SCHED_CHANGE_POD_PLACED, .pod = pod};
 	sched_queue_event(&s->queue, &change, sp_now_ns(s->world));
+	if (sched_volumes_plan(c, slot) > 0)
+		live_prebind(s, pod, c);
+	else
+		live_bind(s, pod);
 }
 
 /* The plugins that turned down the pod, for the queue. */
@@ -205,6 +209,8 @@ sp_code scheduler_new(const scheduler_opts *o, scheduler **ret, sp_err *err)
 	s->flush.arg = s;
 	sp_arena_init(&s->scratch, SCRATCH_BYTES);
 	sp_list_init(&s->writes);
+	sp_list_init(&s->prebinding);
+	sp_defer_init(&s->prebind_check, live_prebind_check, s);
 	sp_defer_init(&s->turn, on_turn, s);
 	s->st = sched_state_new();
 	sched_queue_init(&s->queue, s->st);
@@ -237,6 +243,8 @@ void scheduler_close(scheduler *s, void (*done)(void *arg), void *arg)
 	s->closed_arg = arg;
 	sp_timer_stop(s->world, &s->flush);
 	sp_defer_cancel(&s->turn);
+	sp_defer_cancel(&s->prebind_check);
+	live_prebind_drop(s, (sp_str){0});
 	live_cancel_writes(s);
 	sp_defer_init(&s->closed, on_closed, s);
 	sp_defer_call(s->world, &s->closed);
@@ -246,6 +254,7 @@ void scheduler_free(scheduler *s)
 {
 	if (s == NULL)
 		return;
+	live_prebind_drop(s, (sp_str){0});
 	live_cancel_writes(s);
 	sp_informers_free(s->informers);
 	sched_queue_done(&s->queue);

@@ -10,9 +10,10 @@
 #include "scheduler/queue.h"
 #include "scheduler/scheduler.h"
 
-#define LIVE_BINDINGS 256u  /* under way at once, unless told otherwise */
-#define LIVE_WRITES 4096u   /* of all kinds; more conditions are left to the next failure */
-#define LIVE_PODS_A_TURN 64 /* decided before the loop goes on */
+#define LIVE_BINDINGS 256u     /* under way at once, unless told otherwise */
+#define LIVE_WRITES 4096u      /* of all kinds; more conditions are left to the next failure */
+#define LIVE_PREBINDINGS 4096u /* pods that wait for their volumes */
+#define LIVE_PODS_A_TURN 64    /* decided before the loop goes on */
 
 typedef enum live_kind {
 	LIVE_PODS,
@@ -26,6 +27,8 @@ typedef enum live_kind {
 	LIVE_CLASSES,
 	LIVE_VOLUMES,
 	LIVE_CLAIMS,
+	LIVE_DRIVERS,
+	LIVE_CAPACITIES,
 	LIVE_KINDS_
 } live_kind;
 
@@ -58,6 +61,9 @@ struct scheduler {
 	sp_timer flush;
 	sp_list writes; /* under way */
 	size_t n_writes, n_binding;
+	sp_list prebinding; /* prebind.c */
+	size_t n_prebinding;
+	sp_defer prebind_check;
 	bool ready, closing;
 	void (*on_closed)(void *arg);
 	void *closed_arg;
@@ -81,10 +87,22 @@ void live_wake(scheduler *s);
 /* The state is broken: nothing can be decided any more. */
 void live_broken(scheduler *s);
 
+/* ---- volumes before the binding (prebind.c) ---- */
+
+/* A pod that is assumed on its node, right after the decision (sched_volumes_plan says that there is
+ * something to do): binds its claims, then the pod. */
+void live_prebind(scheduler *s, sched_pod *pod, const sched_cycle *c);
+/* Its pod is gone. {NULL, 0}: all end. */
+void live_prebind_drop(scheduler *s, sp_str key);
+/* Something about volumes changed: `prebind_check`. */
+void live_prebind_check(sp_defer *d);
+
 /* ---- writing (write.c) ---- */
 
 /* Binds a pod that is assumed on its node. */
 void live_bind(scheduler *s, const sched_pod *pod);
+/* An assumed pod could not be bound after all: it goes back to the queue. */
+void live_not_bound(scheduler *s, sched_pod *pod, sp_str text);
 /* The condition of a pod that was not placed, and the node it is nominated to (empty: none). */
 void live_tell(scheduler *s, const sched_pod *pod, sp_str reason, sp_str message, sp_str nominated);
 /* Evicts a victim for a pod. */

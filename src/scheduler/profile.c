@@ -37,6 +37,7 @@ void sched_profile_default(sched_profile *p, bool dynamic_resources)
 		.system_spread = true,
 		.default_spread = system_spread,
 		.n_default_spread = SP_LEN(system_spread),
+		.bind_timeout_ns = UINT64_C(600000000000),
 		.min_candidates_percent = 10,
 		.min_candidates = 100,
 	};

@@ -76,6 +76,8 @@ typedef struct sched_profile {
 	bool has_added;
 	const sched_node_term *added, *added_preferred;
 	size_t n_added, n_added_preferred;
+	/* VolumeBinding */
+	uint64_t bind_timeout_ns;
 	/* DefaultPreemption */
 	int64_t min_candidates_percent, min_candidates;
 } sched_profile;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/json_out.h"
-#include "scheduler/plugins/plugins.h"
+#include "scheduler/plugins/volumes.h"
 #include "scheduler/preempt.h"
 #include "scheduler/snapshot.h"
 
@@ -100,6 +100,23 @@ static void print_best(sp_jout *j, const sched_cycle *c)
 		sp_jout_member_str(j, SP_STR("node"), pick);
 }
 
+static sp_str first_best(const sched_cycle *c);
+
+/* What the claims that wait for their first consumer would get there: a volume, or a new one. */
+static void print_volumes(sp_jout *j, sched_cycle *c)
+{
+	const sched_node *node = c->n_feasible == 0 ? NULL : sched_find_node(c->st, first_best(c));
+	size_t n = node == NULL ? 0 : sched_volumes_plan(c, node->slot);
+	if (n == 0)
+		return;
+	sp_jout_member_open(j, SP_STR("volumes"), '{');
+	for (size_t i = 0; i < n; i++) {
+		const sched_delayed *d = &c->volumes->delayed[i];
+		sp_jout_member_str(j, d->claim->key, d->chosen == NULL ? SP_STR("") : d->chosen->name);
+	}
+	sp_jout_close(j, '}');
+}
+
 /* Where a sequence places the pod: the smallest name among the best. */
 static sp_str first_best(const sched_cycle *c)
 {
@@ -189,6 +206,7 @@ static sp_code print_decision(sp_jout *j, sched_cycle *c, const sched_pod *pod, 
 	print_scores(j, c, SP_STR("raw"), print_raw);
 	print_scores(j, c, SP_STR("scores"), print_weighted);
 	print_best(j, c);
+	print_volumes(j, c);
 	if (c->n_feasible == 0 && c->preenqueue.verdict == SCHED_OK)
 		SP_TRY(print_failure(j, c, preempt));
 	sp_jout_close(j, '}');
@@ -212,7 +230,19 @@ static sp_code decide_pending(sched_snapshot *s, sched_cycle *c, sp_jout *j, sp_
 	return SP_OK;
 }
 
-static sp_code place(sched_snapshot *s, const sched_cycle *c, sched_pod *pod)
+static sp_code assume_volumes(sched_cycle *c, sp_str node)
+{
+	size_t n = sched_volumes_plan(c, sched_find_node(c->st, node)->slot);
+	for (size_t i = 0; i < n; i++) {
+		const sched_delayed *d = &c->volumes->delayed[i];
+		SP_TRY(d->chosen != NULL
+			       ? sched_assume_volume(c->st, d->chosen->name, d->claim->key, d->claim->uid)
+			       : sched_assume_claim(c->st, d->claim->key, node));
+	}
+	return SP_OK;
+}
+
+static sp_code place(sched_snapshot *s, sched_cycle *c, sched_pod *pod)
 {
 	sp_str node = c->n_feasible == 0 ? (sp_str){0} : first_best(c);
 	if (node.ptr == NULL) {
@@ -220,6 +250,7 @@ static sp_code place(sched_snapshot *s, const sched_cycle *c, sched_pod *pod)
 		return SP_OK;
 	}
 	SP_TRY(sched_put_pod(s->st, pod));
+	SP_TRY(assume_volumes(c, node));
 	return sched_assume(s->st, pod, node);
 }
 

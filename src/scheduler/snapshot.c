@@ -168,10 +168,12 @@ static sp_code put_volume(sched_snapshot *s, yyjson_val *v, const char *where, s
 		[SCHED_PVC] = {SP_STR_INIT(""), SP_STR_INIT("PersistentVolumeClaim")},
 		[SCHED_PV] = {SP_STR_INIT(""), SP_STR_INIT("PersistentVolume")},
 		[SCHED_STORAGE_CLASS] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("StorageClass")},
+		[SCHED_CSI_DRIVER] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("CSIDriver")},
+		[SCHED_CAPACITY] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("CSIStorageCapacity")},
 	};
 	yyjson_val *object;
 	SP_TRY(canonical(s, v, kinds[kind][0], SP_STR("v1"), kinds[kind][1], where, &object, err));
-	SP_TRY(name_of(object, kind == SCHED_PVC, where, err));
+	SP_TRY(name_of(object, kind == SCHED_PVC || kind == SCHED_CAPACITY, where, err));
 	return sched_put_volume_object(s->st, kind, object, err);
 }
 
@@ -186,6 +188,15 @@ static sp_code put_pv(sched_snapshot *s, yyjson_val *v, const char *where, sp_er
 static sp_code put_class(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
 {
 	return put_volume(s, v, where, SCHED_STORAGE_CLASS, err);
+}
+
+static sp_code put_driver(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
+{
+	return put_volume(s, v, where, SCHED_CSI_DRIVER, err);
+}
+static sp_code put_capacity(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
+{
+	return put_volume(s, v, where, SCHED_CAPACITY, err);
 }
 
 /* In the order they are put; the last two are read by the simulator. */
@@ -203,6 +214,8 @@ static const struct {
 	{SP_STR_INIT("storageclasses"), put_class},
 	{SP_STR_INIT("persistentvolumes"), put_pv},
 	{SP_STR_INIT("persistentvolumeclaims"), put_pvc},
+	{SP_STR_INIT("csidrivers"), put_driver},
+	{SP_STR_INIT("csistoragecapacities"), put_capacity},
 	{SP_STR_INIT("pods"), put_pod},
 	{SP_STR_INIT("nominated"), put_nominated},
 	{SP_STR_INIT("pending"), NULL},

@@ -122,21 +122,35 @@ static sched_pod *same_pod(const live_write *w)
 	return pod != NULL && sp_str_eq(pod->uid, w->uid) ? pod : NULL;
 }
 
+void live_not_bound(scheduler *s, sched_pod *pod, sp_str text)
+{
+	sp_arena a; /* the pod's own text goes with it */
+	sp_arena_init(&a, (size_t)64 << 10);
+	sp_str key = sp_arena_try_dup(&a, pod->key), uid = sp_arena_try_dup(&a, pod->uid);
+	live_pod_gone(s, pod);
+	sched_forget(s->st, pod);
+	if (key.ptr == NULL || uid.ptr == NULL) {
+		live_broken(s);
+		sp_arena_done(&a);
+		return;
+	}
+	live_refresh(s, key); /* updates that came in the meantime did not count */
+	sched_queued *q = sched_queue_find(&s->queue, key);
+	pod = sched_find_pod(s->st, key);
+	/* Else it is gone, or somebody else bound it. */
+	if (q != NULL && pod != NULL && sp_str_eq(pod->uid, uid)) {
+		sched_queue_failed(&s->queue, q, 0, sp_now_ns(s->world));
+		live_event(s, pod, true, "FailedScheduling", "Scheduling", text);
+		live_tell(s, pod, SP_STR("SchedulerError"), text, (sp_str){0});
+	}
+	sp_arena_done(&a);
+}
+
 static void bind_failed(scheduler *s, live_write *w, sched_pod *pod, const sp_answer *a)
 {
 	sp_log(s->log, SP_LOG_WARN, "a pod was not bound", SP_KS("pod", w->key), SP_KS("node", w->target),
 	       SP_KE(a->err));
-	live_pod_gone(s, pod);
-	sched_forget(s->st, pod);
-	live_refresh(s, w->key); /* updates that came in the meantime did not count */
-	sched_queued *q = sched_queue_find(&s->queue, w->key);
-	pod = same_pod(w);
-	if (q == NULL || pod == NULL)
-		return; /* it is gone, or somebody else bound it */
-	sched_queue_failed(&s->queue, q, 0, sp_now_ns(s->world));
-	sp_str text = a->err == NULL ? SP_STR("binding rejected") : sp_str_c(a->err->msg);
-	live_event(s, pod, true, "FailedScheduling", "Scheduling", text);
-	live_tell(s, pod, SP_STR("SchedulerError"), text, (sp_str){0});
+	live_not_bound(s, pod, a->err == NULL ? SP_STR("binding rejected") : sp_str_c(a->err->msg));
 }
 
 static void on_bound(sp_call *call, const sp_answer *a)

@@ -276,31 +276,30 @@ k delete pod web --grace-period=0 --force >/dev/null 2>&1
 start_node
 is orphan-gone '' sh -c "ls $tmp/logs | grep _web_"
 
-# a claim of class local-path: what a pod writes the next one reads, and with the claim the directory goes. The node is chosen here, as a
-# scheduler would.
+# a claim of class local-path: what a pod writes the next one reads, and with the claim the directory goes. The scheduler chooses the
+# node, for the claims too.
 "$PWD/build/release/sampan" controllers --kubeconfig "$kubeconfig" 2>"$tmp/controllers.log" &
 control_pids=$!
+"$PWD/build/release/sampan" scheduler --kubeconfig "$kubeconfig" 2>"$tmp/scheduler.log" &
+control_pids="$control_pids $!"
 k create -f - >/dev/null <<'JSON'
 {"apiVersion":"v1","kind":"List","items":[
  {"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"local-path"},"provisioner":"sampan/local-path","volumeBindingMode":"WaitForFirstConsumer"},
  {"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data"},"spec":{"storageClassName":"local-path","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}},
  {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"keeper"},"spec":{"selector":{"matchLabels":{"app":"keeper"}},"template":{"metadata":{"labels":{"app":"keeper"}},"spec":{
-  "nodeName":"e2e-node","terminationGracePeriodSeconds":0,"volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"data"}},
+  "terminationGracePeriodSeconds":0,"volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"data"}},
    {"name":"e","ephemeral":{"volumeClaimTemplate":{"spec":{"storageClassName":"local-path","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Mi"}}}}}}],
   "containers":[{"name":"c","image":"e2e.example/busybox:1","command":["sh","-c","cat /d/x; echo kept >> /d/x; echo mine > /e/x; sleep 1000"],"securityContext":{"runAsUser":4711},
    "volumeMounts":[{"name":"d","mountPath":"/d"},{"name":"e","mountPath":"/e"}]}]}}}}]}
 JSON
 keeper() { k get pods -l app=keeper -o json | jq -r "[.items[] | select(.metadata.deletionTimestamp == null)][0] | $1"; }
-choose() { [ -n "$1" ] && k annotate --overwrite pvc "$1" volume.kubernetes.io/selected-node=e2e-node >/dev/null && echo yes; }
-is claim-chosen yes choose data
-is claim-ephemeral-chosen yes sh -c "kubectl --kubeconfig $kubeconfig annotate pvc $(keeper .metadata.name)-e volume.kubernetes.io/selected-node=e2e-node >/dev/null && echo yes"
 is claim-running Running keeper .status.phase
+is claim-node e2e-node keeper .spec.nodeName
 is claim-bound Bound sh -c "kubectl --kubeconfig $kubeconfig get pvc data -o json | jq -r .status.phase"
 is claim-dirs 2 sh -c "ls $tmp/storage | wc -l"
 is claim-ephemeral mine sh -c "cat $tmp/storage/*/x | grep mine"
 first=$(keeper .metadata.name)
 k delete pod "$first" >/dev/null
-is claim-ephemeral-again yes sh -c "kubectl --kubeconfig $kubeconfig annotate pvc $(keeper .metadata.name)-e volume.kubernetes.io/selected-node=e2e-node >/dev/null && echo yes"
 is claim-again Running keeper .status.phase
 [ "$(keeper .metadata.name)" != "$first" ] && p=$((p + 1)) || { f=$((f + 1)); echo "FAIL claim-another"; }
 is claim-kept kept sh -c "cut -d' ' -f4- $tmp/logs/default_keeper-*/c/0.log"

@@ -164,6 +164,84 @@ same claims-stay 2 "$(left pvc -l app=kept)"
 says claims-set-goes deleted k delete statefulset kept --timeout=30s
 says claims-go '' k wait --for=delete pvc/data-kept-0 pvc/data-kept-1 --timeout=30s
 
+# Claims of the default class: the scheduler chooses the node, the node makes the volumes; what one pod wrote the next one reads. The
+# claim of an ephemeral volume is there after its pod. The spare volume is for one claim only, however many ask at once.
+cat >"$tmp/made.yaml" <<EOF
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: made}
+spec:
+  serviceName: made
+  replicas: 2
+  podManagementPolicy: Parallel
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Retain}
+  selector: {matchLabels: {app: made}}
+  template:
+    metadata: {labels: {app: made}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: example.com/bb:1
+        imagePullPolicy: Never
+        command: [sh, -c, "echo here >>/data/x; sleep 1000"]
+        volumeMounts: [{name: data, mountPath: /data}, {name: own, mountPath: /own}]
+      volumes:
+      - name: own
+        ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: spare}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+EOF
+says made 'statefulset.apps/made created' k apply -f "$tmp/made.yaml"
+says made-rolled 'roll out complete' k rollout status statefulset/made --timeout=60s
+same made-bound 'Bound Bound' "$(k get pvc data-made-0 data-made-1 -o 'jsonpath={.items[*].status.phase}')"
+same made-own Bound "$(k get pvc made-0-own -o 'jsonpath={.status.phase}')"
+same made-node "$(k get nodes -o 'jsonpath={.items[0].metadata.name}')" \
+	"$(k get pvc data-made-0 -o 'jsonpath={.metadata.annotations.volume\.kubernetes\.io/selected-node}')"
+says made-again deleted k delete pod made-0
+says made-ready 'condition met' k wait --for=jsonpath='{.status.readyReplicas}'=2 statefulset/made --timeout=60s
+says made-kept 'here' k exec made-0 -- sh -c 'uniq -d /data/x'
+says made-goes deleted k delete statefulset made --timeout=30s
+says made-claims-go '' k wait --for=delete pvc/data-made-0 pvc/made-0-own --timeout=30s
+
+for i in 0 1; do
+	cat <<EOF
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: spare-$i}
+spec: {accessModes: [ReadWriteOnce], storageClassName: spare, resources: {requests: {storage: 1Mi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: spare-$i, labels: {app: spare}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: main, image: "example.com/bb:1", imagePullPolicy: Never, command: [sleep, "1000"], volumeMounts: [{name: d, mountPath: /d}]}
+  volumes: [{name: d, persistentVolumeClaim: {claimName: spare-$i}}]
+EOF
+done >"$tmp/spare.yaml"
+volume() {
+	printf '{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"%s"},"spec":{"accessModes":["ReadWriteOnce"],
+		"capacity":{"storage":"1Mi"},"storageClassName":"spare","hostPath":{"path":"%s","type":"DirectoryOrCreate"}}}' "$1" "$tmp/$1" | k apply -f -
+}
+says spare 'pod/spare-1 created' k apply -f "$tmp/spare.yaml"
+says spare-none 'condition met' k wait --for=jsonpath='{.status.conditions[0].message}'="0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling." pod/spare-0 pod/spare-1 --timeout=30s
+says spare-volume created volume spare-a
+says spare-first 'condition met' k wait --for=jsonpath='{.spec.claimRef.uid}' pv/spare-a --timeout=30s
+says spare-marked yes k get pv spare-a -o 'jsonpath={.metadata.annotations.pv\.kubernetes\.io/bound-by-controller}'
+says spare-second created volume spare-b
+says spare-ready 'pod/spare-1 condition met' k wait --for=condition=Ready pod -l app=spare --timeout=60s
+says spare-gone deleted k delete pod,pvc -l app=spare --timeout=30s
+
 cat >"$tmp/agent.yaml" <<'EOF'
 apiVersion: apps/v1
 kind: DaemonSet

@@ -29,6 +29,8 @@ SP_TEST(scheduler_config, profiles_weights_and_arguments)
 				  "        resources: [{name: cpu, weight: 3}, {name: nvidia.com/gpu}]\n"
 				  "  - name: InterPodAffinity\n"
 				  "    args: {hardPodAffinityWeight: 9}\n"
+				  "  - name: VolumeBinding\n"
+				  "    args: {bindTimeoutSeconds: 7}\n"
 				  "- schedulerName: default-scheduler\n",
 			     &c);
 	if (code == SP_EUNSUPPORTED)
@@ -38,6 +40,8 @@ SP_TEST(scheduler_config, profiles_weights_and_arguments)
 	T_EQ_U64(c->initial_backoff_ns, UINT64_C(3000000000));
 	const sched_profile *p = &c->profiles[0];
 	T_EQ_C(p->scheduler_name, "packer");
+	T_EQ_U64(p->bind_timeout_ns, UINT64_C(7000000000));
+	T_EQ_U64(c->profiles[1].bind_timeout_ns, UINT64_C(600000000000));
 	T_TRUE(!p->scores[SCHED_P_IMAGE_LOCALITY] && p->scores[SCHED_P_NODE_RESOURCES_FIT] && !p->preempts);
 	T_EQ_I64(p->weights[SCHED_P_NODE_RESOURCES_FIT], 7);
 	T_TRUE(p->strategy == SCHED_MOST_ALLOCATED);

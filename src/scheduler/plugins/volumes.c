@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "scheduler/plugins/volumes.h"
+#include "scheduler/plugins/volumes_int.h"
 
 #include "scheduler/counters_int.h"
 
@@ -10,81 +10,22 @@ typedef struct claim_use {
 	uint32_t n;
 } claim_use;
 
-struct sched_volumes {
-	sp_map objects[SCHED_VOLUME_KINDS_];
-	sp_map uses; /* claim_use by key of the claim */
-};
-
-static struct sched_volumes *volumes_of(sched_state *st)
+struct sched_volumes *sched_volumes_of(sched_state *st)
 {
-	if (st->volumes == NULL && (st->volumes = sp_try_alloc(sizeof *st->volumes)) != NULL) {
-		for (size_t k = 0; k < SCHED_VOLUME_KINDS_; k++)
-			sp_map_init(&st->volumes->objects[k]);
-		sp_map_init(&st->volumes->uses);
-	}
-	return st->volumes;
+	struct sched_volumes *all = st->volumes;
+	if (all != NULL || (all = st->volumes = sp_try_alloc(sizeof *all)) == NULL)
+		return all;
+	for (size_t k = 0; k < SCHED_VOLUME_KINDS_; k++)
+		sp_map_init(&all->objects[k]);
+	sp_map_init(&all->uses);
+	sp_map_init(&all->assumed_claims);
+	sp_map_init(&all->assumed_volumes);
+	return all;
 }
 
 /* -- objects -------------------------------------------------------------------------------------------- */
 
-static sp_str text(yyjson_val *object, const char *member)
-{
-	return sp_json_str(yyjson_obj_get(object, member));
-}
-
-static sp_code dup_into(sp_arena *a, sp_str s, sp_str *ret)
-{
-	*ret = s.len == 0 ? (sp_str){0} : sp_arena_try_dup(a, s);
-	return ret->len == s.len ? SP_OK : SP_ENOMEM;
-}
-
-static sp_code read_pvc(yyjson_val *object, sched_pvc *c)
-{
-	yyjson_val *meta = yyjson_obj_get(object, "metadata"), *spec = yyjson_obj_get(object, "spec");
-	yyjson_val *annotations = yyjson_obj_get(meta, "annotations");
-	sp_str old_class = text(annotations, "volume.beta.kubernetes.io/storage-class");
-	c->key = SP_CONCAT(&c->arena, text(meta, "namespace"), SP_STR("/"), text(meta, "name"));
-	if (c->key.ptr == NULL)
-		return SP_ENOMEM;
-	c->deleting = yyjson_obj_get(meta, "deletionTimestamp") != NULL;
-	c->lost = sp_str_eq(text(yyjson_obj_get(object, "status"), "phase"), SP_STR("Lost"));
-	yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(spec, "accessModes"));
-	for (yyjson_val *v; (v = yyjson_arr_iter_next(&it)) != NULL;)
-		c->single_pod |= sp_str_eq(sp_json_str(v), SP_STR("ReadWriteOncePod"));
-	SP_TRY(dup_into(&c->arena, text(spec, "volumeName"), &c->volume));
-	c->bound =
-		c->volume.len > 0 && yyjson_obj_get(annotations, "pv.kubernetes.io/bind-completed") != NULL;
-	return dup_into(&c->arena, old_class.len > 0 ? old_class : text(spec, "storageClassName"),
-			&c->class_name);
-}
-
-static sp_code read_pv(yyjson_val *object, sched_pv *v)
-{
-	yyjson_val *meta = yyjson_obj_get(object, "metadata");
-	yyjson_val *affinity = yyjson_obj_get(yyjson_obj_get(object, "spec"), "nodeAffinity");
-	yyjson_val *required = yyjson_obj_get(affinity, "required");
-	SP_TRY(dup_into(&v->arena, text(meta, "name"), &v->name));
-	SP_TRY(sched_labels_read(&v->arena, yyjson_obj_get(meta, "labels"), &v->labels, &v->n_labels));
-	v->has_terms = required != NULL;
-	return sched_node_terms_read(&v->arena, required, &v->terms, &v->n_terms, NULL);
-}
-
-static sp_code read_class(yyjson_val *object, sched_storage_class *c)
-{
-	c->waits = sp_str_eq(text(object, "volumeBindingMode"), SP_STR("WaitForFirstConsumer"));
-	return dup_into(&c->arena, text(yyjson_obj_get(object, "metadata"), "name"), &c->name);
-}
-
-/* All three begin with their key and their arena. */
-typedef struct any_object {
-	sp_str key;
-	sp_arena arena;
-} any_object;
-_Static_assert(offsetof(sched_pvc, arena) == offsetof(any_object, arena), "claims begin so");
-_Static_assert(offsetof(sched_pv, arena) == offsetof(any_object, arena), "volumes begin so");
-_Static_assert(offsetof(sched_storage_class, arena) == offsetof(any_object, arena), "classes begin so");
-
-static void object_free(any_object *o)
+static void object_free(sched_volume_object *o)
 {
 	if (o == NULL)
 		return;
@@ -92,31 +33,15 @@ static void object_free(any_object *o)
 	sp_free(o);
 }
 
-static sp_code read_object(sched_volume_kind kind, yyjson_val *object, any_object *o)
-{
-	switch (kind) {
-	case SCHED_PVC:
-		return read_pvc(object, (sched_pvc *)(void *)o);
-	case SCHED_PV:
-		return read_pv(object, (sched_pv *)(void *)o);
-	case SCHED_STORAGE_CLASS:
-		return read_class(object, (sched_storage_class *)(void *)o);
-	case SCHED_VOLUME_KINDS_:
-		break;
-	}
-	SP_UNREACHABLE();
-}
-
 sp_code sched_put_volume_object(sched_state *st, sched_volume_kind kind, yyjson_val *object, sp_err *err)
 {
-	static const size_t sizes[] = {sizeof(sched_pvc), sizeof(sched_pv), sizeof(sched_storage_class)};
-	struct sched_volumes *all = volumes_of(st);
-	any_object *o = all == NULL ? NULL : sp_try_alloc(sizes[kind]);
+	struct sched_volumes *all = sched_volumes_of(st);
+	sched_volume_object *o = all == NULL ? NULL : sp_try_alloc(sched_volume_size(kind));
 	void *old = NULL;
 	if (o == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a volume");
 	sp_arena_init(&o->arena, OBJECT_ARENA_BYTES);
-	sp_code code = read_object(kind, object, o);
+	sp_code code = sched_volume_read(kind, object, o);
 	if (code == SP_OK)
 		code = sp_map_put(&all->objects[kind], o->key, o, &old);
 	object_free(code == SP_OK ? old : o);
@@ -144,6 +69,16 @@ const sched_pv *sched_find_pv(const sched_state *st, sp_str name)
 const sched_storage_class *sched_find_class(const sched_state *st, sp_str name)
 {
 	return find(st, SCHED_STORAGE_CLASS, name);
+}
+const sched_csi_driver *sched_find_csi_driver(const sched_state *st, sp_str name)
+{
+	return find(st, SCHED_CSI_DRIVER, name);
+}
+
+const void *sched_next_volume_object(const sched_state *st, sched_volume_kind kind, size_t *at)
+{
+	const sp_map_entry *e = st->volumes == NULL ? NULL : sp_map_next(&st->volumes->objects[kind], at);
+	return e == NULL ? NULL : e->value;
 }
 
 /* -- claims in use -------------------------------------------------------------------------------------- */
@@ -183,7 +118,7 @@ void sched_volumes_count(sched_state *st, const sched_pod *pod, int sign)
 {
 	if (pod->spec->n_claims == 0)
 		return;
-	struct sched_volumes *all = volumes_of(st);
+	struct sched_volumes *all = sched_volumes_of(st);
 	sp_arena a;
 	sp_arena_init(&a, (size_t)1 << 20);
 	for (size_t i = 0; i < pod->spec->n_claims; i++) {
@@ -217,6 +152,7 @@ void sched_volumes_done(sched_state *st)
 		sp_free(u);
 	}
 	sp_map_done(&all->uses);
+	sched_assumptions_done(all);
 	sp_free(all);
 	st->volumes = NULL;
 }

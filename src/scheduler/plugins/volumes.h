@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/quantity.h"
 #include "scheduler/plugins/plugins.h"
 
 typedef enum sched_disk_kind {
@@ -18,9 +19,18 @@ typedef enum sched_disk_kind {
 typedef struct sched_pvc {
 	sp_str key; /* "namespace/name" */
 	sp_arena arena;
+	sp_str uid, controller_uid;
+	uint64_t revision;
 	sp_str volume; /* spec.volumeName; empty: not bound */
-	sp_str class_name;
-	bool bound; /* completely: the annotation of the binder is there */
+	sp_str class_name, attributes;
+	bool has_selected_node; /* the annotation is there: provisioning has been started for a node */
+	sp_str selected_node;
+	const sp_str *modes;
+	size_t n_modes;
+	bool is_block, has_size, has_selector;
+	sp_qty size;
+	sp_selector selector; /* of volumes, by their labels */
+	bool bound;           /* completely: the annotation of the binder is there */
 	bool lost, deleting;
 	bool single_pod; /* ReadWriteOncePod */
 } sched_pvc;
@@ -28,6 +38,14 @@ typedef struct sched_pvc {
 typedef struct sched_pv {
 	sp_str name;
 	sp_arena arena;
+	sp_str uid;
+	uint64_t revision;
+	sp_str class_name, attributes;
+	const sp_str *modes;
+	size_t n_modes;
+	bool is_block, available, deleting, by_controller /* annotation: bound by a controller */;
+	sp_qty size;
+	sp_str ref_key, ref_uid; /* of the claim it names; empty: of none */
 	bool has_terms;
 	const sched_node_term *terms; /* required node affinity */
 	size_t n_terms;
@@ -39,33 +57,71 @@ typedef struct sched_storage_class {
 	sp_str name;
 	sp_arena arena;
 	bool waits; /* WaitForFirstConsumer */
+	sp_str provisioner;
+	const sp_selector *topologies; /* any of them; none: every node */
+	size_t n_topologies;
 } sched_storage_class;
+
+typedef struct sched_csi_driver {
+	sp_str name;
+	sp_arena arena;
+	bool counts_capacity;
+} sched_csi_driver;
+
+/* A CSIStorageCapacity. */
+typedef struct sched_capacity {
+	sp_str key; /* "namespace/name" */
+	sp_arena arena;
+	sp_str class_name;
+	bool has_limit, has_topology; /* without a topology no node reaches it */
+	sp_qty limit;                 /* of one volume */
+	sp_selector topology;
+} sched_capacity;
 
 /* Kinds of objects that volumes are made of. */
 typedef enum sched_volume_kind {
 	SCHED_PVC,
 	SCHED_PV,
 	SCHED_STORAGE_CLASS,
+	SCHED_CSI_DRIVER,
+	SCHED_CAPACITY,
 	SCHED_VOLUME_KINDS_
 } sched_volume_kind;
+
+/* A claim that waits for its first consumer, and the volumes it could have, the best one first. */
+typedef struct sched_delayed {
+	const sched_pvc *claim;
+	const sched_storage_class *klass;
+	bool has_node; /* it is provisioned for this node already */
+	sp_str node;
+	const sched_pv **volumes;
+	size_t n_volumes;
+	const sched_pv *chosen; /* for the node looked at last; NULL: one is provisioned */
+} sched_delayed;
 
 /* What a decision found out about the pod's claims; NULL in the cycle: it has none. */
 typedef struct sched_volume_state {
 	const sched_pv **volumes; /* of bound claims; NULL: the volume does not exist */
 	size_t n_volumes;
+	sched_delayed *delayed; /* the smallest first */
+	size_t n_delayed;
 	const sp_str *single; /* names of claims that only one pod may use */
 	size_t n_single;
 	int64_t in_use; /* of those, by pods that are placed */
 } sched_volume_state;
 
+/* The next object of a kind; NULL: no more. Starts with *at = 0. */
+const void *sched_next_volume_object(const sched_state *st, sched_volume_kind kind, size_t *at);
+
 sp_code sched_put_volume_object(sched_state *st, sched_volume_kind kind, yyjson_val *object,
 				sp_err *err) SP_MUST_USE;
-/* `key`: "namespace/name" of a claim, the name of the others. */
+/* `key`: "namespace/name" of a claim or capacity, the name of the others. */
 void sched_remove_volume_object(sched_state *st, sched_volume_kind kind, sp_str key);
 
 const sched_pvc *sched_find_pvc(const sched_state *st, sp_str key);
 const sched_pv *sched_find_pv(const sched_state *st, sp_str name);
 const sched_storage_class *sched_find_class(const sched_state *st, sp_str name);
+const sched_csi_driver *sched_find_csi_driver(const sched_state *st, sp_str name);
 /* Placed pods that use a claim. */
 uint32_t sched_claim_uses(const sched_state *st, sp_str key);
 
@@ -75,3 +131,41 @@ sp_str sched_claim_key(sp_arena *a, const sched_pod *pod, const sched_claim *cla
 /* A pod comes to a node that exists (+1) or leaves it (-1): which claims are in use. */
 void sched_volumes_count(sched_state *st, const sched_pod *pod, int sign);
 void sched_volumes_done(sched_state *st);
+
+/* ---- claims that wait for their first consumer (volume_match.c) ---- */
+
+/* The node can have the volume. */
+bool sched_volume_reaches(const sched_pv *v, const sched_node *node);
+/* The volume names the claim (with its uid, if it names one): by its object, or as assumed. */
+bool sched_volume_is_for(const sched_state *st, const sched_pv *v, const sched_pvc *claim);
+/* Fills in what is not of a node; `d->claim` is set. False: no room. */
+bool sched_delayed_open(sched_cycle *c, sched_delayed *d) SP_MUST_USE;
+
+typedef enum sched_volume_fit {
+	SCHED_VOLUMES_FIT,
+	SCHED_VOLUMES_NO_MATCH,
+	SCHED_VOLUMES_NO_SPACE
+} sched_volume_fit;
+/* Chooses for every delayed claim of the pod what it would get on the node. */
+sched_volume_fit sched_delayed_choose(sched_cycle *c, const sched_node *node);
+/* The same for the node that was picked; returns how many (`c->volumes->delayed` tells). 0: all are bound. */
+size_t sched_volumes_plan(sched_cycle *c, uint32_t slot);
+
+/* ---- what was decided and is not written yet (volume_assume.c) ---- */
+
+/*
+ * Until it is dropped as often as it was made, an assumption hides what the object says: a claim goes to a
+ * node, a volume to a claim. So two decisions never take the same volume.
+ */
+sp_code sched_assume_claim(sched_state *st, sp_str claim, sp_str node) SP_MUST_USE;
+sp_code sched_assume_volume(sched_state *st, sp_str volume, sp_str claim, sp_str claim_uid) SP_MUST_USE;
+void sched_drop_claim(sched_state *st, sp_str claim);
+void sched_drop_volume(sched_state *st, sp_str volume);
+typedef struct sched_assumption {
+	sp_str key, to, uid;
+	uint32_t refs;
+	char text[];
+} sched_assumption;
+/* NULL: nothing is assumed. */
+const sched_assumption *sched_assumed_claim(const sched_state *st, sp_str claim);
+const sched_assumption *sched_assumed_volume(const sched_state *st, sp_str volume);
