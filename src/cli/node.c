@@ -24,6 +24,7 @@
 
 typedef struct flags {
 	sp_str kubeconfig, context, node_name, node_ip, endpoint, root_dir, log_dir, local_path_dir;
+	sp_str manifest_dir;
 	sp_str cgroup_root, cgroup_driver, cluster_dns, cluster_domain, resolv_conf, log_level;
 	sp_str address, client_ca, tls_cert, tls_key;
 	int64_t pods_max, port, log_files;
@@ -187,6 +188,7 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .node_ip = ip,
 				      .root_dir = p->f.root_dir,
 				      .log_dir = p->f.log_dir,
+				      .manifest_dir = p->f.manifest_dir,
 				      .local_path_dir = p->f.local_path_dir,
 				      .cgroup_root = p->f.cgroup_root,
 				      .systemd_cgroups = systemd,
@@ -267,6 +269,8 @@ int cli_node(int argc, char **argv)
 		{"node-ip", CLI_STR, &p.f.node_ip, "address of the node; default: of its first interface"},
 		{"node-name", CLI_STR, &p.f.node_name, "name of the node; default: the host's"},
 		{"pod-log-dir", CLI_STR, &p.f.log_dir, "where logs of containers are"},
+		{"pod-manifest-path", CLI_STR, &p.f.manifest_dir,
+		 "directory of files that each describe a static pod; empty: none"},
 		{"port", CLI_I64, &p.f.port, "of the kubelet API; 0: any, -1: none"},
 		{"resolv-conf", CLI_STR, &p.f.resolv_conf, "resolver configuration that pods get"},
 		{"root-dir", CLI_STR, &p.f.root_dir, "volumes and other files of pods"},

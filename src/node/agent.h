@@ -22,6 +22,7 @@ typedef struct node_agent_opts {
 	sp_pod_files *files;
 	sp_str node_name, node_ip;
 	sp_str root_dir, log_dir; /* of pods; made when missing */
+	sp_str manifest_dir;      /* of static pods; empty: there are none */
 	sp_str local_path_dir;    /* of volumes that are directories of the node; empty: it has none */
 	sp_str cgroup_root;       /* "kubepods" */
 	bool systemd_cgroups;

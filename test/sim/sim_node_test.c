@@ -45,6 +45,7 @@ static bool agent_open(rig *r)
 				   .node_ip = SP_STR("192.0.2.7"),
 				   .root_dir = SP_STR("/node"),
 				   .log_dir = SP_STR("/logs"),
+				   .manifest_dir = SP_STR("/manifests"),
 				   .local_path_dir = SP_STR("/volumes"),
 				   .log_bytes_max = 100,
 				   .log_files_max = 3,
@@ -599,4 +600,61 @@ SP_TEST(sim_node, faults)
 	T_TRUE(all_gone(r, 200));
 	if (r->cri.broken != NULL)
 		T_FAIL("%s", r->cri.broken);
+}
+
+/* ---- static pods ---- */
+
+static void write_manifest(rig *r, const char *name, const char *text)
+{
+	sp_str path = sp_arena_printf(T_ARENA, "/manifests/%s", name);
+	T_OK(sp_dir_make(r->machine.world, SP_STR("/manifests"), 0755, T_ERR));
+	T_OK(sp_file_replace(r->machine.world, path, sp_str_c(text), 0644, T_ERR));
+}
+
+#define MANIFEST(label)                                                                       \
+	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"labels\":{" \
+	"\"v\":\"" label                                                                      \
+	"\"}},\"spec\":{\"terminationGracePeriodSeconds\":5,\"containers\":[" C("a", RUN) "]}}"
+
+/* The one who watches over a directory is the clock here: a file is seen within 20 s. */
+#define SCAN 30
+
+SP_TEST(sim_node, static_pods)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	write_manifest(r, "web.yaml", MANIFEST("1"));
+	write_manifest(r, ".hidden.yaml", "no pod");
+	write_manifest(r, "bad.yaml", "no pod");
+	T_TRUE(becomes(r, "web-n1", PHASE, "Running", SCAN));
+	T_TRUE(becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
+	T_EQ_C(of_pod(r, "web-n1", "spec.nodeName"), "n1");
+	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
+	sp_str start = of_pod(r, "web-n1", "status.startTime");
+	/* A mirror that is deleted comes back; what runs is not touched. */
+	sp_str uid = of_pod(r, "web-n1", "metadata.uid");
+	delete_pod(r, "web-n1");
+	run_for(r, SCAN * SECOND);
+	T_TRUE(becomes(r, "web-n1", PHASE, "Running", SCAN));
+	T_TRUE(!sp_str_eq(of_pod(r, "web-n1", "metadata.uid"), uid));
+	T_TRUE(sp_str_eq(of_pod(r, "web-n1", "status.startTime"), start));
+	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
+	/* Nor does a restart of the agent. */
+	agent_close(r);
+	T_TRUE(agent_open(r));
+	run_for(r, SCAN * SECOND);
+	T_EQ_C(of_pod(r, "web-n1", PHASE), "Running");
+	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
+	sp_str id = of_pod(r, "web-n1", STATUS(0) "containerID");
+	/* Another text is another pod, which begins when the old one has ended. */
+	write_manifest(r, "web.yaml", MANIFEST("2"));
+	T_TRUE(becomes(r, "web-n1", "metadata.labels.v", "2", SCAN));
+	T_TRUE(becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
+	T_TRUE(!sp_str_eq(of_pod(r, "web-n1", STATUS(0) "containerID"), id));
+	run_for(r, SCAN * SECOND);
+	T_EQ_U64(fake_cri_boxes(&r->cri), 1);
+	/* Without its file it goes, and its mirror too. */
+	T_OK(sp_path_unlink(r->machine.world, SP_STR("/manifests/web.yaml"), T_ERR));
+	T_TRUE(becomes(r, "web-n1", PHASE, "-", SCAN * 2));
+	T_EQ_U64(fake_cri_boxes(&r->cri), 0);
 }
