@@ -120,7 +120,7 @@ static const route routes[] = {
 	{SP_STR_INIT("exec"), 3, 4, node_serve_exec, SP_STR_INIT("proxy")},
 	{SP_STR_INIT("attach"), 3, 4, node_serve_attach, SP_STR_INIT("proxy")},
 	{SP_STR_INIT("portForward"), 2, 3, node_serve_forward, SP_STR_INIT("proxy")},
-	{SP_STR_INIT("metrics"), 1, 1, node_serve_metrics, SP_STR_INIT("metrics")},
+	{SP_STR_INIT("metrics"), 0, 1, node_serve_metrics, SP_STR_INIT("metrics")},
 	{SP_STR_INIT("stats"), 1, 1, node_serve_stats, SP_STR_INIT("stats")},
 };
 
