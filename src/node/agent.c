@@ -123,6 +123,8 @@ static void on_version(sp_cri_call *c, int32_t status, sp_str message, const voi
 		code = node_local_path_new(a, &err);
 	if (code == SP_OK)
 		node_rotate_new(a);
+	if (code == SP_OK)
+		node_image_gc_new(a);
 	if (code != SP_OK)
 		sp_log(a->log, SP_LOG_ERROR, "the agent can't begin", SP_KE(&err));
 }
@@ -249,6 +251,7 @@ void node_agent_close(node_agent *a, void (*done)(void *arg), void *arg)
 	node_local_path_free(a);
 	node_rotate_free(a);
 	node_statics_free(a);
+	node_image_gc_free(a);
 	sp_informer_watch_remove(&a->pods_watch);
 	sp_informer_watch_remove(&a->services_watch);
 	SP_LIST_FOREACH (node, &a->workers)

@@ -29,6 +29,7 @@ typedef struct node_probes node_probes;
 typedef struct node_local_path node_local_path;
 typedef struct node_rotate node_rotate;
 typedef struct node_statics node_statics;
+typedef struct node_image_gc node_image_gc;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -200,6 +201,7 @@ struct node_agent {
 	node_local_path *local_path;
 	node_rotate *rotate;
 	node_statics *statics;
+	node_image_gc *image_gc;
 	struct node_relist *relist;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
@@ -351,6 +353,12 @@ void node_local_path_free(node_agent *a);
 /* ---- rotate.c: logs that have grown ---- */
 void node_rotate_new(node_agent *a);
 void node_rotate_free(node_agent *a);
+
+/* ---- image_gc.c: images that nobody uses, when the disk is full ---- */
+void node_image_gc_new(node_agent *a);
+void node_image_gc_free(node_agent *a);
+/* Images that were removed so far. */
+uint64_t node_image_gc_count(const node_agent *a);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

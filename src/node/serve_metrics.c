@@ -103,7 +103,8 @@ static void on_own(node_batch *b)
 	node_request *r = b->arg;
 	node_own_input in = {.node_name = r->agent->opts.node_name,
 			     .boxes = answer_of(b, 0),
-			     .containers = answer_of(b, 1)};
+			     .containers = answer_of(b, 1),
+			     .images_freed = node_image_gc_count(r->agent)};
 	SP_LIST_FOREACH (node, &r->agent->workers) {
 		const node_worker *w = SP_CONTAINER_OF(node, node_worker, node);
 		bool is_static = w->own != NULL, is_active = w->stage == NODE_STAGE_RUN;

@@ -34,6 +34,16 @@ static int64_t no_time(void *arg)
 	return 0;
 }
 
+static node_disk disk; /* what images are on */
+
+static sp_code read_disk(sp_str path, node_disk *ret, sp_err *err)
+{
+	if (!sp_str_eq(path, SP_STR("/images")))
+		return sp_fail(err, SP_ENOTFOUND, "another path");
+	*ret = disk;
+	return SP_OK;
+}
+
 static bool agent_open(rig *r)
 {
 	const node_agent_opts o = {.world = r->machine.world,
@@ -49,6 +59,7 @@ static bool agent_open(rig *r)
 				   .local_path_dir = SP_STR("/volumes"),
 				   .log_bytes_max = 100,
 				   .log_files_max = 3,
+				   .disk = read_disk,
 				   .cgroup_root = SP_STR("kubepods"),
 				   .cluster_domain = SP_STR("cluster.local"),
 				   .cpu_milli = 4000,
@@ -94,6 +105,7 @@ static rig *rig_open(const sp_sim_opts *opts)
 {
 	rig *r = sp_new(T_ARENA, rig, 1);
 	t_no_faults();
+	disk = (node_disk){.capacity = 100000, .available = 50000};
 	if (!t_api_open(&r->api, opts, NULL) || !t_user_open(&r->user, &r->api, "user", true) ||
 	    !t_user_open(&r->machine, &r->api, "n1", true))
 		return r;
@@ -657,4 +669,27 @@ SP_TEST(sim_node, static_pods)
 	T_OK(sp_path_unlink(r->machine.world, SP_STR("/manifests/web.yaml"), T_ERR));
 	T_TRUE(becomes(r, "web-n1", PHASE, "-", SCAN * 2));
 	T_EQ_U64(fake_cri_boxes(&r->cri), 0);
+}
+
+/* ---- images ---- */
+
+SP_TEST(sim_node, images_on_a_full_disk)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "p", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
+	disk.available = 16000; /* 85 % begin with the next byte */
+	run_for(r, 700 * SECOND);
+	T_EQ_U64(r->cri.removed_images, 0);
+	disk.available = 15999;
+	run_for(r, 301 * SECOND);
+	T_EQ_U64(r->cri.removed_images, 3);
+	T_TRUE(has_event(
+		r, "FreeDiskSpaceFailed",
+		"Insufficient free disk space on the node's image filesystem (85% of 97.7 KiB used). "
+		"Failed to free sufficient space by deleting unused images (freed 2000 bytes). "
+		"Investigate disk usage, as it could be used by active images, logs, volumes, or other "
+		"data."));
+	T_TRUE(r->cri.broken == NULL);
 }
