@@ -24,9 +24,10 @@
 
 typedef struct flags {
 	sp_str kubeconfig, context, node_name, node_ip, endpoint, root_dir, log_dir, local_path_dir;
+	sp_str manifest_dir;
 	sp_str cgroup_root, cgroup_driver, cluster_dns, cluster_domain, resolv_conf, log_level;
 	sp_str address, client_ca, tls_cert, tls_key;
-	int64_t pods_max, port, log_files;
+	int64_t pods_max, port, log_files, image_high, image_low;
 	sp_str log_size;
 } flags;
 
@@ -148,6 +149,21 @@ static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
 }
 
 /* U: kubeletconfig validation. */
+static sp_code image_limits(const process *p, sp_err *err)
+{
+	if (p->f.image_high < 0 || p->f.image_high > 100)
+		return sp_fail(err, SP_EINVAL,
+			       "--image-gc-high-threshold %lld must be between 0 and 100, inclusive",
+			       (long long)p->f.image_high);
+	if (p->f.image_low < 0 || p->f.image_low >= p->f.image_high)
+		return sp_fail(
+			err, SP_EINVAL,
+			"--image-gc-low-threshold %lld must be less than --image-gc-high-threshold %lld",
+			(long long)p->f.image_low, (long long)p->f.image_high);
+	return SP_OK;
+}
+
+/* U: kubeletconfig validation. */
 static sp_code log_limits(const process *p, int64_t *ret_bytes, sp_err *err)
 {
 	sp_qty q;
@@ -168,6 +184,7 @@ static sp_code open_agent(process *p, sp_err *err)
 			       SP_ARG(p->f.cgroup_driver));
 	int64_t log_bytes;
 	SP_TRY(log_limits(p, &log_bytes, err));
+	SP_TRY(image_limits(p, err));
 	while (rest.len > 0 && n_dns < DNS_MAX) {
 		if (!sp_str_cut(&rest, ',', &dns[n_dns])) {
 			dns[n_dns] = rest;
@@ -187,6 +204,7 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .node_ip = ip,
 				      .root_dir = p->f.root_dir,
 				      .log_dir = p->f.log_dir,
+				      .manifest_dir = p->f.manifest_dir,
 				      .local_path_dir = p->f.local_path_dir,
 				      .cgroup_root = p->f.cgroup_root,
 				      .systemd_cgroups = systemd,
@@ -196,6 +214,8 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .resolv_conf = p->f.resolv_conf,
 				      .pods_max = p->f.pods_max,
 				      .log_bytes_max = log_bytes,
+				      .image_high = (unsigned)p->f.image_high,
+				      .image_low = (unsigned)p->f.image_low,
 				      .log_files_max = p->f.log_files};
 	SP_TRY(node_agent_new(&opts, &p->agent, err));
 	SP_TRY(open_server(p, name, ip, err));
@@ -245,6 +265,8 @@ int cli_node(int argc, char **argv)
 			   .port = 10250,
 			   .log_size = SP_STR("10Mi"),
 			   .log_files = 5,
+			   .image_high = 85,
+			   .image_low = 80,
 			   .pods_max = 110}};
 	const cli_flag table[] = {
 		{"address", CLI_STR, &p.f.address, "address of the kubelet API"},
@@ -259,6 +281,10 @@ int cli_node(int argc, char **argv)
 		 "how large one may be before the next is begun; 0: they grow"},
 		{"container-runtime-endpoint", CLI_STR, &p.f.endpoint, "socket of the CRI runtime"},
 		{"context", CLI_STR, &p.f.context, "context of the kubeconfig; default: its current one"},
+		{"image-gc-high-threshold", CLI_I64, &p.f.image_high,
+		 "percent of the disk from which on unused images are removed; 100: never"},
+		{"image-gc-low-threshold", CLI_I64, &p.f.image_low,
+		 "percent of the disk down to which they are"},
 		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "how to reach the API"},
 		{"local-path-dir", CLI_STR, &p.f.local_path_dir,
 		 "where volumes of class local-path are made; empty: nowhere"},
@@ -267,6 +293,8 @@ int cli_node(int argc, char **argv)
 		{"node-ip", CLI_STR, &p.f.node_ip, "address of the node; default: of its first interface"},
 		{"node-name", CLI_STR, &p.f.node_name, "name of the node; default: the host's"},
 		{"pod-log-dir", CLI_STR, &p.f.log_dir, "where logs of containers are"},
+		{"pod-manifest-path", CLI_STR, &p.f.manifest_dir,
+		 "directory of files that each describe a static pod; empty: none"},
 		{"port", CLI_I64, &p.f.port, "of the kubelet API; 0: any, -1: none"},
 		{"resolv-conf", CLI_STR, &p.f.resolv_conf, "resolver configuration that pods get"},
 		{"root-dir", CLI_STR, &p.f.root_dir, "volumes and other files of pods"},

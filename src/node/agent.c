@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "io/https.h"
 #include "node/node_int.h"
+#include "node/statics.h"
 
 #define AGENT_BYTES_MAX ((size_t)8 << 20)
 #define ASK_RUNTIME_AGAIN_NS NODE_SECOND_NS
@@ -21,12 +22,23 @@ node_worker *node_agent_worker(node_agent *a, sp_str uid)
 	return sp_map_get(&a->workers_by_uid, uid);
 }
 
+node_worker *node_agent_pod(node_agent *a, sp_str ns, sp_str name)
+{
+	node_worker *w = node_static_find(a, ns, name);
+	const sp_object *o = w != NULL || a->pods == NULL ? NULL : sp_informer_get_in(a->pods, ns, name);
+	return o == NULL ? w : node_agent_worker(a, o->uid);
+}
+
 /* ---- pods ---- */
 
 static void on_pod(void *arg, const sp_object *old, const sp_object *now)
 {
 	node_agent *a = arg;
 	const sp_object *o = now != NULL ? now : old;
+	if (node_is_mirror(o)) {
+		node_static_mirrored(a, old, now);
+		return;
+	}
 	/* Another pod of the same name: the old one is gone without having been seen to go. */
 	if (now != NULL && old != NULL && !sp_str_eq(old->uid, now->uid)) {
 		node_worker *before = node_agent_worker(a, old->uid);
@@ -53,6 +65,7 @@ static void on_synced(void *arg)
 	sp_log(a->log, SP_LOG_INFO, "pods are known", SP_KI("pods", (int64_t)sp_informer_count(a->pods)));
 	SP_LIST_FOREACH (node, &a->workers)
 		node_worker_poke(SP_CONTAINER_OF(node, node_worker, node));
+	node_statics_look(a);
 }
 
 static sp_code follow(node_agent *a, sp_err *err)
@@ -103,11 +116,15 @@ static void on_version(sp_cri_call *c, int32_t status, sp_str message, const voi
 	if (code == SP_OK)
 		code = follow(a, &err);
 	if (code == SP_OK)
+		code = node_statics_new(a, &err);
+	if (code == SP_OK)
 		code = node_relist_new(a, &err);
 	if (code == SP_OK)
 		code = node_local_path_new(a, &err);
 	if (code == SP_OK)
 		node_rotate_new(a);
+	if (code == SP_OK)
+		node_image_gc_new(a);
 	if (code != SP_OK)
 		sp_log(a->log, SP_LOG_ERROR, "the agent can't begin", SP_KE(&err));
 }
@@ -139,6 +156,7 @@ static void copy_opts(node_agent *a, const node_agent_opts *o)
 		servers[i] = keep(a, o->cluster_dns[i]);
 	a->opts.cluster_dns = servers;
 	a->opts.node_name = keep(a, o->node_name);
+	a->opts.manifest_dir = keep(a, o->manifest_dir);
 	a->opts.local_path_dir = keep(a, o->local_path_dir);
 	a->opts.cluster_domain = keep(a, o->cluster_domain);
 	a->host_ips[0] = keep(a, o->node_ip);
@@ -216,7 +234,7 @@ static void on_http_closed(void *arg)
 void node_agent_check_closed(node_agent *a)
 {
 	if (a->closing && a->http == NULL && a->local_path == NULL && a->rotate == NULL &&
-	    sp_list_is_empty(&a->workers))
+	    a->statics == NULL && sp_list_is_empty(&a->workers))
 		sp_defer_call(a->world, &a->closed_check);
 }
 
@@ -232,6 +250,8 @@ void node_agent_close(node_agent *a, void (*done)(void *arg), void *arg)
 	node_self_free(a);
 	node_local_path_free(a);
 	node_rotate_free(a);
+	node_statics_free(a);
+	node_image_gc_free(a);
 	sp_informer_watch_remove(&a->pods_watch);
 	sp_informer_watch_remove(&a->services_watch);
 	SP_LIST_FOREACH (node, &a->workers)

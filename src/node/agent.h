@@ -9,6 +9,7 @@
 #include "contracts/cri.h"
 #include "contracts/pod_files.h"
 #include "io/world.h"
+#include "node/images.h"
 
 typedef struct sp_log sp_log;
 typedef struct sp_client sp_client;
@@ -22,6 +23,7 @@ typedef struct node_agent_opts {
 	sp_pod_files *files;
 	sp_str node_name, node_ip;
 	sp_str root_dir, log_dir; /* of pods; made when missing */
+	sp_str manifest_dir;      /* of static pods; empty: there are none */
 	sp_str local_path_dir;    /* of volumes that are directories of the node; empty: it has none */
 	sp_str cgroup_root;       /* "kubepods" */
 	bool systemd_cgroups;
@@ -32,7 +34,10 @@ typedef struct node_agent_opts {
 	int64_t pods_max;                            /* 0: 110 */
 	int64_t log_bytes_max, log_files_max;        /* of a container's log; 0: it grows */
 	int64_t cpu_milli, memory_bytes, disk_bytes; /* of the machine; 0: found out */
-	uint16_t port;                               /* of the kubelet API that is told; 0: none */
+	unsigned image_high, image_low; /* percent of the disk that begin and end image garbage collection;
+					   both 0: 85 and 80; image_high 100: none */
+	sp_code (*disk)(sp_str path, node_disk *ret, sp_err *err); /* NULL: of the machine */
+	uint16_t port; /* of the kubelet API that is told; 0: none */
 } node_agent_opts;
 
 /* Texts are copied; the rest outlives the agent. Begins at once; blocks for small files of the machine. */

@@ -28,6 +28,8 @@ typedef struct node_stop node_stop;
 typedef struct node_probes node_probes;
 typedef struct node_local_path node_local_path;
 typedef struct node_rotate node_rotate;
+typedef struct node_statics node_statics;
+typedef struct node_image_gc node_image_gc;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -99,6 +101,9 @@ struct node_worker {
 	node_agent *agent;
 	sp_list node; /* agent.workers */
 	sp_str uid, ns, name;
+	/* Of a static pod: what its file says and its path; NULL: it is a pod of the API. */
+	sp_bytes *own, *own_path;
+	char mirror_uid[64];     /* of its mirror; empty: there is none */
 	const sp_object *latest; /* as the API has it; NULL: it has none (any more) */
 	uint64_t parsed_revision;
 	node_pod *pod; /* of the present turn; NULL before the first one of an orphan */
@@ -195,6 +200,8 @@ struct node_agent {
 	struct node_self *self;
 	node_local_path *local_path;
 	node_rotate *rotate;
+	node_statics *statics;
+	node_image_gc *image_gc;
 	struct node_relist *relist;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
@@ -336,6 +343,8 @@ void node_relist_free(node_agent *a);
 /* ---- self.c: the Node object and its lease ---- */
 sp_code node_self_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_self_free(node_agent *a);
+/* Of the Node object; empty before it is registered. */
+sp_str node_self_uid(const node_agent *a);
 
 /* ---- local_path.c: directories that are volumes ---- */
 sp_code node_local_path_new(node_agent *a, sp_err *err) SP_MUST_USE;
@@ -345,7 +354,15 @@ void node_local_path_free(node_agent *a);
 void node_rotate_new(node_agent *a);
 void node_rotate_free(node_agent *a);
 
+/* ---- image_gc.c: images that nobody uses, when the disk is full ---- */
+void node_image_gc_new(node_agent *a);
+void node_image_gc_free(node_agent *a);
+/* Images that were removed so far. */
+uint64_t node_image_gc_count(const node_agent *a);
+
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);
+/* Of the pod that has that name now, a static one before its mirror; NULL: none. */
+node_worker *node_agent_pod(node_agent *a, sp_str ns, sp_str name);
 /* A worker was freed: the end may have come. */
 void node_agent_check_closed(node_agent *a);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "node/node_int.h"
+#include "node/statics.h"
 
 #define RELIST_NS NODE_SECOND_NS
 #define LIST_BYTES_MAX ((size_t)64 << 20)
@@ -58,7 +59,7 @@ static void found(node_relist *r, const sp_pb_pair *labels, size_t n)
 {
 	sp_str uid = node_pair_get(labels, n, NODE_LABEL_POD_UID);
 	node_agent *a = r->agent;
-	if (uid.len == 0 || !a->is_synced || node_agent_worker(a, uid) != NULL)
+	if (uid.len == 0 || !a->is_synced || !node_statics_are_known(a) || node_agent_worker(a, uid) != NULL)
 		return;
 	sp_str ns = node_pair_get(labels, n, NODE_LABEL_POD_NAMESPACE),
 	       name = node_pair_get(labels, n, NODE_LABEL_POD_NAME);
@@ -151,7 +152,7 @@ static void on_lists(node_batch *b)
 	sp_timer_start(r->agent->world, &r->timer, bad != NULL ? 5 * NODE_SECOND_NS : RELIST_NS, on_time);
 	if (bad == NULL && !r->polls && r->events.impl == NULL) /* the runtime is back: its events again */
 		r->agent->cri->subscribe(r->agent->cri, &r->events);
-	if (r->events.impl != NULL && r->agent->is_synced && bad == NULL)
+	if (r->events.impl != NULL && r->agent->is_synced && node_statics_are_known(r->agent) && bad == NULL)
 		sp_timer_stop(r->agent->world, &r->timer);
 }
 

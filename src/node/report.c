@@ -67,7 +67,7 @@ static void send(node_worker *w, sp_str status)
 	sp_jout j = sp_jout_to(&body);
 	sp_jout_open(&j, '{');
 	sp_jout_member_open(&j, SP_STR("metadata"), '{');
-	sp_jout_member_str(&j, SP_STR("uid"), w->uid);
+	sp_jout_member_str(&j, SP_STR("uid"), w->own == NULL ? w->uid : sp_str_c(w->mirror_uid));
 	sp_jout_close(&j, '}');
 	sp_jout_member_raw(&j, SP_STR("status"), status);
 	sp_jout_close(&j, '}');
@@ -85,6 +85,8 @@ static void send(node_worker *w, sp_str status)
 
 void node_report(node_worker *w)
 {
+	if (w->own != NULL && w->mirror_uid[0] == '\0')
+		return; /* its mirror's coming brings another turn */
 	SP_AUTO_BUF plain, full;
 	sp_err err = {0};
 	sp_buf_init(&plain, STATUS_BYTES_MAX);

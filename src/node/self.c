@@ -9,6 +9,7 @@
 #include "contracts/local_path.h"
 #include "node/machine.h"
 #include "node/node_int.h"
+#include "node/statics.h"
 
 #define LEASE_SECONDS 40
 #define RENEW_NS (10 * NODE_SECOND_NS)
@@ -197,6 +198,11 @@ static void take_uid(node_self *s, sp_str body)
 		(void)snprintf(s->uid, sizeof s->uid, SP_FMT, SP_ARG(sp_view_str_at(tree, "metadata.uid")));
 }
 
+sp_str node_self_uid(const node_agent *a)
+{
+	return a->self == NULL ? (sp_str){NULL, 0} : sp_str_c(a->self->uid);
+}
+
 static void on_patched(sp_call *c, const sp_answer *a)
 {
 	node_self *s = c->arg;
@@ -214,6 +220,7 @@ static void on_patched(sp_call *c, const sp_answer *a)
 		sp_log(s->agent->log, SP_LOG_INFO, "the node is registered",
 		       SP_KS("node", s->agent->opts.node_name));
 	s->is_registered = true;
+	node_statics_look(s->agent);
 	renew(s);
 	look(s);
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "node/serve_int.h"
+#include "node/statics.h"
 
 #define HANDSHAKES_MAX 256u
 #define CONNECTIONS_MAX 1024u
@@ -50,8 +51,7 @@ void node_answer_json(node_request *r, const sp_buf *json)
 
 node_worker *node_request_pod(node_request *r, sp_str ns, sp_str name)
 {
-	const sp_object *o = r->agent->pods == NULL ? NULL : sp_informer_get_in(r->agent->pods, ns, name);
-	node_worker *w = o == NULL ? NULL : node_agent_worker(r->agent, o->uid);
+	node_worker *w = node_agent_pod(r->agent, ns, name);
 	if (w == NULL || w->latest == NULL) {
 		node_answer(r, 404, "pod \"" SP_FMT "\" does not exist\n", SP_ARG(name));
 		return NULL;
@@ -66,18 +66,30 @@ static void serve_healthz(node_request *r)
 	node_answer(r, 200, "ok");
 }
 
+static void put_pod(sp_buf *out, const sp_object *o, bool *first)
+{
+	if (!*first)
+		(void)sp_buf_char(out, ',');
+	(void)sp_buf_str(out, o->json);
+	*first = false;
+}
+
 void node_serve_pods(node_request *r)
 {
 	SP_AUTO_BUF out;
 	const sp_object *o;
 	bool first = true;
+	node_agent *a = r->agent;
 	sp_buf_init(&out, LIST_BYTES_MAX);
 	(void)sp_buf_printf(&out, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
-	for (size_t at = 0; r->agent->pods != NULL && (o = sp_informer_next(r->agent->pods, &at)) != NULL;
-	     first = false) {
-		if (!first)
-			(void)sp_buf_char(&out, ',');
-		(void)sp_buf_str(&out, o->json);
+	for (size_t at = 0; a->pods != NULL && (o = sp_informer_next(a->pods, &at)) != NULL;) {
+		if (!node_is_mirror(o))
+			put_pod(&out, o, &first);
+	}
+	SP_LIST_FOREACH (node, &a->workers) {
+		const node_worker *w = SP_CONTAINER_OF(node, node_worker, node);
+		if (w->own != NULL && !w->is_gone && w->latest != NULL)
+			put_pod(&out, w->latest, &first);
 	}
 	(void)sp_buf_printf(&out, "]}");
 	node_answer_json(r, &out);
@@ -108,7 +120,7 @@ static const route routes[] = {
 	{SP_STR_INIT("exec"), 3, 4, node_serve_exec, SP_STR_INIT("proxy")},
 	{SP_STR_INIT("attach"), 3, 4, node_serve_attach, SP_STR_INIT("proxy")},
 	{SP_STR_INIT("portForward"), 2, 3, node_serve_forward, SP_STR_INIT("proxy")},
-	{SP_STR_INIT("metrics"), 1, 1, node_serve_metrics, SP_STR_INIT("metrics")},
+	{SP_STR_INIT("metrics"), 0, 1, node_serve_metrics, SP_STR_INIT("metrics")},
 	{SP_STR_INIT("stats"), 1, 1, node_serve_stats, SP_STR_INIT("stats")},
 };
 

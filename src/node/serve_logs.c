@@ -156,9 +156,7 @@ static yyjson_val *status_of(sp_arena *a, const node_worker *w, sp_str container
 
 static bool still_runs(const log_read *l)
 {
-	const node_agent *a = l->r->agent;
-	const sp_object *o = a->pods == NULL ? NULL : sp_informer_get_in(a->pods, l->ns, l->pod);
-	const node_worker *w = o == NULL ? NULL : sp_map_get(&a->workers_by_uid, o->uid);
+	const node_worker *w = node_agent_pod(l->r->agent, l->ns, l->pod);
 	SP_CLEANUP(sp_arena_done) sp_arena arena;
 	sp_arena_init(&arena, NODE_POD_BYTES_MAX);
 	if (w == NULL || w->latest == NULL)

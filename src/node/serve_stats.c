@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What containers use: /metrics/resource, which metrics-server reads, and /stats/summary. */
+/* What containers use, as JSON: /stats/summary. */
 #include "base/json_out.h"
 #include "node/serve_int.h"
 
@@ -17,94 +17,6 @@ static void list(node_request *r,
 	sp_cri_list_container_stats_request request = {0};
 	r->call = (sp_cri_call){.done = done, .arg = r, .timeout_ns = NODE_CALL_TIMEOUT_NS};
 	r->agent->cri->call(r->agent->cri, SP_CRI_LIST_CONTAINER_STATS, &request, &r->call);
-}
-
-/* ---- /metrics/resource ---- */
-
-typedef struct metric {
-	const char *name, *help, *type;
-	bool (*value)(const sp_cri_container_stats *s, sp_buf *out);
-	int64_t (*at_ns)(const sp_cri_container_stats *s);
-} metric;
-
-static bool cpu_value(const sp_cri_container_stats *s, sp_buf *out)
-{
-	if (s->cpu == NULL || s->cpu->usage_core_nano_seconds == NULL)
-		return false;
-	uint64_t ns = s->cpu->usage_core_nano_seconds->value;
-	(void)sp_buf_printf(out, "%llu.%09llu", (unsigned long long)(ns / 1000000000),
-			    (unsigned long long)(ns % 1000000000));
-	return true;
-}
-static int64_t cpu_at(const sp_cri_container_stats *s)
-{
-	return s->cpu->timestamp;
-}
-static bool memory_value(const sp_cri_container_stats *s, sp_buf *out)
-{
-	if (s->memory == NULL || s->memory->working_set_bytes == NULL)
-		return false;
-	(void)sp_buf_u64(out, s->memory->working_set_bytes->value);
-	return true;
-}
-static int64_t memory_at(const sp_cri_container_stats *s)
-{
-	return s->memory->timestamp;
-}
-
-static const metric metrics[] = {
-	{"container_cpu_usage_seconds_total",
-	 "[STABLE] Cumulative cpu time consumed by the container in core-seconds", "counter", cpu_value,
-	 cpu_at},
-	{"container_memory_working_set_bytes", "[STABLE] Current working set of the container in bytes",
-	 "gauge", memory_value, memory_at},
-};
-
-static void on_metrics(sp_cri_call *c, int32_t status, sp_str message, const void *response)
-{
-	static const sp_http_header type = {SP_STR_INIT("content-type"),
-					    SP_STR_INIT("text/plain; version=0.0.4; charset=utf-8")};
-	node_request *r = c->arg;
-	const sp_cri_list_container_stats_response *l = response;
-	SP_AUTO_BUF out;
-	sp_buf_init(&out, BYTES_MAX);
-	for (size_t m = 0; m < SP_LEN(metrics) && status == SP_RPC_OK; m++) {
-		(void)sp_buf_printf(&out, "# HELP %s %s\n# TYPE %s %s\n", metrics[m].name, metrics[m].help,
-				    metrics[m].name, metrics[m].type);
-		for (size_t i = 0; i < l->stats.n; i++) {
-			const sp_cri_container_stats *s = &l->stats.at[i];
-			SP_AUTO_BUF value;
-			sp_buf_init(&value, 64);
-			if (label(s, NODE_LABEL_CONTAINER).len == 0 || !metrics[m].value(s, &value))
-				continue;
-			(void)sp_buf_printf(&out,
-					    "%s{container=\"" SP_FMT "\",namespace=\"" SP_FMT
-					    "\",pod=\"" SP_FMT "\"} " SP_FMT " %lld\n",
-					    metrics[m].name, SP_ARG(label(s, NODE_LABEL_CONTAINER)),
-					    SP_ARG(label(s, NODE_LABEL_POD_NAMESPACE)),
-					    SP_ARG(label(s, NODE_LABEL_POD_NAME)),
-					    SP_ARG(sp_buf_view(&value)),
-					    (long long)(metrics[m].at_ns(s) / 1000000));
-		}
-	}
-	(void)message;
-	(void)sp_buf_printf(&out,
-			    "# HELP resource_scrape_error [STABLE] 1 if there was an error while getting "
-			    "container metrics, 0 otherwise\n"
-			    "# TYPE resource_scrape_error gauge\nresource_scrape_error %d\n",
-			    status != SP_RPC_OK);
-	if (sp_buf_code(&out) != SP_OK)
-		node_answer(r, 500, "the answer is too large");
-	else if (sp_http_respond(r->ex, 200, &type, 1, sp_buf_view(&out), NULL) != SP_OK)
-		sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
-}
-
-void node_serve_metrics(node_request *r)
-{
-	if (!sp_str_eq(r->segments[1], SP_STR("resource")))
-		node_answer(r, 404, "404 page not found\n");
-	else
-		list(r, on_metrics);
 }
 
 /* ---- /stats/summary ---- */

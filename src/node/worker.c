@@ -6,6 +6,7 @@
  */
 #include "base/alloc.h"
 #include "node/node_int.h"
+#include "node/statics.h"
 
 static sp_str copy(sp_str s)
 {
@@ -186,6 +187,7 @@ static void take_pod(node_worker *w)
 		       SP_KE(&err));
 		return;
 	}
+	p->is_static = w->own != NULL;
 	node_pod_free(w->pod);
 	w->pod = p;
 	w->parsed_revision = w->latest->revision;
@@ -198,7 +200,9 @@ static void take_pod(node_worker *w)
 static void on_turn(sp_defer *d)
 {
 	node_worker *w = d->arg;
-	if (w->busy || w->agent->closing || !w->agent->is_synced)
+	/* A static pod needs nothing of the API. */
+	if (w->busy || w->agent->closing || (!w->agent->is_synced && w->own == NULL) ||
+	    (w->own != NULL && node_static_waits(w)))
 		return;
 	w->busy = true;
 	w->dirty = false;
@@ -330,7 +334,12 @@ void node_worker_free(node_worker *w)
 	drop(w->ns);
 	drop(w->name);
 	drop(w->uid);
+	bool was_static = w->own != NULL;
+	(void)sp_bytes_unref(w->own);
+	(void)sp_bytes_unref(w->own_path);
 	sp_free(w);
+	if (was_static)
+		node_static_gone(a);
 	node_agent_check_closed(a);
 }
 

@@ -100,10 +100,12 @@ make_image() {
 
 start_node() {
 	"$PWD/build/release/sampan" node --kubeconfig "$kubeconfig" --node-name e2e-node --container-runtime-endpoint "unix://$sock" \
-		--root-dir "$tmp/node" --local-path-dir "$tmp/storage" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 2>>"$tmp/node.log" &
+		--root-dir "$tmp/node" --local-path-dir "$tmp/storage" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 \
+		--pod-manifest-path "$tmp/manifests" 2>>"$tmp/node.log" &
 	node_pid=$!
 }
 
+mkdir "$tmp/manifests"
 start_containerd
 make_image
 start_server
@@ -246,6 +248,23 @@ JSON
 	curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/containerLogs/default/none/c"
 is api-no-pod 'pod "nope" does not exist' ask /containerLogs/default/nope/c
 is api-metrics 1 sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics/resource | grep -c 'container_memory_working_set_bytes{container=\"c\",namespace=\"default\",pod=\"web\"}'"
+is api-own-metrics 'kubelet_node_name{node="e2e-node"} 1' sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics | grep '^kubelet_node_name'"
+
+# a static pod: its mirror comes back when it is deleted, follows the file and goes with it
+manifest() { # manifest LABEL
+	printf 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: fixed\n  labels: {v: "%s"}\nspec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  - {name: c, image: "e2e.example/busybox:1", command: [sleep, "1000"]}\n' "$1" >"$tmp/manifests/.new"
+	mv "$tmp/manifests/.new" "$tmp/manifests/fixed.yaml"
+}
+manifest 1
+is static-runs "Running true" of fixed-e2e-node '"\(.status.phase) \(.status.containerStatuses[0].ready)"'
+is static-notes "file Node" of fixed-e2e-node '"\(.metadata.annotations["kubernetes.io/config.source"]) \(.metadata.ownerReferences[0].kind)"'
+fixed=$(of fixed-e2e-node '.status.containerStatuses[0].containerID') mirror=$(of fixed-e2e-node .metadata.uid)
+k delete pod fixed-e2e-node >/dev/null
+is static-again "$fixed true" of fixed-e2e-node "\"\\(.status.containerStatuses[0].containerID) \\(.metadata.uid != \"$mirror\")\""
+manifest 2
+is static-other "2 true" of fixed-e2e-node '"\(.metadata.labels.v) \(.status.containerStatuses[0].ready)"'
+rm "$tmp/manifests/fixed.yaml"
+is static-gone '' k get pod fixed-e2e-node -o name --ignore-not-found
 is api-stats '["c"]' sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/stats/summary | jq -c '[.pods[] | select(.podRef.name == \"web\").containers[].name]'"
 if command -v python3 >/dev/null; then
 	run() { python3 test/e2e/node_exec.py "$api" "$tmp/crt.pem" "$tmp/key.pem" "$@" 2>&1; echo "$?"; }

@@ -385,6 +385,8 @@ static void list_containers(flight *l)
 					   .metadata = k->metadata,
 					   .state = c->state,
 					   .created_at = c->created_ns,
+					   .image_ref = SP_STR("sha256:1"),
+					   .image_id = SP_STR("sha256:1"),
 					   .labels = {.at = k->labels.at, .n = k->labels.n}};
 	}
 	finish(l, SP_RPC_OK, "", &r);
@@ -444,6 +446,38 @@ static void image_status(flight *l)
 	bool none = sp_str_starts(q->image->image, SP_STR("none")) ||
 		    (sp_str_starts(q->image->image, SP_STR("private")) && !l->cri->has_private);
 	finish(l, SP_RPC_OK, "", &(sp_cri_image_status_response){.image = none ? NULL : &i});
+}
+
+/* Beside the one that every container has: two that nobody uses. */
+static void list_images(flight *l)
+{
+	sp_cri_image at[3] = {{.id = SP_STR("sha256:1"), .size = 1000}};
+	size_t n = 1;
+	static const sp_str ids[] = {SP_STR_INIT("sha256:2"), SP_STR_INIT("sha256:3")};
+	for (size_t i = 0; i < SP_LEN(ids); i++) {
+		if ((l->cri->removed_images & 1u << i) == 0)
+			at[n++] = (sp_cri_image){.id = ids[i], .size = 1000};
+	}
+	finish(l, SP_RPC_OK, "", &(sp_cri_list_images_response){.images = {.at = at, .n = n}});
+}
+
+static void remove_image(flight *l)
+{
+	const sp_cri_remove_image_request *q = l->request;
+	if (sp_str_eq(q->image->image, SP_STR("sha256:2")))
+		l->cri->removed_images |= 1;
+	else if (sp_str_eq(q->image->image, SP_STR("sha256:3")))
+		l->cri->removed_images |= 2;
+	else
+		l->cri->broken = "an image in use was removed";
+	finish(l, SP_RPC_OK, "", &nothing);
+}
+
+static void image_fs_info(flight *l)
+{
+	sp_cri_filesystem_identifier id = {.mountpoint = SP_STR("/images")};
+	sp_cri_filesystem_usage fs = {.fs_id = &id};
+	finish(l, SP_RPC_OK, "", &(sp_cri_image_fs_info_response){.image_filesystems = {.at = &fs, .n = 1}});
 }
 
 static void pull_image(flight *l)
@@ -510,6 +544,9 @@ static const struct {
 	[SP_CRI_EXEC_SYNC] = {exec_sync, true},
 	[SP_CRI_IMAGE_STATUS] = {image_status, true},
 	[SP_CRI_PULL_IMAGE] = {pull_image, true},
+	[SP_CRI_LIST_IMAGES] = {list_images, true},
+	[SP_CRI_REMOVE_IMAGE] = {remove_image, true},
+	[SP_CRI_IMAGE_FS_INFO] = {image_fs_info, false},
 };
 
 static bool strikes(fake_cri *f)

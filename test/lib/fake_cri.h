@@ -28,9 +28,10 @@ typedef struct fake_cri {
 	sp_list boxes, containers, flights;
 	sp_cri_events *events;
 	uint64_t n_made, n_reopened;
-	bool keeps_logs;    /* none can be opened anew */
-	bool has_private;   /* an image "private…" was pulled: as the user "u", which it takes */
-	const char *broken; /* what should never be: set once, looked at by tests */
+	uint32_t removed_images; /* bits: the first, the second that nobody uses */
+	bool keeps_logs;         /* none can be opened anew */
+	bool has_private;        /* an image "private…" was pulled: as the user "u", which it takes */
+	const char *broken;      /* what should never be: set once, looked at by tests */
 	/* Whether an exec of that container succeeds; NULL: by its command. */
 	bool (*exec)(void *arg, sp_str pod, sp_str container);
 	void *arg;

@@ -34,6 +34,16 @@ static int64_t no_time(void *arg)
 	return 0;
 }
 
+static node_disk disk; /* what images are on */
+
+static sp_code read_disk(sp_str path, node_disk *ret, sp_err *err)
+{
+	if (!sp_str_eq(path, SP_STR("/images")))
+		return sp_fail(err, SP_ENOTFOUND, "another path");
+	*ret = disk;
+	return SP_OK;
+}
+
 static bool agent_open(rig *r)
 {
 	const node_agent_opts o = {.world = r->machine.world,
@@ -45,9 +55,11 @@ static bool agent_open(rig *r)
 				   .node_ip = SP_STR("192.0.2.7"),
 				   .root_dir = SP_STR("/node"),
 				   .log_dir = SP_STR("/logs"),
+				   .manifest_dir = SP_STR("/manifests"),
 				   .local_path_dir = SP_STR("/volumes"),
 				   .log_bytes_max = 100,
 				   .log_files_max = 3,
+				   .disk = read_disk,
 				   .cgroup_root = SP_STR("kubepods"),
 				   .cluster_domain = SP_STR("cluster.local"),
 				   .cpu_milli = 4000,
@@ -93,6 +105,7 @@ static rig *rig_open(const sp_sim_opts *opts)
 {
 	rig *r = sp_new(T_ARENA, rig, 1);
 	t_no_faults();
+	disk = (node_disk){.capacity = 100000, .available = 50000};
 	if (!t_api_open(&r->api, opts, NULL) || !t_user_open(&r->user, &r->api, "user", true) ||
 	    !t_user_open(&r->machine, &r->api, "n1", true))
 		return r;
@@ -617,4 +630,84 @@ SP_TEST(sim_node, faults)
 	T_TRUE(all_gone(r, 200));
 	if (r->cri.broken != NULL)
 		T_FAIL("%s", r->cri.broken);
+}
+
+/* ---- static pods ---- */
+
+static void write_manifest(rig *r, const char *name, const char *text)
+{
+	sp_str path = sp_arena_printf(T_ARENA, "/manifests/%s", name);
+	T_OK(sp_dir_make(r->machine.world, SP_STR("/manifests"), 0755, T_ERR));
+	T_OK(sp_file_replace(r->machine.world, path, sp_str_c(text), 0644, T_ERR));
+}
+
+#define MANIFEST(label)                                                                       \
+	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"labels\":{" \
+	"\"v\":\"" label                                                                      \
+	"\"}},\"spec\":{\"terminationGracePeriodSeconds\":5,\"containers\":[" C("a", RUN) "]}}"
+
+/* The one who watches over a directory is the clock here: a file is seen within 20 s. */
+#define SCAN 30
+
+SP_TEST(sim_node, static_pods)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	write_manifest(r, "web.yaml", MANIFEST("1"));
+	write_manifest(r, ".hidden.yaml", "no pod");
+	write_manifest(r, "bad.yaml", "no pod");
+	T_TRUE(becomes(r, "web-n1", PHASE, "Running", SCAN));
+	T_TRUE(becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
+	T_EQ_C(of_pod(r, "web-n1", "spec.nodeName"), "n1");
+	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
+	sp_str start = of_pod(r, "web-n1", "status.startTime");
+	/* A mirror that is deleted comes back; what runs is not touched. */
+	sp_str uid = of_pod(r, "web-n1", "metadata.uid");
+	delete_pod(r, "web-n1");
+	run_for(r, SCAN * SECOND);
+	T_TRUE(becomes(r, "web-n1", PHASE, "Running", SCAN));
+	T_TRUE(!sp_str_eq(of_pod(r, "web-n1", "metadata.uid"), uid));
+	T_TRUE(sp_str_eq(of_pod(r, "web-n1", "status.startTime"), start));
+	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
+	/* Nor does a restart of the agent. */
+	agent_close(r);
+	T_TRUE(agent_open(r));
+	run_for(r, SCAN * SECOND);
+	T_EQ_C(of_pod(r, "web-n1", PHASE), "Running");
+	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
+	sp_str id = of_pod(r, "web-n1", STATUS(0) "containerID");
+	/* Another text is another pod, which begins when the old one has ended. */
+	write_manifest(r, "web.yaml", MANIFEST("2"));
+	T_TRUE(becomes(r, "web-n1", "metadata.labels.v", "2", SCAN));
+	T_TRUE(becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
+	T_TRUE(!sp_str_eq(of_pod(r, "web-n1", STATUS(0) "containerID"), id));
+	run_for(r, SCAN * SECOND);
+	T_EQ_U64(fake_cri_boxes(&r->cri), 1);
+	/* Without its file it goes, and its mirror too. */
+	T_OK(sp_path_unlink(r->machine.world, SP_STR("/manifests/web.yaml"), T_ERR));
+	T_TRUE(becomes(r, "web-n1", PHASE, "-", SCAN * 2));
+	T_EQ_U64(fake_cri_boxes(&r->cri), 0);
+}
+
+/* ---- images ---- */
+
+SP_TEST(sim_node, images_on_a_full_disk)
+{
+	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	make_pod(r, "p", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
+	disk.available = 16000; /* 85 % begin with the next byte */
+	run_for(r, 700 * SECOND);
+	T_EQ_U64(r->cri.removed_images, 0);
+	disk.available = 15999;
+	run_for(r, 301 * SECOND);
+	T_EQ_U64(r->cri.removed_images, 3);
+	T_TRUE(has_event(
+		r, "FreeDiskSpaceFailed",
+		"Insufficient free disk space on the node's image filesystem (85% of 97.7 KiB used). "
+		"Failed to free sufficient space by deleting unused images (freed 2000 bytes). "
+		"Investigate disk usage, as it could be used by active images, logs, volumes, or other "
+		"data."));
+	T_TRUE(r->cri.broken == NULL);
 }

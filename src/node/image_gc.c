@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images that nobody uses go while the disk they are on is too full. U: kubernetes
+ * pkg/kubelet/images/image_gc_manager.go, kubelet.go (StartGarbageCollection). */
+#include <sys/statvfs.h>
+
+#include "base/alloc.h"
+#include "node/images.h"
+#include "node/node_int.h"
+
+#define EVERY_NS (300 * NODE_SECOND_NS)            /* U: ImageGCPeriod */
+#define AGE_NS_MIN (120 * (int64_t)NODE_SECOND_NS) /* U: imageMinimumGCAge */
+#define HIGH_DEFAULT 85u
+#define LOW_DEFAULT 80u
+#define ROUND_BYTES_MAX ((size_t)64 << 20)
+
+struct node_image_gc {
+	node_agent *agent;
+	sp_timer timer;
+	sp_arena arena; /* of a round */
+	node_batch batch;
+	sp_cri_call call;
+	node_images images;
+	node_disk disk;
+	node_image *removing;
+	int64_t now_ns; /* of the round */
+	uint64_t to_free, freed, n_freed;
+	unsigned n_failed_rounds;
+	bool any_failed;
+	char why[300]; /* the first removal that failed */
+};
+
+uint64_t node_image_gc_count(const node_agent *a)
+{
+	return a->image_gc == NULL ? 0 : a->image_gc->n_freed;
+}
+
+sp_code node_disk_read(sp_str path, node_disk *ret, sp_err *err)
+{
+	char text[4096];
+	struct statvfs fs;
+	(void)snprintf(text, sizeof text, SP_FMT, SP_ARG(path));
+	if (path.len >= sizeof text || statvfs(text, &fs) != 0)
+		return sp_fail(err, SP_EIO, "the file system of '" SP_FMT "' can't be looked at",
+			       SP_ARG(path));
+	*ret = (node_disk){.capacity = (uint64_t)fs.f_blocks * fs.f_frsize,
+			   .available = (uint64_t)fs.f_bavail * fs.f_frsize};
+	return SP_OK;
+}
+
+static void tell(const node_image_gc *g, const char *reason, sp_str message)
+{
+	const node_agent *a = g->agent;
+	const sp_event_ref about = {
+		.kind = SP_STR("Node"), .name = a->opts.node_name, .uid = a->opts.node_name};
+	if (a->events != NULL)
+		sp_events_emit(a->events, &(sp_event){.about = about,
+						      .is_warning = true,
+						      .reason = sp_str_c(reason),
+						      .message = message});
+}
+
+static void on_time(sp_timer *t);
+
+/* message NULL: all is well. It is told when it happens again. */
+static void end_round(node_image_gc *g, const char *message)
+{
+	if (message == NULL) {
+		g->n_failed_rounds = 0;
+	} else {
+		sp_log(g->agent->log, SP_LOG_WARN, "images can't be collected", SP_KC("err", message));
+		if (g->n_failed_rounds++ > 0)
+			tell(g, "ImageGCFailed", sp_str_c(message));
+	}
+	sp_timer_start(g->agent->world, &g->timer, EVERY_NS, on_time);
+}
+
+static void end_freeing(node_image_gc *g)
+{
+	char text[1024], size[32];
+	if (g->any_failed) {
+		(void)snprintf(text, sizeof text,
+			       "wanted to free %llu bytes, but freed %llu bytes space with errors in image "
+			       "deletion: %s",
+			       (unsigned long long)g->to_free, (unsigned long long)g->freed, g->why);
+		end_round(g, text);
+	} else if (g->freed < g->to_free) {
+		node_disk_size(size, g->disk.capacity);
+		(void)snprintf(
+			text, sizeof text,
+			"Insufficient free disk space on the node's image filesystem (%u%% of %s used). "
+			"Failed to free sufficient space by deleting unused images (freed %llu bytes). "
+			"Investigate disk usage, as it could be used by active images, logs, volumes, or "
+			"other data.",
+			node_disk_used(&g->disk), size, (unsigned long long)g->freed);
+		tell(g, "FreeDiskSpaceFailed", sp_str_c(text));
+		end_round(g, text);
+	} else {
+		end_round(g, NULL);
+	}
+}
+
+static void free_next(node_image_gc *g);
+
+static void on_removed(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_image_gc *g = c->arg;
+	node_image *i = SP_TAKE(g->removing);
+	(void)response;
+	if (status == SP_RPC_OK) {
+		g->freed += i->size;
+		g->n_freed++;
+		node_images_forget(&g->images, i);
+	} else {
+		i->failed = true;
+		if (!g->any_failed)
+			(void)snprintf(g->why, sizeof g->why, "rpc error: code = %s desc = " SP_FMT,
+				       node_rpc_code_name(status), SP_ARG(message));
+		g->any_failed = true;
+	}
+	free_next(g);
+}
+
+static void free_next(node_image_gc *g)
+{
+	g->removing = g->freed >= g->to_free ? NULL : node_images_next(&g->images, g->now_ns, AGE_NS_MIN);
+	if (g->removing == NULL) {
+		end_freeing(g);
+		return;
+	}
+	sp_cri_image_spec spec = {.image = g->removing->id};
+	sp_log(g->agent->log, SP_LOG_INFO, "an image is removed to free space", SP_KS("image", spec.image),
+	       SP_KI("bytes", (int64_t)g->removing->size));
+	g->call = (sp_cri_call){.done = on_removed, .arg = g, .timeout_ns = NODE_CALL_TIMEOUT_NS};
+	g->agent->cri->call(g->agent->cri, SP_CRI_REMOVE_IMAGE,
+			    &(sp_cri_remove_image_request){.image = &spec}, &g->call);
+}
+
+static sp_code look_at_disk(node_image_gc *g, const sp_cri_image_fs_info_response *r, sp_err *err)
+{
+	const node_agent *a = g->agent;
+	if (r->image_filesystems.n == 0 || r->image_filesystems.at[0].fs_id == NULL)
+		return sp_fail(err, SP_ENOTFOUND, "the runtime has no file system of images");
+	SP_TRY((a->opts.disk == NULL ? node_disk_read : a->opts.disk)(
+		r->image_filesystems.at[0].fs_id->mountpoint, &g->disk, err));
+	if (g->disk.capacity != 0)
+		return SP_OK;
+	(void)sp_fail(err, SP_EINVAL, "invalid capacity 0 on image filesystem");
+	tell(g, "InvalidDiskCapacity", sp_str_c(err->msg));
+	return SP_EINVAL;
+}
+
+static void on_lists(node_batch *b)
+{
+	node_image_gc *g = b->arg;
+	const node_agent *a = g->agent;
+	const node_batch_item *bad = node_batch_failed(b);
+	unsigned high = a->opts.image_high == 0 ? HIGH_DEFAULT : a->opts.image_high,
+		 low = a->opts.image_high == 0 ? LOW_DEFAULT : a->opts.image_low;
+	sp_err err = {0};
+	char text[300];
+	if (bad != NULL) {
+		(void)snprintf(text, sizeof text, "rpc error: code = %s desc = " SP_FMT,
+			       node_rpc_code_name(bad->status), SP_ARG(bad->message));
+		end_round(g, text);
+		return;
+	}
+	g->now_ns = sp_wall_ns(a->world);
+	if (node_images_update(&g->images, b->items[0].response, b->items[1].response, g->now_ns, &err) !=
+		    SP_OK ||
+	    look_at_disk(g, b->items[2].response, &err) != SP_OK) {
+		end_round(g, err.msg);
+		return;
+	}
+	g->to_free = node_disk_surplus(&g->disk, high, low);
+	g->freed = 0;
+	g->any_failed = false;
+	free_next(g);
+}
+
+static void begin(node_image_gc *g)
+{
+	sp_cri_list_images_request images = {0};
+	sp_cri_list_containers_request containers = {0};
+	sp_cri_empty disk = {0};
+	sp_err err = {0};
+	sp_arena_rewind(&g->arena);
+	if (node_batch_init(&g->batch, g->agent->cri, &g->arena, 3, on_lists, g, &err) != SP_OK) {
+		end_round(g, err.msg);
+		return;
+	}
+	node_batch_add(&g->batch, SP_CRI_LIST_IMAGES, &images, NODE_CALL_TIMEOUT_NS);
+	node_batch_add(&g->batch, SP_CRI_LIST_CONTAINERS, &containers, NODE_CALL_TIMEOUT_NS);
+	node_batch_add(&g->batch, SP_CRI_IMAGE_FS_INFO, &disk, NODE_CALL_TIMEOUT_NS);
+}
+
+static void on_time(sp_timer *t)
+{
+	begin(t->arg);
+}
+
+void node_image_gc_new(node_agent *a)
+{
+	if (a->opts.image_high >= 100) /* never full */
+		return;
+	node_image_gc *g = SP_NEW(node_image_gc);
+	g->agent = a;
+	g->timer.arg = g;
+	sp_arena_init(&g->arena, ROUND_BYTES_MAX);
+	node_images_init(&g->images);
+	a->image_gc = g;
+	begin(g);
+}
+
+void node_image_gc_free(node_agent *a)
+{
+	node_image_gc *g = SP_TAKE(a->image_gc);
+	if (g == NULL)
+		return;
+	sp_timer_stop(a->world, &g->timer);
+	node_batch_cancel(&g->batch);
+	a->cri->cancel(a->cri, &g->call);
+	node_images_done(&g->images);
+	sp_arena_done(&g->arena);
+	sp_free(g);
+}
