@@ -223,8 +223,8 @@ static sp_code json_of(sp_arena *a, yyjson_mut_val *v, sp_str *ret, sp_err *err)
 static sp_code decode(sp_arena *a, sp_str text, yyjson_mut_doc *doc, const sp_kind *kind,
 		      yyjson_mut_val **ret, sp_err *err)
 {
-	yyjson_mut_val *tree;
-	sp_str json, version, word;
+	yyjson_mut_val *tree = NULL;
+	sp_str json = {NULL, 0}, version = {NULL, 0}, word = {NULL, 0};
 	SP_TRY(sp_yaml_parse(a, text, doc, NULL, &tree, err));
 	SP_TRY(json_of(a, tree, &json, err));
 	SP_TRY(sp_decode_type_meta(a, json, &version, &word, err));
@@ -252,8 +252,8 @@ sp_code node_manifest_read(sp_arena *a, sp_str text, const node_manifest_source 
 {
 	const sp_kind *kind = sp_kind_by_kind(SP_STR(""), SP_STR("v1"), SP_STR("Pod"));
 	yyjson_mut_doc *doc = sp_json_doc(a);
-	yyjson_mut_val *pod;
-	sp_str json;
+	yyjson_mut_val *pod = NULL;
+	sp_str json = {NULL, 0};
 	sp_violations errors;
 	sp_violations_init(&errors, a);
 	sp_kind_ctx ctx = {.arena = a,

@@ -276,13 +276,13 @@ static sp_code run_steps(sched_snapshot *s, sched_cycle *c, sp_jout *j, sp_err *
 	return SP_OK;
 }
 
-sp_code sched_simulate(sp_str text, sp_buf *out, sp_err *err)
+sp_code sched_simulate(sp_str snapshot, sp_buf *out, sp_err *err)
 {
 	sched_snapshot s;
 	sched_profile profile;
 	sched_cycle c;
 	sp_jout j = sp_jout_to(out);
-	sp_code code = sched_snapshot_open(&s, text, err);
+	sp_code code = sched_snapshot_open(&s, snapshot, err);
 	sched_profile_default(&profile, false);
 	sched_cycle_init(&c, s.st, &profile);
 	c.detail = true;

@@ -19,7 +19,7 @@ sp_code sched_snapshot_open(sched_snapshot *s, sp_str text, sp_err *err) SP_MUST
 void sched_snapshot_done(sched_snapshot *s);
 
 /* One pod of the snapshot. `where` is for messages: "pending[3]". */
-sp_code sched_snapshot_pod(sched_snapshot *s, yyjson_val *pod, const char *where, sched_pod **ret,
+sp_code sched_snapshot_pod(sched_snapshot *s, yyjson_val *v, const char *where, sched_pod **ret,
 			   sp_err *err) SP_MUST_USE;
 
 typedef enum sched_step_kind {

@@ -181,7 +181,7 @@ static sp_code take_answer(op *o, const sp_host_cni_answer *a, sp_err *err)
 	if (o->verb != SP_HOST_CNI_ADD)
 		return SP_OK;
 	sp_err mine;
-	sp_str *ips;
+	sp_str *ips = NULL;
 	size_t n_ips = 0;
 	sp_code code = a->cut ? sp_fail(&mine, SP_ETOOLARGE, "the result is too large")
 			      : cni_result_parse(a->output, IF_NAME, &o->arena, &ips, &n_ips, &mine);

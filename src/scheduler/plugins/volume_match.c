@@ -88,7 +88,7 @@ static bool find_volumes(sched_cycle *c, sched_delayed *d)
 			d->volumes[d->n_volumes++] = v;
 	}
 	if (d->n_volumes > 1)
-		qsort(d->volumes, d->n_volumes, sizeof *d->volumes, by_size);
+		qsort(d->volumes, d->n_volumes, sizeof(void *), by_size);
 	return true;
 }
 
