@@ -267,7 +267,7 @@ static void remove_next(collector *c)
 static void on_work_done(sp_work *job)
 {
 	collector *c = job->arg;
-	image_content_removed(&c->store->content);
+	image_content_removed(&c->store->content, true);
 	if (c->code == SP_OK)
 		remove_next(c);
 	else
@@ -286,7 +286,7 @@ static void on_committed(void *arg, sp_code code, const sp_err *err)
 	}
 	if (c->code == SP_OK)
 		return;
-	image_content_removed(&c->store->content);
+	image_content_removed(&c->store->content, false);
 	finish(c);
 }
 

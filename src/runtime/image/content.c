@@ -103,6 +103,9 @@ sp_code image_content_remove_begin(image_content *c, bool (*keep)(void *arg, sp_
 	sp_str *gone = sp_try_new(a, sp_str, sp_map_count(&c->blobs) + 1);
 	size_t n = 0;
 	SP_ASSERT(!c->removing);
+	c->leaving = sp_try_new(a, image_blob *, sp_map_count(&c->blobs) + 1);
+	if (c->leaving == NULL)
+		gone = NULL;
 	for (size_t i = 0; gone != NULL && (e = sp_map_next(&c->blobs, &i)) != NULL;) {
 		if (keep(arg, e->key))
 			continue;
@@ -117,9 +120,31 @@ sp_code image_content_remove_begin(image_content *c, bool (*keep)(void *arg, sp_
 		image_blob *b = sp_map_remove(&c->blobs, gone[i]);
 		c->bytes -= b->size_bytes;
 		*ret_bytes += b->size_bytes;
-		sp_free(b);
+		c->leaving[i] = b;
 	}
+	c->n_leaving = n;
 	c->removing = true;
 	*ret = (sp_strs){gone, n};
 	return SP_OK;
+}
+
+static void put_back(image_content *c, image_blob *b)
+{
+	if (sp_map_put(&c->blobs, b->digest, b, NULL) == SP_OK)
+		c->bytes += b->size_bytes;
+	else
+		sp_free(b); /* its file is found again at the next start */
+}
+
+void image_content_removed(image_content *c, bool began)
+{
+	c->removing = false;
+	for (size_t i = 0; i < c->n_leaving; i++) {
+		if (began)
+			sp_free(c->leaving[i]);
+		else
+			put_back(c, c->leaving[i]);
+	}
+	c->n_leaving = 0;
+	image_writers_go_on(c);
 }

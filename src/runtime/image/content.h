@@ -26,6 +26,8 @@ typedef struct image_content {
 	uint64_t bytes;
 	sp_list writers;
 	bool removing;
+	image_blob **leaving; /* while removing: those that were forgotten, in the arena of who removes */
+	size_t n_leaving;
 	sp_defer *idle; /* called when the last writer is gone; NULL: nobody waits */
 } image_content;
 
@@ -44,11 +46,12 @@ sp_code image_content_adopt(image_content *c, sp_str digest, uint64_t size_bytes
 
 /*
  * Forgets the blobs for which `keep` says false and gives their digests in the arena; their files are to be
- * removed by a job, during which no writer works. After it: image_content_removed.
+ * removed by a job, during which no writer works. After it, while the arena is there: image_content_removed.
  */
 sp_code image_content_remove_begin(image_content *c, bool (*keep)(void *arg, sp_str digest), void *arg,
 				   sp_arena *a, sp_strs *ret, uint64_t *ret_bytes, sp_err *err) SP_MUST_USE;
-void image_content_removed(image_content *c);
+/* `began`: the job has run, also when not every file could be removed; else the blobs are there as before. */
+void image_content_removed(image_content *c, bool began);
 /* Adds the digests whose file in DIR/ingest is being written to a set, with keys in the arena. */
 sp_code image_content_written(const image_content *c, sp_arena *a, sp_map *set, sp_err *err) SP_MUST_USE;
 
@@ -79,3 +82,5 @@ void image_writer_end(image_writer *w);
 void image_writer_restart(image_writer *w);
 /* At any time; no event afterwards. What was written stays in DIR/ingest. NULL is a no-op. */
 void image_writer_free(image_writer *w);
+/* Nothing is being removed any more: those who waited take their next step. */
+void image_writers_go_on(image_content *c);

@@ -110,9 +110,18 @@ static sp_code commit(image_writer *w, sp_arena *a, sp_err *err)
 			       : sp_fail(err, SP_EPROTO, "what came as %s has the digest sha256:%s",
 					 w->digest, sum);
 	}
-	SP_TRY(sp_file_sync(w->file, false, err));
+	sp_code code = sp_file_sync(w->file, false, err);
+	if (code != SP_OK) {
+		/* What a failed sync did not save no later one saves, while the cache still shows it: whoever
+		 * took the file up again would hash what is not on the disk. */
+		(void)!sp_path_unlink(w->content->world, from, NULL);
+		return code;
+	}
 	SP_TRY(sp_path_rename(w->content->world, from, to, err));
-	return sp_dir_sync(w->content->world, sp_str_sub(to, 0, (size_t)sp_str_rindex(to, '/')), err);
+	code = sp_dir_sync(w->content->world, sp_str_sub(to, 0, (size_t)sp_str_rindex(to, '/')), err);
+	if (code != SP_OK)
+		(void)!sp_path_unlink(w->content->world, to, NULL); /* nobody would know of it */
+	return code;
 }
 
 static void work(sp_work *job)
@@ -364,9 +373,8 @@ sp_code image_content_written(const image_content *c, sp_arena *a, sp_map *set, 
 	return SP_OK;
 }
 
-void image_content_removed(image_content *c)
+void image_writers_go_on(image_content *c)
 {
-	c->removing = false;
 	SP_LIST_FOREACH (node, &c->writers)
 		sp_defer_call(c->world, &SP_CONTAINER_OF(node, image_writer, node)->later);
 }
