@@ -531,6 +531,9 @@ static void finish_complete(job_run *x)
 		return;
 	set_as(x, "Complete", true, complete.reason, complete.message);
 	x->completed = ctl_now(x->c->base.world, x->job->arena);
+	/* The clock may have been set back: a job that ends before it began is refused. */
+	if (ctl_seconds(x->completed) < ctl_seconds(x->started))
+		x->completed = x->started;
 	sp_events_emitf(x->c->base.events, &ref, false, "Completed", "Job completed");
 }
 
