@@ -117,7 +117,6 @@ static void write_review(const run *x, sp_jout *j)
 /* Whoever may not have it now may be given the right: the request comes again, more and more seldom. */
 static void ask_right(run *x)
 {
-	SP_AUTO_BUF body;
 	while (x->right < SP_LEN(rights) && rights[x->right].self_only && !x->is_self)
 		x->right++;
 	if (x->right == SP_LEN(rights)) {
@@ -126,6 +125,7 @@ static void ask_right(run *x)
 		sp_job_done(x->job, SP_EFORBIDDEN);
 		return;
 	}
+	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	sp_jout j = sp_jout_to(&body);
 	write_review(x, &j);

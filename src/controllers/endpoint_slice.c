@@ -166,9 +166,9 @@ static sp_code add_endpoint(run *x, const svc_pod *p, bool v6, sp_err *err)
 {
 	sp_str ip = svc_ip_of(p, v6);
 	svc_ports ports;
-	SP_AUTO_BUF out;
 	if (ip.len == 0)
 		return SP_OK;
+	SP_AUTO_BUF out;
 	sp_buf_init(&out, 8192);
 	sp_jout j = sp_jout_to(&out);
 	write_endpoint(x, &j, p, ip);

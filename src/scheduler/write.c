@@ -341,7 +341,6 @@ static void on_victim_told(sp_call *call, const sp_answer *a)
 
 void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod)
 {
-	SP_AUTO_BUF body;
 	if (victim->terminating)
 		return;
 	live_write *w = write_new(s, WRITE_VICTIM_STATUS, victim, (sp_str){0}, on_victim_told);
@@ -353,6 +352,7 @@ void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod)
 	if (here == victim)
 		here->preempted = true;
 	preempted_event(s, victim, for_pod, victim->node_name);
+	SP_AUTO_BUF body;
 	sp_buf_init(&body, (size_t)64 << 10);
 	sp_jout j = sp_jout_to(&body);
 	open_patch(&j, w);

@@ -106,11 +106,11 @@ void shim_do_pids(shim_op *op)
 void shim_do_stats(shim_op *op)
 {
 	const shim_task *task = shim_op_task(op, id_request(op)->id);
-	SP_AUTO_BUF out;
 	sp_err err = {0};
 	shim_any any;
 	if (task == NULL)
 		return;
+	SP_AUTO_BUF out;
 	sp_buf_init(&out, SP_LIMIT_TTRPC_MESSAGE_BYTES);
 	if (shim_cgroup_stats(&op->tasks->opts.cgroups, task->cgroup_text, &out, &any.type_url, &err) !=
 	    SP_OK) {
