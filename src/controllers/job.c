@@ -585,7 +585,7 @@ static sp_code manage(job_run *x, sp_err *err)
 {
 	int64_t parallelism = x->view.has_parallelism ? x->view.parallelism : 1, want;
 	int64_t busy = x->active;
-	if (sp_str_eq(x->view.replacement, SP_STR("Failed")) || x->view.failure_rules.n > 0)
+	if (job_replaces_failed_only(x))
 		busy += x->terminating; /* replaced only when they are over */
 	if (!x->view.has_completions)
 		want = x->succeeded > 0 ? SP_MIN(x->active, parallelism) : parallelism;

@@ -46,8 +46,7 @@ static sp_code read_pod(job_run *x, const sp_object *o, job_pod *ret, sp_err *er
 	SP_TRY(sp_json_parse(x->job->arena, o->json, &root, err));
 	sp_view_fill(root, &extra_view_desc, &extra);
 	bool failed = sp_str_eq(ret->pod.phase, SP_STR("Failed"));
-	bool replaces_going =
-		!sp_str_eq(x->view.replacement, SP_STR("Failed")) && x->view.failure_rules.n == 0;
+	bool replaces_going = !job_replaces_failed_only(x);
 	ret->finalizers = extra.finalizers;
 	ret->init_containers = extra.init_containers;
 	ret->tracked = has_ours(extra.finalizers);

@@ -81,7 +81,7 @@ sp_code job_index_open(job_run *x, sp_err *err)
 
 static void mark_pod(job_run *x, const job_pod *p)
 {
-	bool waits = x->view.failure_rules.n > 0 || sp_str_eq(x->view.replacement, SP_STR("Failed"));
+	bool waits = job_replaces_failed_only(x);
 	if (p->tracked && p->succeeded)
 		mark(x, x->done_indexes, p->index);
 	if (!ctl_pod_is_over(&p->pod) && (p->pod.deleted.len == 0 || waits))

@@ -100,6 +100,12 @@ typedef struct job_run {
 	sp_err err;
 } job_run;
 
+/* A pod that is going is replaced when it is over, and counts then. U: onlyReplaceFailedPods. */
+static inline bool job_replaces_failed_only(const job_run *x)
+{
+	return sp_str_eq(x->view.replacement, SP_STR("Failed")) || x->view.failure_rules.n > 0;
+}
+
 /* job_count.c */
 sp_code job_read_pods(job_run *x, sp_err *err) SP_MUST_USE;
 sp_code job_count(job_run *x, sp_err *err) SP_MUST_USE;
