@@ -165,6 +165,16 @@ static void begin(prober *p, const node_container *c, const node_seen_container 
 		       ran_ns >= p->spec.initial_delay_ns ? 0 : p->spec.initial_delay_ns - ran_ns, on_time);
 }
 
+/* A probe over the network waits for the pod's address, which may be seen after the container runs. */
+static bool can_be_asked(node_worker *w, yyjson_val *probe)
+{
+	node_field_source fields;
+	node_worker_fields(w, &fields);
+	return fields.n_pod_ips > 0 || sp_json_last(probe, SP_STR("exec")) != NULL ||
+	       sp_view_str_at(probe, "httpGet.host").len > 0 ||
+	       sp_view_str_at(probe, "tcpSocket.host").len > 0;
+}
+
 static void update(node_worker *w, const node_container *c, node_probe_kind kind)
 {
 	const node_seen_container *s = node_seen_newest(&w->seen, c->name);
@@ -181,6 +191,8 @@ static void update(node_worker *w, const node_container *c, node_probe_kind kind
 		}
 		return;
 	}
+	if (!can_be_asked(w, probe_of(c, kind)))
+		return; /* it is seen again with one */
 	if (p == NULL)
 		p = prober_new(w, c, kind);
 	if (!sp_str_eq(sp_str_c(p->id), s->id))
