@@ -54,7 +54,10 @@ void host_run_end(host_run *r);
 
 /* ---- shim.c ---- */
 
-/* Removes the socket of a shim that is dead; an address that no shim can have, and one in use, stay. */
+/*
+ * Removes the socket of a shim, dead or at its end: one that is killed there leaves its name behind, and the
+ * name belongs to the sandbox, which does not come again. An address that no shim can have stays.
+ */
 void host_shim_forget(sp_str address);
 
 /* ---- paths.c ---- */

@@ -5,14 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/num.h"
 #include "shim/files.h"
+#include "shim/loop.h"
 
 #define DEPTH_MAX 32u
+#define KILL_NS (UINT64_C(2000) * SHIM_MS)
 
 shim_cgroup_fs shim_cgroup_detect(const char *root)
 {
@@ -159,10 +163,46 @@ void shim_cgroup_pids(const char *dir, void (*fn)(void *arg, uint32_t pid), void
 
 /* ---- removing ---- */
 
+typedef struct killing {
+	uint64_t until_ns;
+	unsigned found;
+} killing;
+
 static void kill_one(void *arg, uint32_t pid)
 {
 	(void)arg;
 	(void)kill((int)pid, SIGKILL);
+}
+
+/* A process leaves its group before its pidfd says that it ended. */
+static void end_one(void *arg, uint32_t pid)
+{
+	killing *k = arg;
+	uint64_t now = shim_now_ns();
+	struct pollfd p = {.fd = pidfd_open((int)pid, 0), .events = POLLIN};
+	if (p.fd < 0)
+		return; /* gone */
+	if (poll(&p, 1, 0) == 0) {
+		k->found++;
+		(void)pidfd_send_signal(p.fd, SIGKILL, NULL, 0);
+		if (now < k->until_ns)
+			(void)poll(&p, 1, (int)((k->until_ns - now) / SHIM_MS));
+	}
+	(void)close(p.fd);
+}
+
+/*
+ * All at once, so that they start as few others as can be; then one by one, until nobody is found alive. One
+ * that the kernel does not let go is given up in the end.
+ */
+static void end_all(const char *dir)
+{
+	killing k = {.until_ns = shim_now_ns() + KILL_NS};
+	do {
+		k.found = 0;
+		pids_below(dir, 0, kill_one, NULL);
+		pids_below(dir, 0, end_one, &k);
+	} while (k.found > 0 && shim_now_ns() < k.until_ns);
 }
 
 static void remove_below(const char *dir, unsigned depth)
@@ -188,7 +228,7 @@ static void remove_one(const char *hierarchy, sp_str path)
 	int n = snprintf(dir, sizeof dir, "%s" SP_FMT, hierarchy, SP_ARG(path));
 	if (n < 0 || (size_t)n >= sizeof dir || !shim_file_exists(dir))
 		return;
-	shim_cgroup_pids(dir, kill_one, NULL);
+	end_all(dir);
 	remove_below(dir, 0);
 }
 

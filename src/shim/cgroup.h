@@ -34,9 +34,9 @@ bool shim_cgroup_dir(const shim_cgroup_fs *fs, sp_str text, const char *controll
 void shim_cgroup_pids(const char *dir, void (*fn)(void *arg, uint32_t pid), void *arg);
 
 /*
- * Kills what runs in a group and takes it away with all below it, on version 1 in every hierarchy; none is
- * fine. Only for absolute paths without ".." that are not the root ("slice:prefix:name" is systemd's to
- * remove). What is busy stays: the kernel lets a group go only after its last process has been waited for.
+ * Kills what runs in a group, waits for its end (2 s), and takes it away with all below it, on version 1 in
+ * every hierarchy; none is fine. What is busy then stays. Only for absolute paths without ".." that are not
+ * the root ("slice:prefix:name" is systemd's to remove).
  */
 void shim_cgroup_remove(const shim_cgroup_fs *fs, sp_str path);
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,64 +145,87 @@ void shim_child_remove(shim_child *c)
 
 /* ---- starting ---- */
 
-static int add_fds(posix_spawn_file_actions_t *actions, const shim_spawn_opts *o, int null_fd, int *spare)
+/* First out of the way of the numbers to come, then into place. */
+static bool child_fds(const shim_spawn_opts *o)
 {
-	/* Twice: first all above the range that is written, so that no source is overwritten before its turn.
-	 */
-	int rc = 0;
-	for (size_t i = 0; i < o->n_fds && rc == 0; i++) {
-		spare[i] = fcntl(o->fds[i] < 0 ? null_fd : o->fds[i], F_DUPFD_CLOEXEC, (int)FDS_MAX + 3);
-		if (spare[i] < 0)
-			return errno;
-		rc = posix_spawn_file_actions_adddup2(actions, spare[i], (int)i);
+	int moved[FDS_MAX];
+	for (size_t i = 0; i < o->n_fds; i++) {
+		int from = o->fds[i] >= 0 ? o->fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+		moved[i] = fcntl(from, F_DUPFD_CLOEXEC, (int)FDS_MAX);
+		if (moved[i] < 0)
+			return false;
 	}
-	return rc;
+	for (size_t i = 0; i < o->n_fds; i++) {
+		if (dup2(moved[i], (int)i) < 0)
+			return false;
+	}
+	return true;
 }
 
-static int spawn(const shim_spawn_opts *o, int null_fd, int *spare, int *ret_pid)
+/* Raw calls: the C library refuses to touch its own two signals. */
+static void child_signals(void)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
+	/* The kernel's struct sigaction: handler (default), flags, restorer, mask. */
+	static const unsigned long by_default[4];
+	sigset_t none;
+	for (int i = 1; i < NSIG; i++)
+		(void)syscall(SYS_rt_sigaction, i, by_default, NULL, (NSIG - 1) / 8);
 	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	int rc = posix_spawn_file_actions_init(&actions);
-	if (rc != 0)
-		return rc;
-	rc = posix_spawnattr_init(&attr);
-	if (rc == 0) {
-		(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-		(void)posix_spawnattr_setsigmask(&attr, &none);
-		(void)posix_spawnattr_setsigdefault(&attr, &all);
-		rc = add_fds(&actions, o, null_fd, spare);
-		/* posix_spawn takes char *const and changes nothing */
-		union {
-			const char *const *in;
-			char *const *out;
-		} argv = {o->argv}, env = {o->env};
-		if (rc == 0)
-			rc = posix_spawn(ret_pid, o->path, &actions, &attr, argv.out,
-					 o->env == NULL ? environ : env.out);
-		(void)posix_spawnattr_destroy(&attr);
-	}
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return rc;
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* A parent that died before the wish was known is seen by its number. */
+static bool child_death(const shim_spawn_opts *o, int parent)
+{
+	if (!o->dies_with_us)
+		return true;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		return false;
+	if (getppid() != parent)
+		(void)raise(SIGKILL);
+	return true;
+}
+
+/* Tells an error number; the parent sees an end of file when the program runs. */
+SP_NORETURN static void child_main(const shim_spawn_opts *o, int parent, int report)
+{
+	child_signals();
+	report = fcntl(report, F_DUPFD_CLOEXEC, (int)FDS_MAX);
+	if (report >= 0 && child_death(o, parent) && child_fds(o))
+		(void)execve(o->path, (char *const *)(uintptr_t)o->argv,
+			     o->env == NULL ? environ : (char *const *)(uintptr_t)o->env);
+	int errnum = errno;
+	(void)!write(report, &errnum, sizeof errnum);
+	_exit(127);
+}
+
+/* 0, or the error number of a child that did not become the program. */
+static int outcome(int report)
+{
+	int errnum = 0;
+	ssize_t n;
+	do
+		n = read(report, &errnum, sizeof errnum);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof errnum ? errnum : 0;
 }
 
 sp_code shim_spawn(const shim_spawn_opts *o, int *ret_pid, sp_err *err)
 {
-	int spare[FDS_MAX];
+	int report[2], parent = getpid();
 	SP_ASSERT(o->n_fds <= FDS_MAX);
-	for (size_t i = 0; i < FDS_MAX; i++)
-		spare[i] = -1;
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0)
-		return sp_fail_sys(err, errno, "/dev/null");
-	int rc = spawn(o, null_fd, spare, ret_pid);
-	for (size_t i = 0; i < FDS_MAX; i++) {
-		if (spare[i] >= 0)
-			(void)close(spare[i]);
-	}
-	(void)close(null_fd);
-	return rc == 0 ? SP_OK : sp_fail_sys(err, rc, "cannot start %s", o->path);
+	if (pipe2(report, O_CLOEXEC) != 0)
+		return sp_fail_sys(err, errno, "cannot start %s", o->path);
+	int pid = fork();
+	if (pid == 0)
+		child_main(o, parent, report[1]);
+	int errnum = pid < 0 ? errno : 0;
+	(void)close(report[1]); /* the child has its own */
+	if (pid > 0)
+		errnum = outcome(report[0]);
+	(void)close(report[0]); /* read only */
+	if (pid > 0 && errnum != 0)
+		(void)waitpid(pid, NULL, 0);
+	*ret_pid = pid;
+	return errnum == 0 ? SP_OK : sp_fail_sys(err, errnum, "cannot start %s", o->path);
 }

@@ -51,9 +51,10 @@ typedef struct shim_spawn_opts {
 	const char *const *env;  /* NULL = ours */
 	const int *fds;          /* child's descriptor i is fds[i]; -1 = /dev/null */
 	size_t n_fds;
+	bool dies_with_us; /* SIGKILL when this process ends: what it does has no meaning without us */
 } shim_spawn_opts;
 
-/* posix_spawn, with default signals; every other descriptor of ours is close-on-exec. */
+/* With default signals; every other descriptor of ours is close-on-exec. */
 sp_code shim_spawn(const shim_spawn_opts *o, int *ret_pid, sp_err *err) SP_MUST_USE;
 
 /* Hands ownership of a descriptor out and leaves -1 behind. */

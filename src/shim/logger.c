@@ -90,7 +90,8 @@ static sp_code spawn(shim_logger *l, const shim_logger_opts *o, int ready_fd, sp
 		return sp_fail(err, SP_ENOMEM, "no memory for a logging program");
 	const char *const env[] = {id.ptr, ns.ptr, NULL};
 	const int fds[] = {-1, -1, -1, o->out_fd, o->err_fd, ready_fd};
-	const shim_spawn_opts spawn_opts = {o->uri->path, argv, env, fds, SP_LEN(fds)};
+	const shim_spawn_opts spawn_opts = {
+		.path = o->uri->path, .argv = argv, .env = env, .fds = fds, .n_fds = SP_LEN(fds)};
 	int pid;
 	shim_exit ended;
 	SP_TRY(shim_spawn(&spawn_opts, &pid, err));

@@ -179,7 +179,13 @@ static sp_code spawn(shim_run *r, const shim_run_opts *o, sp_err *err)
 	argv[n] = NULL;
 	const int kept[] = {o->std_in, r->out_fd, r->out_fd};
 	const shim_spawn_opts spawn_opts = {
-		.path = argv[0], .argv = argv, .fds = o->fds != NULL ? o->fds : kept, .n_fds = 3};
+		.path = argv[0],
+		.argv = argv,
+		.fds = o->fds != NULL ? o->fds : kept,
+		.n_fds = 3,
+		/* else it may make what `delete` has looked for in vain */
+		.dies_with_us = true,
+	};
 	int pid;
 	shim_exit ended;
 	SP_TRY(shim_spawn(&spawn_opts, &pid, err));

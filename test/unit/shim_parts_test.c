@@ -2,12 +2,15 @@
 /* CRI lines, mount options, cgroups of both versions below trees of files. */
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/pb.h"
 #include "lib/t.h"
 #include "shim/cgroup.h"
+#include "shim/child.h"
 #include "shim/crilog.h"
 #include "shim/files.h"
 #include "shim/oci.h"
@@ -198,6 +201,70 @@ SP_TEST(shim_cgroup, remove)
 	const shim_cgroup_fs v2 = {in_tmp("cpu"), true};
 	shim_cgroup_remove(&v2, SP_STR("/pods"));
 	T_TRUE(!is_there("cpu/pods"));
+}
+
+/* Whoever is in the group is not only killed but gone before its directory's turn comes. */
+SP_TEST(shim_cgroup, remove_ends_processes)
+{
+	char text[16];
+	make_dir("memory/pods/x");
+	int pid = fork();
+	if (pid == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	(void)snprintf(text, sizeof text, "%d\n", pid);
+	put("memory/pods/x/cgroup.procs", text);
+	const shim_cgroup_fs v1 = {t_tmpdir(), false};
+	shim_cgroup_remove(&v1, SP_STR("/pods/x"));
+	siginfo_t info = {0};
+	T_TRUE(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) == 0);
+	T_EQ_I64(info.si_pid, pid);
+	T_EQ_I64(info.si_status, SIGKILL);
+}
+
+/* ---- programs ---- */
+
+/* A parent starts `sleep` and goes. The signal that ended sleep: the kernel's, or the one sent after that. */
+static void end_after(bool dies_with_us, int *ret_signal)
+{
+	int told[2], pid = 0;
+	T_TRUE(pipe2(told, O_CLOEXEC) == 0);
+	T_TRUE(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+	int parent = fork();
+	if (parent == 0) {
+		static const char *const argv[] = {"sleep", "1000", NULL};
+		const shim_spawn_opts o = {.path = "/bin/sleep", .argv = argv, .dies_with_us = dies_with_us};
+		bool ok =
+			shim_spawn(&o, &pid, NULL) == SP_OK && write(told[1], &pid, sizeof pid) == sizeof pid;
+		_exit(ok ? 0 : 1);
+	}
+	T_TRUE(close(told[1]) == 0);
+	T_TRUE(read(told[0], &pid, sizeof pid) == sizeof pid);
+	T_TRUE(close(told[0]) == 0);
+	T_EQ_I64(waitpid(parent, NULL, 0), parent);
+	int status = 0;
+	T_TRUE(dies_with_us || kill(pid, SIGTERM) == 0);
+	T_EQ_I64(waitpid(pid, &status, 0), pid);
+	T_TRUE(WIFSIGNALED(status));
+	*ret_signal = WTERMSIG(status);
+}
+
+SP_TEST(shim_child, dies_with_its_parent)
+{
+	int signal = 0;
+	end_after(false, &signal);
+	T_EQ_I64(signal, SIGTERM);
+	end_after(true, &signal);
+	T_EQ_I64(signal, SIGKILL);
+}
+
+SP_TEST(shim_child, what_cannot_start)
+{
+	static const char *const argv[] = {"none", NULL};
+	const shim_spawn_opts o = {.path = "/none", .argv = argv};
+	int pid;
+	T_CODE(shim_spawn(&o, &pid, T_ERR), SP_ENOTFOUND);
 }
 
 SP_TEST(shim_cgroup, directories)
