@@ -166,6 +166,32 @@ static void faults_of(const sp_kind *kind, const char *text, sp_str *ret)
 	*ret = sp_violations_text(T_ARENA, &errors);
 }
 
+/* Texts of a protobuf message lie in the middle of it: what follows is not theirs. */
+SP_TEST(kinds_groups, custom_resource_names_end)
+{
+	static const char text[] = "{\"spec\":{\"group\":\"a.com\",\"scope\":\"Cluster\",\"names\":{"
+				   "\"plural\":\"p\",\"kind\":\"K\"},"
+				   "\"versions\":[{\"name\":\"v1\",\"storage\":true}]}}";
+	static const char *const lists[] = {"shortNames", "categories"};
+	const sp_kind *kind = sp_kind_by_kind(SP_STR("apiextensions.k8s.io"), SP_STR("v1"),
+					      SP_STR("CustomResourceDefinition"));
+	sp_violations errors;
+	sp_violations_init(&errors, T_ARENA);
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	yyjson_mut_val *obj = parse(doc, text);
+	yyjson_mut_val *names = yyjson_mut_obj_get(yyjson_mut_obj_get(obj, "spec"), "names");
+	for (size_t i = 0; i < SP_LEN(lists); i++) {
+		yyjson_mut_val *list = yyjson_mut_arr(doc);
+		T_TRUE(yyjson_mut_arr_append(list, yyjson_mut_strn(doc, "foo\x1a!", 3)));
+		T_TRUE(yyjson_mut_obj_add_val(doc, names, lists[i], list));
+	}
+	sp_kind_ctx c = {.arena = T_ARENA, .doc = doc, .errors = &errors, .kind = kind};
+	kind->hooks->validate(&c, obj);
+	sp_str said = sp_violations_text(T_ARENA, &errors);
+	for (size_t i = 0; i < SP_LEN(lists); i++)
+		T_TRUE(sp_str_find(said, sp_str_c(lists[i])) < 0);
+}
+
 SP_TEST(kinds_groups, custom_resource_versions)
 {
 	/* selectable fields, columns and scale of the only version stand in the spec */

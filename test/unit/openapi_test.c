@@ -169,11 +169,12 @@ static bool custom(sp_openapi_source *ret, sp_openapi_custom *c, const char *sch
 	return schema == NULL || sp_json_parse(T_ARENA, sp_str_c(schema), &c->schema, T_ERR) == SP_OK;
 }
 
-#define EMBEDDED(ref)                                                                                       \
-	"\"apiVersion\":{\"description\":\"Group and version of the object's "                              \
-	"form.\",\"type\":\"string\"},\"kind\":{"                                                           \
-	"\"description\":\"The kind of the object, in CamelCase.\",\"type\":\"string\"},\"metadata\":{" ref \
-	",\"description\":\"What every object has.\"}"
+#define EMBEDDED(ref)                                                                                 \
+	"\"apiVersion\":{\"description\":\"APIVersion defines the group and version of the object's " \
+	"form.\",\"type\":\"string\"},\"kind\":{"                                                     \
+	"\"description\":\"Kind names what the object is, in "                                        \
+	"CamelCase.\",\"type\":\"string\"},\"metadata\":{" ref                                        \
+	",\"description\":\"Standard object's metadata: what each one has.\"}"
 
 SP_TEST(openapi, custom_v3)
 {

@@ -7,9 +7,9 @@
 #include "kube/openapi/openapi_int.h"
 
 #define META "io.k8s.apimachinery.pkg.apis.meta.v1."
-#define API_VERSION_TEXT "Group and version of the object's form."
-#define KIND_TEXT "The kind of the object, in CamelCase."
-#define METADATA_TEXT "What every object has."
+#define API_VERSION_TEXT "APIVersion defines the group and version of the object's form."
+#define KIND_TEXT "Kind names what the object is, in CamelCase."
+#define METADATA_TEXT "Standard object's metadata: what each one has."
 
 sp_str oa_custom_name(oa *w, const sp_kind *k, const char *suffix)
 {
