@@ -184,6 +184,19 @@ static void check_deadline(node_worker *w)
 		      "Pod was active on the node longer than the specified deadline");
 }
 
+/* ---- admission ---- */
+
+/* Once, before anything of it runs: what an earlier life of the agent began goes on. */
+static void admit(node_worker *w)
+{
+	if (w->was_admitted || w->is_gone)
+		return;
+	w->was_admitted = true;
+	if (w->seen.n_sandboxes == 0 && !w->pod->v.has_start && !w->pod->v.has_deletion &&
+	    !node_phase_is_terminal(w->pod->v.phase))
+		(void)node_admit(w);
+}
+
 /* ---- the turn ---- */
 
 static bool has_ended(const node_worker *w)
@@ -230,6 +243,7 @@ void node_decide(node_worker *w)
 		return;
 	}
 	check_deadline(w);
+	admit(w);
 	if (w->stage == NODE_STAGE_STOPPING && !any_left(w))
 		w->stage = NODE_STAGE_STOPPED;
 	node_probes_update(w);

@@ -9,6 +9,7 @@
 #include "io/grpc.h"
 #include "io/tls.h"
 #include "io/world.h"
+#include "node/admission.h"
 #include "node/agent.h"
 #include "node/backoff.h"
 #include "node/batch.h"
@@ -20,7 +21,8 @@
 #define NODE_CALL_TIMEOUT_NS (120 * NODE_SECOND_NS) /* of a runtime's answer */
 #define NODE_SCRATCH_BYTES ((size_t)64 << 20)
 #define NODE_EVICTION_MEMORY_BYTES (INT64_C(100) << 20) /* free memory that pods may not count on */
-#define NODE_GRACE_LEAST_S 2                            /* a container always gets that long to stop */
+#define NODE_PODS_MAX_DEFAULT 110
+#define NODE_GRACE_LEAST_S 2 /* a container always gets that long to stop */
 
 typedef struct node_worker node_worker;
 typedef struct node_start node_start;
@@ -123,7 +125,9 @@ struct node_worker {
 	node_batch batch;
 
 	sp_str forced_phase, forced_reason; /* static texts */
-	char forced_message[256];
+	char forced_message[300];
+	char rejected_reason[64];
+	bool was_admitted; /* or rejected */
 
 	node_memo *memos;
 	size_t n_memos;
@@ -212,6 +216,8 @@ struct node_agent {
 node_worker *node_worker_new(node_agent *a, sp_str ns, sp_str name, sp_str uid);
 /* Nothing is done with the pod any more; what runs goes on. */
 void node_worker_free(node_worker *w);
+/* Reads the pod as the API has it now. Not during a turn. */
+void node_worker_take_pod(node_worker *w);
 /* The API has this now; NULL: it has none any more. */
 void node_worker_set(node_worker *w, const sp_object *o);
 /* Something may have changed: look again. */
@@ -232,6 +238,12 @@ void node_worker_event(node_worker *w, const node_container *c, bool is_warning,
 		       const char *fmt, ...) SP_PRINTF(5, 6);
 /* Seconds that containers of the pod get to stop. */
 int64_t node_worker_grace(const node_worker *w);
+
+/* ---- admit.c ---- */
+/* Whether the pod, which has not begun, may. If not it fails, and that was told. */
+bool node_admit(node_worker *w);
+/* Whether there is room for what the pod asks for now; *ret says what lacks. */
+bool node_admit_grown(node_worker *w, node_refusal *ret);
 
 /* ---- resize.c: resources of pods that run already. U: pkg/kubelet/allocation ---- */
 

@@ -103,45 +103,6 @@ static bool is_wanted(const node_container *c)
 	return node_amounts_eq(&now, &want);
 }
 
-/* ---- room ---- */
-
-static int64_t used_by_others(const node_worker *w, sp_str resource)
-{
-	int64_t sum = 0;
-	SP_LIST_FOREACH (node, &w->agent->workers) {
-		const node_worker *o = SP_CONTAINER_OF(node, node_worker, node);
-		if (o == w || o->pod == NULL || o->stage == NODE_STAGE_STOPPED || o->is_freed)
-			continue;
-		if (!sp_add(sum, node_pod_request(o->pod, resource), &sum))
-			return INT64_MAX;
-	}
-	return sum;
-}
-
-/* U: InsufficientResourceError of the general predicates. */
-static bool fits(const node_worker *w, char *ret_text, size_t size)
-{
-	const struct {
-		sp_str name;
-		int64_t capacity;
-	} rows[] = {
-		{SP_STR("cpu"), w->agent->cpu_milli},
-		{SP_STR("memory"), SP_MAX(0, w->agent->memory_bytes - NODE_EVICTION_MEMORY_BYTES)},
-	};
-	for (size_t i = 0; i < SP_LEN(rows); i++) {
-		int64_t ask = node_pod_request(w->pod, rows[i].name), used = used_by_others(w, rows[i].name);
-		if (ask == 0 || ask <= rows[i].capacity - used)
-			continue;
-		(void)snprintf(ret_text, size,
-			       "Node didn't have enough resource: " SP_FMT
-			       ", requested: %lld, used: %lld, capacity: %lld",
-			       SP_ARG(rows[i].name), (long long)ask, (long long)used,
-			       (long long)rows[i].capacity);
-		return false;
-	}
-	return true;
-}
-
 /* ---- events ---- */
 
 static void put_containers(const node_pod *p, sp_jout *j, sp_str key, size_t from, size_t n)
@@ -248,19 +209,19 @@ static bool apply_all(node_worker *w)
 
 void node_resize_grant(node_worker *w)
 {
-	char why[256];
+	node_refusal why;
 	if (apply_all(w)) {
 		w->resize_pending = (node_resize_state){0};
 		want_all(w->pod); /* the same amounts in the words of the spec */
 		return;
 	}
 	want_all(w->pod);
-	if (w->stage == NODE_STAGE_RUN && fits(w, why, sizeof why)) {
+	if (w->stage == NODE_STAGE_RUN && node_admit_grown(w, &why)) {
 		grant_all(w);
 		return;
 	}
 	if (w->stage == NODE_STAGE_RUN)
-		hold_back(w, why);
+		hold_back(w, why.message);
 	(void)apply_all(w);
 }
 

@@ -19,7 +19,6 @@
 #define REGISTER_AGAIN_MOST_NS (7 * NODE_SECOND_NS)
 #define POST_ANYWAY_NS (300 * (int64_t)NODE_SECOND_NS)
 #define BODY_BYTES_MAX ((size_t)1 << 20)
-#define PODS_MAX_DEFAULT 110
 
 typedef struct node_self {
 	node_agent *agent;
@@ -72,7 +71,7 @@ static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocat
 	(void)snprintf(text, sizeof text, "%lldKi", (long long)(memory / 1024));
 	sp_jout_member_str(j, SP_STR("memory"), sp_str_c(text));
 	(void)snprintf(text, sizeof text, "%lld",
-		       (long long)(a->opts.pods_max == 0 ? PODS_MAX_DEFAULT : a->opts.pods_max));
+		       (long long)(a->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : a->opts.pods_max));
 	sp_jout_member_str(j, SP_STR("pods"), sp_str_c(text));
 	sp_jout_close(j, '}');
 }

@@ -97,12 +97,13 @@ void node_serve_pods(node_request *r)
 
 static void serve_configz(node_request *r)
 {
-	node_answer(r, 200,
-		    "{\"kubeletconfig\":{\"clusterDomain\":\"" SP_FMT
-		    "\",\"cgroupDriver\":\"%s\",\"maxPods\":%lld,"
-		    "\"containerLogMaxSize\":\"10Mi\",\"nodeLeaseDurationSeconds\":40}}",
-		    SP_ARG(r->agent->opts.cluster_domain), r->agent->place.systemd ? "systemd" : "cgroupfs",
-		    (long long)(r->agent->opts.pods_max == 0 ? 110 : r->agent->opts.pods_max));
+	node_answer(
+		r, 200,
+		"{\"kubeletconfig\":{\"clusterDomain\":\"" SP_FMT
+		"\",\"cgroupDriver\":\"%s\",\"maxPods\":%lld,"
+		"\"containerLogMaxSize\":\"10Mi\",\"nodeLeaseDurationSeconds\":40}}",
+		SP_ARG(r->agent->opts.cluster_domain), r->agent->place.systemd ? "systemd" : "cgroupfs",
+		(long long)(r->agent->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : r->agent->opts.pods_max));
 }
 
 typedef struct route {

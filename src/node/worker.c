@@ -176,7 +176,7 @@ void node_worker_event(node_worker *w, const node_container *c, bool is_warning,
 
 /* ---- turns ---- */
 
-static void take_pod(node_worker *w)
+void node_worker_take_pod(node_worker *w)
 {
 	node_pod *p;
 	sp_err err = {0};
@@ -214,7 +214,7 @@ static void on_turn(sp_defer *d)
 	w->volumes = (node_volumes){0};
 	w->services = (node_env){0};
 	sp_arena_rewind(&w->scratch);
-	take_pod(w);
+	node_worker_take_pod(w);
 	if (w->pod != NULL)
 		node_resize_grant(w);
 	node_observe(w, node_decide);
