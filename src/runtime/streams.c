@@ -298,8 +298,7 @@ static sp_code choose(upgrade *u, const sp_http_exchange *ex, sp_str *ret_name, 
 	} else {
 		u->protocol = sp_channel_choose(list, !u->websocket, u->websocket ? 5 : 4);
 		*ret_name = u->protocol != NULL ? u->protocol->name : SP_STR("");
-		/* The older channel protocols of WebSocket have no status: nobody speaks them any more. */
-		if (u->protocol != NULL && (!u->websocket || u->protocol->status_json))
+		if (u->protocol != NULL)
 			return SP_OK;
 	}
 	return sp_fail(err, SP_EFORBIDDEN,

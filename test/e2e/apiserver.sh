@@ -200,6 +200,10 @@ whoami() {
 }
 says token-file '"username":"carol","uid":"u9","groups":["g1","g2","system:authenticated"]' whoami t0ken
 says token-unknown Unauthorized whoami abcdef.0123456789abcdef
+# A review is no row of a table.
+says review-table '"code":406' get -A test -H 'Accept: application/json;as=Table;v=v1;g=meta.k8s.io' -H 'Content-Type: application/json' -d \
+	'{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview","spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}}' \
+	"$url/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 get -A test -H 'Content-Type: application/json' -d '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"bootstrap-token-abcdef"},
 	"type":"bootstrap.kubernetes.io/token","stringData":{"token-id":"abcdef","token-secret":"0123456789abcdef",
 	"usage-bootstrap-authentication":"true"}}' "$url/api/v1/namespaces/kube-system/secrets" >/dev/null

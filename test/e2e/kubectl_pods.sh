@@ -20,7 +20,7 @@ fi
 ip link set lo up
 ip link add eth0 type veth peer name eth0p && ip addr add 192.0.2.77/24 dev eth0 && ip link set eth0p up && ip link set eth0 up &&
 	ip route add default via 192.0.2.1 || skip 'no veth interfaces'
-bin=$PWD/build/release
+bin=$PWD/build/release here=$PWD/test/e2e
 tmp=$(mktemp -d)
 run=$(mktemp -d /run/XXX) # short: sockets of containers are below it
 chmod 755 "$tmp" "$run"
@@ -109,6 +109,20 @@ says logs-no-container 1 'is not valid for pod two' k get --raw '/api/v1/namespa
 says logs-no-previous 1 'previous terminated container "main" in pod "two" not found' k logs two -c main --previous
 says again 0 'condition met' k wait --for=jsonpath='{.status.containerStatuses[0].restartCount}'=1 pod/again --timeout=40s
 says logs-previous 0 'a life' k logs again --previous
+
+# The channel protocols of older clients, which know no status: a failure is a text.
+command='/api/v1/namespaces/default/pods/two/exec?container=main&stdout=1&stderr=1&command=sh&command=-c&command=echo+out%3B+echo+err+>%262%3B+exit'
+channels() { "$here/exec_channels.py" "$KUBECONFIG" "$command+$2" "$1"; }
+for protocol in channel.k8s.io base64.channel.k8s.io; do
+	same "channels-$protocol" '1 out
+2 err' "$(channels $protocol 0)"
+	same "channels-failed-$protocol" '1 out
+2 err
+3 command terminated with non-zero exit code: command terminated with exit code 3' "$(channels $protocol 3)"
+done
+same channels-v4 '1 out
+2 err
+3 {"status":"Success"}' "$(channels v4.channel.k8s.io 0)"
 
 # Commands, copies and ports, over each transport that this kubectl has.
 for transport in websocket spdy; do

@@ -2,6 +2,7 @@
 #include "io/spdy/translate.h"
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "io/pump.h"
 #include "io/spdy/remote.h"
@@ -87,6 +88,20 @@ static sp_code send_channel(sp_translate *t, uint8_t channel, sp_str bytes, sp_e
 	return sp_ws_send(t->ws, kind, parts, 2, err);
 }
 
+/* Before v4 there is no status: a failure is its text, a success nothing. U: kubelet v1WriteStatusFunc. */
+static sp_code send_plain_status(sp_translate *t, sp_str status, sp_err *err)
+{
+	sp_arena a;
+	yyjson_val *v = NULL;
+	sp_arena_init(&a, 2 * STATUS_BYTES_MAX);
+	(void)!sp_json_parse(&a, status, &v, NULL);
+	sp_str text = sp_json_str(sp_json_last(v, SP_STR("message")));
+	bool failed = !sp_str_eq(sp_json_str(sp_json_last(v, SP_STR("status"))), SP_STR("Success"));
+	sp_code code = failed ? send_channel(t, SP_CHANNEL_ERROR, text.len > 0 ? text : status, err) : SP_OK;
+	sp_arena_done(&a);
+	return code;
+}
+
 /* The status to the client, then the end of both sides. */
 static void finish(sp_translate *t, sp_str status)
 {
@@ -96,7 +111,9 @@ static void finish(sp_translate *t, sp_str status)
 	sp_timer_stop(t->world, &t->create);
 	sp_err err = {0};
 	if (t->ws != NULL) {
-		if (send_channel(t, SP_CHANNEL_ERROR, status, &err) != SP_OK)
+		sp_code code = t->opts.protocol->status_json ? send_channel(t, SP_CHANNEL_ERROR, status, &err)
+							     : send_plain_status(t, status, &err);
+		if (code != SP_OK)
 			note_err(t, &err);
 		sp_ws_close(t->ws, SP_WS_NORMAL, (sp_str){NULL, 0});
 	}
@@ -389,7 +406,6 @@ sp_code sp_translate_start(sp_world *w, sp_stream *client, sp_stream *upstream, 
 			   void (*done)(void *arg, const sp_err *err), void *arg, sp_translate **ret,
 			   sp_err *err)
 {
-	SP_ASSERT(opts->protocol->status_json);
 	sp_translate *t = sp_try_alloc(sizeof *t);
 	if (t == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a stream translation");

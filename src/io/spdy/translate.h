@@ -2,7 +2,8 @@
 /*
  * Remote commands (exec, attach) that come over WebSocket, carried on over SPDY: what kube-apiserver's stream
  * translator does between kubectl and a kubelet that speaks SPDY only. Channels become streams, the close
- * signal of v5 becomes the end of stdin, and the status is passed on after all output. U: k8s.io/apiserver
+ * signal of v5 becomes the end of stdin, and the status is passed on after all output (before v4: its text,
+ * when it is a failure). U: k8s.io/apiserver
  * pkg/util/proxy/streamtranslator.go, k8s.io/client-go tools/remotecommand.
  *
  * The port-forward tunnel needs no translation: io/ws/tunnel.h and io/splice.h.
@@ -16,7 +17,7 @@
 typedef struct sp_translate sp_translate;
 
 typedef struct sp_translate_opts {
-	/* Of the client's side; one with status_json (v4 on). */
+	/* Of the client's side. */
 	const sp_channel_protocol *protocol;
 	sp_ws_conn_opts ws;
 	sp_spdy_conn_opts spdy;     /* core.client is set */
