@@ -10,7 +10,8 @@ typedef struct container_view {
 } container_view;
 
 SP_VIEW(pod_view_desc, ctl_pod, "v1/Pod", SP_V(ctl_pod, node, "spec.nodeName"),
-	SP_V(ctl_pod, phase, "status.phase"), SP_V(ctl_pod, created, "metadata.creationTimestamp"),
+	SP_V(ctl_pod, phase, "status.phase"), SP_V(ctl_pod, reason, "status.reason"),
+	SP_V(ctl_pod, created, "metadata.creationTimestamp"),
 	SP_V(ctl_pod, deleted, "metadata.deletionTimestamp"), SP_V(ctl_pod, labels, "metadata.labels"),
 	SP_V(ctl_pod, annotations, "metadata.annotations"), SP_V(ctl_pod, owners, "metadata.ownerReferences"),
 	SP_V(ctl_pod, conditions, "status.conditions"),

@@ -6,7 +6,7 @@
 
 typedef struct ctl_pod {
 	const sp_object *object;
-	sp_str node, phase, created, deleted; /* times as text; deleted empty: it is not going */
+	sp_str node, phase, reason, created, deleted; /* times as text; deleted empty: it is not going */
 	sp_vmap labels, annotations;
 	sp_vlist owners, conditions, containers; /* containers: statuses */
 	int64_t restarts;                        /* the most of a container */

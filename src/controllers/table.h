@@ -15,7 +15,8 @@ extern const controller_type controller_daemon_set;                          /* 
 extern const controller_type controller_stateful_set;                        /* stateful_set.c */
 extern const controller_type controller_job;                                 /* job.c */
 extern const controller_type controller_cron_job;                            /* cron_job.c */
-extern const controller_type controller_ttl_finished, controller_pod_gc;     /* finished.c */
+extern const controller_type controller_ttl_finished;                        /* finished.c */
+extern const controller_type controller_pod_gc;                              /* pod_gc.c */
 extern const controller_type controller_node_lifecycle,
 	controller_taint_eviction;                     /* node_lifecycle.c, taint_eviction.c */
 extern const controller_type controller_volume_binder; /* volume_binder.c */

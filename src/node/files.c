@@ -283,7 +283,10 @@ static sp_code make_host_path(path *p, int make, sp_err *err)
 {
 	if (make == 1) {
 		SP_TRY(make_parents(p->text, err));
-		return mkdir(p->text, 0755) == 0 ? SP_OK : sp_fail_sys(err, errno, "mkdir %s", p->text);
+		/* another pod may have made it meanwhile */
+		return mkdir(p->text, 0755) == 0 || errno == EEXIST
+			       ? SP_OK
+			       : sp_fail_sys(err, errno, "mkdir %s", p->text);
 	}
 	int fd = open(p->text, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)

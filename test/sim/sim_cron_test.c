@@ -16,14 +16,27 @@
 	"\"jobTemplate\":{\"metadata\":{\"labels\":{\"of\":\"c\"}},\"spec\":{\"template\":{\"spec\":{" \
 	"\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}}}"
 
+static t_ctl *open_with(t_ctl *t)
+{
+	t->config.terminated_pods_most = 5;
+	t_no_faults();
+	(void)t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, LIST);
+	return t;
+}
+
 static t_ctl *open_rig(const char *phase)
 {
 	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
-	t_no_faults();
 	t->phase = phase;
-	t->config.terminated_pods_most = 5;
-	(void)t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, LIST);
-	return t;
+	return open_with(t);
+}
+
+/* Pods stay as they are made. */
+static t_ctl *open_idle(void)
+{
+	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
+	t->no_kubelet = true;
+	return open_with(t);
 }
 
 SP_TEST(sim_cron, runs_each_minute)
@@ -118,4 +131,53 @@ SP_TEST(sim_cron, pods_that_are_over_are_few)
 		"{\"metadata\":{\"name\":\"lost\"},\"spec\":{\"nodeName\":\"nowhere\",\"containers\":[{"
 		"\"name\":\"c\",\"image\":\"i\"}]}}"));
 	T_TRUE(t_ctl_wait_gone(t, SP_PODS, "default", "lost"));
+}
+
+#define HELD(name, spec)                                                                              \
+	"{\"metadata\":{\"name\":\"" name "\",\"finalizers\":[\"example.com/held\"]},\"spec\":{" spec \
+	"\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+#define IDLE SP_PODS, "default", "idle"
+
+/* What goes before it has a node is told to have failed: whoever holds it waits for that. */
+SP_TEST(sim_cron, pods_without_a_node_fail)
+{
+	t_ctl *t = open_idle();
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_PODS, "default", HELD("idle", "")));
+	T_TRUE(t_ctl_delete(t, IDLE, ""));
+	T_TRUE(t_ctl_wait(t, IDLE, "status.phase", "Failed"));
+	T_TRUE(t_ctl_patch(t, IDLE, "", "{\"metadata\":{\"finalizers\":null}}"));
+	T_TRUE(t_ctl_wait_gone(t, IDLE));
+}
+
+SP_TEST(sim_cron, pods_of_lost_nodes_fail)
+{
+	t_ctl *t = open_idle();
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_PODS, "default", HELD("idle", "\"nodeName\":\"nowhere\",")));
+	t_ctl_run(t, 30 * SECOND);
+	yyjson_val *v = t_ctl_get(t, IDLE); /* the node may be late */
+	T_TRUE(v != NULL && t_ctl_text(v, "metadata.deletionTimestamp").len == 0);
+	T_TRUE(t_ctl_wait(t, IDLE, "status.phase", "Failed"));
+	v = t_ctl_get(t, IDLE);
+	T_EQ_C(t_ctl_text(v, "status.conditions[0].type"), "DisruptionTarget");
+	T_EQ_C(t_ctl_text(v, "status.conditions[0].reason"), "DeletionByPodGC");
+	T_TRUE(t_ctl_patch(t, IDLE, "", "{\"metadata\":{\"finalizers\":null}}"));
+	T_TRUE(t_ctl_wait_gone(t, IDLE));
+}
+
+/* A node that an operator gave up: what goes there does not wait for its agent. */
+SP_TEST(sim_cron, pods_out_of_service_fail)
+{
+	t_ctl *t = open_idle();
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_NODES, "", "{\"metadata\":{\"name\":\"off\"}}"));
+	T_TRUE(t_ctl_create(t, SP_PODS, "default", HELD("idle", "\"nodeName\":\"off\",")));
+	T_TRUE(t_ctl_delete(t, IDLE, ""));
+	t_ctl_run(t, 70 * SECOND);
+	T_TRUE(!sp_str_eq(t_ctl_text(t_ctl_get(t, IDLE), "status.phase"), SP_STR("Failed")));
+	T_TRUE(t_ctl_patch(t, SP_NODES, "", "off", "",
+			   "{\"spec\":{\"taints\":[{\"key\":\"node.kubernetes.io/out-of-service\","
+			   "\"effect\":\"NoExecute\"}]}}"));
+	T_TRUE(t_ctl_wait(t, IDLE, "status.phase", "Failed"));
 }
