@@ -350,7 +350,10 @@ static sp_str advertised(process *p)
 static sp_code listen_tls(process *p, sp_err *err)
 {
 	sp_tls_config *config = NULL;
-	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
+	const keys_pki_opts pki = {.dir = p->f.data_dir,
+				   .ips = &p->f.advertise,
+				   .n_ips = 1,
+				   .service_cidrs = p->f.service_cidrs};
 	sp_str port = sp_arena_printf(&p->base.arena, "%u", (unsigned)p->f.port);
 	if (p->own_keys)
 		SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &pki, &p->pki, err));

@@ -291,7 +291,8 @@ static sp_code make_pairs(process *p, const keys_pki_opts *o, sp_err *err)
 static sp_code make_keys(process *p, sp_err *err)
 {
 	sp_str dir = sp_arena_printf(&p->base.arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
-	const keys_pki_opts o = {.dir = dir, .ips = &p->f.advertise, .n_ips = 1};
+	const keys_pki_opts o = {
+		.dir = dir, .ips = &p->f.advertise, .n_ips = 1, .service_cidrs = p->f.service_cidr};
 	sp_str address =
 		sp_arena_printf(&p->base.arena, SP_FMT ":%u", SP_ARG(p->f.advertise), (unsigned)p->f.port);
 	SP_TRY(sp_dir_make(p->base.world, p->f.data_dir, 0755, err));

@@ -2,6 +2,7 @@
 #include "keys/pki.h"
 
 #include "base/base64.h"
+#include "base/ip.h"
 #include "io/file.h"
 #include "io/tls/x509.h"
 
@@ -126,6 +127,28 @@ static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t
 	       has_all(&certs[0].ips, ips, n_ips);
 }
 
+/* Pods know the API by the first address of services. False: no prefix, or no more room. */
+static bool add_services(const pki_run *p, sp_str *ips, size_t *n)
+{
+	sp_str rest = p->o->service_cidrs;
+	while (rest.len > 0) {
+		sp_cidr cidr;
+		sp_str one;
+		char text[SP_IP_TEXT_BYTES];
+		if (!sp_str_cut(&rest, ',', &one)) {
+			one = rest;
+			rest = (sp_str){NULL, 0};
+		}
+		if (*n == NAMES_MAX || !sp_cidr_parse(one, &cidr))
+			return false;
+		sp_ip first = sp_cidr_network(&cidr);
+		first.bytes[15]++; /* a prefix of services is no single address */
+		size_t len = sp_ip_print(text, &first);
+		ips[(*n)++] = sp_arena_try_dup(p->arena, (sp_str){text, len});
+	}
+	return true;
+}
+
 static sp_code ensure_serving(pki_run *p, sp_err *err)
 {
 	sp_str ips[NAMES_MAX] = {SP_STR("127.0.0.1"), SP_STR("::1")};
@@ -134,6 +157,9 @@ static sp_code ensure_serving(pki_run *p, sp_err *err)
 		return sp_fail(err, SP_EINVAL, "more than %u addresses", NAMES_MAX - 2);
 	for (size_t i = 0; i < p->o->n_ips; i++)
 		ips[n++] = p->o->ips[i];
+	if (!add_services(p, ips, &n))
+		return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no prefix of services",
+			       SP_ARG(p->o->service_cidrs));
 	if (is_good(p, "apiserver.crt", ips, n))
 		return SP_OK;
 	sp_x509_template t = template_of(p, "kube-apiserver", LEAF_DAYS, SP_X509_SERVER);

@@ -25,7 +25,9 @@ typedef struct keys_pki {
 typedef struct keys_pki_opts {
 	sp_str dir; /* absolute; must exist */
 	const sp_str *ips;
-	size_t n_ips; /* further addresses of the serving certificate */
+	size_t n_ips;         /* further addresses of the serving certificate */
+	sp_str service_cidrs; /* "10.96.0.0/16", two with a comma: the first address of each is the API's, too
+			       */
 } keys_pki_opts;
 
 /* The authority and the serving certificate. Both functions block on the disk: at start-up only. */

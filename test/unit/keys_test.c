@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keys of a directory, and both seams over a socket. */
 #include "apiserver/jwt.h"
+#include "base/ip.h"
 #include "io/file.h"
 #include "io/tls/sign.h"
 #include "io/uv/uv.h"
@@ -56,6 +57,31 @@ static bool load_key(sp_world *w, sp_key **ret)
 	sp_buf_init(&pem, 8192);
 	return sp_file_read_all(w, sp_arena_printf(T_ARENA, "%s/sa.key", t_tmpdir()), &pem, T_ERR) == SP_OK &&
 	       sp_key_parse(sp_buf_view(&pem), ret, T_ERR) == SP_OK;
+}
+
+/* Pods call the API by the first address of services: the serving certificate has it. */
+SP_TEST(keys, serving_certificate_is_for_pods_too)
+{
+	sp_world *w = open_world();
+	keys_pki pki;
+	keys_pki_opts o = {.dir = sp_str_c(t_tmpdir()),
+			   .service_cidrs = SP_STR("10.96.0.0/16,fd00:96::/112")};
+	static const char *const wanted[] = {"127.0.0.1", "::1", "10.96.0.1", "fd00:96::1"};
+	sp_str pem;
+	sp_x509_info *certs = NULL;
+	size_t n = 0;
+	T_TRUE(w != NULL);
+	T_OK(keys_pki_ensure(w, T_ARENA, &o, &pki, T_ERR));
+	T_OK(sp_file_read_arena(w, pki.tls_crt, T_ARENA, (size_t)64 << 10, &pem, T_ERR));
+	T_OK(sp_x509_inspect_pem(pem, T_ARENA, &certs, &n, T_ERR));
+	T_EQ_U64(certs[0].ips.n, SP_LEN(wanted));
+	for (size_t i = 0; i < SP_LEN(wanted); i++) {
+		sp_ip want, got;
+		T_TRUE(sp_ip_parse(sp_str_c(wanted[i]), &want) && sp_ip_parse(certs[0].ips.items[i], &got));
+		T_TRUE(sp_ip_eq(&want, &got));
+	}
+	o.service_cidrs = SP_STR("10.96.0.0/16,x");
+	T_CODE(keys_pki_ensure(w, T_ARENA, &o, &pki, T_ERR), SP_EINVAL);
 }
 
 SP_TEST(keys, tokens_are_signed_by_the_first_key)
