@@ -466,6 +466,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
 	s->audit = opts->audit;
+	s->front_proxy = opts->front_proxy;
 	s->kubelet = opts->kubelet;
 	if (s->kubelet.address_types.len == 0)
 		s->kubelet.address_types = SP_STR(API_KUBELET_ADDRESS_TYPES);
