@@ -3,6 +3,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bearer.h"
 #include "apiserver/metrics/measure.h"
+#include "apiserver/request_header.h"
 #include "apiserver/server_int.h"
 #include "io/tls.h"
 
@@ -22,15 +23,37 @@ static bool add_credential(api_request *r, sp_str sha256)
 	return value->ptr != NULL;
 }
 
-static bool by_certificate(api_request *r)
+typedef enum outcome { ABSENT, ACCEPTED, REJECTED } outcome;
+
+/* A certificate that nobody vouches for is a bad credential, not none. */
+static outcome by_certificate(api_request *r)
 {
 	const sp_tls_peer *peer = r->ex->stream == NULL ? NULL : r->ex->stream->tls;
-	if (peer == NULL || !peer->verified || peer->cert.common_name.len == 0)
-		return false;
+	if (peer == NULL)
+		return ABSENT;
+	if (!peer->verified)
+		return REJECTED;
+	if (peer->cert.common_name.len == 0)
+		return ABSENT;
 	r->user = (api_user){.name = peer->cert.common_name,
 			     .groups = peer->cert.organizations.items,
 			     .n_groups = peer->cert.organizations.n};
-	return add_credential(r, peer->cert.sha256);
+	return add_credential(r, peer->cert.sha256) && api_user_settle_groups(r->arena, &r->user) ? ACCEPTED
+												  : REJECTED;
+}
+
+static outcome by_header(api_request *r)
+{
+	switch (api_user_by_header(r)) {
+	case API_NAMED_NONE:
+		return ABSENT;
+	case API_NAMED_USER:
+		return api_user_settle_groups(r->arena, &r->user) ? ACCEPTED : REJECTED;
+	case API_NAMED_REFUSED:
+	case API_NAMED_NO_ROOM:
+		break;
+	}
+	return REJECTED;
 }
 
 /* Credentials that nobody knows are not the same as none. */
@@ -42,8 +65,6 @@ static bool refuse(api_request *r, api_authn_result result)
 	api_reply_status(r, &s);
 	return false;
 }
-
-typedef enum outcome { ABSENT, ACCEPTED, REJECTED } outcome;
 
 static outcome by_token(api_request *r, sp_str token)
 {
@@ -74,17 +95,25 @@ static bool accept(api_request *r)
 	return true;
 }
 
+static outcome by_bearer(api_request *r)
+{
+	outcome o = by_token(r, api_bearer_token(sp_http_get(&r->ex->headers, SP_HTTP_AUTHORIZATION)));
+	return o == ABSENT ? by_protocol(r) : o;
+}
+
+/* The first that knows the client; when none does, whether a credential was bad. */
 bool api_authenticate(api_request *r)
 {
-	if (by_certificate(r))
-		return api_user_settle_groups(r->arena, &r->user) ? accept(r) : refuse(r, API_AUTHN_ERROR);
-	outcome o = by_token(r, api_bearer_token(sp_http_get(&r->ex->headers, SP_HTTP_AUTHORIZATION)));
-	if (o == ABSENT)
-		o = by_protocol(r);
-	if (o == ACCEPTED)
-		return accept(r);
-	if (o == REJECTED || r->server->no_anonymous)
-		return refuse(r, o == REJECTED ? API_AUTHN_ERROR : API_AUTHN_FAILURE);
+	static outcome (*const ways[])(api_request *) = {by_header, by_certificate, by_bearer};
+	bool rejected = false;
+	for (size_t i = 0; i < SP_LEN(ways); i++) {
+		outcome o = ways[i](r);
+		if (o == ACCEPTED)
+			return accept(r);
+		rejected = rejected || o == REJECTED;
+	}
+	if (rejected || r->server->no_anonymous)
+		return refuse(r, rejected ? API_AUTHN_ERROR : API_AUTHN_FAILURE);
 	r->user = (api_user){
 		.name = API_USER_ANONYMOUS, .groups = anonymous_groups, .n_groups = SP_LEN(anonymous_groups)};
 	return accept(r);

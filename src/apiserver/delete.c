@@ -380,11 +380,10 @@ void api_write_delete(api_write *w, const api_delete_options *o)
 		api_hooks_mutate(&admit, on_mutated);
 }
 
-static void run(api_write *w)
+static void run_seen(api_write *w)
 {
 	sp_err err;
 	api_delete_options o;
-	api_write_forget_also(w);
 	if (!api_delete_options_read(w->r, w->body, &o))
 		return;
 	sp_code code = api_write_load(w, w->r->info.name, &w->obj, &err);
@@ -393,6 +392,12 @@ static void run(api_write *w)
 		return;
 	}
 	api_write_delete(w, &o);
+}
+
+static void run(api_write *w)
+{
+	api_write_forget_also(w);
+	api_write_see(w, w->r->info.ns, w->r->info.name, run_seen);
 }
 
 static void on_body(api_request *r, sp_str body)

@@ -136,16 +136,22 @@ static void on_refused(api_write *w, const sp_status *status)
 		api_reply_status(c->r, status);
 }
 
-static void delete_one(api_write *w)
+static void delete_seen(api_write *w)
 {
 	api_collector *c = w->arg;
 	sp_err err;
-	api_write_forget_also(w);
 	sp_code code = api_write_load_at(w, c->victims[c->i].ns, c->victims[c->i].name, &w->obj, &err);
 	if (code != SP_OK)
 		api_write_fail(w, code, &err);
 	else
 		api_write_delete(w, &c->options);
+}
+
+static void delete_one(api_write *w)
+{
+	api_collector *c = w->arg;
+	api_write_forget_also(w);
+	api_write_see(w, c->victims[c->i].ns, c->victims[c->i].name, delete_seen);
 }
 
 static void on_next(sp_defer *d)

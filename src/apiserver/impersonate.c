@@ -21,32 +21,6 @@
 
 static const sp_str extra_prefix = SP_STR_INIT("impersonate-extra-");
 
-static sp_str extra_key(sp_arena *a, sp_str name)
-{
-	sp_str key;
-	name = sp_str_sub(name, extra_prefix.len, name.len);
-	return sp_url_decode_path(a, name, &key, NULL) == SP_OK ? key : name;
-}
-
-/* Adds a value to its key; keys in the order of arrival. */
-static bool add_extra(sp_arena *a, api_extra *extra, size_t *n, sp_str key, sp_str value)
-{
-	size_t i = 0;
-	while (i < *n && !sp_str_eq(extra[i].key, key))
-		i++;
-	size_t have = i < *n ? extra[i].n : 0;
-	sp_str *values = sp_try_new(a, sp_str, have + 1);
-	if (values == NULL || key.ptr == NULL)
-		return false;
-	for (size_t k = 0; k < have; k++)
-		values[k] = extra[i].values[k];
-	values[have] = value;
-	extra[i] = (api_extra){key, values, have + 1};
-	if (i == *n)
-		(*n)++;
-	return true;
-}
-
 /* What the headers ask for, nothing filled in. False: no room. */
 static bool read_wanted(api_request *r, api_user *ret, bool *ret_any)
 {
@@ -63,8 +37,9 @@ static bool read_wanted(api_request *r, api_user *ret, bool *ret_any)
 		if (sp_str_eq(h->at[i].name, SP_STR("impersonate-group")))
 			groups[ret->n_groups++] = h->at[i].value;
 		else if (sp_str_starts(h->at[i].name, extra_prefix) &&
-			 !add_extra(r->arena, extra, &ret->n_extra, extra_key(r->arena, h->at[i].name),
-				    h->at[i].value))
+			 !api_extra_add(r->arena, extra, &ret->n_extra,
+					api_extra_key(r->arena, h->at[i].name, extra_prefix.len),
+					h->at[i].value))
 			return false;
 	}
 	*ret_any = ret->name.len > 0 || ret->uid.len > 0 || ret->n_groups > 0 || ret->n_extra > 0;

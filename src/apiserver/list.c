@@ -5,6 +5,7 @@
  * of its items; it may be shorter than asked for, which the API allows. A whole list is streamed.
  */
 #include "apiserver/continue.h"
+#include "apiserver/custom/convert_chunk.h"
 #include "apiserver/gzip.h"
 #include "apiserver/list_writer.h"
 #include "apiserver/server_int.h"
@@ -30,6 +31,10 @@ typedef struct api_lister {
 	size_t from_len;
 	char from[SP_LIMIT_STORE_REST_BYTES + 1];
 	sp_code code; /* of an item that could not be written */
+	/* Of kinds that a webhook converts: the records of a chunk first become those of the version. */
+	api_convert_chunk *converts;
+	bool is_read, is_last;                /* a chunk is read, and there is none behind it */
+	void (*resume)(struct api_lister *l); /* when it is converted */
 } api_lister;
 
 static void lister_free(api_lister *l)
@@ -37,6 +42,7 @@ static void lister_free(api_lister *l)
 	sp_buf_done(&l->out);
 	api_list_writer_done(&l->writer);
 	api_gzip_free(l->gzip);
+	api_convert_chunk_free(l->converts);
 	sp_free(l);
 }
 
@@ -48,22 +54,34 @@ static void lister_gone(api_request *r)
 
 /* ---- one chunk ---- */
 
+/* One record of the version; *ret_taken: it is in the list. */
+static sp_code put(api_lister *l, const sp_record *rec, sp_str rest, uint64_t revision, bool *ret_taken)
+{
+	*ret_taken = api_selects(&l->o, l->r->res, rec, rest);
+	if (!*ret_taken)
+		return SP_OK;
+	SP_TRY(api_list_writer_put(&l->writer, &l->out, rec, revision));
+	l->n_items++;
+	return SP_OK;
+}
+
 static sp_store_visit visit(void *arg, const sp_store_entry *e)
 {
 	api_lister *l = arg;
 	sp_record rec;
+	bool taken = false;
+	if (l->converts != NULL) {
+		l->code = api_convert_chunk_add(l->converts, e);
+		return l->code == SP_OK ? SP_STORE_TAKE : SP_STORE_STOP;
+	}
 	if (l->o.limit > 0 && l->n_items > 0 && l->out.len >= PAGE_BYTES_MAX)
 		return SP_STORE_STOP;
 	l->code = sp_record_decode(e->record, &rec, NULL);
+	if (l->code == SP_OK)
+		l->code = put(l, &rec, e->rest, e->revision, &taken);
 	if (l->code != SP_OK)
 		return SP_STORE_STOP;
-	if (!api_selects(&l->o, l->r->res, &rec, e->rest))
-		return SP_STORE_SKIP;
-	l->code = api_list_writer_put(&l->writer, &l->out, &rec, e->revision);
-	if (l->code != SP_OK)
-		return SP_STORE_STOP;
-	l->n_items++;
-	return SP_STORE_TAKE;
+	return taken ? SP_STORE_TAKE : SP_STORE_SKIP;
 }
 
 static sp_code read_chunk(api_lister *l, sp_err *err)
@@ -84,11 +102,25 @@ static sp_code read_chunk(api_lister *l, sp_err *err)
 		return sp_fail(err, l->code, "an object of the list can't be read");
 	l->revision = chunk.revision;
 	l->n_remaining = chunk.n_remaining;
-	l->at_end = !chunk.more;
+	l->is_last = !chunk.more;
 	if (chunk.more) {
 		memcpy(l->from, chunk.next, chunk.next_len);
 		l->from_len = chunk.next_len;
 	}
+	return SP_OK;
+}
+
+/* The converted records of a chunk. */
+static sp_code put_converted(api_lister *l)
+{
+	api_converted one;
+	sp_record rec;
+	bool taken;
+	while (api_convert_chunk_next(l->converts, &one)) {
+		SP_TRY(sp_record_decode(sp_bytes_view(one.record), &rec, NULL));
+		SP_TRY(put(l, &rec, one.rest, one.revision, &taken));
+	}
+	api_convert_chunk_clear(l->converts);
 	return SP_OK;
 }
 
@@ -140,15 +172,57 @@ static void fail(api_lister *l, sp_code code, const sp_err *err)
 		api_reply_error(l->r, code, err);
 }
 
-static void run_page(api_lister *l)
+/* False: it failed and is told, or a webhook is asked. */
+static bool take_converted(api_lister *l, void (*resume)(api_lister *l))
+{
+	sp_status status;
+	sp_code code;
+	if (!l->is_read) {
+		l->is_read = true;
+		l->resume = resume;
+		if (!api_convert_chunk_start(l->converts))
+			return false;
+	}
+	l->is_read = false;
+	if (api_convert_chunk_result(l->converts, l->r->arena, &status) == SP_OK) {
+		code = put_converted(l);
+		if (code == SP_OK)
+			return true;
+		fail(l, code, NULL);
+	} else if (l->r->answered) {
+		sp_http_reset(l->r->ex, SP_HTTP2_INTERNAL_ERROR);
+	} else {
+		api_reply_status(l->r, &status);
+	}
+	return false;
+}
+
+/* One more chunk. False: it failed and is told, or `resume` goes on from here, later. */
+static bool next_chunk(api_lister *l, void (*resume)(api_lister *l))
 {
 	sp_err err;
+	sp_code code = l->is_read ? SP_OK : read_chunk(l, &err);
+	if (code != SP_OK) {
+		fail(l, code, &err);
+		return false;
+	}
+	if (l->converts != NULL && !take_converted(l, resume))
+		return false;
+	l->at_end = l->is_last;
+	return true;
+}
+
+static void on_converted(void *arg)
+{
+	api_lister *l = arg;
+	l->resume(l);
+}
+
+static void run_page(api_lister *l)
+{
 	do {
-		sp_code code = read_chunk(l, &err);
-		if (code != SP_OK) {
-			fail(l, code, &err);
+		if (!next_chunk(l, run_page))
 			return;
-		}
 	} while (!l->at_end && l->n_items < l->o.limit && l->out.len < PAGE_BYTES_MAX);
 	reply_gathered(l);
 }
@@ -193,13 +267,9 @@ static bool send_chunk(api_lister *l)
 /* Until the socket is full or the list is at its end. */
 static void run_stream(api_lister *l)
 {
-	sp_err err;
 	while (!l->at_end && !sp_http_is_full(l->r->ex)) {
-		sp_code code = read_chunk(l, &err);
-		if (code != SP_OK) {
-			fail(l, code, &err);
+		if (!next_chunk(l, run_stream))
 			return;
-		}
 		if (!l->begun && l->at_end) {
 			reply_gathered(l);
 			return;
@@ -214,13 +284,9 @@ static void run_stream(api_lister *l)
 /* Whole lists in media that need all items first are gathered like a page without a limit. */
 static void run_gathered(api_lister *l)
 {
-	sp_err err;
 	do {
-		sp_code code = read_chunk(l, &err);
-		if (code != SP_OK) {
-			fail(l, code, &err);
+		if (!next_chunk(l, run_gathered))
 			return;
-		}
 	} while (!l->at_end);
 	reply_gathered(l);
 }
@@ -228,7 +294,7 @@ static void run_gathered(api_lister *l)
 static void writable(api_request *r)
 {
 	api_lister *l = r->state;
-	if (!l->at_end)
+	if (!l->at_end && !api_convert_chunk_is_busy(l->converts))
 		run_stream(l);
 }
 
@@ -296,6 +362,8 @@ void api_list(api_request *r)
 		return;
 	sp_err err;
 	sp_code code = api_list_writer_init(&l->writer, r, &err);
+	if (code == SP_OK)
+		l->converts = api_convert_chunk_new(r->server, r->res, on_converted, l, &code);
 	if (code != SP_OK)
 		api_reply_error(r, code, &err);
 	else if (l->o.limit > 0)

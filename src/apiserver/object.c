@@ -28,9 +28,9 @@ static bool collect_labels(sp_arena *a, yyjson_mut_val *obj, sp_record_info *inf
 	return true;
 }
 
-static bool collect_fields(sp_arena *a, const api_resource *res, yyjson_mut_val *obj, sp_record_info *info)
+static bool collect_fields(sp_arena *a, const sp_kind *kind, yyjson_mut_val *obj, sp_record_info *info)
 {
-	const sp_kind_hooks *hooks = res->stored->hooks;
+	const sp_kind_hooks *hooks = kind->hooks;
 	size_t n = hooks == NULL ? 0 : hooks->n_selectable;
 	sp_record_pair *pairs = sp_try_new(a, sp_record_pair, n + 1);
 	if (pairs == NULL)
@@ -58,10 +58,33 @@ static uint32_t cut_marker(sp_buf *text, sp_str marker)
 	return (uint32_t)at;
 }
 
+/* The record of an object that is of the kind. */
+static sp_code build(sp_arena *a, const sp_kind *kind, uint64_t schema_hash, yyjson_mut_doc *doc,
+		     yyjson_mut_val *obj, sp_str marker, sp_bytes **ret, sp_err *err)
+{
+	SP_ASSERT(marker.len == API_OBJECT_MARKER_BYTES);
+	sp_record_info info = {.group = kind->group,
+			       .version = kind->version,
+			       .kind = kind->kind,
+			       .schema_hash = schema_hash,
+			       .encoding = SP_RECORD_JSON,
+			       .i_indexed = SP_RECORD_NO_INDEX};
+	if (!sp_kv_set_str(doc, sp_kv_need_obj(doc, obj, "metadata"), "resourceVersion", marker) ||
+	    !collect_labels(a, obj, &info) || !collect_fields(a, kind, obj, &info))
+		return sp_fail(err, SP_ETOOLARGE, "no room for the object");
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, OBJECT_BYTES_MAX);
+	sp_code code = sp_encode_json(&text, kind->schema, obj);
+	if (code != SP_OK)
+		return sp_fail(err, code, "the object can't be written as JSON");
+	info.splice = cut_marker(&text, marker);
+	sp_kv_drop(sp_meta(obj), "resourceVersion");
+	return sp_record_build(&info, sp_buf_view(&text), ret, err);
+}
+
 sp_code api_object_record(sp_arena *a, const api_resource *res, yyjson_mut_doc *doc, yyjson_mut_val *obj,
 			  sp_str marker, sp_bytes **ret, sp_err *err)
 {
-	SP_ASSERT(marker.len == API_OBJECT_MARKER_BYTES);
 	if (res->custom != NULL) {
 		obj = api_custom_to_stored(res->custom, doc, obj);
 		if (obj == NULL)
@@ -71,23 +94,14 @@ sp_code api_object_record(sp_arena *a, const api_resource *res, yyjson_mut_doc *
 		if (obj == NULL || !api_object_to_stored(res, a, doc, obj))
 			return sp_fail(err, SP_ETOOLARGE, "no room for the object");
 	}
-	sp_record_info info = {.group = res->stored->group,
-			       .version = res->stored->version,
-			       .kind = res->stored->kind,
-			       .schema_hash = res->schema_hash,
-			       .encoding = SP_RECORD_JSON,
-			       .i_indexed = SP_RECORD_NO_INDEX};
-	if (!sp_kv_set_str(doc, sp_kv_need_obj(doc, obj, "metadata"), "resourceVersion", marker) ||
-	    !collect_labels(a, obj, &info) || !collect_fields(a, res, obj, &info))
-		return sp_fail(err, SP_ETOOLARGE, "no room for the object");
-	SP_AUTO_BUF text;
-	sp_buf_init(&text, OBJECT_BYTES_MAX);
-	sp_code code = sp_encode_json(&text, res->stored->schema, obj);
-	if (code != SP_OK)
-		return sp_fail(err, code, "the object can't be written as JSON");
-	info.splice = cut_marker(&text, marker);
-	sp_kv_drop(sp_meta(obj), "resourceVersion");
-	return sp_record_build(&info, sp_buf_view(&text), ret, err);
+	return build(a, res->stored, res->schema_hash, doc, obj, marker, ret, err);
+}
+
+sp_code api_object_record_served(sp_arena *a, const api_resource *res, yyjson_mut_doc *doc,
+				 yyjson_mut_val *obj, sp_str marker, sp_bytes **ret, sp_err *err)
+{
+	SP_ASSERT(res->custom != NULL);
+	return build(a, res->kind, res->custom->hash, doc, obj, marker, ret, err);
 }
 
 bool api_object_to_stored(const api_resource *res, sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *obj)
@@ -102,7 +116,7 @@ bool api_object_to_served(const api_resource *res, sp_arena *a, yyjson_mut_doc *
 	return hooks == NULL || hooks->from_stored == NULL || hooks->from_stored(a, doc, obj);
 }
 
-static sp_code splice(sp_buf *out, const sp_record *rec, uint64_t revision)
+sp_code api_object_raw(sp_buf *out, const sp_record *rec, uint64_t revision)
 {
 	static const sp_str field = SP_STR_INIT(",\"resourceVersion\":\"");
 	if (rec->splice == SP_RECORD_NO_SPLICE)
@@ -124,7 +138,7 @@ static sp_code convert(sp_buf *out, const api_resource *res, const sp_record *re
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, OBJECT_BYTES_MAX);
 	sp_arena_init(&scratch, CONVERT_BYTES_MAX);
-	sp_code code = splice(&text, rec, revision);
+	sp_code code = api_object_raw(&text, rec, revision);
 	yyjson_mut_doc *doc = sp_json_doc(&scratch);
 	if (code == SP_OK)
 		code = doc == NULL ? SP_ENOMEM
@@ -141,9 +155,10 @@ sp_code api_object_json(sp_buf *out, const api_resource *res, const sp_record *r
 {
 	if (res->custom != NULL)
 		return api_custom_is_current(res->custom, rec)
-			       ? splice(out, rec, revision)
+			       ? api_object_raw(out, rec, revision)
 			       : api_custom_json(out, res->custom, rec, revision);
-	return res->kind == res->stored ? splice(out, rec, revision) : convert(out, res, rec, revision);
+	return res->kind == res->stored ? api_object_raw(out, rec, revision)
+					: convert(out, res, rec, revision);
 }
 
 sp_code api_object_tree(sp_arena *a, const sp_record *rec, uint64_t revision, yyjson_mut_doc *doc,

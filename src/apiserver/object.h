@@ -19,6 +19,13 @@
 sp_code api_object_record(sp_arena *a, const api_resource *res, yyjson_mut_doc *doc, yyjson_mut_val *obj,
 			  sp_str marker, sp_bytes **ret, sp_err *err) SP_MUST_USE;
 
+/* The record of a custom resource as if the resource's own version were the stored one. */
+sp_code api_object_record_served(sp_arena *a, const api_resource *res, yyjson_mut_doc *doc,
+				 yyjson_mut_val *obj, sp_str marker, sp_bytes **ret, sp_err *err) SP_MUST_USE;
+
+/* Appends the JSON of a record as it is stored, with its revision or (0) without one. */
+sp_code api_object_raw(sp_buf *out, const sp_record *rec, uint64_t revision);
+
 /*
  * Appends the object's JSON in the resource's version, with its revision; 0 (a dry run's new object): without
  * one. What is stored in that version goes out as it is; else the object is converted.

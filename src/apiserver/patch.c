@@ -348,13 +348,18 @@ static patch_type type_of(api_write *w)
 	return type;
 }
 
-static void run(api_write *w)
+static void run_seen(api_write *w)
 {
 	patch_type type = type_of(w);
 	if (type == PATCH_APPLY)
 		run_apply(w);
 	else
 		run_edit(w, type);
+}
+
+static void run(api_write *w)
+{
+	api_write_see(w, w->r->info.ns, w->r->info.name, run_seen);
 }
 
 /* Does the patch name the revision it is meant for? Then a conflict is its author's to solve. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET of one object, and what all readers share. */
-#include "apiserver/custom/custom.h"
+#include "apiserver/custom/convert.h"
 #include "apiserver/server_int.h"
 #include "base/limits.h"
 
@@ -57,28 +57,95 @@ sp_code api_view_stored(api_server *s, sp_arena *a, const char *prefix, sp_str n
 	return sp_view(a, rec.object, d, ret, err);
 }
 
-void api_get(api_request *r)
+/* ---- one object, perhaps by way of a webhook ---- */
+
+typedef struct loading {
+	api_request *r;
+	api_convert convert;
+	api_convert_item item;
+	void (*then)(api_request *r, const sp_record *rec, uint64_t revision);
+} loading;
+
+static void loading_gone(api_request *r)
+{
+	loading *l = r->state;
+	r->state = NULL;
+	api_convert_cancel(&l->convert);
+	api_convert_unref(&l->convert);
+}
+
+static void on_converted(api_convert *c)
+{
+	loading *l = c->arg;
+	sp_record rec;
+	if (c->failed) {
+		sp_status s = api_convert_status(l->r->arena, c);
+		api_reply_status(l->r, &s);
+	} else if (sp_record_decode(sp_bytes_view(l->item.record), &rec, NULL) != SP_OK) {
+		api_reply_error(l->r, SP_EINTERNAL, NULL);
+	} else {
+		l->then(l->r, &rec, l->item.revision);
+	}
+}
+
+/* Takes the value. */
+static void convert(api_request *r, const sp_store_value *value,
+		    void (*then)(api_request *r, const sp_record *rec, uint64_t revision))
+{
+	loading *l = sp_try_new(r->arena, loading, 1);
+	sp_str rest = api_object_rest(r->arena, r->res, r->info.ns, r->info.name);
+	if (l == NULL || rest.ptr == NULL) {
+		sp_bytes_unref(value->record);
+		api_reply_error(r, SP_ETOOLARGE, NULL);
+		return;
+	}
+	l->r = r;
+	l->then = then;
+	l->item = (api_convert_item){.record = value->record, .rest = rest, .revision = value->revision};
+	l->convert = (api_convert){.customs = r->server->customs,
+				   .to = r->res->custom,
+				   .arena = r->arena,
+				   .items = &l->item,
+				   .n = 1,
+				   .done = on_converted,
+				   .arg = l};
+	r->state = l;
+	r->on_gone = loading_gone;
+	if (api_convert_start(&l->convert))
+		on_converted(&l->convert);
+}
+
+void api_load_served(api_request *r, void (*then)(api_request *r, const sp_record *rec, uint64_t revision))
 {
 	sp_err err;
 	sp_store_value value = {0};
 	sp_record rec;
-	if (!api_get_options_check(r))
-		return;
 	sp_code code = api_load(r, r->info.ns, r->info.name, &value, &rec, &err);
 	if (code != SP_OK) {
 		api_reply_error(r, code, &err);
-		return;
+	} else if (api_convert_wanted_by(r->res, &rec)) {
+		convert(r, &value, then);
+	} else {
+		then(r, &rec, value.revision);
+		sp_bytes_unref(value.record);
 	}
-	SP_AUTO_BYTES held = value.record;
+}
+
+static void reply_record(api_request *r, const sp_record *rec, uint64_t revision)
+{
 	SP_AUTO_BUF json;
 	sp_buf_init(&json, OBJECT_TEXT_BYTES_MAX);
-	code = api_object_json(&json, r->res, &rec, value.revision);
-	if (code != SP_OK) {
+	sp_code code = api_object_json(&json, r->res, rec, revision);
+	if (code != SP_OK)
 		api_reply_error(r, code, NULL);
-		return;
-	}
-	api_reply_object(r, 200, sp_buf_view(&json), value.revision);
-	(void)held;
+	else
+		api_reply_object(r, 200, sp_buf_view(&json), revision);
+}
+
+void api_get(api_request *r)
+{
+	if (api_get_options_check(r))
+		api_load_served(r, reply_record);
 }
 
 /* ---- selectors on a record's header ---- */

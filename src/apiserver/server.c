@@ -369,17 +369,13 @@ static const sp_http_events events = {.on_body = on_piece,
 				      .on_tunnel = on_tunnel,
 				      .on_close = on_close};
 
-/* A random UUID, or what the client calls the request. */
-static sp_str audit_id(api_request *r)
+sp_str api_random_uuid(sp_world *w, sp_arena *a)
 {
-	sp_str given = sp_http_get(&r->ex->headers, SP_HTTP_AUDIT_ID);
 	static const char hex[] = "0123456789abcdef";
 	uint8_t b[16];
 	char text[36];
 	size_t n = 0;
-	if (given.len > 0)
-		return sp_str_sub(given, 0, 64);
-	sp_random(r->server->world, b, sizeof b);
+	sp_random(w, b, sizeof b);
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
 	for (size_t i = 0; i < sizeof b; i++) {
@@ -388,7 +384,14 @@ static sp_str audit_id(api_request *r)
 		text[n++] = hex[b[i] >> 4];
 		text[n++] = hex[b[i] & 15];
 	}
-	return sp_arena_try_dup(r->arena, (sp_str){text, n});
+	return sp_arena_try_dup(a, (sp_str){text, n});
+}
+
+/* A random UUID, or what the client calls the request. */
+static sp_str audit_id(api_request *r)
+{
+	sp_str given = sp_http_get(&r->ex->headers, SP_HTTP_AUDIT_ID);
+	return given.len > 0 ? sp_str_sub(given, 0, 64) : api_random_uuid(r->server->world, r->arena);
 }
 
 static bool read_head(api_request *r)
@@ -466,6 +469,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
 	s->audit = opts->audit;
+	s->front_proxy = opts->front_proxy;
 	s->kubelet = opts->kubelet;
 	if (s->kubelet.address_types.len == 0)
 		s->kubelet.address_types = SP_STR(API_KUBELET_ADDRESS_TYPES);
@@ -474,10 +478,11 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->docs = api_docs_new(s);
 	s->customs = api_customs_new(s);
 	s->policies = api_policies_new(opts->store);
+	s->hooks = api_hooks_new(opts->store);
 	make_marker(s);
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
-	sp_code code = api_hooks_new(w, opts->store, &s->hooks, err);
+	sp_code code = api_webhooks_new(w, opts->store, &s->webhooks, err);
 	if (code == SP_OK)
 		code = api_proxies_new(w, &s->proxies, err);
 	if (code == SP_OK)
@@ -492,6 +497,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	if (code != SP_OK) {
 		api_customs_free(s->customs);
 		api_proxies_free(s->proxies);
+		api_webhooks_free(s->webhooks);
 		api_hooks_free(s->hooks);
 		api_policies_free(s->policies);
 		api_rbac_free(s->rbac);
@@ -521,7 +527,7 @@ void api_server_accept(api_server *s, sp_stream *stream)
 static void on_copied(void *arg)
 {
 	api_server *s = arg;
-	api_hooks_close(s->hooks, s->drained, s->drained_arg);
+	api_webhooks_close(s->webhooks, s->drained, s->drained_arg);
 }
 
 /* A snapshot reads the store until it is done. */
@@ -562,6 +568,7 @@ void api_server_free(api_server *s)
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);
 	api_proxies_free(s->proxies);
+	api_webhooks_free(s->webhooks);
 	api_hooks_free(s->hooks);
 	api_policies_free(s->policies);
 	api_rbac_free(s->rbac);

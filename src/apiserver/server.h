@@ -40,9 +40,15 @@ typedef struct api_kubelet_opts {
 	bool plain;                           /* kubelets speak HTTP: for simulations, which have no TLS */
 } api_kubelet_opts;
 
-/* How aggregated API servers know us: a client's certificate and its key, PEM; empty: they do not. */
+/*
+ * A front proxy says in a request's header who the user is. The one that we are to aggregated API servers,
+ * and those that stand in front of us: whoever shows a certificate of the connection's second authorities
+ * (sp_tls_peer.also_verified). The lists outlive the server; header names are lower-case.
+ */
 typedef struct api_front_proxy_opts {
-	sp_str cert_pem, key_pem;
+	sp_str cert_pem, key_pem; /* ours; empty: aggregated servers do not know us */
+	sp_strs names;            /* of certificates that are believed; none: all */
+	sp_strs user_headers, uid_headers, group_headers, extra_prefixes;
 } api_front_proxy_opts;
 
 #define API_KUBELET_PORT 10250 /* of a node that tells none */

@@ -13,6 +13,7 @@
 #include "apiserver/services/pick.h"
 #include "apiserver/snapshots.h"
 #include "apiserver/tokens.h"
+#include "apiserver/webhook.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "kube/view.h"
@@ -33,6 +34,7 @@ struct api_server {
 	sp_http_server *http;
 	api_service_ranges services;
 	api_rbac *rbac;
+	api_webhooks *webhooks;        /* connections to them */
 	struct api_hooks *hooks;       /* admission/hooks.h */
 	struct api_policies *policies; /* admission/policies.h */
 	struct api_proxies *proxies;   /* proxy/proxy.h */
@@ -50,6 +52,7 @@ struct api_server {
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */
 	api_audit_opts audit;
+	api_front_proxy_opts front_proxy;
 	struct api_aggregates *aggregates; /* aggregate/aggregate.h */
 	struct api_registrar *registrar;   /* aggregate/register.h */
 	bool is_draining;
@@ -73,6 +76,9 @@ void api_patch(api_request *r);
 void api_delete(api_request *r);
 void api_delete_collection(api_request *r);
 
+/* A random UUID as text. {NULL, 0}: no room. */
+sp_str api_random_uuid(sp_world *w, sp_arena *a);
+
 /* Everything that is no resource: health, version, discovery. */
 void api_other(api_request *r);
 
@@ -87,6 +93,10 @@ bool api_revision_reached(api_request *r, uint64_t revision);
 /* The current state of r's object. SP_ENOTFOUND … as sp_store_get. The record is a reference. */
 sp_code api_load(api_request *r, sp_str ns, sp_str name, sp_store_value *ret, sp_record *ret_record,
 		 sp_err *err) SP_MUST_USE;
+
+/* The same in r's version, where a webhook may be asked first; the record is good during `then`. Answers when
+ * it can't be had. Takes r->state. */
+void api_load_served(api_request *r, void (*then)(api_request *r, const sp_record *rec, uint64_t revision));
 
 /* Whether a record passes both selectors. `rest` is its key. */
 bool api_selects(const api_list_options *o, const api_resource *res, const sp_record *rec, sp_str rest);

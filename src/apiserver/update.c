@@ -84,7 +84,7 @@ void api_write_update(api_write *w, yyjson_mut_val *old)
 		api_write_prepare_update(w, old, on_prepared);
 }
 
-static void run(api_write *w)
+static void run_seen(api_write *w)
 {
 	yyjson_mut_val *old = NULL;
 	sp_err err;
@@ -97,6 +97,11 @@ static void run(api_write *w)
 		api_write_fail(w, code, &err);
 	else if (w->view == NULL || w->view->take(w, old))
 		api_write_update(w, old);
+}
+
+static void run(api_write *w)
+{
+	api_write_see(w, w->r->info.ns, w->r->info.name, run_seen);
 }
 
 /* The stored object changed in between: only a write that named no revision may go on. */

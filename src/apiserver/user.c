@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/user.h"
 
+#include "base/url.h"
 #include "kube/names.h"
 
 bool api_user_is_in(const api_user *u, sp_str group)
@@ -32,6 +33,30 @@ bool api_user_add_group(sp_arena *a, api_user *u, sp_str group)
 		groups[i] = u->groups[i];
 	groups[u->n_groups++] = group;
 	u->groups = groups;
+	return true;
+}
+
+sp_str api_extra_key(sp_arena *a, sp_str header, size_t prefix_len)
+{
+	sp_str key, name = sp_str_sub(header, prefix_len, header.len);
+	return sp_url_decode_path(a, name, &key, NULL) == SP_OK ? key : name;
+}
+
+bool api_extra_add(sp_arena *a, api_extra *extra, size_t *n, sp_str key, sp_str value)
+{
+	size_t i = 0;
+	while (i < *n && !sp_str_eq(extra[i].key, key))
+		i++;
+	size_t have = i < *n ? extra[i].n : 0;
+	sp_str *values = sp_try_new(a, sp_str, have + 1);
+	if (values == NULL || key.ptr == NULL)
+		return false;
+	for (size_t k = 0; k < have; k++)
+		values[k] = extra[i].values[k];
+	values[have] = value;
+	extra[i] = (api_extra){key, values, have + 1};
+	if (i == *n)
+		(*n)++;
 	return true;
 }
 

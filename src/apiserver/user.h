@@ -30,6 +30,11 @@ bool api_user_is_in(const api_user *u, sp_str group);
 sp_str api_user_extra(const api_user *u, sp_str key);
 /* Adds the group unless it is there; the list is made anew in the arena. False: no room. */
 bool api_user_add_group(sp_arena *a, api_user *u, sp_str group) SP_MUST_USE;
+/* Adds a value to a key; keys in the order of arrival. `extra` has room for one more. False: no room. */
+bool api_extra_add(sp_arena *a, api_extra *extra, size_t *n, sp_str key, sp_str value) SP_MUST_USE;
+/* The key behind a header's prefix, percent signs decoded where they can be. */
+sp_str api_extra_key(sp_arena *a, sp_str header, size_t prefix_len);
+
 /* The group of everybody who was recognised, unless the user is anonymous or says otherwise. */
 bool api_user_settle_groups(sp_arena *a, api_user *u) SP_MUST_USE;
 

@@ -5,6 +5,7 @@
  * Current state first where the request asks for it, then changes without a gap: the watch is opened at the
  * revision the state was read at.
  */
+#include "apiserver/custom/convert_chunk.h"
 #include "apiserver/encode.h"
 #include "apiserver/flow/flow.h"
 #include "apiserver/metrics/measure.h"
@@ -51,6 +52,10 @@ typedef struct api_watcher {
 	size_t from_len;
 	char from[SP_LIMIT_STORE_REST_BYTES + 1];
 	sp_code code;
+	/* Of kinds that a webhook converts: the state's chunk or the next events, on their way to the
+	 * version. */
+	api_convert_chunk *converts;
+	bool state_more; /* another chunk follows that one */
 } api_watcher;
 
 /* ---- life ---- */
@@ -65,6 +70,7 @@ static void watcher_free(api_watcher *w)
 	sp_buf_done(&w->text);
 	sp_buf_done(&w->shaped);
 	sp_arena_done(&w->scratch);
+	api_convert_chunk_free(w->converts);
 	api_watch_socket_free(w->socket);
 	sp_free(w);
 }
@@ -90,6 +96,8 @@ static void stop(api_watcher *w)
 	sp_store_watch_close(w->watch);
 	w->watch = NULL;
 	w->in_state = false;
+	if (w->converts != NULL)
+		api_convert_chunk_clear(w->converts);
 }
 
 static void finish(api_watcher *w)
@@ -231,12 +239,12 @@ static sp_code share_event(api_watcher *w, event_type type, sp_store_event *e, c
 	return sp_http_write_bytes(w->r->ex, frame, 0, frame->len, NULL);
 }
 
-static sp_code put_change(api_watcher *w, sp_store_event *e)
+static sp_code put_change(api_watcher *w, sp_store_event *e, const sp_bytes *record, const sp_bytes *prev)
 {
 	sp_record now, before;
 	bool is, was;
-	SP_TRY(matches(w, e->record, e->key.rest, &now, &is));
-	SP_TRY(matches(w, e->prev, e->key.rest, &before, &was));
+	SP_TRY(matches(w, record, e->key.rest, &now, &is));
+	SP_TRY(matches(w, prev, e->key.rest, &before, &was));
 	if (is)
 		return share_event(w, was ? EVENT_MODIFIED : EVENT_ADDED, e, &now);
 	/* What it was last, with the revision of its leaving. */
@@ -253,9 +261,66 @@ static void ended(api_watcher *w, sp_code code, const sp_err *err)
 		finish(w);
 }
 
+/* ---- what a webhook converts ---- */
+
+static void tell(api_watcher *w, const sp_status *status)
+{
+	put_error(w, status);
+	if (send_out(w))
+		finish(w);
+}
+
+/* Upstream's watch ends too when an event can't be decoded. */
+static bool is_converted(api_watcher *w)
+{
+	sp_status status;
+	if (api_convert_chunk_result(w->converts, w->r->arena, &status) == SP_OK)
+		return true;
+	tell(w, &status);
+	return false;
+}
+
+/* Until the socket is full, nothing is left or the webhook is asked. */
+static void pump_converted(api_watcher *w)
+{
+	api_converted one;
+	sp_err err;
+	bool both = w->o.labels.n > 0 || w->o.fields.n > 0;
+	while (!is_full(w)) {
+		sp_code code = SP_OK;
+		if (api_convert_chunk_next(w->converts, &one)) {
+			code = put_change(w, one.event, one.record, one.prev);
+		} else {
+			api_convert_chunk_clear(w->converts);
+			code = api_convert_chunk_take(w->converts, w->watch, both);
+			if (code == SP_OK && api_convert_chunk_is_empty(w->converts)) {
+				code = sp_store_watch_state(w->watch, &err);
+				if (code != SP_OK)
+					ended(w, code, &err);
+				return;
+			}
+			if (code == SP_OK && !api_convert_chunk_start(w->converts))
+				return;
+			if (code == SP_OK && !is_converted(w))
+				return;
+		}
+		if (code != SP_OK) {
+			give_up(w);
+			return;
+		}
+		if (!send_out(w))
+			return;
+	}
+}
+
 static void pump(api_watcher *w)
 {
 	sp_err err;
+	if (w->converts != NULL) {
+		if (!api_convert_chunk_is_busy(w->converts))
+			pump_converted(w);
+		return;
+	}
 	while (!is_full(w)) {
 		sp_store_event *e = sp_store_watch_next(w->watch);
 		if (e == NULL) {
@@ -264,7 +329,7 @@ static void pump(api_watcher *w)
 				ended(w, code, &err);
 			return;
 		}
-		sp_code code = put_change(w, e);
+		sp_code code = put_change(w, e, e->record, e->prev);
 		sp_store_event_unref(e);
 		if (code != SP_OK) {
 			give_up(w);
@@ -286,6 +351,10 @@ static sp_store_visit visit(void *arg, const sp_store_entry *e)
 {
 	api_watcher *w = arg;
 	sp_record rec;
+	if (w->converts != NULL) {
+		w->code = api_convert_chunk_add(w->converts, e);
+		return w->code == SP_OK ? SP_STORE_TAKE : SP_STORE_STOP;
+	}
 	w->code = sp_record_decode(e->record, &rec, NULL);
 	if (w->code != SP_OK)
 		return SP_STORE_STOP;
@@ -347,20 +416,8 @@ static bool follow(api_watcher *w, uint64_t after)
 	return false;
 }
 
-static void send_state(api_watcher *w)
+static void end_state(api_watcher *w)
 {
-	sp_err err;
-	bool more = true;
-	while (more && !is_full(w)) {
-		if (read_state(w, &more, &err) != SP_OK) {
-			give_up(w);
-			return;
-		}
-		if (!send_out(w))
-			return;
-	}
-	if (more)
-		return; /* again when the socket takes more */
 	w->in_state = false;
 	if (w->o.send_initial && w->o.bookmarks) {
 		put_bookmark(w, w->revision, true);
@@ -371,6 +428,72 @@ static void send_state(api_watcher *w)
 		pump(w);
 }
 
+/* The converted records of a chunk into w->out. */
+static sp_code put_state(api_watcher *w)
+{
+	api_converted one;
+	sp_record rec;
+	while (api_convert_chunk_next(w->converts, &one)) {
+		SP_TRY(sp_record_decode(sp_bytes_view(one.record), &rec, NULL));
+		if (api_selects(&w->o, w->r->res, &rec, one.rest))
+			SP_TRY(put_event(w, EVENT_ADDED, &rec, one.revision));
+	}
+	api_convert_chunk_clear(w->converts);
+	return SP_OK;
+}
+
+/* A chunk that is read and converted, and those behind it. */
+static void send_converted(api_watcher *w)
+{
+	sp_err err;
+	for (;;) {
+		if (!api_convert_chunk_is_empty(w->converts)) {
+			if (!is_converted(w))
+				return;
+			if (put_state(w) != SP_OK) {
+				give_up(w);
+				return;
+			}
+			if (!send_out(w))
+				return;
+		}
+		if (!w->state_more) {
+			end_state(w);
+			return;
+		}
+		if (is_full(w))
+			return; /* again when the socket takes more */
+		if (read_state(w, &w->state_more, &err) != SP_OK) {
+			give_up(w);
+			return;
+		}
+		if (!api_convert_chunk_start(w->converts))
+			return;
+	}
+}
+
+static void send_state(api_watcher *w)
+{
+	sp_err err;
+	bool more = true;
+	if (w->converts != NULL) {
+		if (!api_convert_chunk_is_busy(w->converts))
+			send_converted(w);
+		return;
+	}
+	while (more && !is_full(w)) {
+		if (read_state(w, &more, &err) != SP_OK) {
+			give_up(w);
+			return;
+		}
+		if (!send_out(w))
+			return;
+	}
+	if (more)
+		return; /* again when the socket takes more */
+	end_state(w);
+}
+
 static void go_on(void *arg)
 {
 	api_watcher *w = arg;
@@ -378,6 +501,14 @@ static void go_on(void *arg)
 		send_state(w);
 	else if (w->watch != NULL)
 		pump(w);
+}
+
+static void converted(void *arg)
+{
+	api_watcher *w = arg;
+	if (!w->in_state && !is_converted(w))
+		return;
+	go_on(w);
 }
 
 static void writable(api_request *r)
@@ -391,7 +522,7 @@ static void on_bookmark(sp_timer *t)
 {
 	api_watcher *w = t->arg;
 	sp_timer_start(w->r->server->world, t, BOOKMARK_NS, on_bookmark);
-	if (w->watch == NULL)
+	if (w->watch == NULL || !api_convert_chunk_is_idle(w->converts))
 		return;
 	uint64_t progress = sp_store_watch_progress(w->watch);
 	if (progress > w->bookmarked) {
@@ -403,7 +534,7 @@ static void on_bookmark(sp_timer *t)
 static void on_timeout(sp_timer *t)
 {
 	api_watcher *w = t->arg;
-	if (w->watch != NULL && w->o.bookmarks) {
+	if (w->watch != NULL && w->o.bookmarks && api_convert_chunk_is_idle(w->converts)) {
 		uint64_t progress = sp_store_watch_progress(w->watch);
 		if (progress > w->bookmarked)
 			put_bookmark(w, progress, false);
@@ -454,7 +585,7 @@ static void begin(void *arg)
 		if (follow(w, w->o.rv))
 			pump(w);
 	} else if (wants_state) {
-		w->in_state = true;
+		w->in_state = w->state_more = true;
 		send_state(w);
 	} else if (follow(w, sp_store_revision(s->store))) {
 		pump(w);
@@ -493,8 +624,11 @@ void api_watch(api_request *r)
 		return;
 	narrow(w);
 	sp_err err;
-	if (api_table_how_read(r, &w->table, &err) != SP_OK) {
-		api_reply_error(r, SP_EINVAL, &err);
+	sp_code code = api_table_how_read(r, &w->table, &err);
+	if (code == SP_OK)
+		w->converts = api_convert_chunk_new(r->server, r->res, converted, w, &code);
+	if (code != SP_OK) {
+		api_reply_error(r, code, &err);
 		return;
 	}
 	if (w->o.has_rv && !api_revision_reached(r, w->o.rv))

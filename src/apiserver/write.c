@@ -28,6 +28,7 @@
 static void write_free(api_write *w)
 {
 	api_write_forget_also(w);
+	api_write_forget_converted(w);
 	sp_bytes_unref(w->old.record);
 	sp_bytes_unref(w->record);
 	api_resource_unref(w->res);
@@ -227,8 +228,14 @@ sp_code api_write_load_at(api_write *w, sp_str ns, sp_str name, yyjson_mut_val *
 	w->rest = api_object_rest(&w->arena, w->res, ns, name);
 	if (w->rest.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no room for the key");
-	SP_TRY(sp_store_get(w->server->store, (sp_store_key){w->res->prefix, w->rest}, 0, &w->old, err));
-	SP_TRY(sp_record_decode(sp_bytes_view(w->old.record), &rec, err));
+	if (w->seen != NULL) {
+		w->old = w->base;
+		(void)sp_bytes_ref(w->old.record);
+	} else {
+		SP_TRY(sp_store_get(w->server->store, (sp_store_key){w->res->prefix, w->rest}, 0, &w->old,
+				    err));
+	}
+	SP_TRY(sp_record_decode(sp_bytes_view(w->seen != NULL ? w->seen : w->old.record), &rec, err));
 	return api_object_tree_as(&w->arena, w->res, &rec, w->old.revision, w->doc, ret_old, err);
 }
 
@@ -440,6 +447,8 @@ static void reply_record(api_write *w, sp_bytes *record, uint64_t revision)
 		return;
 	SP_AUTO_BUF json;
 	sp_buf_init(&json, OBJECT_TEXT_BYTES_MAX);
+	if (w->shown != NULL && record == w->record)
+		record = w->shown;
 	sp_code code = sp_record_decode(sp_bytes_view(record), &rec, NULL);
 	if (code == SP_OK)
 		code = api_object_json(&json, w->res, &rec, revision);
@@ -572,20 +581,9 @@ bool api_is_finished(yyjson_mut_val *obj)
 	       sp_kv_i64(meta, "deletionGracePeriodSeconds", 0) == 0;
 }
 
-void api_write_commit(api_write *w)
+static void commit_record(api_write *w)
 {
-	sp_err err;
-	bool is_update = w->old.record != NULL;
-	if (!is_update)
-		w->rest = api_object_rest(&w->arena, w->res, w->r->info.ns, sp_meta_name(w->obj));
-	bool remove = is_update && api_is_finished(w->obj);
-	w->record = sp_bytes_unref(w->record);
-	sp_code code =
-		api_object_record(&w->arena, w->res, w->doc, w->obj, w->server->marker_str, &w->record, &err);
-	if (code != SP_OK) {
-		api_write_fail(w, code, &err);
-		return;
-	}
+	bool remove = w->old.record != NULL && api_is_finished(w->obj);
 	if (w->o.dry_run || (!remove && is_same(w))) {
 		reply_record(w, w->record, w->old.revision);
 		return;
@@ -596,31 +594,31 @@ void api_write_commit(api_write *w)
 	submit(w, remove ? SP_STORE_DELETE : SP_STORE_PUT);
 }
 
-void api_write_mark_and_remove(api_write *w)
+void api_write_commit(api_write *w)
 {
-	sp_err err;
-	if (w->o.dry_run) {
-		api_write_remove(w);
-		return;
-	}
-	w->record = sp_bytes_unref(w->record);
-	sp_code code =
-		api_object_record(&w->arena, w->res, w->doc, w->obj, w->server->marker_str, &w->record, &err);
-	if (code != SP_OK) {
-		api_write_fail(w, code, &err);
-		return;
-	}
+	if (w->old.record == NULL)
+		w->rest = api_object_rest(&w->arena, w->res, w->r->info.ns, sp_meta_name(w->obj));
+	api_write_record(w, commit_record);
+}
+
+static void mark_record(api_write *w)
+{
 	w->remove_next = true;
 	submit(w, SP_STORE_PUT);
+}
+
+void api_write_mark_and_remove(api_write *w)
+{
+	if (w->o.dry_run)
+		api_write_remove(w);
+	else
+		api_write_record(w, mark_record);
 }
 
 void api_write_remove(api_write *w)
 {
 	sp_err err;
-	/* What the answer shows; the store needs nothing of it. */
-	w->record = sp_bytes_unref(w->record);
-	sp_code code =
-		api_object_record(&w->arena, w->res, w->doc, w->obj, w->server->marker_str, &w->record, &err);
+	sp_code code = api_write_record_last(w, &err);
 	if (code != SP_OK)
 		api_write_fail(w, code, &err);
 	else if (w->o.dry_run)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "apiserver/custom/convert.h"
 #include "apiserver/server_int.h"
 
 typedef struct api_write api_write;
@@ -36,9 +37,18 @@ struct api_write {
 
 	sp_str body; /* of the request; good while r is not NULL */
 	yyjson_mut_val *obj;
-	sp_str rest;              /* the key in the store */
-	sp_store_value old;       /* what the write is based on; record NULL for a create */
-	sp_bytes *record;         /* the new one */
+	sp_str rest;        /* the key in the store */
+	sp_store_value old; /* what the write is based on; record NULL for a create */
+	sp_bytes *record;   /* the new one */
+	/* Of write_convert.c; all empty where no webhook converts. */
+	api_convert convert;
+	api_convert_item convert_item;
+	sp_store_value base; /* the stored object and */
+	sp_bytes *seen;      /* what it is in the version of the request */
+	sp_bytes *shown;     /* the new one in that version */
+	void (*on_converted)(struct api_write *w);
+	void (*loaded)(struct api_write *w);
+	void (*recorded)(struct api_write *w);
 	sp_store_op own_op, *ops; /* the object's is the first; then what goes along */
 	size_t n_ops, cap_ops;
 	sp_store_txn txn;
@@ -97,6 +107,17 @@ bool api_write_apply_request(api_write *w, struct sp_apply_request *ret);
 
 /* Warns of what sp_yaml_parse complained about, a line each. */
 void api_warn_yaml(api_request *r, sp_str complaints);
+
+/*
+ * Calls `then`, which begins with api_write_load of that object: at once, or when a webhook has converted it;
+ * not when that failed (answered) or the client is gone. There need not be such an object.
+ */
+void api_write_see(api_write *w, sp_str ns, sp_str name, void (*then)(api_write *w));
+/* Makes w->record of w->obj, and w->shown where that is another one; `then` as above, or it failed. */
+void api_write_record(api_write *w, void (*then)(api_write *w));
+/* The same of an object that goes: w->record is only shown, no webhook is asked. */
+sp_code api_write_record_last(api_write *w, sp_err *err) SP_MUST_USE;
+void api_write_forget_converted(api_write *w);
 
 /* The stored state into w->old, and as a tree. SP_ENOTFOUND: there is none. */
 sp_code api_write_load(api_write *w, sp_str name, yyjson_mut_val **ret_old, sp_err *err) SP_MUST_USE;

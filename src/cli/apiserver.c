@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "cli/apiserver_audit.h"
+#include "cli/apiserver_front.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
 #include "cli/keys_child.h"
@@ -31,7 +32,7 @@
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
-	sp_str front_proxy_cert, front_proxy_key, front_proxy_ca, front_proxy_names;
+	cli_front_flags front;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
 	sp_str token_file, issuers, signing_key, signing_endpoint, key_files, audiences, jwks_uri;
 	bool bootstrap_tokens, extend_expiration;
@@ -57,8 +58,7 @@ typedef struct process {
 	sp_str client_ca_pem;
 	api_kubelet_opts kubelet;
 	cli_audit audit;
-	api_front_proxy_opts front_proxy;
-	sp_str front_proxy_ca_pem;
+	cli_front front_proxy;
 	bool own_keys, bootstrapping, stopping, drained;
 	sp_code failed;
 } process;
@@ -68,12 +68,17 @@ typedef struct process {
 static sp_code load_tls(process *p, sp_tls_config **ret, sp_err *err)
 {
 	static const sp_str alpn[] = {SP_STR_INIT("h2"), SP_STR_INIT("http/1.1")};
-	const sp_tls_opts opts = {.alpn = alpn, .n_alpn = SP_LEN(alpn), .client_auth = SP_TLS_CLIENT_REQUEST};
+	sp_tls_opts opts = {.alpn = alpn, .n_alpn = SP_LEN(alpn), .client_auth = SP_TLS_CLIENT_REQUEST};
+	SP_AUTO_BUF front_ca;
+	sp_buf_init(&front_ca, SP_LIMIT_PEM_BYTES);
 	const sp_tls_files files = {
 		.cert = p->f.tls_cert.len > 0 ? p->f.tls_cert : p->pki.tls_crt,
 		.key = p->f.tls_cert.len > 0 ? p->f.tls_key : p->pki.tls_key,
 		.ca = p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
 	};
+	if (p->front_proxy.ca_file.len > 0)
+		SP_TRY(sp_file_read_all(p->base.world, p->front_proxy.ca_file, &front_ca, err));
+	opts.also_ca_pem = sp_buf_view(&front_ca);
 	return sp_tls_server_config_from_files(p->base.world, &files, &opts, ret, err);
 }
 
@@ -145,9 +150,7 @@ static sp_code check_flags(const flags *f, sp_err *err)
 	if (f->fairness && f->max_inflight + f->max_mutating == 0)
 		return sp_fail(err, SP_EINVAL,
 			       "--max-requests-inflight and --max-mutating-requests-inflight are not both 0");
-	if ((f->front_proxy_cert.len > 0) != (f->front_proxy_key.len > 0))
-		return sp_fail(err, SP_EINVAL,
-			       "--proxy-client-cert-file and --proxy-client-key-file go together");
+	SP_TRY(cli_front_check(&f->front, err));
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
 	if (f->signing_endpoint.len > 0 && (f->signing_key.len > 0 || f->key_files.len > 0))
@@ -269,48 +272,7 @@ static sp_code open_kubelets(process *p, sp_err *err)
 	return sp_tls_client_config(&o, &p->kubelet.others_tls, err);
 }
 
-/* ---- aggregated API servers ---- */
-
-/* A certificate of our own authority says to them that a request comes from us, unless flags name one. */
-static sp_code open_front_proxy(process *p, sp_err *err)
-{
-	const keys_pki_opts pki = {.dir = p->f.data_dir, .ips = &p->f.advertise, .n_ips = 1};
-	sp_str cert = p->f.front_proxy_cert, key = p->f.front_proxy_key, ca = p->f.front_proxy_ca;
-	if (cert.len == 0 && p->own_keys) {
-		SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, &pki, &keys_pki_front_proxy, &cert,
-					    &key, err));
-		if (ca.len == 0)
-			ca = sp_arena_printf(&p->base.arena, SP_FMT "/ca.crt", SP_ARG(p->f.data_dir));
-	}
-	if (ca.len > 0)
-		SP_TRY(sp_file_read_arena(p->base.world, ca, &p->base.arena, CA_BYTES_MAX,
-					  &p->front_proxy_ca_pem, err));
-	if (cert.len == 0)
-		return SP_OK;
-	SP_TRY(sp_file_read_arena(p->base.world, cert, &p->base.arena, CA_BYTES_MAX, &p->front_proxy.cert_pem,
-				  err));
-	return sp_file_read_arena(p->base.world, key, &p->base.arena, CA_BYTES_MAX, &p->front_proxy.key_pem,
-				  err);
-}
-
-/* "a,b" as a JSON list. */
-static sp_str json_list(process *p, sp_str names)
-{
-	SP_AUTO_BUF out;
-	sp_str name;
-	sp_buf_init(&out, CA_BYTES_MAX);
-	sp_jout j = sp_jout_to(&out);
-	sp_jout_open(&j, '[');
-	while (names.len > 0) {
-		if (!sp_str_cut(&names, ',', &name)) {
-			name = names;
-			names.len = 0;
-		}
-		sp_jout_str(&j, name);
-	}
-	sp_jout_close(&j, ']');
-	return sp_arena_try_dup(&p->base.arena, sp_buf_view(&out));
-}
+/* ---- the server ---- */
 
 static uint32_t seats_of(const flags *f)
 {
@@ -331,7 +293,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
 				      .kubelet = p->kubelet,
-				      .front_proxy = p->front_proxy,
+				      .front_proxy = p->front_proxy.opts,
 				      .audit = cli_audit_opts(&p->audit),
 				      .seats = seats_of(&p->f),
 				      .event_ttl_ns = (uint64_t)ttl_ns,
@@ -403,12 +365,11 @@ static sp_code bootstrap(process *p, sp_err *err)
 			    &port, err));
 	SP_TRY(sp_file_read_arena(p->base.world, p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
 				  &p->base.arena, CA_BYTES_MAX, &p->client_ca_pem, err));
-	const api_bootstrap_opts opts = {.address = p->f.advertise,
-					 .port = (uint16_t)port,
-					 .service_cidr = first_of(p->f.service_cidrs),
-					 .client_ca = p->client_ca_pem,
-					 .front_proxy_ca = p->front_proxy_ca_pem,
-					 .front_proxy_names = json_list(p, p->f.front_proxy_names)};
+	api_bootstrap_opts opts = {.address = p->f.advertise,
+				   .port = (uint16_t)port,
+				   .service_cidr = first_of(p->f.service_cidrs),
+				   .client_ca = p->client_ca_pem};
+	cli_front_tell(&p->base.arena, &p->f.front, &p->front_proxy, &opts);
 	p->bootstrapping = true;
 	api_bootstrap(p->server, &opts, on_bootstrapped, p);
 	return SP_OK;
@@ -423,7 +384,8 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(open_tokens(p, err));
 	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
 	SP_TRY(open_kubelets(p, err));
-	SP_TRY(open_front_proxy(p, err));
+	SP_TRY(cli_front_open(p->base.world, &p->base.arena, p->f.data_dir, &p->f.front, &p->front_proxy,
+			      err));
 	SP_TRY(cli_audit_open(p->base.world, p->base.log, &p->f.audit, &p->audit, err));
 	SP_TRY(open_server(p, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
@@ -475,7 +437,11 @@ int cli_apiserver(int argc, char **argv)
 			   .bootstrap_tokens = true,
 			   .extend_expiration = true,
 			   .fairness = true,
-			   .front_proxy_names = SP_STR("front-proxy-client"),
+			   .front = {.names = SP_STR("front-proxy-client"),
+				     .users = SP_STR("X-Remote-User"),
+				     .uids = SP_STR("X-Remote-Uid"),
+				     .groups = SP_STR("X-Remote-Group"),
+				     .extra = SP_STR("X-Remote-Extra-")},
 			   .audit = {.format = SP_STR("json")},
 			   .max_inflight = 400,
 			   .max_mutating = 200,
@@ -515,14 +481,18 @@ int cli_apiserver(int argc, char **argv)
 		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
 		 "requests that are worked on at once: this many"},
 		{"max-requests-inflight", CLI_I64, &p.f.max_inflight, "and this many more"},
-		{"proxy-client-cert-file", CLI_STR, &p.f.front_proxy_cert,
-		 "what aggregated servers know this server by; default: one of the data directory's "
-		 "authority"},
-		{"proxy-client-key-file", CLI_STR, &p.f.front_proxy_key, "its key"},
-		{"requestheader-allowed-names", CLI_STR, &p.f.front_proxy_names,
-		 "names of that certificate, as aggregated servers are told"},
-		{"requestheader-client-ca-file", CLI_STR, &p.f.front_proxy_ca,
-		 "who signed it, as aggregated servers are told"},
+		{"proxy-client-cert-file", CLI_STR, &p.f.front.cert,
+		 "what aggregated servers know this server by; default: one of an authority of its own"},
+		{"proxy-client-key-file", CLI_STR, &p.f.front.key, "its key"},
+		{"requestheader-allowed-names", CLI_STR, &p.f.front.names,
+		 "names of front proxies' certificates; empty: any"},
+		{"requestheader-client-ca-file", CLI_STR, &p.f.front.ca,
+		 "certificates that sign those of front proxies, here and at aggregated servers"},
+		{"requestheader-extra-headers-prefix", CLI_STR, &p.f.front.extra,
+		 "how headers with more about the user begin"},
+		{"requestheader-group-headers", CLI_STR, &p.f.front.groups, "headers with the user's groups"},
+		{"requestheader-uid-headers", CLI_STR, &p.f.front.uids, "headers with the user's uid"},
+		{"requestheader-username-headers", CLI_STR, &p.f.front.users, "headers with the user's name"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
 		 "tokens that pods get by default last a year"},

@@ -22,6 +22,7 @@ typedef struct sp_tls_peer {
 	sp_x509_info cert; /* the leaf */
 	bool verified; /* chain, dates, purpose and (for clients) the name were checked. Only then believe it
 			*/
+	bool also_verified; /* the same by the second authorities of a server */
 } sp_tls_peer;
 
 /* ---- configuration: immutable, reference-counted, shared by threads ---- */
@@ -38,6 +39,7 @@ typedef enum sp_tls_client_auth {
 typedef struct sp_tls_opts {
 	sp_str cert_pem, key_pem; /* chain, leaf first, and its key; a client may have none */
 	sp_str ca_pem;            /* whom to trust */
+	sp_str also_ca_pem;       /* servers: second authorities, judged apart; may be empty */
 	const sp_str *alpn;       /* our preference, best first; none: no ALPN. Each 1 to 31 bytes */
 	size_t n_alpn;
 	sp_tls_client_auth client_auth; /* servers */
@@ -50,7 +52,7 @@ typedef struct sp_tls_opts {
  * needed afterwards. */
 sp_code sp_tls_server_config(const sp_tls_opts *o, sp_tls_config **ret, sp_err *err) SP_MUST_USE;
 sp_code sp_tls_client_config(const sp_tls_opts *o, sp_tls_config **ret, sp_err *err) SP_MUST_USE;
-/* The same with the three PEM texts from files (empty path: none). Blocks as io/file.h says. */
+/* The same with the first three PEM texts from files (empty path: none). Blocks as io/file.h says. */
 typedef struct sp_tls_files {
 	sp_str cert, key, ca;
 } sp_tls_files;

@@ -172,8 +172,6 @@ static sp_code ensure_serving(pki_run *p, sp_err *err)
 
 /* ---- pairs of files ---- */
 
-const keys_pki_pair keys_pki_front_proxy = {.file = "front-proxy-client",
-					    .name = SP_STR_INIT("front-proxy-client")};
 const keys_pki_pair keys_pki_kubelet_client = {.file = "apiserver-kubelet-client",
 					       .name = SP_STR_INIT("kube-apiserver-kubelet-client"),
 					       .group = SP_STR_INIT("system:masters")};
@@ -207,6 +205,52 @@ static sp_code ensure_pair(pki_run *p, const keys_pki_pair *pair, sp_err *err)
 	t.ips = pair->ips;
 	t.n_ips = pair->n_ips;
 	return issue(p, &t, crt, key, err);
+}
+
+/* ---- the front proxy ---- */
+
+#define FRONT_CA_BYTES 8u
+
+/* The authority's name is one of its own, so that a certificate of an earlier one is known as such. */
+static bool front_proxy_is_good(const pki_run *p)
+{
+	sp_str pem;
+	sp_x509_info *leaf = NULL, *ca = NULL;
+	size_t n = 0;
+	return read_file(p, "front-proxy-client.key", &pem, NULL) == SP_OK &&
+	       read_file(p, "front-proxy-client.crt", &pem, NULL) == SP_OK &&
+	       sp_x509_inspect_pem(pem, p->arena, &leaf, &n, NULL) == SP_OK &&
+	       read_file(p, "front-proxy-ca.crt", &pem, NULL) == SP_OK &&
+	       sp_x509_inspect_pem(pem, p->arena, &ca, &n, NULL) == SP_OK &&
+	       leaf[0].not_after_s > p->now_s + RENEW_DAYS * DAY_S &&
+	       sp_str_eq(leaf[0].issuer_common_name, ca[0].common_name);
+}
+
+static const char *front_ca_name(const pki_run *p)
+{
+	uint8_t bytes[FRONT_CA_BYTES];
+	SP_AUTO_BUF name;
+	sp_buf_init(&name, 256);
+	sp_random(p->world, bytes, sizeof bytes);
+	(void)sp_buf_str(&name, SP_STR("front-proxy-ca-"));
+	for (size_t i = 0; i < sizeof bytes; i++)
+		(void)sp_buf_printf(&name, "%02x", bytes[i]);
+	return sp_arena_printf(p->arena, SP_FMT, SP_ARG(sp_buf_view(&name))).ptr;
+}
+
+/* The run's authority becomes one that nobody can sign with once this is over. */
+static sp_code make_front_proxy(pki_run *p, sp_err *err)
+{
+	SP_AUTO_KEY key = NULL;
+	SP_AUTO_BUF pem;
+	sp_buf_init(&pem, FILE_BYTES_MAX);
+	SP_TRY(sp_key_new(&key, err));
+	sp_x509_template ca = template_of(p, front_ca_name(p), CA_DAYS, SP_X509_CA);
+	SP_TRY(sp_x509_issue(&ca, key, NULL, &pem, err));
+	SP_TRY(sp_x509_ca_new(sp_buf_view(&pem), key, &p->ca, err));
+	sp_x509_template t = template_of(p, "front-proxy-client", LEAF_DAYS, SP_X509_CLIENT);
+	SP_TRY(issue(p, &t, "front-proxy-client.crt", "front-proxy-client.key", err));
+	return sp_file_replace(p->world, path_of(p, "front-proxy-ca.crt"), sp_buf_view(&pem), 0644, err);
 }
 
 /* ---- kubeconfig ---- */
@@ -298,6 +342,18 @@ sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, c
 	SP_TRY(finish(&p, code, err));
 	*ret_crt = path_of(&p, sp_arena_printf(a, "%s.crt", pair->file).ptr);
 	*ret_key = path_of(&p, sp_arena_printf(a, "%s.key", pair->file).ptr);
+	return SP_OK;
+}
+
+sp_code keys_pki_front_proxy_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o,
+				    keys_pki_front_proxy *ret, sp_err *err)
+{
+	pki_run p = run_of(w, a, o);
+	sp_code code = front_proxy_is_good(&p) ? SP_OK : make_front_proxy(&p, err);
+	SP_TRY(finish(&p, code, err));
+	*ret = (keys_pki_front_proxy){path_of(&p, "front-proxy-client.crt"),
+				      path_of(&p, "front-proxy-client.key"),
+				      path_of(&p, "front-proxy-ca.crt")};
 	return SP_OK;
 }
 

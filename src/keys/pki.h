@@ -6,6 +6,7 @@
  *   ca.crt ca.key                  signs the others; clients' certificates are trusted when it signed them
  *   apiserver.crt apiserver.key    for localhost, the names inside a cluster and the service address
  *   NAME.kubeconfig                one for each client, made anew at each start
+ *   front-proxy-ca.crt             signed front-proxy-client.crt and nothing else: its key is not kept
  *   NAME.crt NAME.key              of those that need files: what the API server is to kubelets, what a
  *                                  kubelet serves with
  *
@@ -51,12 +52,21 @@ typedef struct keys_pki_pair {
 	bool serves; /* else it is a client's */
 } keys_pki_pair;
 
-extern const keys_pki_pair keys_pki_front_proxy;    /* front-proxy-client */
 extern const keys_pki_pair keys_pki_kubelet_client; /* user kube-apiserver-kubelet-client */
 
 /* Keeps the pair that is there unless it ends within 30 days or says something else. Paths in the arena. */
 sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, const keys_pki_pair *pair,
 			     sp_str *ret_crt, sp_str *ret_key, sp_err *err) SP_MUST_USE;
+
+/*
+ * What the API server is to aggregated ones: front-proxy-client.crt and .key, of an authority of their own.
+ * Both are made anew when the certificate ends within 30 days. Paths in the arena.
+ */
+typedef struct keys_pki_front_proxy {
+	sp_str crt, key, ca_crt;
+} keys_pki_front_proxy;
+sp_code keys_pki_front_proxy_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o,
+				    keys_pki_front_proxy *ret, sp_err *err) SP_MUST_USE;
 
 /* The kubeconfig of a client with a new key and certificate; `address` is host:port of the server. */
 sp_code keys_pki_kubeconfig(sp_world *w, sp_arena *a, const keys_pki_opts *o, sp_str address,

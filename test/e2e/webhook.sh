@@ -132,7 +132,7 @@ for policy in Fail Ignore; do
 		says refused 'failed calling webhook \"refuses.example.com\": failed to call webhook: Post \"https://127.0.0.1:1/x?timeout=10s\": dial tcp 127.0.0.1:1: connect: connection refused' \
 			map failure
 		unhook mutating refuses
-		says error 'failed to call webhook: an error on the server (\"broken\") has prevented the request from succeeding' \
+		says error 'failed to call webhook: an error on the server (\"unknown\") has prevented the request from succeeding' \
 			map failure ;;
 	Ignore)
 		says ignored '"uid"' map ignored

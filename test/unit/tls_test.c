@@ -58,7 +58,7 @@ static int64_t now_s(void)
 }
 
 typedef struct pki {
-	identity ca, server, client, stranger;
+	identity ca, other, server, client, stranger;
 } pki;
 
 /* The same one throughout a test. */
@@ -79,7 +79,7 @@ static bool pki_new(pki *ret)
 			      .not_after_s = now + DAY,
 			      .usages = SP_X509_CA};
 	p->ca = issue(&t, NULL);
-	identity other = issue(&t, NULL);
+	p->other = issue(&t, NULL);
 	t.usages = SP_X509_SERVER;
 	t.common_name = SP_STR("server");
 	t.dns = dns;
@@ -96,7 +96,7 @@ static bool pki_new(pki *ret)
 			       .not_after_s = now + DAY,
 			       .usages = SP_X509_CLIENT};
 	p->client = issue(&t, &p->ca);
-	p->stranger = issue(&t, &other);
+	p->stranger = issue(&t, &p->other);
 	*ret = *p;
 	return p->ca.key.len > 0 && p->server.key.len > 0 && p->client.key.len > 0 && p->stranger.key.len > 0;
 }
@@ -296,6 +296,50 @@ static sp_code conn_open(conn *c, const sp_tls_opts *so, const sp_tls_opts *co, 
 	if (c->client.err.code == SP_OK && c->server.err.code != SP_OK)
 		*T_ERR = c->server.err;
 	return c->client.err.code != SP_OK ? c->client.err.code : c->server.err.code;
+}
+
+/* A second set of authorities is judged apart from the first. */
+static void second_authority(const char *ca, bool by_stranger, bool verified, bool also_verified)
+{
+	conn *c = conn_new();
+	T_TRUE(c != NULL);
+	sp_tls_opts so = server_opts(c), co = client_opts(c);
+	so.client_auth = SP_TLS_CLIENT_REQUEST;
+	so.also_ca_pem = sp_str_eq(sp_str_c(ca), SP_STR("other")) ? c->pki.other.cert : c->pki.ca.cert;
+	if (by_stranger) {
+		co.cert_pem = c->pki.stranger.cert;
+		co.key_pem = c->pki.stranger.key;
+	}
+	T_OK(conn_open(c, &so, &co, "api.test"));
+	const sp_tls_peer *who = c->server.stream->tls;
+	T_TRUE(who != NULL);
+	T_TRUE(who->verified == verified);
+	T_TRUE(who->also_verified == also_verified);
+}
+
+SP_TEST(tls, second_authority)
+{
+	second_authority("other", true, false, true);
+}
+
+SP_TEST(tls, second_authority_of_another)
+{
+	second_authority("other", false, true, false);
+}
+
+SP_TEST(tls, no_authority_at_all)
+{
+	second_authority("own", true, false, false);
+}
+
+SP_TEST(tls, second_authority_that_is_none)
+{
+	conn *c = conn_new();
+	sp_tls_config *config = NULL;
+	T_TRUE(c != NULL);
+	sp_tls_opts so = server_opts(c);
+	so.also_ca_pem = SP_STR("junk");
+	T_CODE(sp_tls_server_config(&so, &config, T_ERR), SP_EINVAL);
 }
 
 SP_TEST(tls, echo_with_identities)

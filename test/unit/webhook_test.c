@@ -87,11 +87,11 @@ SP_TEST(webhook, configurations_are_read)
 	T_TRUE(s != NULL && s->n == 2);
 	const api_hook *one = &s->hooks[0], *two = &s->hooks[1];
 	bool ok = sp_str_eq(one->name, SP_STR("one.b.c")) && sp_str_eq(one->configuration, SP_STR("conf")) &&
-		  sp_str_eq(one->url, SP_STR("https://h/p")) && sp_str_eq(one->ca_pem, SP_STR("pem")) &&
+		  sp_str_eq(one->at.url, SP_STR("https://h/p")) && sp_str_eq(one->at.ca_pem, SP_STR("pem")) &&
 		  one->ignores_failure && one->allows_dry_run && one->timeout_s == 3 && one->is_reinvoked &&
 		  one->knows_v1 && one->conditions.n == 0 && one->objects.n == 0 && !one->objects.nothing;
-	bool ok2 = sp_str_eq(two->service, SP_STR("s")) && sp_str_eq(two->service_ns, SP_STR("n")) &&
-		   sp_str_eq(two->path, SP_STR("/x")) && two->port == 99 && !two->ignores_failure &&
+	bool ok2 = sp_str_eq(two->at.service, SP_STR("s")) && sp_str_eq(two->at.service_ns, SP_STR("n")) &&
+		   sp_str_eq(two->at.path, SP_STR("/x")) && two->at.port == 99 && !two->ignores_failure &&
 		   !two->allows_dry_run && two->timeout_s == 10 && !two->knows_v1 && two->conditions.n == 1 &&
 		   two->objects.n == 1 && two->namespaces.n == 0;
 	api_hook_set_unref(s);

@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One question to one webhook over HTTPS. For src/apiserver/admission only.
- * U: apiserver pkg/util/webhook/client.go, pkg/util/proxy/proxy.go (services).
- */
+/* One AdmissionReview to one webhook. For src/apiserver/admission only. */
 #pragma once
 
 #include "apiserver/admission/hook_config.h"
 #include "apiserver/admission/hook_review.h"
-
-typedef struct api_hook_client api_hook_client;
-
-sp_code api_hook_client_new(sp_world *w, sp_store *store, api_hook_client **ret, sp_err *err) SP_MUST_USE;
-/* Cuts all calls (their `done` comes); then done, once. */
-void api_hook_client_close(api_hook_client *c, void (*done)(void *arg), void *arg);
-/* Before the first call or after close's done. NULL is a no-op. */
-void api_hook_client_free(api_hook_client *c);
+#include "apiserver/webhook.h"
 
 typedef struct api_hook_call {
 	/* set by the caller; the arena lives until done */
-	api_hook_client *client;
+	api_webhooks *client;
 	const api_hook *hook;
 	sp_arena *arena;
 	sp_str uid;
@@ -28,11 +18,10 @@ typedef struct api_hook_call {
 	/* the outcome */
 	bool failed; /* `why` follows `failed calling webhook "x": `; otherwise there is an answer */
 	sp_str why;
+	uint16_t status; /* of the HTTP answer; 0: none */
 	api_review_answer answer;
 	/* of hook_call.c */
-	sp_str url, address;
-	sp_defer later;
-	bool settled;
+	api_webhook_call call;
 } api_hook_call;
 
 /* Asks; `body` is referenced for the duration. */

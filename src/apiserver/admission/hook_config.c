@@ -2,12 +2,10 @@
 #include "apiserver/admission/hook_config.h"
 
 #include "base/alloc.h"
-#include "base/base64.h"
 #include "base/json.h"
 
 #define SET_BYTES_MAX ((size_t)64 << 20)
 #define TIMEOUT_DEFAULT_S 10
-#define PORT_DEFAULT 443
 
 static const sp_str prefixes[API_HOOK_KIND_COUNT_] = {
 	[API_HOOK_MUTATING] = SP_STR_INIT("/registry/mutatingwebhookconfigurations/"),
@@ -61,28 +59,6 @@ bool api_hook_selector_read(sp_arena *a, yyjson_val *v, sp_selector *ret)
 	return code == SP_OK || code == SP_EINVAL;
 }
 
-/* The bundle stands in base64; validation saw to it that it is one. */
-static bool read_bundle(sp_arena *a, sp_str text, sp_str *ret)
-{
-	char *out = sp_arena_try_alloc(a, text.len + 1);
-	size_t n = 0;
-	if (out == NULL)
-		return false;
-	if (sp_base64_decode(text, (uint8_t *)out, &n, NULL) == SP_OK)
-		*ret = (sp_str){out, n};
-	return true;
-}
-
-static bool read_client(sp_arena *a, yyjson_val *client, api_hook *h)
-{
-	yyjson_val *service = yyjson_obj_get(client, "service"), *port = yyjson_obj_get(service, "port");
-	h->port = yyjson_is_int(port) ? (uint16_t)yyjson_get_int(port) : PORT_DEFAULT;
-	return keep(a, member(client, "url"), &h->url) && keep(a, member(service, "name"), &h->service) &&
-	       keep(a, member(service, "namespace"), &h->service_ns) &&
-	       keep(a, member(service, "path"), &h->path) &&
-	       read_bundle(a, member(client, "caBundle"), &h->ca_pem);
-}
-
 static bool lists(yyjson_val *list, const char *text)
 {
 	yyjson_val *v;
@@ -110,7 +86,7 @@ static bool read_hook(sp_arena *a, sp_str configuration, yyjson_val *v, api_hook
 	       api_hook_selector_read(a, yyjson_obj_get(v, "namespaceSelector"), &h->namespaces) &&
 	       api_hook_selector_read(a, yyjson_obj_get(v, "objectSelector"), &h->objects) &&
 	       api_conditions_read(a, yyjson_obj_get(v, "matchConditions"), NULL, 0, &h->conditions) &&
-	       read_client(a, yyjson_obj_get(v, "clientConfig"), h);
+	       api_webhook_at_read(a, yyjson_obj_get(v, "clientConfig"), &h->at);
 }
 
 /* ---- sets ---- */

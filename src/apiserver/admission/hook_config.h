@@ -8,6 +8,7 @@
 #include "apiserver/admission/kept.h"
 #include "apiserver/admission/match_conditions.h"
 #include "apiserver/rules.h"
+#include "apiserver/webhook.h"
 #include "kube/selector.h"
 
 typedef struct api_hook_rule {
@@ -21,10 +22,7 @@ typedef struct api_hook {
 	const api_hook_rule *rules;
 	size_t n_rules;
 	sp_selector namespaces, objects;
-	sp_str url; /* empty: the service below */
-	sp_str service_ns, service, path;
-	uint16_t port;
-	sp_str ca_pem;
+	api_webhook_at at;
 	uint32_t timeout_s;
 	bool ignores_failure; /* failurePolicy */
 	bool allows_dry_run, is_reinvoked;

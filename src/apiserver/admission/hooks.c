@@ -15,7 +15,6 @@
 
 struct api_hooks {
 	api_hook_index index;
-	api_hook_client *client;
 };
 
 enum {                   /* of a webhook in this run */
@@ -149,7 +148,7 @@ static bool call(api_hook_run *m, const api_hook *h, bool mutating, void (*done)
 	SP_AUTO_BYTES body = sp_bytes_try_dup(sp_buf_view(&text));
 	if (body == NULL)
 		return false;
-	*c = (api_hook_call){.client = w->server->hooks->client,
+	*c = (api_hook_call){.client = w->server->webhooks,
 			     .hook = h,
 			     .arena = &w->arena,
 			     .uid = uid,
@@ -467,22 +466,11 @@ void api_hooks_validate(const api_admit *a, void (*then)(api_write *w))
 
 /* ---- life ---- */
 
-sp_code api_hooks_new(sp_world *w, sp_store *store, api_hooks **ret, sp_err *err)
+api_hooks *api_hooks_new(sp_store *store)
 {
 	api_hooks *h = SP_NEW(api_hooks);
-	sp_code code = api_hook_client_new(w, store, &h->client, err);
-	if (code != SP_OK) {
-		sp_free(h);
-		return code;
-	}
 	api_hook_index_init(&h->index, store);
-	*ret = h;
-	return SP_OK;
-}
-
-void api_hooks_close(api_hooks *h, void (*done)(void *arg), void *arg)
-{
-	api_hook_client_close(h->client, done, arg);
+	return h;
 }
 
 void api_hooks_free(api_hooks *h)
@@ -490,6 +478,5 @@ void api_hooks_free(api_hooks *h)
 	if (h == NULL)
 		return;
 	api_hook_index_done(&h->index);
-	api_hook_client_free(h->client);
 	sp_free(h);
 }

@@ -11,10 +11,9 @@
 
 typedef struct api_hooks api_hooks;
 
-sp_code api_hooks_new(sp_world *w, sp_store *store, api_hooks **ret, sp_err *err) SP_MUST_USE;
-/* Cuts the calls under way; done comes once, from the loop. Only without requests. */
-void api_hooks_close(api_hooks *h, void (*done)(void *arg), void *arg);
-/* Before the first call of a webhook or after close's done. NULL is a no-op. */
+/* Aborts without memory. */
+api_hooks *api_hooks_new(sp_store *store);
+/* Without requests. NULL is a no-op. */
 void api_hooks_free(api_hooks *h);
 
 /*

@@ -17,9 +17,11 @@ typedef struct api_bootstrap_opts {
 	uint16_t port;       /* of HTTPS */
 	sp_str service_cidr; /* "10.96.0.0/16" */
 	sp_str client_ca;    /* PEM, or empty */
-	/* Whose certificates tell aggregated servers that a request comes from us: PEM, or empty; and their
-	 * names as a JSON list. */
-	sp_str front_proxy_ca, front_proxy_names;
+	/* Whose certificates tell aggregated servers that a request comes from a front proxy: PEM, or empty.
+	 */
+	sp_str front_proxy_ca;
+	/* As the config map tells them: JSON lists. */
+	sp_str front_proxy_names, user_headers, uid_headers, group_headers, extra_prefixes;
 } api_bootstrap_opts;
 
 /*

@@ -186,12 +186,10 @@ static void put_authentication(boot *b)
 	if (o->front_proxy_ca.len > 0) {
 		sp_jout_member_str(&j, SP_STR("requestheader-allowed-names"), o->front_proxy_names);
 		sp_jout_member_str(&j, SP_STR("requestheader-client-ca-file"), o->front_proxy_ca);
-		sp_jout_member_str(&j, SP_STR("requestheader-extra-headers-prefix"),
-				   SP_STR("[\"X-Remote-Extra-\"]"));
-		sp_jout_member_str(&j, SP_STR("requestheader-group-headers"), SP_STR("[\"X-Remote-Group\"]"));
-		sp_jout_member_str(&j, SP_STR("requestheader-uid-headers"), SP_STR("[\"X-Remote-Uid\"]"));
-		sp_jout_member_str(&j, SP_STR("requestheader-username-headers"),
-				   SP_STR("[\"X-Remote-User\"]"));
+		sp_jout_member_str(&j, SP_STR("requestheader-extra-headers-prefix"), o->extra_prefixes);
+		sp_jout_member_str(&j, SP_STR("requestheader-group-headers"), o->group_headers);
+		sp_jout_member_str(&j, SP_STR("requestheader-uid-headers"), o->uid_headers);
+		sp_jout_member_str(&j, SP_STR("requestheader-username-headers"), o->user_headers);
 	}
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');

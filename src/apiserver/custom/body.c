@@ -138,12 +138,12 @@ sp_code api_custom_coerce(api_write *w, sp_strict *strict, sp_err *err)
 
 bool api_custom_is_current(const api_custom *v, const sp_record *rec)
 {
-	return v->stored == NULL && rec->schema_hash == v->hash && sp_str_eq(rec->version, v->kind.version);
+	return rec->schema_hash == v->hash && sp_str_eq(rec->version, v->kind.version);
 }
 
 bool api_custom_has_fields(const api_custom *v, const sp_record *rec)
 {
-	return rec->schema_hash == v->res.schema_hash;
+	return rec->schema_hash == v->res.schema_hash || rec->schema_hash == v->hash;
 }
 
 bool api_custom_from_stored(const api_custom *v, yyjson_mut_doc *doc, yyjson_mut_val *obj)

@@ -25,9 +25,11 @@ typedef struct api_custom {
 	sp_sub_hooks subs[2];
 	sp_arena arena; /* of everything it points at */
 	unsigned n_refs;
-	struct api_custom *stored; /* the version that is stored; NULL: this one */
-	uint64_t hash;             /* of what objects of this version are made by */
-	const sp_str *selectable;  /* paths of its own selectableFields, with their dot */
+	struct api_custom *stored;             /* the version that is stored; NULL: this one */
+	uint64_t hash;                         /* of what objects of this version are made by */
+	uint64_t serial;                       /* of its own, among all that were ever compiled */
+	const struct api_converter *converter; /* custom/convert.h; NULL: versions differ in name only */
+	const sp_str *selectable;              /* paths of its own selectableFields, with their dot */
 	size_t n_selectable;
 	bool has_status, has_scale;
 	sp_str spec_replicas, status_replicas, label_selector; /* paths of its scale, with their dot */

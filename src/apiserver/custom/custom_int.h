@@ -55,8 +55,10 @@ struct api_customs {
 	sp_map by_name; /* custom_crd */
 	sp_list lru;    /* api_custom, the last used first */
 	size_t compiled_bytes;
-	sp_list writes; /* custom_write under way */
-	sp_defer work;  /* looks after the dirty ones */
+	sp_list writes;                         /* custom_write under way */
+	uint64_t serial;                        /* of the last version that was compiled */
+	struct custom_conversions *conversions; /* custom/convert.h */
+	sp_defer work;                          /* looks after the dirty ones */
 };
 
 /* The stored resource customresourcedefinitions. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The definitions that are stored, and the compiled versions of those that are used. */
+#include "apiserver/custom/convert.h"
 #include "apiserver/custom/custom_int.h"
 #include "base/alloc.h"
 #include "kube/discovery.h"
@@ -413,6 +414,7 @@ static sp_code compile_with(api_customs *c, custom_version *v, yyjson_mut_val *o
 	if (storage != v)
 		SP_TRY(compile_with(c, storage, obj, err));
 	SP_TRY(custom_compile(v, obj, storage == v ? NULL : storage->compiled, &made, err));
+	made->serial = ++c->serial;
 	keep_compiled(c, v, made);
 	return SP_OK;
 }
@@ -569,6 +571,7 @@ api_customs *api_customs_new(api_server *s)
 	api_customs *c = SP_NEW(api_customs);
 	c->server = s;
 	c->store = s->store;
+	c->conversions = custom_conversions_new();
 	sp_map_init(&c->by_name);
 	sp_list_init(&c->lru);
 	sp_list_init(&c->writes);
@@ -589,5 +592,6 @@ void api_customs_free(api_customs *c)
 	forget_all(c);
 	sp_map_done(&c->by_name);
 	sp_store_watch_close(c->watch);
+	custom_conversions_free(c->conversions);
 	sp_free(c);
 }

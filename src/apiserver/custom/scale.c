@@ -114,11 +114,9 @@ static void reply_scale(api_request *r, yyjson_mut_val *scale)
 
 /* ---- get ---- */
 
-static void get(api_request *r)
+static void reply_record(api_request *r, const sp_record *rec, uint64_t revision)
 {
 	sp_err err;
-	sp_store_value value = {0};
-	sp_record rec;
 	yyjson_mut_val *obj = NULL, *scale;
 	const api_custom *v = r->res->custom;
 	yyjson_mut_doc *doc = sp_json_doc(r->arena);
@@ -126,12 +124,7 @@ static void get(api_request *r)
 		api_reply_error(r, SP_ETOOLARGE, NULL);
 		return;
 	}
-	if (!api_get_options_check(r))
-		return;
-	sp_code code = api_load(r, r->info.ns, r->info.name, &value, &rec, &err);
-	if (code == SP_OK)
-		code = api_object_tree_as(r->arena, r->res, &rec, value.revision, doc, &obj, &err);
-	sp_bytes_unref(value.record);
+	sp_code code = api_object_tree_as(r->arena, r->res, rec, revision, doc, &obj, &err);
 	if (code != SP_OK) {
 		api_reply_error(r, code, &err);
 		return;
@@ -145,6 +138,12 @@ static void get(api_request *r)
 		r->arena, sp_arena_printf(r->arena, "the spec replicas field \"" SP_FMT "\" does not exist",
 					  SP_ARG(v->spec_replicas)));
 	api_reply_status(r, &s);
+}
+
+static void get(api_request *r)
+{
+	if (api_get_options_check(r))
+		api_load_served(r, reply_record);
 }
 
 /* ---- writes ---- */
@@ -267,7 +266,7 @@ static void reply(api_write *w, sp_str json, uint64_t revision)
 		reply_scale(w->r, show(w->doc, w->res->custom, obj));
 }
 
-static void run(api_write *w)
+static void run_seen(api_write *w)
 {
 	yyjson_mut_val *old = NULL, *scale = NULL, *before;
 	sp_err err;
@@ -280,6 +279,11 @@ static void run(api_write *w)
 	}
 	if ((is_put ? read_scale(w, &scale) : patch_scale(w, before, &scale)) && take(w, old, scale))
 		api_write_update(w, old);
+}
+
+static void run(api_write *w)
+{
+	api_write_see(w, w->r->info.ns, w->r->info.name, run_seen);
 }
 
 static void on_body(api_request *r, sp_str body)

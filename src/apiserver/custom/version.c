@@ -2,6 +2,7 @@
 /* A version of a definition to what requests work with: kind, schema, columns, subresources. */
 #include <openssl/sha.h>
 
+#include "apiserver/custom/convert.h"
 #include "apiserver/custom/custom_int.h"
 #include "base/alloc.h"
 #include "base/base64.h"
@@ -232,7 +233,7 @@ static sp_code fill(api_custom *v, const custom_version *from, yyjson_mut_val *o
 		return sp_fail(err, SP_ENOTFOUND, "the definition has changed");
 	if (!custom_kind_read(&v->arena, obj, version, &v->kind) ||
 	    !read_columns(&v->arena, version, &v->kind) || !read_selectable(v, obj, version) ||
-	    !read_scale(v, version))
+	    !read_scale(v, version) || !custom_converter_read(&v->arena, obj, &v->converter))
 		return sp_fail(err, SP_ENOMEM, "no room for the kind");
 	SP_TRY(compile_schema(v, obj, version, err));
 	SP_TRY(make_hash(v, version, err));

@@ -42,10 +42,9 @@ static sp_code use_identity(SSL_CTX *ctx, const sp_tls_opts *o, sp_err *err)
 	return SP_OK;
 }
 
-static sp_code trust(SSL_CTX *ctx, sp_str pem, bool tell_clients, sp_err *err)
+static sp_code trust(SSL_CTX *ctx, X509_STORE *store, sp_str pem, bool tell_clients, sp_err *err)
 {
 	BIO *bio = tls_bio_of(pem);
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	size_t n = 0;
 	bool ok = bio != NULL;
 	X509 *x = NULL;
@@ -132,7 +131,13 @@ static sp_code setup_server(sp_tls_config *c, const sp_tls_opts *o, sp_err *err)
 		SSL_CTX_set_alpn_select_cb(c->ctx, select_alpn, c);
 	if (o->client_auth == SP_TLS_CLIENT_NONE)
 		return SP_OK;
-	SP_TRY(trust(c->ctx, o->ca_pem, true, err));
+	SP_TRY(trust(c->ctx, SSL_CTX_get_cert_store(c->ctx), o->ca_pem, true, err));
+	if (o->also_ca_pem.len > 0) {
+		c->also = X509_STORE_new();
+		if (c->also == NULL)
+			return tls_fail(err, SP_ENOMEM, "set up TLS");
+		SP_TRY(trust(c->ctx, c->also, o->also_ca_pem, true, err));
+	}
 	c->check_peer = true;
 	if (o->client_auth == SP_TLS_CLIENT_REQUIRE)
 		SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -150,7 +155,7 @@ static sp_code setup_client(sp_tls_config *c, const sp_tls_opts *o, sp_err *err)
 		return tls_fail(err, SP_EINTERNAL, "set up TLS");
 	if (o->insecure_skip_verify)
 		return SP_OK;
-	SP_TRY(trust(c->ctx, o->ca_pem, false, err));
+	SP_TRY(trust(c->ctx, SSL_CTX_get_cert_store(c->ctx), o->ca_pem, false, err));
 	c->check_peer = true;
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
 	return SP_OK;
@@ -200,6 +205,7 @@ sp_tls_config *sp_tls_config_unref(sp_tls_config *c)
 {
 	if (c != NULL && atomic_fetch_sub(&c->n_refs, 1) == 1) {
 		SSL_CTX_free(c->ctx);
+		X509_STORE_free(c->also);
 		sp_free(c);
 	}
 	return NULL;

@@ -108,6 +108,19 @@ static void on_timeout(sp_timer *timer)
 
 /* ---- the end of it ---- */
 
+/* Of a resumed session only the leaf is known: authorities that signed it themselves are found all the same.
+ */
+static bool is_also_verified(const tls_stream *t, X509 *leaf)
+{
+	X509_STORE_CTX *ctx = t->config->also == NULL ? NULL : X509_STORE_CTX_new();
+	bool ok = ctx != NULL &&
+		  X509_STORE_CTX_init(ctx, t->config->also, leaf, SSL_get_peer_cert_chain(t->ssl)) == 1 &&
+		  X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) == 1 && X509_verify_cert(ctx) == 1;
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return ok;
+}
+
 static sp_code learn_peer(tls_stream *t, sp_err *err)
 {
 	const unsigned char *alpn = NULL;
@@ -117,11 +130,12 @@ static sp_code learn_peer(tls_stream *t, sp_err *err)
 	if (alpn_len > 0)
 		memcpy(t->alpn, alpn, alpn_len);
 	t->base.alpn = (sp_str){t->alpn, alpn_len};
-	const X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+	X509 *leaf = SSL_get0_peer_certificate(t->ssl);
 	if (leaf == NULL)
 		return SP_OK;
 	SP_TRY(tls_inspect(leaf, &t->arena, &t->peer.cert, err));
 	t->peer.verified = t->config->check_peer && SSL_get_verify_result(t->ssl) == X509_V_OK;
+	t->peer.also_verified = is_also_verified(t, leaf);
 	t->base.tls = &t->peer;
 	return SP_OK;
 }

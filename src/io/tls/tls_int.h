@@ -22,6 +22,7 @@ struct sp_x509_ca {
 struct sp_tls_config {
 	_Atomic uint32_t n_refs;
 	SSL_CTX *ctx;
+	X509_STORE *also;        /* second authorities, or NULL */
 	bool server, check_peer; /* check_peer: a peer that shows a certificate is judged by it */
 	uint64_t handshake_timeout_ns;
 	uint8_t alpn[TLS_ALPN_MAX * (TLS_ALPN_NAME_BYTES + 1)]; /* as on the wire */

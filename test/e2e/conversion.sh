@@ -1,0 +1,167 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Conversion webhooks: the API server and a webhook of Python's standard library over HTTPS, driven by curl. Prints what failed;
+# the last line is the sum. The texts were seen from a kube-apiserver 1.36.2.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+if ! command -v python3 >/dev/null 2>&1 || ! command -v openssl >/dev/null 2>&1; then
+	echo 'skip conversion (python3 or openssl is not on PATH)'
+	echo '0 passed, 0 failed, 1 skipped'
+	exit 0
+fi
+. test/e2e/lib
+p=0 f=0 hook=
+stop_all() {
+	[ -z "$hook" ] || { kill "$hook" 2>/dev/null; wait "$hook" 2>/dev/null; }
+	stop_server
+}
+trap stop_all EXIT
+
+# says NAME TEXT COMMAND…: its output holds the text, whatever its status.
+says() {
+	name=$1 text=$2
+	shift 2
+	"$@" >"$tmp/out" 2>&1
+	if grep -qF -- "$text" "$tmp/out"; then
+		p=$((p + 1))
+	else
+		f=$((f + 1))
+		echo "FAIL $name: no '$text' from $*"
+		sed 's/^/  /' "$tmp/out" | head -n 20
+	fi
+}
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$tmp/hook.key" -out "$tmp/hook.crt" -days 2 \
+	-subj /CN=hook -addext 'subjectAltName=IP:127.0.0.1' 2>/dev/null
+mkfifo "$tmp/port"
+: >"$tmp/asked"
+echo ok >"$tmp/asked.mode"
+python3 test/e2e/conversion_server.py "$tmp/hook.crt" "$tmp/hook.key" "$tmp/asked" >"$tmp/port" &
+hook=$!
+read -r port <"$tmp/port"
+ca=$(base64 -w 0 "$tmp/hook.crt")
+start_server
+type=application/json
+api() {
+	method=$1 path=$2
+	shift 2
+	curl -sS --max-time 40 --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" -A test -X "$method" \
+		-H "content-type: $type" "$@" "$url$path"
+}
+mode() { echo "$1" >"$tmp/asked.mode"; }
+asked() { grep -c . "$tmp/asked"; }
+text='{"type":"string"}'
+schema() { echo '{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":'"$1"'}}}}'; }
+api POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions -d '{"metadata":{"name":"foos.st.example.com"},"spec":{
+	"group":"st.example.com","scope":"Namespaced","names":{"plural":"foos","kind":"Foo"},"versions":[
+	{"name":"v1","served":true,"storage":true,"subresources":{"status":{}},
+	"schema":'"$(schema '{"hostPort":'$text',"d":{"type":"string","default":"one"}}')"'},
+	{"name":"v2","served":true,"storage":false,"subresources":{"status":{}},"selectableFields":[{"jsonPath":".spec.host"}],
+	"schema":'"$(schema '{"host":'$text',"port":'$text'}')"'}],
+	"conversion":{"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{
+	"url":"https://127.0.0.1:'"$port"'/convert","caBundle":"'"$ca"'"}}}}}' >"$tmp/made"
+says defined '"uid"' cat "$tmp/made"
+# The definition's conditions come by a watch, not by asking again and again.
+api GET '/apis/apiextensions.k8s.io/v1/customresourcedefinitions?watch=1&timeoutSeconds=20' -N 2>/dev/null | sed '/"type":"Established","status":"True"/q;/"status":"True","type":"Established"/q' >/dev/null
+v1=/apis/st.example.com/v1/namespaces/default/foos v2=/apis/st.example.com/v2/namespaces/default/foos
+
+# One object in both versions, written through either.
+says create-v1 '"spec":{"d":"one","hostPort":"h:1"}' api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"a"},"spec":{"hostPort":"h:1"}}'
+says get-v2 '"spec":{"host":"h","port":"1"}' api GET $v2/a
+says create-v2 '"spec":{"host":"hh","port":"2"}' api POST $v2 -d '{"apiVersion":"st.example.com/v2","kind":"Foo","metadata":{"name":"b"},"spec":{"host":"hh","port":"2"}}'
+says get-v1 '"spec":{"d":"one","hostPort":"hh:2"}' api GET $v1/b
+says path '/convert?timeout=30s' cat "$tmp/asked"
+says list-v2 '"spec":{"host":"h","port":"1"}},{"' api GET $v2
+says fields '"spec":{"host":"hh","port":"2"}}],"kind":"FooList"' api GET "$v2?fieldSelector=spec.host%3Dhh"
+says page '"remainingItemCount":1' api GET "$v2?limit=1"
+says table '"rows":[{"cells":["a"' api GET $v2 -H 'accept: application/json;as=Table;v=v1;g=meta.k8s.io'
+type=application/merge-patch+json
+says patch '"spec":{"host":"h","port":"9"}' api PATCH $v2/a -d '{"spec":{"port":"9"}}'
+rv=$(sed -n 's/.*"resourceVersion":"\([0-9]*\)".*/\1/p' "$tmp/out")
+says patch-noop "\"resourceVersion\":\"$rv\"" api PATCH $v2/a -d '{"spec":{"port":"9"}}'
+says patched-v1 '"spec":{"d":"one","hostPort":"h:9"}' api GET $v1/a
+says status '"spec":{"host":"h","port":"9"}' api PATCH $v2/a/status -d '{"status":{}}'
+type=application/apply-patch+yaml
+says apply '"spec":{"host":"x","port":"3"}' api PATCH "$v2/c?fieldManager=m" -d '{"apiVersion":"st.example.com/v2","kind":"Foo","metadata":{"name":"c"},"spec":{"host":"x","port":"3"}}'
+type=application/json
+says dry-run '"spec":{"host":"hh","port":"2"}' api POST "$v2?dryRun=All" -d '{"apiVersion":"st.example.com/v2","kind":"Foo","metadata":{"name":"dry"},"spec":{"host":"hh","port":"2"}}'
+says dry-run-gone 'foos.st.example.com \"dry\" not found' api GET $v2/dry
+
+# What a webhook may change, and what not; a write that fails leaves nothing.
+mode label
+says label '"labels":{"by":"webhook"}' api POST $v2 -d '{"apiVersion":"st.example.com/v2","kind":"Foo","metadata":{"name":"l"},"spec":{}}'
+mode finalizer
+says finalizer '"spec":{"host":"q","port":""}' api POST $v2 -d '{"apiVersion":"st.example.com/v2","kind":"Foo","metadata":{"name":"f"},"spec":{"host":"q"}}'
+mode ok
+says no-finalizer '"kind":"Status"' api DELETE $v2/f
+says no-finalizer-gone 'not found' api GET $v1/f
+for m in name badlabel fail few hang; do
+	mode $m
+	case $m in
+	name) want='conversion webhook for st.example.com/v2, Kind=Foo returned invalid object: must have the same name: m-name != other' ;;
+	badlabel) want='returned invalid metadata: metadata.labels: Invalid value: \"-\"' ;;
+	fail) want='"message":"conversion webhook for st.example.com/v2, Kind=Foo failed: no way","code":500' ;;
+	few) want='conversion webhook for st.example.com/v2, Kind=Foo returned 0 objects, expected 1' ;;
+	hang) want='timed out' ;;
+	esac
+	says "create-$m" "$want" api POST $v2 -d '{"apiVersion":"st.example.com/v2","kind":"Foo","metadata":{"name":"m-'$m'"},"spec":{}}' --max-time 2
+	mode ok
+	says "nothing-$m" 'not found' api GET $v1/m-$m
+done
+says stored-goes-on '"name":"n1"' api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"n1"},"spec":{"hostPort":"n:1"}}'
+mode fail
+says get-fails 'conversion webhook for st.example.com/v1, Kind=Foo failed: no way' api GET $v2/n1
+says list-fails 'conversion webhook for st.example.com/v1, Kind=Foo failed: no way' api GET $v2
+says v1-goes-on '"name":"n1"' api GET $v1/n1
+
+# A webhook that hangs holds up nobody else.
+mode hang
+api GET $v2/n1 --max-time 3 >/dev/null 2>&1 &
+hanging=$!
+says beside '"name":"n1"' api GET $v1/n1 --max-time 2
+says beside-write '"name":"m"' api POST /api/v1/namespaces/default/configmaps --max-time 2 -d '{"metadata":{"name":"m"}}'
+wait "$hanging"
+
+# Watches see every change in their version, in order; twenty of them ask once per event.
+mode ok
+api GET $v2 >/dev/null
+rv=$(api GET "$v1?limit=1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["metadata"]["resourceVersion"])')
+watchers=
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	api GET "$v2?watch=1&resourceVersion=$rv&timeoutSeconds=4" -N >"$tmp/watch.$i" 2>/dev/null &
+	watchers="$watchers $!"
+done
+api GET "$v2?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=4" -N >"$tmp/initial" 2>/dev/null &
+watchers="$watchers $!"
+api GET "$v2?watch=1&timeoutSeconds=4&fieldSelector=spec.host%3Dw3" -N >"$tmp/selected" 2>/dev/null &
+watchers="$watchers $!"
+before=$(asked)
+type=application/merge-patch+json
+for i in 1 2 3 4 5; do api PATCH $v1/n1 -d '{"spec":{"hostPort":"w'$i':1"}}' >/dev/null; done
+type=application/json
+api DELETE $v1/n1 >/dev/null
+for w in $watchers; do wait "$w"; done
+for i in 1 20; do
+	says "watch-$i" 'MODIFIED w1 MODIFIED w2 MODIFIED w3 MODIFIED w4 MODIFIED w5 DELETED w5' python3 -c '
+import json,sys
+print(" ".join(e["type"]+" "+e["object"]["spec"]["host"] for e in map(json.loads, open(sys.argv[1])) if e["object"]["apiVersion"]=="st.example.com/v2"))' "$tmp/watch.$i"
+done
+says initial 'initial-events-end' cat "$tmp/initial"
+says initial-v2 '"type":"ADDED","object":{"apiVersion":"st.example.com/v2"' cat "$tmp/initial"
+says selected 'ADDED DELETED' python3 -c '
+import json,sys
+print(" ".join(e["type"] for e in map(json.loads, open(sys.argv[1])) if e["type"]!="BOOKMARK"))' "$tmp/selected"
+n=$(($(asked) - before))
+says shared yes sh -c "[ $n -le 14 ] && echo yes || echo 'asked $n times'"
+mode fail
+api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"n2"},"spec":{"hostPort":"n:1"}}' >/dev/null
+rv=$(api GET "$v1?limit=1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["metadata"]["resourceVersion"])')
+says watch-fails '"type":"ERROR"' api GET "$v2?watch=1&resourceVersion=$((rv - 1))&timeoutSeconds=5" -N
+mode ok
+
+# Deleting, one and all.
+says delete '"status":"Success"' api DELETE $v2/n2
+says delete-all '"apiVersion":"st.example.com/v2","items":[{"' api DELETE $v2
+says empty '"items":[]' api GET $v1
+echo "$p passed, $f failed, 0 skipped"
+[ "$f" -eq 0 ]
