@@ -279,6 +279,7 @@ static sp_code open_pods(controller *base, sp_err *err)
 }
 
 const controller_type controller_pod_gc = {.name = "pod-garbage-collector-controller",
+					   .account = "pod-garbage-collector",
 					   .size_bytes = sizeof(pod_controller),
 					   .n_workers = 1,
 					   .open = open_pods,
