@@ -5,36 +5,27 @@
 #include "contracts/local_path.h"
 
 static const cli_addon fixed[] = {
-	/* All controllers are one client, so it has what they need together. It may not bind roles or act as
-	   others; the rules of aggregated roles are others' already. */
+	/* The only controller that upstream has no account for. */
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
 	 {NULL, 0},
-	 SP_STR_INIT("sampan:controllers"),
-	 SP_STR_INIT("{\"apiVersion\":\"rbac.authorization.k8s.io/"
-		     "v1\",\"kind\":\"ClusterRole\",\"metadata\":{\"name\":"
-		     "\"sampan:controllers\"},\"rules\":[{\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"
-		     "\"verbs\":[\"get\","
-		     "\"list\",\"watch\",\"create\",\"update\",\"patch\",\"delete\",\"deletecollection\"]},{"
-		     "\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"clusterroles\"],"
-		     "\"verbs\":[\"escalate\"]},{"
-		     "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
-		     "\"resourceNames\":[\"kubernetes.io/kube-apiserver-client-kubelet\"],"
-		     "\"verbs\":[\"approve\"]},{"
-		     "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
-		     "\"resourceNames\":[\"kubernetes.io/kube-apiserver-client\","
-		     "\"kubernetes.io/kube-apiserver-client-kubelet\",\"kubernetes.io/kubelet-serving\","
-		     "\"kubernetes.io/legacy-unknown\"],\"verbs\":[\"sign\"]},{"
-		     "\"nonResourceURLs\":[\"*\"],\"verbs\":[\"get\"]}]}")},
+	 SP_STR_INIT("sampan:controller:local-path-provisioner"),
+	 SP_STR_INIT("{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"ClusterRole\","
+		     "\"metadata\":{\"name\":\"sampan:controller:local-path-provisioner\"},\"rules\":["
+		     "{\"apiGroups\":[\"\"],\"resources\":[\"persistentvolumes\"],"
+		     "\"verbs\":[\"create\",\"delete\",\"patch\"]},"
+		     "{\"apiGroups\":[\"\"],\"resources\":[\"nodes\",\"persistentvolumeclaims\"],"
+		     "\"verbs\":[\"get\",\"patch\"]},"
+		     "{\"apiGroups\":[\"\",\"events.k8s.io\"],\"resources\":[\"events\"],"
+		     "\"verbs\":[\"create\",\"patch\",\"update\"]}]}")},
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterrolebindings")},
 	 {NULL, 0},
-	 SP_STR_INIT("sampan:controllers"),
-	 SP_STR_INIT("{\"apiVersion\":\"rbac.authorization.k8s.io/"
-		     "v1\",\"kind\":\"ClusterRoleBinding\",\"metadata\":{"
-		     "\"name\":\"sampan:controllers\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s."
-		     "io\",\"kind\":"
-		     "\"ClusterRole\",\"name\":\"sampan:controllers\"},\"subjects\":[{\"kind\":\"User\","
-		     "\"apiGroup\":"
-		     "\"rbac.authorization.k8s.io\",\"name\":\"system:kube-controller-manager\"}]}")},
+	 SP_STR_INIT("sampan:controller:local-path-provisioner"),
+	 SP_STR_INIT("{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"ClusterRoleBinding\","
+		     "\"metadata\":{\"name\":\"sampan:controller:local-path-provisioner\"},\"roleRef\":{"
+		     "\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":"
+		     "\"sampan:controller:local-path-provisioner\"},\"subjects\":[{\"kind\":"
+		     "\"ServiceAccount\",\"namespace\":\"kube-system\",\"name\":"
+		     "\"local-path-provisioner\"}]}")},
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
 	 {NULL, 0},
 	 SP_STR_INIT("sampan:dns"),

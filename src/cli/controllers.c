@@ -12,6 +12,8 @@ typedef struct process {
 	cli_leader leader;
 	sp_str list, root_ca, cluster_cidrs, signing_endpoint;
 	int64_t terminated_pods, workers, node_mask, node_mask_v6;
+	bool own_accounts;
+	sp_accounts *accounts;
 	controllers *controllers;
 	controllers_config config;
 } process;
@@ -24,8 +26,13 @@ static process *of(cli_leader *l)
 static sp_code begin(cli_leader *l, sp_err *err)
 {
 	process *p = of(l);
-	const controllers_opts o = {
-		.client = l->client, .log = l->base.log, .config = &p->config, .list = p->list};
+	if (p->own_accounts)
+		SP_TRY(sp_accounts_new(l->client, l->base.log, SP_STR("kube-system"), &p->accounts, err));
+	const controllers_opts o = {.client = l->client,
+				    .accounts = p->accounts,
+				    .log = l->base.log,
+				    .config = &p->config,
+				    .list = p->list};
 	return controllers_new(&o, &p->controllers, err);
 }
 
@@ -86,6 +93,8 @@ int cli_controllers(int argc, char **argv)
 		 "certificates that every namespace gets; default: the kubeconfig's"},
 		{"terminated-pod-gc-threshold", CLI_I64, &p.terminated_pods,
 		 "pods that are over and may stay"},
+		{"use-service-account-credentials", CLI_BOOL, &p.own_accounts,
+		 "each controller acts as its own service account of kube-system"},
 	};
 	sp_err err = {0};
 	int status;
@@ -93,6 +102,7 @@ int cli_controllers(int argc, char **argv)
 		return status;
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);
 	controllers_free(p.controllers);
+	sp_accounts_free(p.accounts);
 	if (p.config.cert_signer != NULL) /* it was never closed */
 		p.config.cert_signer->free(p.config.cert_signer);
 	cli_leader_done(&p.leader);

@@ -101,6 +101,7 @@ static void controllers_args(args *a)
 {
 	add(a, "root-ca-file", a->p->pki.ca_crt);
 	add(a, "cluster-signing-endpoint", keys_socket(a));
+	add(a, "use-service-account-credentials", SP_STR("true"));
 }
 
 static void no_args(args *a)

@@ -13,8 +13,9 @@
 #define STATUS_BYTES_MAX ((size_t)64 << 20)
 
 typedef struct sp_call_run {
-	sp_client *client;
-	sp_call *call; /* NULL: canceled */
+	sp_client *client; /* may be gone when it is canceled: */
+	sp_client *root;   /* not so */
+	sp_call *call;     /* NULL: canceled */
 	sp_list node;
 	sp_http_exchange *ex;
 	sp_timer again;
@@ -22,6 +23,8 @@ typedef struct sp_call_run {
 	client_req req;
 	sp_buf path, answer;
 	sp_bytes *body;
+	sp_buf read_path; /* of SP_ASK_MERGE_UPDATE */
+	bool reads;       /* it is at its first half, the body is the patch */
 	uint32_t n_tries;
 	bool asked_token;
 	uint16_t status;
@@ -42,6 +45,7 @@ static const struct verb {
 	[SP_ASK_JSON_PATCH] = {"PATCH", "application/json-patch+json"},
 	[SP_ASK_MERGE_PATCH] = {"PATCH", "application/merge-patch+json"},
 	[SP_ASK_STRATEGIC_PATCH] = {"PATCH", "application/strategic-merge-patch+json"},
+	[SP_ASK_MERGE_UPDATE] = {"PUT", "application/json"},
 	[SP_ASK_APPLY] = {"PATCH", "application/apply-patch+yaml"},
 	[SP_ASK_DELETE] = {"DELETE", "application/json"},
 	[SP_ASK_DELETE_ALL] = {"DELETE", "application/json"},
@@ -111,12 +115,13 @@ client_status client_read_status(yyjson_val *root)
 
 static void run_free(sp_call_run *r)
 {
-	sp_client *c = r->client;
+	sp_client *c = r->root;
 	sp_list_remove(&r->node);
 	sp_timer_stop(c->world, &r->again);
 	sp_defer_cancel(&r->ended);
 	sp_bytes_unref(r->body);
 	sp_buf_done(&r->path);
+	sp_buf_done(&r->read_path);
 	sp_buf_done(&r->answer);
 	sp_free(r);
 	client_check_closed(c);
@@ -125,10 +130,11 @@ static void run_free(sp_call_run *r)
 /* "GET /api/v1/pods: text" */
 static void describe(const sp_call_run *r, sp_code code, sp_str message, sp_err *ret)
 {
-	sp_str path = sp_buf_view(&r->path), head;
+	sp_str path = sp_buf_view(r->reads ? &r->read_path : &r->path), head;
+	sp_str method = r->reads ? SP_STR("GET") : r->req.method;
 	if (sp_str_cut(&path, '?', &head))
 		path = head;
-	(void)sp_fail(ret, code, SP_FMT " " SP_FMT ": " SP_FMT, SP_ARG(r->req.method), SP_ARG(path),
+	(void)sp_fail(ret, code, SP_FMT " " SP_FMT ": " SP_FMT, SP_ARG(method), SP_ARG(path),
 		      SP_ARG(message));
 }
 
@@ -188,7 +194,7 @@ static void on_ended(sp_defer *d)
 
 static void end_later(sp_call_run *r)
 {
-	sp_defer_call(r->client->world, &r->ended);
+	sp_defer_call(r->root->world, &r->ended);
 }
 
 /* ---- tries ---- */
@@ -200,13 +206,18 @@ static void on_again(sp_timer *t)
 	attempt(t->arg);
 }
 
+static sp_client *who(const sp_call_run *r)
+{
+	return r->reads ? r->root : r->client;
+}
+
 /* Whether to wait and ask again. */
 static bool tries_again(sp_call_run *r)
 {
-	sp_client *c = r->client;
+	sp_client *c = who(r);
 	uint64_t wait_s = r->retry_after_s;
 	bool is_busy = (r->status == 429 || r->status >= 500) && wait_s > 0;
-	if (r->call == NULL || r->err.code != SP_OK || r->n_tries >= TRIES_MAX || c->closing)
+	if (r->call == NULL || r->err.code != SP_OK || r->n_tries >= TRIES_MAX || r->root->closing)
 		return false;
 	if (r->status == 401 && !r->asked_token && client_refresh_token(c)) {
 		r->asked_token = true;
@@ -248,13 +259,27 @@ static void on_body(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
 	sp_http_reset(ex, SP_HTTP2_CANCEL);
 }
 
+/* What was read becomes what is written. False: it can't, r->err says why. */
+static bool write_next(sp_call_run *r)
+{
+	sp_bytes *body = NULL;
+	if (client_merge_update(sp_buf_view(&r->answer), sp_bytes_view(r->body), &body, &r->err) != SP_OK)
+		return false;
+	sp_bytes_unref(r->body);
+	r->body = r->req.body = body;
+	r->reads = false;
+	return true;
+}
+
 static void on_close(sp_http_exchange *ex, const sp_err *err)
 {
 	sp_call_run *r = ex->arg;
 	r->ex = NULL;
 	if (err != NULL && r->err.code == SP_OK)
 		r->err = *err;
-	if (!tries_again(r))
+	if (r->call != NULL && r->reads && r->err.code == SP_OK && r->status == 200 && write_next(r))
+		attempt(r);
+	else if (!tries_again(r))
 		finish(r);
 }
 
@@ -262,11 +287,17 @@ static void attempt(sp_call_run *r)
 {
 	static const sp_http_events events = {
 		.on_response = on_response, .on_body = on_body, .on_close = on_close};
+	client_req req = r->req;
 	r->status = 0;
 	r->retry_after_s = 0;
 	sp_buf_clear(&r->answer);
-	r->req.path = sp_buf_view(&r->path);
-	if (client_request(r->client, &r->req, &events, r, &r->ex, &r->err) != SP_OK) {
+	req.path = sp_buf_view(r->reads ? &r->read_path : &r->path);
+	if (r->reads) {
+		req.method = SP_STR("GET");
+		req.type = SP_STR("");
+		req.body = NULL;
+	}
+	if (client_request(who(r), &req, &events, r, &r->ex, &r->err) != SP_OK) {
 		r->ex = NULL;
 		end_later(r);
 	}
@@ -299,10 +330,28 @@ static sp_code build_path(sp_call_run *r, const sp_ask *q)
 	return sp_buf_code(&query) != SP_OK ? sp_buf_code(&query) : sp_buf_code(&r->path);
 }
 
+/* The list of one. */
+static sp_code build_read_path(sp_call_run *r, const sp_ask *q)
+{
+	SP_AUTO_BUF query, field;
+	sp_buf_init(&query, PATH_BYTES_MAX);
+	sp_buf_init(&field, PATH_BYTES_MAX);
+	SP_ASSERT(q->name.len > 0);
+	r->reads = true;
+	(void)sp_buf_str(&field, SP_STR("metadata.name="));
+	SP_TRY(sp_buf_str(&field, q->name));
+	SP_TRY(sp_query_add(&query, "fieldSelector", sp_buf_view(&field)));
+	(void)client_path(&r->read_path, &q->gvr, q->ns, SP_STR(""), SP_STR(""));
+	(void)sp_buf_char(&r->read_path, '?');
+	return sp_buf_str(&r->read_path, sp_buf_view(&query));
+}
+
 static sp_code prepare(sp_call_run *r, const sp_ask *q)
 {
 	const struct verb *v = &verbs[q->verb];
 	SP_TRY(build_path(r, q));
+	if (q->verb == SP_ASK_MERGE_UPDATE)
+		SP_TRY(build_read_path(r, q));
 	if (q->bytes != NULL)
 		r->body = sp_bytes_ref(q->bytes);
 	else if (q->body.len > 0)
@@ -323,13 +372,15 @@ void sp_call_start(sp_client *c, sp_call *call, const sp_ask *ask)
 	SP_ASSERT(call->run == NULL);
 	sp_call_run *r = SP_NEW(sp_call_run);
 	r->client = c;
+	r->root = c->root;
 	r->call = call;
 	r->again.arg = r;
 	call->run = r;
 	sp_list_init(&r->node);
-	sp_list_push_back(&c->runs, &r->node);
+	sp_list_push_back(&r->root->runs, &r->node);
 	sp_defer_init(&r->ended, on_ended, r);
 	sp_buf_init(&r->path, PATH_BYTES_MAX);
+	sp_buf_init(&r->read_path, PATH_BYTES_MAX);
 	sp_buf_init(&r->answer, ask->answer_bytes == 0 ? ANSWER_BYTES : ask->answer_bytes);
 	sp_code code = prepare(r, ask);
 	if (code == SP_OK) {
@@ -352,7 +403,7 @@ void sp_call_cancel(sp_call *call)
 		sp_http_reset(r->ex, SP_HTTP2_CANCEL); /* on_close ends the run */
 		return;
 	}
-	sp_timer_stop(r->client->world, &r->again);
+	sp_timer_stop(r->root->world, &r->again);
 	end_later(r);
 }
 

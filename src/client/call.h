@@ -79,6 +79,10 @@ typedef enum sp_ask_verb {
 	SP_ASK_JSON_PATCH,
 	SP_ASK_MERGE_PATCH,
 	SP_ASK_STRATEGIC_PATCH,
+	/* A merge patch for those whose role allows updates and no patches, as most of upstream's do: the
+	 * object is read as caches are (a list of one, by whoever the connections are), changed here and put.
+	 * It needs a name. */
+	SP_ASK_MERGE_UPDATE,
 	SP_ASK_APPLY, /* server-side; the body is JSON */
 	SP_ASK_DELETE,
 	SP_ASK_DELETE_ALL, /* deletecollection */

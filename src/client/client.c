@@ -13,7 +13,7 @@
 
 /* ---- credentials ---- */
 
-static sp_code set_bearer(sp_client *c, sp_str token)
+sp_code client_set_token(sp_client *c, sp_str token)
 {
 	sp_buf_cleanse(&c->authorization);
 	sp_buf_clear(&c->authorization);
@@ -53,13 +53,16 @@ static void token_done(sp_work *job)
 	c->token_reading = false;
 	c->token_ns = sp_now_ns(c->world);
 	if (token.len > 0 && c->token_code == SP_OK)
-		(void)set_bearer(c, token); /* without memory there is none; the next reading mends it */
+		(void)!client_set_token(c,
+					token); /* without memory there is none; the next reading mends it */
 	sp_buf_cleanse(&c->token_next);
 	client_check_closed(c);
 }
 
 bool client_refresh_token(sp_client *c)
 {
+	if (c->refused != NULL)
+		return !c->root->closing && c->refused(c->refused_arg);
 	if (c->config.token_file.len == 0 || c->closing)
 		return false;
 	if (c->token_reading)
@@ -100,11 +103,11 @@ static sp_code copy_config(sp_client *c, const sp_client_config *from, sp_err *e
 	return SP_OK;
 }
 
-static sp_code open_tls(sp_client *c, sp_err *err)
+static sp_code open_tls(const sp_client *c, bool bare, sp_tls_config **ret, sp_err *err)
 {
 	static const sp_str alpn[] = {SP_STR_INIT("h2"), SP_STR_INIT("http/1.1")};
-	const sp_tls_opts o = {.cert_pem = c->config.cert_pem,
-			       .key_pem = c->config.key_pem,
+	const sp_tls_opts o = {.cert_pem = bare ? SP_STR("") : c->config.cert_pem,
+			       .key_pem = bare ? SP_STR("") : c->config.key_pem,
 			       .ca_pem = c->config.ca_pem,
 			       .alpn = alpn,
 			       .n_alpn = SP_LEN(alpn),
@@ -113,7 +116,7 @@ static sp_code open_tls(sp_client *c, sp_err *err)
 		return SP_OK;
 	if (o.ca_pem.len == 0 && !o.insecure_skip_verify)
 		return sp_fail(err, SP_EINVAL, "no certificate authority of the API server is known");
-	return sp_tls_client_config(&o, &c->tls, err);
+	return sp_tls_client_config(&o, ret, err);
 }
 
 static sp_code open_parts(sp_client *c, const sp_client_opts *o, sp_err *err)
@@ -121,12 +124,12 @@ static sp_code open_parts(sp_client *c, const sp_client_opts *o, sp_err *err)
 	const sp_http_client_opts http = {.connector = o->connector != NULL ? o->connector
 									    : &sp_http_connector_tls};
 	SP_TRY(copy_config(c, o->config, err));
-	SP_TRY(open_tls(c, err));
+	SP_TRY(open_tls(c, false, &c->tls, err));
 	ptrdiff_t slash = sp_str_index(c->user_agent, '/');
 	c->manager = slash < 0 ? c->user_agent : sp_str_sub(c->user_agent, 0, (size_t)slash);
 	sp_code code = SP_OK;
 	if (c->config.token.len > 0)
-		code = set_bearer(c, c->config.token);
+		code = client_set_token(c, c->config.token);
 	else if (c->config.username.len > 0)
 		code = set_basic(c);
 	if (code != SP_OK)
@@ -146,6 +149,7 @@ sp_code sp_client_new(sp_world *w, const sp_client_opts *o, sp_client **ret, sp_
 {
 	sp_client *c = SP_NEW(sp_client);
 	c->world = w;
+	c->root = c;
 	c->user_agent = o->user_agent.len > 0 ? o->user_agent : SP_STR("sampan");
 	sp_arena_init(&c->arena, CONFIG_BYTES_MAX);
 	sp_buf_init(&c->authorization, 2 * TOKEN_BYTES_MAX);
@@ -161,8 +165,9 @@ sp_code sp_client_new(sp_world *w, const sp_client_opts *o, sp_client **ret, sp_
 	return SP_OK;
 }
 
-void client_check_closed(sp_client *c)
+void client_check_closed(sp_client *any)
 {
+	sp_client *c = any->root;
 	if (c->http_closed && !c->token_reading && sp_list_is_empty(&c->runs))
 		sp_defer_call(c->world, &c->closed);
 }
@@ -190,15 +195,46 @@ void sp_client_free(sp_client *c)
 		return;
 	SP_ASSERT(sp_list_is_empty(&c->runs));
 	sp_defer_cancel(&c->closed);
-	if (c->http != NULL)
-		sp_http_client_free(c->http);
-	sp_tls_config_unref(c->tls);
+	if (c->root == c) {
+		if (c->http != NULL)
+			sp_http_client_free(c->http);
+		sp_tls_config_unref(c->tls);
+		sp_tls_config_unref(c->bare_tls);
+	}
 	sp_buf_cleanse(&c->authorization);
 	sp_buf_done(&c->authorization);
 	sp_buf_cleanse(&c->token_next);
 	sp_buf_done(&c->token_next);
 	sp_arena_done(&c->arena);
 	sp_free(c);
+}
+
+sp_code client_derive(sp_client *root, sp_client **ret, sp_err *err)
+{
+	const sp_client_config *f = &root->config;
+	SP_ASSERT(root->root == root);
+	if (root->bare_tls == NULL)
+		SP_TRY(open_tls(root, true, &root->bare_tls, err));
+	sp_client *c = SP_NEW(sp_client);
+	c->world = root->world;
+	c->root = root;
+	c->config = (sp_client_config){.scheme = f->scheme,
+				       .address = f->address,
+				       .prefix = f->prefix,
+				       .server_name = f->server_name,
+				       .namespace_ = f->namespace_,
+				       .h2 = f->h2};
+	c->http = root->http;
+	c->tls = root->bare_tls;
+	c->user_agent = root->user_agent;
+	c->manager = root->manager;
+	sp_arena_init(&c->arena, CONFIG_BYTES_MAX);
+	sp_buf_init(&c->authorization, 2 * TOKEN_BYTES_MAX);
+	sp_buf_init(&c->token_next, TOKEN_BYTES_MAX);
+	sp_list_init(&c->runs);
+	sp_defer_init(&c->closed, on_all_closed, c);
+	*ret = c;
+	return SP_OK;
 }
 
 sp_world *sp_client_world(const sp_client *c)
@@ -243,8 +279,10 @@ sp_code client_request(sp_client *c, const client_req *q, const sp_http_events *
 	size_t n = 0;
 	SP_AUTO_BUF path;
 	sp_buf_init(&path, (size_t)64 << 10);
-	if (c->closing)
+	if (c->root->closing)
 		return sp_fail(err, SP_ECANCELED, "the client is closed");
+	if (c->root != c && c->authorization.len == 0)
+		return sp_fail(err, SP_EUNAUTH, "the account has no token yet");
 	if (c->config.token_file.len > 0 && sp_now_ns(c->world) - c->token_ns > TOKEN_FRESH_NS)
 		(void)client_refresh_token(c); /* this request goes with the one we have */
 	n = add_header(headers, n, SP_STR("accept"), q->accept);

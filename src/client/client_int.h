@@ -12,12 +12,14 @@
 
 struct sp_client {
 	sp_world *world;
-	sp_arena arena; /* of the configuration's texts */
+	sp_client *root; /* whose connections these are: itself, or the client that accounts were made of */
+	sp_arena arena;  /* of the configuration's texts */
 	sp_client_config config;
 	sp_str user_agent, manager;
 	sp_http_client *http;
 	sp_tls_config *tls;
-	sp_list runs; /* calls under way */
+	sp_tls_config *bare_tls; /* without our certificate, for accounts: it would go before their tokens */
+	sp_list runs;            /* of the root: calls under way of all */
 	void (*on_closed)(void *arg);
 	void *closed_arg;
 	bool closing, http_closed;
@@ -30,6 +32,8 @@ struct sp_client {
 	sp_buf token_next;
 	sp_code token_code; /* of the last reading */
 	bool token_reading;
+	bool (*refused)(void *arg); /* of an account: its token is not taken; true: there will be another */
+	void *refused_arg;
 };
 
 typedef struct client_req {
@@ -43,8 +47,13 @@ typedef struct client_req {
 sp_code client_request(sp_client *c, const client_req *q, const sp_http_events *events, void *arg,
 		       sp_http_exchange **ret, sp_err *err) SP_MUST_USE;
 
-/* Reads the token's file again, soon. False: there is none. */
+/* Reads the token's file again, or has the account's made anew, soon. False: there is none. */
 bool client_refresh_token(sp_client *c);
+
+/* A client with the root's connections and nobody's identity, until it gets a token: its requests fail with
+ * SP_EUNAUTH before. Closing the root ends its calls; free it when none is under way, before the root. */
+sp_code client_derive(sp_client *root, sp_client **ret, sp_err *err) SP_MUST_USE;
+sp_code client_set_token(sp_client *c, sp_str token) SP_MUST_USE;
 
 /* Calls that wait to be tried again end now (the client closes). */
 void client_end_waiting(sp_client *c);
@@ -62,3 +71,6 @@ typedef struct client_status {
 	uint16_t code;
 } client_status;
 client_status client_read_status(yyjson_val *root);
+
+/* The object that a list of one holds, with a merge patch applied. SP_ENOTFOUND: the list is empty. */
+sp_code client_merge_update(sp_str list_json, sp_str patch, sp_bytes **ret, sp_err *err) SP_MUST_USE;

@@ -122,6 +122,7 @@ static sp_code open_cleaner(controller *base, sp_err *err)
 }
 
 const controller_type controller_token_cleaner = {.name = "token-cleaner-controller",
+						  .account = "token-cleaner",
 						  .size_bytes = sizeof(tokens),
 						  .n_workers = 1,
 						  .off_by_default = true,
@@ -252,7 +253,7 @@ static void sync_info(controller *base, sp_job *job)
 	run *x = sp_new(job->arena, run, 1);
 	*x = (run){.job = job, .call = {.done = on_written, .arg = x}};
 	sp_call_start(base->client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = SP_CONFIGMAPS,
 				.ns = o->ns,
 				.name = o->name,
@@ -284,6 +285,7 @@ static sp_code open_signer(controller *base, sp_err *err)
 }
 
 const controller_type controller_bootstrap_signer = {.name = "bootstrap-signer-controller",
+						     .account = "bootstrap-signer",
 						     .size_bytes = sizeof(tokens),
 						     .n_workers = 1,
 						     .off_by_default = true,

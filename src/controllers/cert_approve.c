@@ -61,7 +61,7 @@ static void approve(run *x)
 	sp_jout_close(&j, '}');
 	x->call = (sp_call){.done = on_approved, .arg = x};
 	sp_call_start(x->c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = csr_gvr,
 				.name = x->object->name,
 				.subresource = SP_STR("approval"),
@@ -170,6 +170,7 @@ static sp_code open_approver(controller *base, sp_err *err)
 }
 
 const controller_type controller_cert_approve = {.name = "certificatesigningrequest-approving-controller",
+						 .account = "certificate-controller",
 						 .size_bytes = sizeof(approver),
 						 .open = open_approver,
 						 .sync = sync_request};

@@ -110,6 +110,7 @@ static sp_code open_cleaner(controller *base, sp_err *err)
 }
 
 const controller_type controller_cert_clean = {.name = "certificatesigningrequest-cleaner-controller",
+					       .account = "certificate-controller",
 					       .size_bytes = sizeof(cleaner),
 					       .n_workers = 1,
 					       .open = open_cleaner,

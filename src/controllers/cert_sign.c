@@ -53,7 +53,7 @@ static void write_status(run *x, sp_buf *body)
 	}
 	x->call = (sp_call){.done = on_written, .arg = x};
 	sp_call_start(x->c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = csr_gvr,
 				.name = x->object->name,
 				.subresource = SP_STR("status"),
@@ -193,6 +193,7 @@ static sp_code open_signing(controller *base, sp_err *err)
 }
 
 const controller_type controller_cert_sign = {.name = "certificatesigningrequest-signing-controller",
+					      .account = "certificate-controller",
 					      .size_bytes = sizeof(signing),
 					      .open = open_signing,
 					      .sync = sync_request};

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "client/accounts.h"
 #include "client/events.h"
 #include "client/informer.h"
 #include "client/queue.h"
@@ -35,6 +36,7 @@ typedef struct controllers_config {
 typedef struct controller_type {
 	const char *name;      /* as in --controllers: "replicaset-controller" */
 	const char *component; /* source of its events; NULL: name */
+	const char *account;   /* upstream's service account in kube-system; NULL: name */
 	size_t size_bytes;     /* of its struct */
 	uint32_t n_workers;    /* 0: 5 */
 	bool off_by_default;
@@ -68,14 +70,17 @@ bool controllers_is_enabled(sp_str list, const controller_type *t);
 /* ---- all of them ---- */
 
 typedef struct controllers_opts {
-	sp_client *client;
+	sp_client *client; /* fills the caches */
+	/* Each controller acts as its own service account of kube-system; NULL: all act by the client. They
+	 * stay until the controllers are freed. */
+	sp_accounts *accounts;
 	sp_log *log;
 	const controllers_config *config; /* stays */
 	sp_str list;                      /* which run; empty: "*" */
 } controllers_opts;
 
 /* Opens those that are enabled and begins to follow what they want; they work as soon as the caches are
- * filled. */
+ * filled and every account has its token. */
 sp_code controllers_new(const controllers_opts *o, controllers **ret, sp_err *err) SP_MUST_USE;
 /* Every cache is filled and the work has begun. */
 bool controllers_are_started(const controllers *s);

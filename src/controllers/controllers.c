@@ -8,7 +8,8 @@ struct controllers {
 	sp_log *log;
 	sp_informers *informers;
 	controller **all;
-	size_t n, n_open; /* n_open: queues that are not closed yet */
+	size_t n, n_open;   /* n_open: queues that are not closed yet */
+	bool synced, known; /* caches are filled; accounts have their tokens */
 	bool started, closing;
 	void (*on_closed)(void *arg);
 	void *closed_arg;
@@ -83,6 +84,7 @@ static sp_code open_one(controllers *s, const controllers_opts *o, const control
 				     .n_workers =
 					     o->config->n_workers != 0 ? o->config->n_workers : t->n_workers};
 	const char *component = t->component != NULL ? t->component : t->name;
+	const char *account = t->account != NULL ? t->account : t->name;
 	*c = (controller){.type = t,
 			  .config = o->config,
 			  .world = sp_client_world(o->client),
@@ -93,8 +95,10 @@ static sp_code open_one(controllers *s, const controllers_opts *o, const control
 	sp_queue_pause(c->queue, true);
 	s->all[s->n++] = c;
 	s->n_open++;
+	if (o->accounts != NULL)
+		SP_TRY(sp_accounts_client(o->accounts, sp_str_c(account), &c->client, err));
 	SP_TRY(sp_events_new(
-		&(sp_events_opts){.client = o->client, .log = o->log, .component = sp_str_c(component)},
+		&(sp_events_opts){.client = c->client, .log = o->log, .component = sp_str_c(component)},
 		&c->events, err));
 	return t->open(c, err);
 }
@@ -110,10 +114,9 @@ static void free_one(controller *c)
 
 /* ---- all ---- */
 
-static void on_synced(void *arg)
+static void begin(controllers *s)
 {
-	controllers *s = arg;
-	if (s->closing)
+	if (s->closing || !s->synced || !s->known)
 		return;
 	s->started = true;
 	sp_log(s->log, SP_LOG_INFO, "controllers at work", SP_KU("controllers", s->n));
@@ -123,6 +126,20 @@ static void on_synced(void *arg)
 		if (c->type->start != NULL)
 			c->type->start(c);
 	}
+}
+
+static void on_synced(void *arg)
+{
+	controllers *s = arg;
+	s->synced = true;
+	begin(s);
+}
+
+static void on_known(void *arg)
+{
+	controllers *s = arg;
+	s->known = true;
+	begin(s);
 }
 
 static void on_all_closed(sp_defer *d)
@@ -168,6 +185,9 @@ sp_code controllers_new(const controllers_opts *o, controllers **ret, sp_err *er
 			*err = own;
 		return code;
 	}
+	s->known = o->accounts == NULL;
+	if (o->accounts != NULL)
+		sp_accounts_start(o->accounts, on_known, s);
 	sp_informers_on_synced(s->informers, on_synced, s);
 	sp_informers_start(s->informers);
 	*ret = s;

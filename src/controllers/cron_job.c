@@ -341,7 +341,7 @@ static void write_status(run *x)
 	sp_jout_close(&j, '}');
 	x->call = (sp_call){.done = on_status, .arg = x};
 	sp_call_start(x->c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = SP_CRONJOBS,
 				.ns = x->object->ns,
 				.name = x->object->name,

@@ -397,6 +397,7 @@ static void close_sets(controller *base)
 }
 
 const controller_type controller_daemon_set = {.name = "daemonset-controller",
+					       .account = "daemon-set-controller",
 					       .size_bytes = sizeof(ds_controller),
 					       .open = open_sets,
 					       .sync = sync_set,

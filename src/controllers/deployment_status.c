@@ -232,7 +232,7 @@ void dep_write_status(dep_run *x, bool rollout)
 	write_body(x, &body, &c, has_revision ? SP_STR("") : revision);
 	x->call = (sp_call){.done = on_written, .arg = x};
 	sp_call_start(x->d->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = SP_DEPLOYMENTS,
 				.ns = x->object->ns,
 				.name = x->object->name,

@@ -108,7 +108,7 @@ static sp_code write_draft(run *x, const draft *d, sp_err *err)
 	}
 	x->call = (sp_call){.done = on_written, .arg = x};
 	sp_call_start(x->d->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = budgets_gvr,
 				.ns = x->object->ns,
 				.name = x->object->name,

@@ -650,6 +650,7 @@ static void done(controller *base)
 }
 
 const controller_type controller_endpoint_mirror = {.name = "endpointslice-mirroring-controller",
+						    .account = "endpointslicemirroring-controller",
 						    .component = "endpoint-slice-mirroring-controller",
 						    .size_bytes = sizeof(mirrors),
 						    .open = open_mirrors,

@@ -281,6 +281,7 @@ static sp_code open_endpoints(controller *base, sp_err *err)
 }
 
 const controller_type controller_endpoints = {.name = "endpoints-controller",
+					      .account = "endpoint-controller",
 					      .component = "endpoint-controller",
 					      .size_bytes = sizeof(ep_controller),
 					      .open = open_endpoints,

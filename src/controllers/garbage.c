@@ -357,6 +357,7 @@ static void done(controller *c)
 }
 
 const controller_type controller_garbage = {.name = "garbage-collector-controller",
+					    .account = "generic-garbage-collector",
 					    .component = "garbage-collector-controller",
 					    .size_bytes = sizeof(gc),
 					    .n_workers = 20,

@@ -233,7 +233,7 @@ static void write_status(run *x)
 	sp_jout_close(&j, '}');
 	x->call = (sp_call){.done = on_status, .arg = x};
 	sp_call_start(x->c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = SP_NAMESPACES,
 				.name = x->object->name,
 				.subresource = SP_STR("status"),

@@ -163,6 +163,7 @@ static void done(controller *base)
 }
 
 const controller_type controller_node_ipam = {.name = "node-ipam-controller",
+					      .account = "node-controller",
 					      .component = "cidrAllocator",
 					      .size_bytes = sizeof(ipam),
 					      .n_workers = 1,

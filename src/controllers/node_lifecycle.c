@@ -458,6 +458,7 @@ static void done(controller *base)
 }
 
 const controller_type controller_node_lifecycle = {.name = "node-lifecycle-controller",
+						   .account = "node-controller",
 						   .component = "node-controller",
 						   .size_bytes = sizeof(node_controller),
 						   .n_workers = 8,

@@ -105,7 +105,7 @@ static void sync_namespace(controller *c, sp_job *job)
 	run *x = sp_new(job->arena, run, 1);
 	*x = (run){.p = p, .job = job, .call = {.done = on_written, .arg = x}};
 	sp_call_start(c->client, &x->call,
-		      &(sp_ask){.verb = object == NULL ? SP_ASK_CREATE : SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = object == NULL ? SP_ASK_CREATE : SP_ASK_MERGE_UPDATE,
 				.gvr = p->kind->gvr,
 				.ns = job->key,
 				.name = object == NULL ? SP_STR("") : object->name,
@@ -142,6 +142,7 @@ static sp_code open_accounts(controller *c, sp_err *err)
 }
 
 const controller_type controller_service_account = {.name = "serviceaccount-controller",
+						    .account = "service-account-controller",
 						    .size_bytes = sizeof(per_controller),
 						    .n_workers = 1,
 						    .open = open_accounts,
@@ -177,6 +178,7 @@ static sp_code open_ca(controller *c, sp_err *err)
 }
 
 const controller_type controller_root_ca = {.name = "root-ca-certificate-publisher-controller",
+					    .account = "root-ca-cert-publisher",
 					    .size_bytes = sizeof(per_controller),
 					    .n_workers = 1,
 					    .open = open_ca,

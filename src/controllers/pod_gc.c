@@ -383,6 +383,7 @@ static void done(controller *base)
 }
 
 const controller_type controller_pod_gc = {.name = "pod-garbage-collector-controller",
+					   .account = "pod-garbage-collector",
 					   .size_bytes = sizeof(pod_controller),
 					   .n_workers = 1,
 					   .open = open_pods,

@@ -48,6 +48,7 @@ const controller_type controller_replica_set = {.name = "replicaset-controller",
 						.sync = replicas_sync,
 						.done = replicas_done};
 const controller_type controller_replication = {.name = "replicationcontroller-controller",
+						.account = "replication-controller",
 						.component = "replication-controller",
 						.size_bytes = sizeof(replicas_controller),
 						.open = open_controller,

@@ -131,7 +131,7 @@ static void write_status(run *x)
 	sp_jout_close(&j, '}');
 	x->call = (sp_call){.done = on_status, .arg = x};
 	sp_call_start(x->r->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = x->r->kind->gvr,
 				.ns = x->owner->ns,
 				.name = x->owner->name,

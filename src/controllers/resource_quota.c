@@ -152,7 +152,7 @@ static sp_code write_status(run *x, sp_err *err)
 	}
 	x->call = (sp_call){.done = on_written, .arg = x};
 	sp_call_start(x->q->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = SP_RESOURCEQUOTAS,
 				.ns = x->object->ns,
 				.name = x->object->name,

@@ -296,7 +296,7 @@ sp_code sts_ask_claim(fan *f, size_t i, sp_ask *q, sp_err *err)
 	const sts_run *x = f->arg;
 	const sts_claim_write *w = &x->claim_writes[i];
 	(void)err;
-	q->verb = w->create ? SP_ASK_CREATE : SP_ASK_MERGE_PATCH;
+	q->verb = w->create ? SP_ASK_CREATE : SP_ASK_MERGE_UPDATE;
 	q->gvr = SP_PERSISTENTVOLUMECLAIMS;
 	q->ns = x->object->ns;
 	q->name = w->create ? SP_STR("") : w->name;

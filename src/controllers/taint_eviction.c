@@ -244,6 +244,7 @@ static void done(controller *base)
 }
 
 const controller_type controller_taint_eviction = {.name = "taint-eviction-controller",
+						   .account = "node-controller",
 						   .size_bytes = sizeof(evictor),
 						   .n_workers = 8,
 						   .open = open_evictor,

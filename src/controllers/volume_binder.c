@@ -417,6 +417,7 @@ static void done_binder(controller *base)
 }
 
 const controller_type controller_volume_binder = {.name = "persistentvolume-binder-controller",
+						  .account = "persistent-volume-binder",
 						  .component = "persistentvolume-controller",
 						  .size_bytes = sizeof(binder),
 						  .open = open_binder,

@@ -88,7 +88,7 @@ static void write_finalizers(guard_run *x, bool with)
 	}
 	x->call = (sp_call){.done = on_written, .arg = x};
 	sp_call_start(x->p->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = x->p->gvr,
 				.ns = x->object->ns,
 				.name = x->object->name,
@@ -254,6 +254,7 @@ static sp_code open_claims(controller *base, sp_err *err)
 }
 
 const controller_type controller_claim_protection = {.name = "persistentvolumeclaim-protection-controller",
+						     .account = "pvc-protection-controller",
 						     .size_bytes = sizeof(protection),
 						     .open = open_claims,
 						     .sync = sync_claim};
@@ -285,6 +286,7 @@ static sp_code open_volumes(controller *base, sp_err *err)
 }
 
 const controller_type controller_volume_protection = {.name = "persistentvolume-protection-controller",
+						      .account = "pv-protection-controller",
 						      .size_bytes = sizeof(protection),
 						      .n_workers = 1,
 						      .open = open_volumes,

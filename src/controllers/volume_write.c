@@ -77,7 +77,7 @@ static void write_object(bind_run *x, bool of_claim, const char *subresource, sp
 	x->then = then;
 	x->call = (sp_call){.done = on_written, .arg = x};
 	sp_call_start(x->b->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = of_claim ? SP_PERSISTENTVOLUMECLAIMS : SP_PERSISTENTVOLUMES,
 				.ns = o->ns,
 				.name = o->name,

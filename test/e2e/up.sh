@@ -92,6 +92,10 @@ if command -v openssl >/dev/null 2>&1; then
 	wait "$watch" 2>/dev/null
 	says signed 'User \"jane\" cannot' curl -sS --max-time 10 --cacert "$tmp/ca.pem" --cert "$tmp/jane.crt" --key "$tmp/jane.key" "$url/api/v1/pods"
 fi
+# Each controller by its own account, with the rights of its role: nothing may be refused.
+says accounts '"name":"deployment-controller"' api GET /api/v1/namespaces/kube-system/serviceaccounts/deployment-controller
+says own-rights '"manager":"sampan-controllers"' api GET "$deployments/hello"
+says no-refusals 'no refusals' sh -c "grep -q -i 'is forbidden' '$tmp/data/server.log' || echo no refusals"
 says kill-node 'restarted' sh -c "kill -9 \$('$bin/sampan' status --run-dir='$tmp/run' | awk '\$1 == \"node\" { print \$3 }') && echo restarted"
 says still 'hello from hello-' curl -s --max-time 5 "http://$address/"
 # shellcheck disable=SC2086

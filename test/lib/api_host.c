@@ -3,7 +3,11 @@
 
 #include <stdio.h>
 
+#include "apiserver/bootstrap/bootstrap.h"
+#include "apiserver/local_signer.h"
+#include "apiserver/tokens.h"
 #include "base/log.h"
+#include "io/tls/x509.h"
 #include "lib/t.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -68,6 +72,13 @@ bool t_api_drain(t_api *t, uint64_t grace_ns, uint64_t until_ns)
 	return t->drained || sp_sim_run(t->sim, is_drained, t, until_ns);
 }
 
+static void guard_end(t_api *t)
+{
+	api_tokens_free(t->tokens);
+	if (t->signer != NULL)
+		t->signer->free(t->signer);
+}
+
 static void api_close(void *arg)
 {
 	t_api *t = arg;
@@ -78,6 +89,8 @@ static void api_close(void *arg)
 		fail_unless(ok, "the server does not drain");
 		if (ok)
 			api_server_free(t->server);
+		if (ok)
+			guard_end(t);
 	}
 	if (t->store != NULL) {
 		sp_store_close(t->store, on_closed, t);
@@ -117,9 +130,11 @@ static bool make_basics(t_api *t)
 
 static bool start_server(t_api *t)
 {
+	const api_authorizer mode = t->guarded ? API_AUTHORIZER_RBAC : API_AUTHORIZER_ALWAYS_ALLOW;
 	const api_server_opts o = {.store = t->store,
 				   .log = t->log,
-				   .authorization = {.modes = {API_AUTHORIZER_ALWAYS_ALLOW}, .n = 1},
+				   .authorization = {.modes = {(uint8_t)mode}, .n = 1},
+				   .tokens = t->tokens,
 				   .service_cidrs = SP_STR("10.96.0.0/16"),
 				   .node_ports = SP_STR("30000-32767"),
 				   .audit = t->audit,
@@ -176,6 +191,75 @@ bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *stor
 		return true;
 	(void)t_fail(__FILE__, __LINE__, "the namespace can't be made");
 	return false;
+}
+
+/* ---- rights ---- */
+
+static bool open_tokens(t_api *t)
+{
+	static const sp_str issuer = SP_STR_INIT("https://server");
+	SP_AUTO_KEY key = NULL;
+	SP_AUTO_BUF pem;
+	sp_buf_init(&pem, 10000);
+	if (sp_key_new(&key, t_err()) != SP_OK || sp_key_print(key, &pem, t_err()) != SP_OK ||
+	    api_local_signer_new(t->world, sp_buf_view(&pem), &t->signer, t_err()) != SP_OK)
+		return false;
+	const api_tokens_opts o = {.signer = t->signer, .issuers = &issuer, .n_issuers = 1};
+	return api_tokens_new(&o, &t->tokens, t_err()) == SP_OK;
+}
+
+static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
+{
+	t_api *t = arg;
+	t->bootstrapped = true;
+	if (code != SP_OK)
+		(void)t_fail(__FILE__, __LINE__, "no first objects: %s", err->msg);
+}
+
+static bool is_bootstrapped(void *arg)
+{
+	return ((t_api *)arg)->bootstrapped;
+}
+
+static bool bind_strangers(t_api *t)
+{
+	static const t_req binding = {
+		.method = "POST",
+		.path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+		.body = SP_STR_INIT("{\"metadata\":{\"name\":\"strangers\"},\"roleRef\":{\"apiGroup\":"
+				    "\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":"
+				    "\"cluster-admin\"},\"subjects\":[{\"kind\":\"Group\",\"apiGroup\":"
+				    "\"rbac.authorization.k8s.io\",\"name\":\"system:unauthenticated\"}]}"),
+		.within_ns = 20 * SECOND};
+	t_call call;
+	unsigned n_tries = 0;
+	bool ok;
+	t_call_init(&call);
+	do
+		ok = t_call_wait(&t->maker, &call, &binding) && n_tries++ < TRIES;
+	while (ok && call.status != 201 && call.status != 409);
+	t_call_done(&call);
+	return ok;
+}
+
+bool t_api_guard(t_api *t)
+{
+	static const api_bootstrap_opts o = {.address = SP_STR_INIT("127.0.0.1"),
+					     .port = 80,
+					     .service_cidr = SP_STR_INIT("10.96.0.0/16"),
+					     .front_proxy_names = SP_STR_INIT("[]")};
+	if (!open_tokens(t)) {
+		(void)t_fail(__FILE__, __LINE__, "no tokens: %s", t_err()->msg);
+		return false;
+	}
+	api_bootstrap(t->server, &o, on_bootstrapped, t);
+	if (!sp_sim_run(t->sim, is_bootstrapped, t, sp_sim_now_ns(t->sim) + 100 * SECOND) || t_failed() ||
+	    !bind_strangers(t)) {
+		(void)t_fail(__FILE__, __LINE__, "the server can't be guarded");
+		return false;
+	}
+	t->guarded = true;
+	return t_api_restart(t, SECOND);
 }
 
 /* ---- clients ---- */

@@ -33,6 +33,10 @@ typedef struct t_api {
 	api_audit_opts audit;        /* counts from the next t_api_restart on */
 	uint32_t seats;              /* the same */
 	api_snapshot_opts snapshots; /* the same; none at first */
+	/* of t_api_guard */
+	struct api_tokens *tokens;
+	struct sp_signer *signer;
+	bool guarded, bootstrapped;
 } t_api;
 
 /* Serves on port 80 of host "server". Everything is drained, closed and freed at the end of the test, clients
@@ -49,6 +53,10 @@ bool t_api_restart(t_api *t, uint64_t grace_ns);
 /* Its two halves; in between nobody listens. */
 bool t_api_stop(t_api *t, uint64_t grace_ns);
 bool t_api_start(t_api *t);
+
+/* From now on service accounts have tokens and only the rights of their roles, upstream's default ones;
+ * who comes without a token is cluster-admin. The server is restarted. False: the test has failed. */
+bool t_api_guard(t_api *t);
 
 /* On a machine of its own of that name. Closed at the end of the test. */
 bool t_client_open(t_client *c, t_api *t, const char *name, bool h2);

@@ -5,11 +5,13 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "cli/addons.h"
 #include "kube/view.h"
 #include "lib/t.h"
 
 #define SECOND UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
+#define TRIES 20u
 #define PATIENCE_NS (120 * SECOND)
 
 /* ---- the kubelet ---- */
@@ -176,6 +178,7 @@ static void controllers_end(void *arg)
 		(void)t_fail(__FILE__, __LINE__, "the controllers do not close");
 	else
 		controllers_free(t->all);
+	sp_accounts_free(t->accounts);
 }
 
 static void log_free(void *arg)
@@ -188,18 +191,44 @@ static bool is_started(void *arg)
 	return controllers_are_started(((t_ctl *)arg)->all);
 }
 
+/* The roles of controllers that upstream has not, as an installation brings them. */
+static bool add_roles(t_ctl *t)
+{
+	size_t n;
+	const cli_addon *all = cli_addons(T_ARENA, SP_STR("10.0.0.1"), &n);
+	bool ok = true;
+	for (size_t i = 0; i < n && ok; i++) {
+		unsigned n_tries = 0;
+		if (!sp_str_eq(all[i].gvr.group, SP_STR("rbac.authorization.k8s.io")))
+			continue;
+		do
+			t_ask(&t->user,
+			      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = all[i].gvr, .body = all[i].json});
+		while (t->user.code != SP_OK && t->user.code != SP_EEXISTS && n_tries++ < TRIES);
+		ok = n_tries <= TRIES;
+	}
+	return ok;
+}
+
 bool t_ctl_open(t_ctl *t, const sp_sim_opts *o, const char *list)
 {
-	if (!t_api_open(&t->api, o, NULL) || !t_user_open(&t->user, &t->api, "user", true) ||
-	    !t_user_open(&t->manager, &t->api, "manager", true) || !kubelet_open(t)) {
+	if (!t_api_open(&t->api, o, NULL) || !t_api_guard(&t->api) ||
+	    !t_user_open(&t->user, &t->api, "user", true) ||
+	    !t_user_open(&t->manager, &t->api, "manager", true) || !add_roles(t) || !kubelet_open(t)) {
 		(void)t_fail(__FILE__, __LINE__, "no clients: %s", t_err()->msg);
 		return false;
 	}
 	t->log = sp_log_new(&(sp_log_opts){.wall_ns = wall_ns, .write = write_nothing});
 	T_DEFER(log_free, t->log);
-	const controllers_opts c = {
-		.client = t->manager.client, .log = t->log, .config = &t->config, .list = sp_str_c(list)};
+	if (sp_accounts_new(t->manager.client, t->log, SP_STR("kube-system"), &t->accounts, t_err()) != SP_OK)
+		return false;
+	const controllers_opts c = {.client = t->manager.client,
+				    .accounts = t->accounts,
+				    .log = t->log,
+				    .config = &t->config,
+				    .list = sp_str_c(list)};
 	if (controllers_new(&c, &t->all, t_err()) != SP_OK) {
+		sp_accounts_free(t->accounts);
 		(void)t_fail(__FILE__, __LINE__, "no controllers: %s", t_err()->msg);
 		return false;
 	}

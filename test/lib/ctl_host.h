@@ -14,6 +14,7 @@ typedef struct t_ctl {
 	t_user user, manager, kubelet;
 	struct sp_log *log;
 	controllers_config config;
+	sp_accounts *accounts; /* each controller has the rights of upstream's role for it, no others */
 	controllers *all;
 	bool closed;
 	/* the kubelet */

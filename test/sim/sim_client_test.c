@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls, discovery, events and bodies of the client library against the API server. */
 #include "base/map.h"
+#include "client/accounts.h"
 #include "client/discover.h"
 #include "client/events.h"
 #include "client/patch.h"
@@ -294,4 +295,112 @@ SP_TEST(sim_client, views_match_the_schema)
 		t_row("%s", all[i]->name);
 		T_OK(sp_view_check(all[i], T_ERR));
 	}
+}
+
+/* ---- accounts ---- */
+
+typedef struct acting {
+	rig *r;
+	sp_accounts *accounts;
+	sp_client *client;
+	sp_call call;
+	sp_code code;
+	bool ready, done;
+} acting;
+
+static void on_ready(void *arg)
+{
+	((acting *)arg)->ready = true;
+}
+
+static bool is_ready(void *arg)
+{
+	return ((acting *)arg)->ready;
+}
+
+static void on_acted(sp_call *c, const sp_answer *a)
+{
+	acting *x = c->arg;
+	x->code = a->code;
+	x->done = true;
+}
+
+static bool has_acted(void *arg)
+{
+	return ((acting *)arg)->done;
+}
+
+static sp_code act(acting *x, const sp_ask *ask)
+{
+	sp_sim *s = x->r->api.sim;
+	x->done = false;
+	x->call = (sp_call){.done = on_acted, .arg = x};
+	sp_call_start(x->client, &x->call, ask);
+	return sp_sim_run(s, has_acted, x, sp_sim_now_ns(s) + 100 * SECOND) ? x->code : SP_EINTERNAL;
+}
+
+static acting *acting_open(void)
+{
+	acting *x = sp_new(T_ARENA, acting, 1);
+	x->r = rig_open();
+	if (t_failed() || !t_api_guard(&x->r->api) ||
+	    sp_accounts_new(x->r->user.client, NULL, SP_STR("kube-system"), &x->accounts, T_ERR) != SP_OK) {
+		(void)t_fail(__FILE__, __LINE__, "no accounts");
+		return x;
+	}
+	T_DEFER(sp_accounts_free, x->accounts);
+	return x;
+}
+
+SP_TEST(sim_client, accounts_act_for_themselves)
+{
+	acting *x = acting_open();
+	T_TRUE(!t_failed());
+	sp_client *again = NULL;
+	T_OK(sp_accounts_client(x->accounts, SP_STR("job-controller"), &x->client, T_ERR));
+	T_OK(sp_accounts_client(x->accounts, SP_STR("job-controller"), &again, T_ERR));
+	T_TRUE(x->client == again);
+	const sp_ask jobs = {.verb = SP_ASK_LIST, .gvr = SP_JOBS};
+	const sp_ask nodes = {.verb = SP_ASK_LIST, .gvr = SP_NODES};
+	T_CODE(act(x, &jobs), SP_EUNAUTH); /* never as somebody else */
+	sp_accounts_start(x->accounts, on_ready, x);
+	T_TRUE(sp_sim_run(x->r->api.sim, is_ready, x, sp_sim_now_ns(x->r->api.sim) + 100 * SECOND));
+	T_CODE(act(x, &jobs), SP_OK);
+	T_CODE(act(x, &nodes), SP_EFORBIDDEN);
+	/* Tokens go on: after their hour, and when the account was made anew. */
+	sp_sim_run_until(x->r->api.sim, sp_sim_now_ns(x->r->api.sim) + 7300 * SECOND);
+	T_CODE(act(x, &jobs), SP_OK);
+	const sp_ask gone = {.verb = SP_ASK_DELETE,
+			     .gvr = SP_SERVICEACCOUNTS,
+			     .ns = SP_STR("kube-system"),
+			     .name = SP_STR("job-controller")};
+	T_TRUE(t_ask_ok(&x->r->user, &gone, SP_OK));
+	sp_sim_run_until(x->r->api.sim, sp_sim_now_ns(x->r->api.sim) + 60 * SECOND);
+	T_CODE(act(x, &jobs), SP_OK);
+}
+
+SP_TEST(sim_client, changes_by_update)
+{
+	acting *x = acting_open();
+	T_TRUE(!t_failed());
+	T_OK(sp_accounts_client(x->accounts, SP_STR("root-ca-cert-publisher"), &x->client, T_ERR));
+	sp_accounts_start(x->accounts, on_ready, x);
+	T_TRUE(sp_sim_run(x->r->api.sim, is_ready, x, sp_sim_now_ns(x->r->api.sim) + 100 * SECOND));
+	const sp_str body = SP_STR("{\"metadata\":{\"name\":\"m\"},\"data\":{\"a\":\"1\",\"b\":\"2\"}}");
+	sp_ask create = config_map(SP_ASK_CREATE, SP_STR(""), body);
+	sp_ask patch =
+		config_map(SP_ASK_MERGE_PATCH, SP_STR("m"), SP_STR("{\"data\":{\"a\":null,\"c\":\"3\"}}"));
+	sp_ask update = patch;
+	update.verb = SP_ASK_MERGE_UPDATE;
+	T_CODE(act(x, &update), SP_ENOTFOUND);
+	T_CODE(act(x, &create), SP_OK);
+	T_CODE(act(x, &patch), SP_EFORBIDDEN); /* upstream's role for it has create and update */
+	T_CODE(act(x, &update), SP_OK);
+	sp_ask get = config_map(SP_ASK_GET, SP_STR("m"), SP_STR(""));
+	T_TRUE(t_ask_ok(&x->r->user, &get, SP_OK));
+	T_TRUE(sp_str_find(sp_buf_view(&x->r->user.body), SP_STR("\"data\":{\"b\":\"2\",\"c\":\"3\"}")) > 0);
+	update.body = SP_STR("{\"metadata\":{\"resourceVersion\":\"1\"},\"data\":{\"d\":\"4\"}}");
+	T_CODE(act(x, &update), SP_ECONFLICT);
+	update.body = SP_STR("[]");
+	T_CODE(act(x, &update), SP_EINVAL);
 }

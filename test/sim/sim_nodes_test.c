@@ -20,7 +20,6 @@ static t_ctl *open_rig(void)
 	(void)t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, LIST);
 	if (t_failed())
 		return t;
-	(void)t_ctl_create(t, SP_NAMESPACES, "", "{\"metadata\":{\"name\":\"kube-node-lease\"}}");
 	(void)t_ctl_create(t, SP_NODES, "", "{\"metadata\":{\"name\":\"n1\"}}");
 	return t;
 }

@@ -23,10 +23,6 @@ static t_ctl *open_rig(const char *list, const char *cidrs)
 	t_no_faults();
 	t->config.cluster_cidrs = sp_str_c(cidrs);
 	(void)t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, list);
-	if (t_failed())
-		return t;
-	(void)t_ctl_create(t, SP_NAMESPACES, "", "{\"metadata\":{\"name\":\"kube-system\"}}");
-	(void)t_ctl_create(t, SP_NAMESPACES, "", "{\"metadata\":{\"name\":\"kube-public\"}}");
 	return t;
 }
 
