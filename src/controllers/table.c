@@ -36,6 +36,7 @@ const controller_type *const controller_types[] = {
 	&controller_cert_clean,
 	&controller_resource_quota,
 	&controller_disruption,
+	&controller_hpa,
 	&controller_garbage,
 };
 /* clang-format on */
