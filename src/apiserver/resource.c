@@ -20,6 +20,9 @@ static const struct {
 	 SP_STR_INIT("apiextensions.k8s.io/customresourcedefinitions")},
 	{SP_STR_INIT("apiregistration.k8s.io"), SP_STR_INIT("apiservices"),
 	 SP_STR_INIT("apiregistration.k8s.io/apiservices")},
+	/* Nothing is stored there. */
+	{SP_STR_INIT("metrics.k8s.io"), SP_STR_INIT("nodes"), SP_STR_INIT("metrics.k8s.io/nodes")},
+	{SP_STR_INIT("metrics.k8s.io"), SP_STR_INIT("pods"), SP_STR_INIT("metrics.k8s.io/pods")},
 	{SP_STR_INIT("networking.k8s.io"), SP_STR_INIT("ingresses"), SP_STR_INIT("ingress")},
 };
 

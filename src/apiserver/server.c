@@ -17,6 +17,7 @@
 #include "apiserver/server_int.h"
 #include "apiserver/services/services.h"
 #include "apiserver/subresources/subresources.h"
+#include "apiserver/usage/usage.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 
@@ -202,6 +203,8 @@ static void dispatch_verb(api_request *r, uint8_t allowed)
 			return;
 		if (is_custom_scale(r))
 			api_custom_scale(r);
+		else if (api_usage_takes(r))
+			api_usage_answer(r);
 		else
 			verbs[i].fn(r);
 		return;
@@ -511,6 +514,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->metrics = api_metrics_new();
 	s->flows = api_flows_new(s, opts->seats);
 	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
+	s->usage = api_usage_new(s);
 	s->conditions = api_conditions_new(s);
 	s->registrar = api_registrar_new(s);
 	s->snapshots = api_snapshots_new(s, &opts->snapshots);
@@ -549,6 +553,7 @@ void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg),
 	api_expiry_stop(s->events);
 	s->drained = done;
 	api_aggregates_stop(s->aggregates);
+	api_usage_stop(s->usage);
 	s->drained_arg = arg;
 	sp_http_server_drain(s->http, grace_ns, on_drained, s);
 	api_watches_end(s);
@@ -562,6 +567,7 @@ void api_server_free(api_server *s)
 	api_registrar_free(s->registrar);
 	api_conditions_free(s->conditions);
 	api_aggregates_free(s->aggregates);
+	api_usage_free(s->usage);
 	api_flows_free(s->flows);
 	api_metrics_free(s->metrics);
 	api_snapshots_free(s->snapshots);

@@ -55,6 +55,7 @@ struct api_server {
 	api_front_proxy_opts front_proxy;
 	struct api_aggregates *aggregates; /* aggregate/aggregate.h */
 	struct api_registrar *registrar;   /* aggregate/register.h */
+	struct api_usage *usage;           /* usage/usage.h */
 	bool is_draining;
 	void (*drained)(void *arg);
 	void *drained_arg;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `sampan controllers`: the controllers alone, against any Kubernetes API server. */
+#include "base/duration.h"
+#include "base/quantity.h"
 #include "cli/cli.h"
 #include "cli/leader.h"
 #include "controllers/controller.h"
@@ -11,6 +13,7 @@
 typedef struct process {
 	cli_leader leader;
 	sp_str list, root_ca, cluster_cidrs, signing_endpoint;
+	sp_str hpa_period, hpa_downscale, hpa_cpu, hpa_readiness, hpa_tolerance;
 	int64_t terminated_pods, workers, node_mask, node_mask_v6;
 	bool own_accounts;
 	sp_accounts *accounts;
@@ -46,10 +49,38 @@ static void close_controllers(cli_leader *l, void (*done)(void *arg), void *arg)
 	p->config.cert_signer = NULL;
 }
 
+static sp_code read_duration(const char *flag, sp_str text, uint64_t *ret_ns, sp_err *err)
+{
+	int64_t ns;
+	if (sp_duration_parse(text, &ns, err) != SP_OK || ns <= 0)
+		return sp_fail(err, SP_EINVAL,
+			       "--horizontal-pod-autoscaler-%s: '" SP_FMT "' is no duration above 0", flag,
+			       SP_ARG(text));
+	*ret_ns = (uint64_t)ns;
+	return SP_OK;
+}
+
+static sp_code read_autoscaler_flags(process *p, sp_err *err)
+{
+	controllers_config *c = &p->config;
+	sp_qty tolerance;
+	SP_TRY(read_duration("sync-period", p->hpa_period, &c->hpa_period_ns, err));
+	SP_TRY(read_duration("downscale-stabilization", p->hpa_downscale, &c->hpa_downscale_window_ns, err));
+	SP_TRY(read_duration("cpu-initialization-period", p->hpa_cpu, &c->hpa_cpu_initialization_ns, err));
+	SP_TRY(read_duration("initial-readiness-delay", p->hpa_readiness, &c->hpa_readiness_delay_ns, err));
+	if (sp_qty_parse(p->hpa_tolerance, &tolerance, err) != SP_OK || tolerance.nanos <= 0)
+		return sp_fail(err, SP_EINVAL,
+			       "--horizontal-pod-autoscaler-tolerance: '" SP_FMT "' is no number above 0",
+			       SP_ARG(p->hpa_tolerance));
+	c->hpa_tolerance = (double)tolerance.nanos / 1e9;
+	return SP_OK;
+}
+
 static sp_code start(process *p, sp_err *err)
 {
 	cli_leader *l = &p->leader;
 	SP_TRY(controllers_check_list(p->list, err));
+	SP_TRY(read_autoscaler_flags(p, err));
 	SP_TRY(cli_leader_open(l, err));
 	p->config.cluster_cidrs = p->cluster_cidrs;
 	p->config.terminated_pods_most = (uint32_t)p->terminated_pods;
@@ -76,6 +107,11 @@ int cli_controllers(int argc, char **argv)
 				.begin = begin,
 				.close = close_controllers},
 		     .list = SP_STR("*"),
+		     .hpa_period = SP_STR("15s"),
+		     .hpa_downscale = SP_STR("5m0s"),
+		     .hpa_cpu = SP_STR("5m0s"),
+		     .hpa_readiness = SP_STR("30s"),
+		     .hpa_tolerance = SP_STR("0.1"),
 		     .terminated_pods = 12500};
 	const cli_flag table[] = {
 		{"cluster-cidr", CLI_STR, &p.cluster_cidrs, "ranges of pods' addresses, one of each family"},
@@ -85,6 +121,16 @@ int cli_controllers(int argc, char **argv)
 		 "keys each controller works on at once; 0: its own"},
 		CLI_LEADER_FLAG_CONTEXT(&p.leader),
 		{"controllers", CLI_STR, &p.list, "which run: *, name or -name, separated by commas"},
+		{"horizontal-pod-autoscaler-cpu-initialization-period", CLI_STR, &p.hpa_cpu,
+		 "after its start a pod's use of processors may not count"},
+		{"horizontal-pod-autoscaler-downscale-stabilization", CLI_STR, &p.hpa_downscale,
+		 "for that long the highest recommendation counts"},
+		{"horizontal-pod-autoscaler-initial-readiness-delay", CLI_STR, &p.hpa_readiness,
+		 "until then after a pod's start it is taken not to have been ready"},
+		{"horizontal-pod-autoscaler-sync-period", CLI_STR, &p.hpa_period,
+		 "how often each autoscaler is looked at"},
+		{"horizontal-pod-autoscaler-tolerance", CLI_STR, &p.hpa_tolerance,
+		 "how far from its target a metric changes nothing"},
 		CLI_LEADER_FLAGS(&p.leader),
 		{"node-cidr-mask-size-ipv4", CLI_I64, &p.node_mask,
 		 "bits of the prefix of a node's pods, of --cluster-cidr; 0: 24"},

@@ -30,7 +30,10 @@ typedef struct controllers_config {
 	uint64_t node_monitor_grace_ns;     /* 0: 50 s */
 	uint32_t terminated_pods_most;      /* 0: 12,500 */
 	struct sp_cert_signer *cert_signer; /* NULL: certificates are signed by nobody here */
-	uint32_t n_workers;                 /* of each controller; 0: its own */
+	/* Of horizontal autoscalers; 0: 15 s, 300 s, 300 s, 30 s, 0.1 */
+	uint64_t hpa_period_ns, hpa_downscale_window_ns, hpa_cpu_initialization_ns, hpa_readiness_delay_ns;
+	double hpa_tolerance;
+	uint32_t n_workers; /* of each controller; 0: its own */
 } controllers_config;
 
 typedef struct controller_type {

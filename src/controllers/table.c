@@ -29,6 +29,7 @@ const controller_type *const controller_types[] = {
 	&controller_local_path,
 	&controller_claim_protection,
 	&controller_volume_protection,
+	&controller_volume_expand,
 	&controller_token_cleaner,
 	&controller_bootstrap_signer,
 	&controller_cert_approve,
@@ -36,6 +37,7 @@ const controller_type *const controller_types[] = {
 	&controller_cert_clean,
 	&controller_resource_quota,
 	&controller_disruption,
+	&controller_hpa,
 	&controller_garbage,
 };
 /* clang-format on */

@@ -83,6 +83,7 @@ static const priority group_priorities[] = {
 	{SP_STR_INIT("discovery.k8s.io"), 16200},
 	{SP_STR_INIT("resource.k8s.io"), 16200},
 	{SP_STR_INIT("flowcontrol.apiserver.k8s.io"), 16100},
+	{SP_STR_INIT("metrics.k8s.io"), 100},
 };
 /* Of CRD groups, and of built-in groups that the table does not name. */
 #define GROUP_PRIORITY_CUSTOM 1000
@@ -103,8 +104,12 @@ typedef struct entry {
 	sp_str group, version;
 	const sp_kind *kind;
 	const sp_disc_remote *remote;
-	uint8_t source; /* 0 built in, 1 custom, 2 remote */
+	/* 0 remote, 1 built in, 2 custom: the first that has a version has all of it. A remote is asked
+	 * instead of ourselves, so it is what is told of. */
+	uint8_t source;
 } entry;
+
+enum { FROM_CUSTOM, FROM_REMOTE, FROM_BUILTIN };
 
 static int by_place(const void *x, const void *y)
 {
@@ -137,14 +142,14 @@ static size_t collect(entry *entries, const sp_disc_source *from)
 	for (size_t i = 0; i < from->n_builtin; i++) {
 		const sp_kind *k = from->builtin[i];
 		if (k->plural.len > 0)
-			entries[n++] = (entry){k->group, k->version, k, NULL, 0};
+			entries[n++] = (entry){k->group, k->version, k, NULL, FROM_BUILTIN};
 	}
 	for (size_t i = 0; i < from->n_custom; i++)
-		entries[n++] =
-			(entry){from->custom[i]->group, from->custom[i]->version, from->custom[i], NULL, 1};
+		entries[n++] = (entry){from->custom[i]->group, from->custom[i]->version, from->custom[i],
+				       NULL, FROM_CUSTOM};
 	for (size_t i = 0; i < from->n_remotes; i++)
-		entries[n++] =
-			(entry){from->remotes[i].group, from->remotes[i].version, NULL, &from->remotes[i], 2};
+		entries[n++] = (entry){from->remotes[i].group, from->remotes[i].version, NULL,
+				       &from->remotes[i], FROM_REMOTE};
 	return n;
 }
 
@@ -165,7 +170,7 @@ static sp_disc_version make_version(const entry *e, const sp_kind **kinds)
 	sp_disc_version v = {.group = e->group,
 			     .version = e->version,
 			     .kinds = kinds,
-			     .custom = e->source == 1,
+			     .custom = e->source == FROM_CUSTOM,
 			     .remote = e->remote};
 	if (e->remote != NULL) {
 		v.group_priority = e->remote->group_priority;
@@ -195,7 +200,7 @@ sp_code sp_disc_build(sp_arena *a, const sp_disc_source *from, sp_disc *ret)
 		if (!same)
 			versions[n_versions++] = make_version(e, &kinds[n_kinds]);
 		sp_disc_version *v = &versions[n_versions - 1];
-		uint8_t source = v->remote != NULL ? 2 : v->custom ? 1 : 0;
+		uint8_t source = v->remote != NULL ? FROM_REMOTE : v->custom ? FROM_CUSTOM : FROM_BUILTIN;
 		if (e->kind == NULL || e->source != source)
 			continue;
 		kinds[n_kinds++] = e->kind;

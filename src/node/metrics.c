@@ -35,6 +35,18 @@ static void read_cpu(sp_str stat, uint64_t ticks, node_use *ret)
 	ret->has_cpu = true;
 }
 
+/* "btime 1700000000" */
+static int64_t read_boot(sp_str stat)
+{
+	sp_str line;
+	uint64_t v;
+	while (sp_str_cut(&stat, '\n', &line)) {
+		if (sp_str_take(&line, SP_STR("btime ")))
+			return number(&line, &v) ? (int64_t)v : 0;
+	}
+	return 0;
+}
+
 /* "MemTotal:       16384 kB" */
 static bool read_kb(sp_str meminfo, sp_str name, uint64_t *ret)
 {
@@ -52,15 +64,19 @@ void node_use_read(sp_str stat, sp_str meminfo, uint64_t ticks, node_use *ret)
 {
 	uint64_t total, free_bytes, idle;
 	read_cpu(stat, ticks, ret);
+	ret->booted_s = read_boot(stat);
 	if (read_kb(meminfo, SP_STR("MemTotal:"), &total) &&
 	    read_kb(meminfo, SP_STR("MemFree:"), &free_bytes) &&
 	    read_kb(meminfo, SP_STR("Inactive(file):"), &idle) && free_bytes + idle <= total) {
 		ret->memory_bytes = total - free_bytes - idle;
+		ret->memory_total = total;
+		ret->memory_used = total - free_bytes;
 		ret->has_memory = true;
 	}
 	if (read_kb(meminfo, SP_STR("SwapTotal:"), &total) &&
 	    read_kb(meminfo, SP_STR("SwapFree:"), &free_bytes) && free_bytes <= total) {
 		ret->swap_bytes = total - free_bytes;
+		ret->swap_total = total;
 		ret->has_swap = true;
 	}
 }

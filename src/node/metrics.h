@@ -8,8 +8,10 @@
 /* What the machine uses, all of it. */
 typedef struct node_use {
 	bool has_cpu, has_memory, has_swap;
-	uint64_t cpu_ns, memory_bytes, swap_bytes;
-	int64_t at_ns; /* wall clock */
+	uint64_t cpu_ns, memory_bytes, swap_bytes; /* memory_bytes: the working set */
+	uint64_t memory_total, memory_used, swap_total;
+	int64_t booted_s; /* since the epoch; 0: unknown */
+	int64_t at_ns;    /* wall clock */
 } node_use;
 
 /* From the texts of /proc/stat and /proc/meminfo; ticks are those of a second. What is not in them stays

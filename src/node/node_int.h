@@ -15,6 +15,7 @@
 #include "node/batch.h"
 #include "node/config.h"
 #include "node/status.h"
+#include "node/summary.h"
 
 #define NODE_SECOND_NS UINT64_C(1000000000)
 #define NODE_RETRY_NS (10 * NODE_SECOND_NS) /* after a failure that nothing will announce the end of */
@@ -206,6 +207,7 @@ struct node_agent {
 	node_rotate *rotate;
 	node_statics *statics;
 	node_image_gc *image_gc;
+	node_rate machine_rate; /* of /stats/summary */
 	struct node_relist *relist;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;

@@ -44,6 +44,19 @@ void node_authenticate(node_request *r);
 /* The pod of that name with its container (either may be empty); answers 404 and gives NULL otherwise. */
 node_worker *node_request_pod(node_request *r, sp_str ns, sp_str name);
 
+/* The runtime's answers of one request, which go with it. */
+typedef struct node_scrape {
+	node_batch batch;
+	sp_arena arena;
+} node_scrape;
+
+/* Room for n calls; done's argument is r. NULL: answered. */
+node_scrape *node_scrape_begin(node_request *r, size_t n, void (*done)(node_batch *b));
+/* NULL: that call failed. */
+const void *node_scrape_answer(const node_batch *b, size_t i);
+/* What the machine uses now. */
+node_use node_machine_use(node_request *r, sp_arena *a);
+
 /* One per route. */
 void node_serve_pods(node_request *r);
 void node_serve_logs(node_request *r);

@@ -10,21 +10,15 @@
 #define BYTES_MAX ((size_t)64 << 20)
 #define PROC_BYTES_MAX ((size_t)4 << 20)
 
-/* The runtime's answers of one request. */
-typedef struct scrape {
-	node_batch batch;
-	sp_arena arena;
-} scrape;
-
 static void end_scrape(node_request *r)
 {
-	scrape *s = r->state;
+	node_scrape *s = r->state;
 	node_batch_cancel(&s->batch);
 	sp_arena_done(&s->arena);
 	sp_free(s);
 }
 
-static const void *answer_of(const node_batch *b, size_t i)
+const void *node_scrape_answer(const node_batch *b, size_t i)
 {
 	return b->items[i].status == SP_RPC_OK ? b->items[i].response : NULL;
 }
@@ -39,9 +33,9 @@ static void answer_text(node_request *r, const sp_buf *out)
 		sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
 }
 
-static scrape *begin(node_request *r, size_t n, void (*done)(node_batch *b))
+node_scrape *node_scrape_begin(node_request *r, size_t n, void (*done)(node_batch *b))
 {
-	scrape *s = sp_try_alloc(sizeof *s);
+	node_scrape *s = sp_try_alloc(sizeof *s);
 	if (s == NULL) {
 		node_answer(r, 500, "no memory for the answer");
 		return NULL;
@@ -57,7 +51,7 @@ static scrape *begin(node_request *r, size_t n, void (*done)(node_batch *b))
 
 /* ---- /metrics/resource ---- */
 
-static node_use use_of_machine(node_request *r, sp_arena *a)
+node_use node_machine_use(node_request *r, sp_arena *a)
 {
 	node_use use = {.at_ns = sp_wall_ns(r->agent->world)};
 	sp_str stat = {NULL, 0}, meminfo = {NULL, 0};
@@ -72,11 +66,11 @@ static node_use use_of_machine(node_request *r, sp_arena *a)
 static void on_resource(node_batch *b)
 {
 	node_request *r = b->arg;
-	const node_use use = use_of_machine(r, b->arena);
+	const node_use use = node_machine_use(r, b->arena);
 	const node_resource_input in = {.node = &use,
-					.stats = answer_of(b, 0),
-					.containers = answer_of(b, 1),
-					.pods = answer_of(b, 2)};
+					.stats = node_scrape_answer(b, 0),
+					.containers = node_scrape_answer(b, 1),
+					.pods = node_scrape_answer(b, 2)};
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, BYTES_MAX);
 	node_metrics_resource(&out, &in);
@@ -88,7 +82,7 @@ static void serve_resource(node_request *r)
 	const sp_cri_list_container_stats_request stats = {0};
 	const sp_cri_list_containers_request containers = {0};
 	const sp_cri_list_pod_sandbox_stats_request pods = {0};
-	scrape *s = begin(r, 3, on_resource);
+	node_scrape *s = node_scrape_begin(r, 3, on_resource);
 	if (s == NULL)
 		return;
 	node_batch_add(&s->batch, SP_CRI_LIST_CONTAINER_STATS, &stats, NODE_CALL_TIMEOUT_NS);
@@ -102,8 +96,8 @@ static void on_own(node_batch *b)
 {
 	node_request *r = b->arg;
 	node_own_input in = {.node_name = r->agent->opts.node_name,
-			     .boxes = answer_of(b, 0),
-			     .containers = answer_of(b, 1),
+			     .boxes = node_scrape_answer(b, 0),
+			     .containers = node_scrape_answer(b, 1),
 			     .images_freed = node_image_gc_count(r->agent)};
 	SP_LIST_FOREACH (node, &r->agent->workers) {
 		const node_worker *w = SP_CONTAINER_OF(node, node_worker, node);
@@ -132,7 +126,7 @@ void node_serve_metrics(node_request *r)
 			node_answer(r, 404, "404 page not found\n");
 		return;
 	}
-	scrape *s = begin(r, 2, on_own);
+	node_scrape *s = node_scrape_begin(r, 2, on_own);
 	if (s == NULL)
 		return;
 	node_batch_add(&s->batch, SP_CRI_LIST_POD_SANDBOX, &boxes, NODE_CALL_TIMEOUT_NS);

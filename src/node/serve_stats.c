@@ -1,104 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What containers use, as JSON: /stats/summary. */
-#include "base/json_out.h"
+/* What the node, pods and containers use, as JSON: /stats/summary. */
+#include "base/alloc.h"
+#include "io/file.h"
 #include "node/serve_int.h"
 
 #define BYTES_MAX ((size_t)64 << 20)
+#define PROC_BYTES_MAX ((size_t)1 << 20)
+#define INTERFACES_MAX 64u
 
-static sp_str label(const sp_cri_container_stats *s, const char *key)
+enum { STATS, CONTAINERS, POD_STATS, BOXES, DISK, CALLS };
+
+static bool only_cpu_and_memory(const node_request *r)
 {
-	return s->attributes == NULL ? (sp_str){NULL, 0}
-				     : node_pair_get(s->attributes->labels.at, s->attributes->labels.n, key);
+	return sp_str_eq(sp_url_query_get(&r->query, SP_STR("only_cpu_and_memory")), SP_STR("true"));
 }
 
-static void list(node_request *r,
-		 void (*done)(sp_cri_call *c, int32_t status, sp_str message, const void *response))
+static const node_disk *disk_of(const node_agent *a, sp_str path, node_disk *room)
 {
-	sp_cri_list_container_stats_request request = {0};
-	r->call = (sp_cri_call){.done = done, .arg = r, .timeout_ns = NODE_CALL_TIMEOUT_NS};
-	r->agent->cri->call(r->agent->cri, SP_CRI_LIST_CONTAINER_STATS, &request, &r->call);
+	sp_code (*look)(sp_str path, node_disk * ret, sp_err * err) =
+		a->opts.disk == NULL ? node_disk_read : a->opts.disk;
+	return path.len > 0 && look(path, room, NULL) == SP_OK ? room : NULL;
 }
 
-/* ---- /stats/summary ---- */
-
-static void out_time(sp_jout *j, int64_t ns)
+/* The disk of images: where it is, and what they use of it. */
+static sp_str look_at_images(const sp_cri_image_fs_info_response *l, const uint64_t **ret_bytes)
 {
-	char text[SP_TIME_TEXT_BYTES];
-	size_t n = sp_time_print(text, (sp_time){.seconds = ns / 1000000000}, 0);
-	sp_jout_member_str(j, SP_STR("time"), (sp_str){text, n});
-}
-static void out_amount(sp_jout *j, sp_str key, const sp_cri_uint64_value *v)
-{
-	if (v != NULL)
-		sp_jout_member_i64(j, key, (int64_t)SP_MIN(v->value, (uint64_t)INT64_MAX));
+	*ret_bytes = NULL;
+	if (l == NULL || l->image_filesystems.n == 0 || l->image_filesystems.at[0].fs_id == NULL)
+		return (sp_str){NULL, 0};
+	const sp_cri_filesystem_usage *f = &l->image_filesystems.at[0];
+	if (f->used_bytes != NULL)
+		*ret_bytes = &f->used_bytes->value;
+	return f->fs_id->mountpoint;
 }
 
-static void out_container(sp_jout *j, const sp_cri_container_stats *s)
+static void on_stats(node_batch *b)
 {
-	sp_jout_open(j, '{');
-	sp_jout_member_str(j, SP_STR("name"), label(s, NODE_LABEL_CONTAINER));
-	if (s->cpu != NULL) {
-		sp_jout_member_open(j, SP_STR("cpu"), '{');
-		out_time(j, s->cpu->timestamp);
-		out_amount(j, SP_STR("usageNanoCores"), s->cpu->usage_nano_cores);
-		out_amount(j, SP_STR("usageCoreNanoSeconds"), s->cpu->usage_core_nano_seconds);
-		sp_jout_close(j, '}');
-	}
-	if (s->memory != NULL) {
-		sp_jout_member_open(j, SP_STR("memory"), '{');
-		out_time(j, s->memory->timestamp);
-		out_amount(j, SP_STR("availableBytes"), s->memory->available_bytes);
-		out_amount(j, SP_STR("usageBytes"), s->memory->usage_bytes);
-		out_amount(j, SP_STR("workingSetBytes"), s->memory->working_set_bytes);
-		out_amount(j, SP_STR("rssBytes"), s->memory->rss_bytes);
-		sp_jout_close(j, '}');
-	}
-	sp_jout_close(j, '}');
-}
-
-static void out_pod(sp_jout *j, const node_worker *w, const sp_cri_list_container_stats_response *l)
-{
-	sp_jout_open(j, '{');
-	sp_jout_member_open(j, SP_STR("podRef"), '{');
-	sp_jout_member_str(j, SP_STR("name"), w->name);
-	sp_jout_member_str(j, SP_STR("namespace"), w->ns);
-	sp_jout_member_str(j, SP_STR("uid"), w->uid);
-	sp_jout_close(j, '}');
-	sp_jout_member_open(j, SP_STR("containers"), '[');
-	for (size_t i = 0; i < l->stats.n; i++) {
-		if (sp_str_eq(label(&l->stats.at[i], NODE_LABEL_POD_UID), w->uid))
-			out_container(j, &l->stats.at[i]);
-	}
-	sp_jout_close(j, ']');
-	sp_jout_close(j, '}');
-}
-
-static void on_stats(sp_cri_call *c, int32_t status, sp_str message, const void *response)
-{
-	node_request *r = c->arg;
-	SP_AUTO_BUF out;
-	sp_buf_init(&out, BYTES_MAX);
-	if (status != SP_RPC_OK) {
-		node_answer(r, 500, SP_FMT, SP_ARG(message));
+	node_request *r = b->arg;
+	node_agent *a = r->agent;
+	node_interface interfaces[INTERFACES_MAX];
+	node_disk root, images;
+	sp_str traffic = {NULL, 0};
+	const node_use use = node_machine_use(r, b->arena);
+	if (b->items[STATS].status != SP_RPC_OK || b->items[BOXES].status != SP_RPC_OK) {
+		const node_batch_item *bad = node_batch_failed(b);
+		node_answer(r, 500, SP_FMT, SP_ARG(bad->message));
 		return;
 	}
-	sp_jout j = sp_jout_to(&out);
-	sp_jout_open(&j, '{');
-	sp_jout_member_open(&j, SP_STR("node"), '{');
-	sp_jout_member_str(&j, SP_STR("nodeName"), r->agent->opts.node_name);
-	sp_jout_close(&j, '}');
-	sp_jout_member_open(&j, SP_STR("pods"), '[');
-	SP_LIST_FOREACH (node, &r->agent->workers)
-		out_pod(&j, SP_CONTAINER_OF(node, node_worker, node), response);
-	sp_jout_close(&j, ']');
-	sp_jout_close(&j, '}');
+	(void)!sp_file_read_arena(a->world, SP_STR("/proc/net/dev"), b->arena, PROC_BYTES_MAX, &traffic,
+				  NULL);
+	if (use.has_cpu)
+		node_rate_add(&a->machine_rate, use.at_ns, use.cpu_ns);
+	node_summary_input in = {.node_name = a->opts.node_name,
+				 .node = &use,
+				 .rate = &a->machine_rate,
+				 .interfaces = interfaces,
+				 .n_interfaces = node_interfaces_read(traffic, interfaces, INTERFACES_MAX),
+				 .root = disk_of(a, a->opts.root_dir, &root),
+				 .stats = node_scrape_answer(b, STATS),
+				 .containers = node_scrape_answer(b, CONTAINERS),
+				 .pods = node_scrape_answer(b, POD_STATS),
+				 .boxes = node_scrape_answer(b, BOXES),
+				 .only_cpu_and_memory = only_cpu_and_memory(r)};
+	in.images = disk_of(a, look_at_images(node_scrape_answer(b, DISK), &in.image_bytes), &images);
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, BYTES_MAX);
+	node_summary_write(&out, &in);
 	node_answer_json(r, &out);
 }
 
 void node_serve_stats(node_request *r)
 {
-	if (!sp_str_eq(r->segments[1], SP_STR("summary")))
+	const sp_cri_list_container_stats_request stats = {0};
+	const sp_cri_list_containers_request containers = {0};
+	const sp_cri_list_pod_sandbox_stats_request pods = {0};
+	const sp_cri_list_pod_sandbox_request boxes = {0};
+	const sp_cri_empty disk = {0};
+	if (!sp_str_eq(r->segments[1], SP_STR("summary"))) {
 		node_answer(r, 404, "404 page not found\n");
-	else
-		list(r, on_stats);
+		return;
+	}
+	node_scrape *s = node_scrape_begin(r, CALLS, on_stats);
+	if (s == NULL)
+		return;
+	node_batch_add(&s->batch, SP_CRI_LIST_CONTAINER_STATS, &stats, NODE_CALL_TIMEOUT_NS);
+	node_batch_add(&s->batch, SP_CRI_LIST_CONTAINERS, &containers, NODE_CALL_TIMEOUT_NS);
+	node_batch_add(&s->batch, SP_CRI_LIST_POD_SANDBOX_STATS, &pods, NODE_CALL_TIMEOUT_NS);
+	node_batch_add(&s->batch, SP_CRI_LIST_POD_SANDBOX, &boxes, NODE_CALL_TIMEOUT_NS);
+	node_batch_add(&s->batch, SP_CRI_IMAGE_FS_INFO, &disk, NODE_CALL_TIMEOUT_NS);
 }

@@ -24,6 +24,13 @@ typedef enum rt_shim_state {
 	RT_SHIM_UP,
 } rt_shim_state;
 
+/* What was told of the use of processors, for rates. */
+typedef struct rt_cpu_seen {
+	int64_t at;
+	uint64_t cpu_ns, nano_cores;
+	bool has_rate;
+} rt_cpu_seen;
+
 typedef struct rt_sandbox {
 	rt_sandbox_record rec;
 	sp_arena arena; /* what rec points at */
@@ -31,7 +38,8 @@ typedef struct rt_sandbox {
 	sp_str name; /* reserved; see rt_reserve */
 	rt_saver saver;
 	sp_list containers; /* rt_container.node */
-	uint32_t n_refs;    /* of jobs, and one of the runtime while it is listed */
+	rt_cpu_seen cpu_seen;
+	uint32_t n_refs; /* of jobs, and one of the runtime while it is listed */
 	bool stopping, removing, listed;
 	/* the shim of its containers */
 	rt_shim_state shim_state;
@@ -48,6 +56,7 @@ typedef struct rt_container {
 	sp_str name;
 	sp_list node; /* in the sandbox */
 	rt_saver saver;
+	rt_cpu_seen cpu_seen;
 	uint32_t n_refs;
 	bool starting, removing, listed;
 	bool exiting;    /* its end is known; everybody is told when all is written and released */

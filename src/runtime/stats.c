@@ -5,7 +5,8 @@
 #include "io/file.h"
 #include "runtime/rt_int.h"
 
-#define FILE_BYTES 65536u
+#define FILE_BYTES (256u << 10)
+#define RATE_NS_MIN 1000000000u
 #define NO_LIMIT (UINT64_C(1) << 62)
 
 /* One container's numbers; read on a worker. */
@@ -14,7 +15,7 @@ typedef struct sample {
 	sp_str cgroup;
 	int64_t at;
 	bool found;
-	uint64_t cpu_ns, usage, working_set, rss, limit, faults, major_faults;
+	uint64_t cpu_ns, usage, working_set, rss, limit, faults, major_faults, n_processes;
 	image_usage layer;
 	bool has_layer;
 } sample;
@@ -27,6 +28,7 @@ typedef struct gathering {
 	sample *samples;
 	size_t n;
 	rt_sandbox **sandboxes; /* of the sandbox forms */
+	sample *pods;           /* their cgroups, which have the time of ended containers, too */
 	interface *interfaces;
 	size_t n_sandboxes;
 } gathering;
@@ -65,6 +67,16 @@ static uint64_t minus(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* Lines of cgroup.procs. */
+static uint64_t processes(rt_job *j, sp_str dir)
+{
+	sp_str text = read_file(j, dir, "cgroup.procs"), line;
+	uint64_t n = 0;
+	while (sp_str_cut(&text, '\n', &line))
+		n++;
+	return n;
+}
+
 static bool sample_v1(rt_job *j, sample *s)
 {
 	sp_str memory = SP_CONCAT(&j->arena, SP_STR("/sys/fs/cgroup/memory"), s->cgroup);
@@ -80,6 +92,7 @@ static bool sample_v1(rt_job *j, sample *s)
 	s->major_faults = number_of(stat, "total_pgmajfault");
 	s->limit = number(read_file(j, memory, "memory.limit_in_bytes"));
 	s->cpu_ns = number(read_file(j, cpu, "cpuacct.usage"));
+	s->n_processes = processes(j, memory);
 	return true;
 }
 
@@ -97,6 +110,7 @@ static bool sample_v2(rt_job *j, sample *s)
 	s->major_faults = number_of(stat, "pgmajfault");
 	s->limit = number(read_file(j, dir, "memory.max"));
 	s->cpu_ns = number_of(read_file(j, dir, "cpu.stat"), "usage_usec") * 1000;
+	s->n_processes = processes(j, dir);
 	return true;
 }
 
@@ -116,16 +130,20 @@ static interface read_interface(rt_job *j, sp_str host_if)
 			   .tx_errors = counter(j, dir, "rx_errors")};
 }
 
+static void read_sample(rt_job *j, sample *s)
+{
+	s->at = sp_wall_ns(j->r->world);
+	s->found = s->cgroup.len > 0 && (sample_v1(j, s) || sample_v2(j, s));
+}
+
 static void read_all(sp_work *work)
 {
 	rt_job *j = work->arg;
 	gathering *g = j->data;
-	for (size_t i = 0; i < g->n; i++) {
-		sample *s = &g->samples[i];
-		s->at = sp_wall_ns(j->r->world);
-		s->found = sample_v1(j, s) || sample_v2(j, s);
-	}
+	for (size_t i = 0; i < g->n; i++)
+		read_sample(j, &g->samples[i]);
 	for (size_t i = 0; i < g->n_sandboxes; i++) {
+		read_sample(j, &g->pods[i]);
 		if (g->sandboxes[i]->rec.host_if.len > 0)
 			g->interfaces[i] = read_interface(j, g->sandboxes[i]->rec.host_if);
 	}
@@ -170,11 +188,24 @@ static sp_cri_uint64_value *value(sp_arena *a, uint64_t v)
 	return p;
 }
 
-static sp_cri_cpu_usage *cpu_usage(sp_arena *a, int64_t at, uint64_t cpu_ns)
+/* Its rate is that since the last time somebody asked, at least a second ago; none at the first time and when
+ * the count began anew. */
+static sp_cri_cpu_usage *cpu_usage(sp_arena *a, int64_t at, uint64_t cpu_ns, rt_cpu_seen *seen)
 {
 	sp_cri_cpu_usage *u = sp_new(a, sp_cri_cpu_usage, 1);
+	uint64_t past_ns = at > seen->at ? (uint64_t)(at - seen->at) : 0;
 	u->timestamp = at;
 	u->usage_core_nano_seconds = value(a, cpu_ns);
+	if (past_ns >= RATE_NS_MIN || cpu_ns < seen->cpu_ns) {
+		seen->has_rate = seen->at != 0 && cpu_ns >= seen->cpu_ns;
+		if (seen->has_rate)
+			seen->nano_cores =
+				(uint64_t)((double)(cpu_ns - seen->cpu_ns) / (double)past_ns * 1e9);
+		seen->at = at;
+		seen->cpu_ns = cpu_ns;
+	}
+	if (seen->has_rate)
+		u->usage_nano_cores = value(a, seen->nano_cores);
 	return u;
 }
 
@@ -204,7 +235,7 @@ static void container_stats(rt_job *j, const sample *s, sp_cri_container_stats *
 	attributes->annotations.n = config->annotations.n;
 	*ret = (sp_cri_container_stats){.attributes = attributes};
 	if (s->found) {
-		ret->cpu = cpu_usage(a, s->at, s->cpu_ns);
+		ret->cpu = cpu_usage(a, s->at, s->cpu_ns, &s->c->cpu_seen);
 		ret->memory = memory_usage(a, s);
 	}
 	sp_cri_filesystem_usage *f = sp_new(a, sp_cri_filesystem_usage, 1);
@@ -238,8 +269,9 @@ static sp_code prepare(rt_job *j, size_t n_containers, size_t n_sandboxes, gathe
 	gathering *g = sp_new(&j->arena, gathering, 1);
 	g->samples = sp_try_new(&j->arena, sample, n_containers + 1);
 	g->sandboxes = sp_try_new(&j->arena, rt_sandbox *, n_sandboxes + 1);
+	g->pods = sp_try_new(&j->arena, sample, n_sandboxes + 1);
 	g->interfaces = sp_try_new(&j->arena, interface, n_sandboxes + 1);
-	if (g->samples == NULL || g->sandboxes == NULL || g->interfaces == NULL ||
+	if (g->samples == NULL || g->sandboxes == NULL || g->pods == NULL || g->interfaces == NULL ||
 	    !sp_arena_on_reset(&j->arena, release, g))
 		return sp_fail(err, SP_ENOMEM, "no memory for statistics");
 	j->data = g;
@@ -310,7 +342,9 @@ static sp_code tell_containers(rt_job *j, sp_err *err)
 
 static void add_sandbox(gathering *g, rt_sandbox *s)
 {
+	const sp_cri_linux_pod_sandbox_config *l = s->rec.config->linux_;
 	s->n_refs++;
+	g->pods[g->n_sandboxes].cgroup = l == NULL ? (sp_str){NULL, 0} : l->cgroup_parent;
 	g->sandboxes[g->n_sandboxes++] = s;
 	SP_LIST_FOREACH (n, &s->containers) {
 		rt_container *c = SP_CONTAINER_OF(n, rt_container, node);
@@ -366,35 +400,34 @@ static sp_cri_network_usage *network_usage(sp_arena *a, int64_t at, const interf
 	return u;
 }
 
-/* The sum of its containers: a sandbox without a process has nothing of its own. */
-static void sandbox_stats(rt_job *j, size_t index, sp_cri_pod_sandbox_stats *ret)
+/* The pod's cgroup when it has one of its own; else the sum of the containers, for a sandbox without a
+ * process has nothing. */
+static sample pod_sample(const rt_job *j, size_t index)
 {
 	const gathering *g = j->data;
-	const rt_sandbox *s = g->sandboxes[index];
-	const sp_cri_pod_sandbox_config *config = s->rec.config;
-	sp_arena *a = &j->arena;
 	sample sum = {.at = sp_wall_ns(j->r->world), .limit = UINT64_MAX};
-	sp_cri_linux_pod_sandbox_stats *l = sp_new(a, sp_cri_linux_pod_sandbox_stats, 1);
-	l->containers.at = sp_new(a, sp_cri_container_stats, g->n + 1);
 	for (size_t i = 0; i < g->n; i++) {
 		const sample *c = &g->samples[i];
-		if (c->c->sandbox != s)
+		if (c->c->sandbox != g->sandboxes[index])
 			continue;
-		container_stats(j, c, &l->containers.at[l->containers.n++]);
 		sum.cpu_ns += c->cpu_ns;
 		sum.usage += c->usage;
 		sum.working_set += c->working_set;
 		sum.rss += c->rss;
 		sum.faults += c->faults;
 		sum.major_faults += c->major_faults;
+		sum.n_processes += c->n_processes;
 	}
-	l->cpu = cpu_usage(a, sum.at, sum.cpu_ns);
-	l->memory = memory_usage(a, &sum);
-	l->process = sp_new(a, sp_cri_process_usage, 1);
-	l->process->timestamp = sum.at;
-	l->process->process_count = value(a, l->containers.n);
-	if (s->rec.host_if.len > 0)
-		l->network = network_usage(a, sum.at, &g->interfaces[index]);
+	if (!g->pods[index].found)
+		return sum;
+	sample pod = g->pods[index];
+	pod.n_processes = sum.n_processes; /* they are in the cgroups below */
+	return pod;
+}
+
+static sp_cri_pod_sandbox_attributes *sandbox_attributes(sp_arena *a, const rt_sandbox *s)
+{
+	const sp_cri_pod_sandbox_config *config = s->rec.config;
 	sp_cri_pod_sandbox_attributes *attributes = sp_new(a, sp_cri_pod_sandbox_attributes, 1);
 	attributes->id = s->rec.id;
 	attributes->metadata = config->metadata;
@@ -402,7 +435,29 @@ static void sandbox_stats(rt_job *j, size_t index, sp_cri_pod_sandbox_stats *ret
 	attributes->labels.n = config->labels.n;
 	attributes->annotations.at = config->annotations.at;
 	attributes->annotations.n = config->annotations.n;
-	*ret = (sp_cri_pod_sandbox_stats){.attributes = attributes, .linux_ = l};
+	return attributes;
+}
+
+static void sandbox_stats(rt_job *j, size_t index, sp_cri_pod_sandbox_stats *ret)
+{
+	const gathering *g = j->data;
+	rt_sandbox *s = g->sandboxes[index];
+	sp_arena *a = &j->arena;
+	const sample pod = pod_sample(j, index);
+	sp_cri_linux_pod_sandbox_stats *l = sp_new(a, sp_cri_linux_pod_sandbox_stats, 1);
+	l->containers.at = sp_new(a, sp_cri_container_stats, g->n + 1);
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->samples[i].c->sandbox == s)
+			container_stats(j, &g->samples[i], &l->containers.at[l->containers.n++]);
+	}
+	l->cpu = cpu_usage(a, pod.at, pod.cpu_ns, &s->cpu_seen);
+	l->memory = memory_usage(a, &pod);
+	l->process = sp_new(a, sp_cri_process_usage, 1);
+	l->process->timestamp = pod.at;
+	l->process->process_count = value(a, pod.n_processes);
+	if (s->rec.host_if.len > 0)
+		l->network = network_usage(a, pod.at, &g->interfaces[index]);
+	*ret = (sp_cri_pod_sandbox_stats){.attributes = sandbox_attributes(a, s), .linux_ = l};
 }
 
 static sp_code tell_sandbox(rt_job *j, sp_err *err)

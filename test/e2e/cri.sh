@@ -123,6 +123,11 @@ same attach line-attached "$(echo attached | cri attach -i "$reads")"
 has log ' stdout F out' "$(cat "$tmp/logs/main.log")"
 has log-err ' stderr F err' "$(cat "$tmp/logs/main.log")"
 has stats "${main%???????????????????????????????????????????????????}" "$(cri stats --no-trunc -o json 2>/dev/null || cri stats -o json)"
+cri statsp -o json "$a" >"$tmp/statsp.json"
+has statsp-network '"name": "eth0"' "$(cat "$tmp/statsp.json")"
+same statsp-processes true "$(jq '[.stats[0].linux.process.processCount.value | tonumber] | .[0] > 1' "$tmp/statsp.json")"
+same statsp-cpu true "$(jq '.stats[0].linux.cpu.usageCoreNanoSeconds.value | tonumber > 0' "$tmp/statsp.json")"
+same statsp-containers main "$(jq -r '.stats[0].linux.containers[].attributes.metadata.name | select(. == "main")' "$tmp/statsp.json")"
 once=$(cri create "$a" "$tmp/once.json" "$tmp/a.json")
 cri start "$once" >/dev/null
 while cri inspect "$once" | grep -q CONTAINER_RUNNING; do :; done

@@ -66,6 +66,9 @@ says service 'hello from hello-' curl -s --max-time 5 "http://$address/"
 if command -v python3 >/dev/null 2>&1; then
 	says dns "hello.default.svc.cluster.local A $address" python3 test/e2e/dns_client.py udp 10.96.0.10 53 hello.default.svc.cluster.local A
 fi
+metrics=/apis/metrics.k8s.io/v1beta1
+says top-node '"usage":{"cpu":"' api GET "$metrics/nodes"
+says top-pod '"containers":[{"name":"web","usage":{"cpu":"' api GET "$metrics/namespaces/default/pods"
 # Up to three, by the event that says so.
 says scale '"replicas":3' api PATCH "$deployments/hello/scale" -H 'content-type: application/merge-patch+json' -d '{"spec":{"replicas":3}}'
 mkfifo "$tmp/events"

@@ -10,7 +10,7 @@
 #define LIST                                                                       \
 	"persistentvolume-binder-controller,local-path-provisioner,"               \
 	"persistentvolumeclaim-protection-controller,ephemeral-volume-controller," \
-	"persistentvolume-protection-controller"
+	"persistentvolume-protection-controller,persistentvolume-expander-controller"
 #define PVC(name) SP_PERSISTENTVOLUMECLAIMS, "default", name
 #define PV(name) SP_PERSISTENTVOLUMES, "", name
 #define N_CLAIMS 8u
@@ -338,6 +338,41 @@ SP_TEST(sim_volumes, claims_in_use_stay)
 	T_TRUE(t_ctl_create(t, SP_PODS, "default", POD("q", "", USES_C)));
 	T_TRUE(t_ctl_delete(t, PVC("c"), ""));
 	T_TRUE(t_ctl_wait_gone(t, PVC("c")));
+}
+
+static bool grow(t_ctl *t, const char *name)
+{
+	return t_ctl_patch(t, PVC(name), "",
+			   "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}");
+}
+
+/* Nobody here can make a volume larger: the claim is told whom it waits for. */
+SP_TEST(sim_volumes, larger_claims_wait_for_others)
+{
+	t_ctl *t = open_calm();
+	T_TRUE(make_class(t, "grows", "x.y/z", ",\"allowVolumeExpansion\":true"));
+	T_TRUE(make_volume(t, "v", "1Gi", ",\"storageClassName\":\"grows\""));
+	T_TRUE(t_ctl_create(t, SP_PERSISTENTVOLUMES, "",
+			    "{\"metadata\":{\"name\":\"w\"},\"spec\":{\"capacity\":{\"storage\":\"1Gi\"},"
+			    "\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"grows\","
+			    "\"awsElasticBlockStore\":{\"volumeID\":\"vol-1\"}}}"));
+	T_TRUE(make_claim(t, "a", "1Gi", ",\"storageClassName\":\"grows\",\"volumeName\":\"v\""));
+	T_TRUE(make_claim(t, "b", "1Gi", ",\"storageClassName\":\"grows\",\"volumeName\":\"w\""));
+	T_TRUE(t_ctl_wait(t, PVC("a"), "status.phase", "Bound"));
+	T_TRUE(t_ctl_wait(t, PVC("b"), "status.phase", "Bound"));
+	t_ctl_run(t, 5 * SECOND);
+	T_TRUE(!has_event(t, "a", "ExternalExpanding", ""));
+	T_TRUE(grow(t, "a") && grow(t, "b"));
+	t_ctl_run(t, 5 * SECOND);
+	T_TRUE(has_event(t, "a", "ExternalExpanding",
+			 "waiting for an external controller to expand this PVC"));
+	T_TRUE(has_event(
+		t, "b", "ExternalExpanding",
+		"CSI migration enabled for kubernetes.io/aws-ebs; waiting for external resizer to expand the "
+		"pvc"));
+	T_EQ_C(note(t_ctl_get(t, PVC("b")), "volume.kubernetes.io/storage-resizer"), "ebs.csi.aws.com");
+	T_EQ_C(note(t_ctl_get(t, PVC("a")), "volume.kubernetes.io/storage-resizer"), "");
+	T_EQ_C(t_ctl_text(t_ctl_get(t, PVC("a")), "status.capacity.storage"), "1Gi");
 }
 
 SP_TEST(sim_volumes, pods_get_their_claims)

@@ -6,9 +6,15 @@
 #include "lib/t.h"
 #include "lib/t_data.h"
 
+/* What a kube-apiserver serves by itself; metrics come from a server of their own there. */
 static bool build(sp_disc *ret)
 {
-	sp_disc_source from = {.builtin = sp_kinds, .n_builtin = sp_n_kinds};
+	const sp_kind **kinds = sp_new(T_ARENA, const sp_kind *, sp_n_kinds);
+	sp_disc_source from = {.builtin = kinds};
+	for (size_t i = 0; i < sp_n_kinds; i++) {
+		if (!sp_str_eq(sp_kinds[i]->group, SP_STR("metrics.k8s.io")))
+			kinds[from.n_builtin++] = sp_kinds[i];
+	}
 	return sp_disc_build(T_ARENA, &from, ret) == SP_OK;
 }
 
@@ -144,6 +150,28 @@ SP_TEST(discovery, custom_and_remote)
 	       "[{\"resource\":\"pods\"}],\"freshness\":\"Stale\"}]}]}");
 	T_CODE(sp_disc_write_group(&out, &d, SP_STR("x")), SP_ENOTFOUND);
 	T_CODE(sp_disc_write_resources(&out, &d, SP_STR("metrics.k8s.io"), SP_STR("v1beta1")), SP_ENOTFOUND);
+}
+
+/* A remote that answers for a built-in version is told of instead of it. */
+SP_TEST(discovery, remote_before_built_in)
+{
+	static const sp_disc_remote remote = {SP_STR_INIT("metrics.k8s.io"),
+					      SP_STR_INIT("v1beta1"),
+					      100,
+					      100,
+					      false,
+					      SP_STR_INIT("[{\"resource\":\"others\"}]")};
+	sp_disc_source from = {
+		.builtin = sp_kinds, .n_builtin = sp_n_kinds, .remotes = &remote, .n_remotes = 1};
+	sp_disc d;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	T_OK(sp_disc_build(T_ARENA, &from, &d));
+	T_OK(sp_disc_write_aggregated(&out, &d, false, SP_STR("v2")));
+	T_TRUE(sp_str_find(sp_buf_view(&out),
+			   SP_STR("{\"metadata\":{\"name\":\"metrics.k8s.io\"},\"versions\":[{\"version\":"
+				  "\"v1beta1\",\"resources\":[{\"resource\":\"others\"}],")) >= 0);
+	T_TRUE(sp_str_find(sp_buf_view(&out), SP_STR("NodeMetrics")) < 0);
 }
 
 SP_TEST(discovery, version_order)

@@ -60,6 +60,7 @@ static const struct {
 	{"discovery.k8s.io", "v1", 16200, 15},
 	{"events.k8s.io", "v1", 17750, 15},
 	{"flowcontrol.apiserver.k8s.io", "v1", 16100, 21},
+	{"metrics.k8s.io", "v1beta1", 100, 100},
 	{"networking.k8s.io", "v1", 17200, 15},
 	{"node.k8s.io", "v1", 16300, 15},
 	{"policy", "v1", 17100, 15},
@@ -80,7 +81,9 @@ static void put_api_services(boot *b)
 		/* Written as it is stored: an empty group is none, or each start would find a difference. */
 		if (priorities[i].group[0] != '\0')
 			(void)snprintf(group, sizeof group, "\"group\":\"%s\",", priorities[i].group);
-		boot_put(b, &where, boot_merge_all,
+		/* Somebody's own metrics server takes the place of ours. */
+		bool may_change = sp_str_eq(sp_str_c(priorities[i].group), SP_STR("metrics.k8s.io"));
+		boot_put(b, &where, may_change ? NULL : boot_merge_all,
 			 sp_arena_printf(
 				 boot_arena(b),
 				 "{\"metadata\":{\"labels\":{\"kube-aggregator.kubernetes.io/automanaged\":"

@@ -67,6 +67,10 @@ const boot_role boot_cluster_roles[] = {
 		  "get,list,watch networking.k8s.io ingresses,ingresses/status,networkpolicies\n"
 		  "get,list,watch resource.k8s.io "
 		  "resourceclaims,resourceclaims/status,resourceclaimtemplates\n"},
+	/* Not kube-apiserver's: it comes with metrics-server. */
+	{.name = "system:aggregated-metrics-reader",
+	 .aggregate_to = "view",
+	 .rules = "get,list,watch metrics.k8s.io nodes,pods\n"},
 	{.name = "system:auth-delegator",
 	 .rules = "create authentication.k8s.io tokenreviews\n"
 		  "create authorization.k8s.io subjectaccessreviews\n"},

@@ -42,6 +42,8 @@ typedef struct api_kubelet {
 	sp_str scheme;
 	sp_str ip; /* an address that is one, of the same node; may be empty */
 } api_kubelet;
+/* Texts are the tree's and the arena's. False: it has no address of a preferred type. */
+bool api_kubelet_of(const api_server *s, sp_arena *a, yyjson_mut_val *node, api_kubelet *ret);
 /* False: answered. */
 bool api_kubelet_find(api_request *r, sp_str node, api_kubelet *ret);
 

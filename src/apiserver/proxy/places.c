@@ -119,26 +119,32 @@ static sp_str any_ip(yyjson_mut_val *list)
 	return (sp_str){NULL, 0};
 }
 
+bool api_kubelet_of(const api_server *s, sp_arena *a, yyjson_mut_val *node, api_kubelet *ret)
+{
+	yyjson_mut_val *list = sp_kv_list(sp_kv_get(node, "status"), "addresses");
+	int64_t port =
+		sp_kv_i64(sp_kv_path(node, "status", "daemonEndpoints", "kubeletEndpoint", NULL), "Port", 0);
+	sp_str host = preferred(s, list);
+	if (host.len == 0)
+		return false;
+	*ret = (api_kubelet){
+		.host = host,
+		.port = sp_arena_printf(a, "%lld", (long long)(port > 0 ? port : API_KUBELET_PORT)),
+		.scheme = s->kubelet.plain ? SP_STR("http") : SP_STR("https"),
+		.ip = any_ip(list)};
+	ret->address = api_host_port(a, host, ret->port);
+	return true;
+}
+
 bool api_kubelet_find(api_request *r, sp_str name, api_kubelet *ret)
 {
 	yyjson_mut_val *node = api_connect_load(r, "nodes", SP_STR(""), name);
 	if (node == NULL)
 		return false;
-	yyjson_mut_val *list = sp_kv_list(sp_kv_get(node, "status"), "addresses");
-	int64_t port =
-		sp_kv_i64(sp_kv_path(node, "status", "daemonEndpoints", "kubeletEndpoint", NULL), "Port", 0);
-	sp_str host = preferred(r->server, list);
-	if (host.len == 0) {
-		api_reply_plain(r, known_addresses(r, list));
-		return false;
-	}
-	*ret = (api_kubelet){
-		.host = host,
-		.port = sp_arena_printf(r->arena, "%lld", (long long)(port > 0 ? port : API_KUBELET_PORT)),
-		.scheme = r->server->kubelet.plain ? SP_STR("http") : SP_STR("https"),
-		.ip = any_ip(list)};
-	ret->address = api_host_port(r->arena, host, ret->port);
-	return true;
+	if (api_kubelet_of(r->server, r->arena, node, ret))
+		return true;
+	api_reply_plain(r, known_addresses(r, sp_kv_list(sp_kv_get(node, "status"), "addresses")));
+	return false;
 }
 
 /* ---- containers ---- */

@@ -24,4 +24,4 @@ extern const sp_kind_hooks sp_hooks_api_service, sp_hooks_autoscaler, sp_hooks_a
 	sp_hooks_validating_policy, sp_hooks_validating_policy_binding, sp_hooks_volume_attachment,
 	sp_hooks_volume_attributes_class, sp_hooks_webhook_configuration, sp_hooks_resource_claim,
 	sp_hooks_resource_claim_template, sp_hooks_device_class, sp_hooks_resource_slice,
-	sp_hooks_custom_resource_definition;
+	sp_hooks_custom_resource_definition, sp_hooks_node_metrics, sp_hooks_pod_metrics;
