@@ -41,7 +41,7 @@ static node_condition initialized(const node_status_input *in, names *l, const n
 		if (st->container->is_sidecar ? !st->started : !st->ready)
 			add_name(l, st->container->name);
 	}
-	if (sp_str_eq(s->phase, SP_STR("Succeeded"))) {
+	if (sp_str_eq(s->told_phase, SP_STR("Succeeded"))) {
 		c.reason = SP_STR("PodCompleted");
 	} else if (l->n > 0 && !any_main_started(in, s)) {
 		c.is_true = false;
@@ -62,10 +62,10 @@ static node_condition containers_ready(const node_status_input *in, names *l, co
 		if ((st->container->role == NODE_REGULAR || st->container->is_sidecar) && !st->ready)
 			add_name(l, st->container->name);
 	}
-	if (sp_str_eq(s->phase, SP_STR("Succeeded"))) {
+	if (sp_str_eq(s->told_phase, SP_STR("Succeeded"))) {
 		c.is_true = false;
 		c.reason = SP_STR("PodCompleted");
-	} else if (sp_str_eq(s->phase, SP_STR("Failed"))) {
+	} else if (sp_str_eq(s->told_phase, SP_STR("Failed"))) {
 		c.is_true = false;
 		c.reason = SP_STR("PodFailed");
 	} else if (l->n > 0) {
@@ -153,6 +153,12 @@ sp_code node_conditions_make(const node_status_input *in, sp_arena *a, node_stat
 	put(ret, (node_condition){.type = SP_STR("PodScheduled"), .is_true = true});
 	put_resize(ret, SP_STR("PodResizePending"), &in->resize_pending);
 	put_resize(ret, SP_STR("PodResizeInProgress"), &in->resize_in_progress);
+	if (in->is_disrupted && node_phase_is_terminal(ret->told_phase) &&
+	    !node_phase_is_terminal(in->pod->v.phase))
+		put(ret, (node_condition){.type = SP_STR("DisruptionTarget"),
+					  .reason = SP_STR("TerminationByKubelet"),
+					  .message = ret->told_message,
+					  .is_true = true});
 	if (inits.short_of_memory || unready.short_of_memory || short_of_memory)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's conditions");
 	return SP_OK;

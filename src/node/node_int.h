@@ -13,14 +13,14 @@
 #include "node/backoff.h"
 #include "node/batch.h"
 #include "node/config.h"
+#include "node/eviction.h"
 #include "node/status.h"
 
 #define NODE_SECOND_NS UINT64_C(1000000000)
 #define NODE_RETRY_NS (10 * NODE_SECOND_NS) /* after a failure that nothing will announce the end of */
 #define NODE_CALL_TIMEOUT_NS (120 * NODE_SECOND_NS) /* of a runtime's answer */
 #define NODE_SCRATCH_BYTES ((size_t)64 << 20)
-#define NODE_EVICTION_MEMORY_BYTES (INT64_C(100) << 20) /* free memory that pods may not count on */
-#define NODE_GRACE_LEAST_S 2                            /* a container always gets that long to stop */
+#define NODE_GRACE_LEAST_S 2 /* a container always gets that long to stop */
 
 typedef struct node_worker node_worker;
 typedef struct node_start node_start;
@@ -30,6 +30,12 @@ typedef struct node_local_path node_local_path;
 typedef struct node_rotate node_rotate;
 typedef struct node_statics node_statics;
 typedef struct node_image_gc node_image_gc;
+typedef struct node_pressure_watch node_pressure_watch;
+
+typedef struct node_eviction_count {
+	sp_str signal; /* static */
+	uint64_t n;
+} node_eviction_count;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -123,7 +129,10 @@ struct node_worker {
 	node_batch batch;
 
 	sp_str forced_phase, forced_reason; /* static texts */
-	char forced_message[256];
+	sp_str forced_message;              /* heap */
+	int64_t evict_grace_s;              /* of an eviction; -1: it is none */
+	bool is_disrupted;                  /* told by a condition */
+	bool was_admitted, is_rejected;
 
 	node_memo *memos;
 	size_t n_memos;
@@ -202,6 +211,7 @@ struct node_agent {
 	node_rotate *rotate;
 	node_statics *statics;
 	node_image_gc *image_gc;
+	node_pressure_watch *pressure;
 	struct node_relist *relist;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
@@ -225,11 +235,18 @@ node_memo *node_worker_memo(node_worker *w, sp_str container);
 bool node_memo_wait(node_memo *m, sp_str reason, sp_str message);
 node_verdicts node_worker_verdicts(node_worker *w);
 node_status_input node_worker_status_input(node_worker *w);
+/* Whether something of the pod runs, as it was seen last. */
+bool node_worker_may_run(const node_worker *w);
 void node_worker_fields(node_worker *w, node_field_source *ret);
 /* fn runs on a worker thread, then done on the loop. */
 void node_worker_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w));
 void node_worker_event(node_worker *w, const node_container *c, bool is_warning, const char *reason,
 		       const char *fmt, ...) SP_PRINTF(5, 6);
+/* The pod ends as Failed, with that reason (a static text) and message; nothing of it is started any more. */
+void node_worker_fail(node_worker *w, sp_str reason, sp_str message);
+/* The same, by the node: its containers get that long. is_disrupted: the pod gets a condition that says so.
+ */
+void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted);
 /* Seconds that containers of the pod get to stop. */
 int64_t node_worker_grace(const node_worker *w);
 
@@ -343,6 +360,8 @@ void node_relist_free(node_agent *a);
 /* ---- self.c: the Node object and its lease ---- */
 sp_code node_self_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_self_free(node_agent *a);
+/* A condition of the node may have changed: it is told. */
+void node_self_changed(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
 
@@ -357,8 +376,23 @@ void node_rotate_free(node_agent *a);
 /* ---- image_gc.c: images that nobody uses, when the disk is full ---- */
 void node_image_gc_new(node_agent *a);
 void node_image_gc_free(node_agent *a);
+/* Removes every image that nobody uses and that may go by its age, then done, once. False: there is no
+ * collection here. */
+bool node_image_gc_all(node_agent *a, void (*done)(void *arg), void *arg);
 /* Images that were removed so far. */
 uint64_t node_image_gc_count(const node_agent *a);
+
+/* ---- pressure.c: what the node runs short of, and the pods that pay for it ---- */
+void node_pressure_start(node_agent *a);
+void node_pressure_free(node_agent *a);
+/* The conditions of the node. */
+bool node_pressure_is_on(const node_agent *a, node_pressure p);
+/* Pods evicted so far for that signal, or limit: NULL at the end. */
+const node_eviction_count *node_pressure_counts(const node_agent *a, size_t *ret_n);
+/* Nothing of an evicted pod is left: the next look may come. */
+void node_pressure_cleaned(node_agent *a);
+/* Whether the pod may run; if not it fails, and that was told. */
+bool node_pressure_admit(node_worker *w);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

@@ -126,7 +126,9 @@ static bool fits(const node_worker *w, char *ret_text, size_t size)
 		int64_t capacity;
 	} rows[] = {
 		{SP_STR("cpu"), w->agent->cpu_milli},
-		{SP_STR("memory"), SP_MAX(0, w->agent->memory_bytes - NODE_EVICTION_MEMORY_BYTES)},
+		{SP_STR("memory"),
+		 w->agent->memory_bytes - node_eviction_kept(&w->agent->opts.eviction, NODE_SIGNAL_MEMORY,
+							     w->agent->memory_bytes)},
 	};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
 		int64_t ask = node_pod_request(w->pod, rows[i].name), used = used_by_others(w, rows[i].name);

@@ -409,6 +409,10 @@ static void set_phase(const node_status_input *in, node_status *s)
 		s->reason = p->v.reason;
 		s->message = p->v.message;
 	}
+	bool waits = in->may_run && node_phase_is_terminal(s->phase) && !node_phase_is_terminal(p->v.phase);
+	s->told_phase = !waits ? s->phase : p->v.phase.len == 0 ? SP_STR("Pending") : p->v.phase;
+	s->told_reason = waits ? p->v.reason : s->reason;
+	s->told_message = waits ? p->v.message : s->message;
 }
 
 static void set_addresses(const node_status_input *in, node_status *s)

@@ -57,6 +57,8 @@ typedef struct node_resize_state {
 
 typedef struct node_status {
 	sp_str phase, reason, message;
+	/* What is told of it: as long as something of the pod may run it does not end. U: mergePodStatus. */
+	sp_str told_phase, told_reason, told_message;
 	node_container_status *containers; /* in the pod's order */
 	node_condition conditions[NODE_CONDITIONS_MAX];
 	size_t n_conditions;
@@ -81,6 +83,9 @@ typedef struct node_status_input {
 	sp_str forced_phase; /* "Failed" by rejection, deadline or eviction, with what follows; empty: as
 				computed */
 	sp_str reason, message;
+	bool may_run;      /* something of the pod */
+	bool is_rejected;  /* nothing of it ever ran here: little is told */
+	bool is_disrupted; /* by the node, when it has ended: a condition says so */
 } node_status_input;
 
 /* Everything in the arena, or in the inputs. SP_ENOMEM. */

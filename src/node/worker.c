@@ -115,7 +115,10 @@ node_status_input node_worker_status_input(node_worker *w)
 				   .is_terminal = w->stage == NODE_STAGE_STOPPED,
 				   .forced_phase = w->forced_phase,
 				   .reason = w->forced_reason,
-				   .message = sp_str_c(w->forced_message)};
+				   .message = w->forced_message,
+				   .is_disrupted = w->is_disrupted,
+				   .is_rejected = w->is_rejected,
+				   .may_run = node_worker_may_run(w)};
 }
 
 void node_worker_fields(node_worker *w, node_field_source *ret)
@@ -142,6 +145,10 @@ int64_t node_worker_grace(const node_worker *w)
 	const node_pod *p = w->pod;
 	if (p == NULL)
 		return 30;
+	if (w->evict_grace_s >= 0)
+		return p->v.has_deletion && p->v.has_deletion_grace_s
+			       ? SP_MIN(w->evict_grace_s, p->v.deletion_grace_s)
+			       : w->evict_grace_s;
 	if (p->v.has_deletion && p->v.has_deletion_grace_s)
 		return p->v.deletion_grace_s;
 	return p->v.has_grace_s ? p->v.grace_s : 30;
@@ -294,6 +301,7 @@ node_worker *node_worker_new(node_agent *a, sp_str ns, sp_str name, sp_str uid)
 	w->name = copy(name);
 	w->uid = copy(uid);
 	w->again.arg = w;
+	w->evict_grace_s = -1;
 	sp_list_init(&w->node);
 	sp_arena_init(&w->scratch, NODE_SCRATCH_BYTES);
 	sp_defer_init(&w->turn, on_turn, w);
@@ -334,6 +342,7 @@ void node_worker_free(node_worker *w)
 	drop(w->ns);
 	drop(w->name);
 	drop(w->uid);
+	drop(w->forced_message);
 	bool was_static = w->own != NULL;
 	(void)sp_bytes_unref(w->own);
 	(void)sp_bytes_unref(w->own_path);
@@ -341,6 +350,41 @@ void node_worker_free(node_worker *w)
 	if (was_static)
 		node_static_gone(a);
 	node_agent_check_closed(a);
+}
+
+/* ---- the end before its time ---- */
+
+bool node_worker_may_run(const node_worker *w)
+{
+	for (size_t i = 0; i < w->seen.n_sandboxes; i++) {
+		if (w->seen.sandboxes[i].ready)
+			return true;
+	}
+	return node_seen_any_running(&w->seen);
+}
+
+void node_worker_fail(node_worker *w, sp_str reason, sp_str message)
+{
+	drop(w->forced_message);
+	w->forced_phase = SP_STR("Failed");
+	w->forced_reason = reason;
+	w->forced_message = copy(message);
+}
+
+void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted)
+{
+	node_worker_fail(w, SP_STR("Evicted"), message);
+	w->evict_grace_s = grace_s;
+	w->is_disrupted = is_disrupted;
+	if (node_start_may_interrupt(w)) {
+		node_start_cancel(w);
+		w->dirty = true;
+		node_worker_end_turn(w);
+		return;
+	}
+	if (w->stop != NULL && grace_s < w->stop_grace_s)
+		node_stop_hurry(w, grace_s);
+	node_worker_poke(w);
 }
 
 /* A deletion does not wait for an image or a hook of a start. */
