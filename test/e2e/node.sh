@@ -101,7 +101,7 @@ make_image() {
 start_node() {
 	"$PWD/build/release/sampan" node --kubeconfig "$kubeconfig" --node-name e2e-node --container-runtime-endpoint "unix://$sock" \
 		--root-dir "$tmp/node" --local-path-dir "$tmp/storage" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 \
-		--pod-manifest-path "$tmp/manifests" 2>>"$tmp/node.log" &
+		--pod-manifest-path "$tmp/manifests" "$@" 2>>"$tmp/node.log" &
 	node_pid=$!
 }
 
@@ -329,6 +329,33 @@ k delete pvc data >/dev/null
 is claim-gone '' k get pv -o name
 is claim-dirs-gone '' ls -A "$tmp/storage"
 stop_control
+
+# limits of storage: who writes more than that goes, and what is written is gone
+pod full '{"restartPolicy":"Never","volumes":[{"name":"d","emptyDir":{"sizeLimit":"1Mi"}}],
+ "containers":[{"name":"c","command":["sh","-c","busybox dd if=/dev/zero of=/d/x bs=1M count=3; sleep 1000"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}]}'
+pod layer '{"restartPolicy":"Never","containers":[{"name":"c","command":["sh","-c","busybox dd if=/dev/zero of=/tmp/x bs=1M count=3; sleep 1000"],"resources":{"limits":{"ephemeral-storage":"1Mi"}}}]}'
+pod room '{"volumes":[{"name":"d","emptyDir":{"sizeLimit":"10Mi"}}],
+ "containers":[{"name":"c","command":["sh","-c","busybox dd if=/dev/zero of=/d/x bs=1M count=3; sleep 1000"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}]}'
+is full-evicted 'Failed Evicted Usage of EmptyDir volume "d" exceeds the limit "1Mi". ' of full '.status | "\(.phase) \(.reason) \(.message)"'
+is layer-evicted 'Failed Evicted Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ' of layer '.status | "\(.phase) \(.reason) \(.message)"'
+is full-event 'Usage of EmptyDir volume "d" exceeds the limit "1Mi". ' sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '.items[] | select(.reason == \"Evicted\" and .involvedObject.name == \"full\").message'"
+is full-gone '' sh -c "ls $tmp/node/pods/$(of full .metadata.uid) 2>/dev/null"
+is room-runs Running of room .status.phase
+
+# a node that is short of memory: who asks for nothing goes, and is not let in any more
+pod asks '{"containers":[{"name":"c","command":["sleep","1000"],"resources":{"requests":{"memory":"1Gi"}}}]}'
+is asks Running of asks .status.phase
+kill "$node_pid" && wait "$node_pid"
+start_node --eviction-hard 'memory.available<4000Gi' --eviction-pressure-transition-period 1s
+is memory-pressure 'True KubeletHasInsufficientMemory' sh -c "kubectl --kubeconfig $kubeconfig get node e2e-node -o json | jq -r '.status.conditions[] | select(.type == \"MemoryPressure\") | \"\(.status) \(.reason)\"'"
+is memory-evicted 'Failed Evicted TerminationByKubelet' of room '.status | "\(.phase) \(.reason) \(.conditions[] | select(.type == "DisruptionTarget").reason)"'
+of room .status.message | grep -q '^The node was low on resource: memory. Threshold quantity: 4000Gi, available: [0-9]*Ki. Container c was using [0-9]*[KM]*i*, request is 0, has larger consumption of memory. $' &&
+	p=$((p + 1)) || { f=$((f + 1)); echo "FAIL memory-message: $(of room .status.message)"; }
+pod late '{"containers":[{"name":"c","command":["sleep","1000"]}]}'
+is memory-refused 'Failed Pod was rejected: The node had condition: [MemoryPressure]. ' of late '.status | "\(.phase) \(.message)"'
+kill "$node_pid" && wait "$node_pid"
+start_node
+is memory-well False sh -c "kubectl --kubeconfig $kubeconfig get node e2e-node -o json | jq -r '.status.conditions[] | select(.type == \"MemoryPressure\").status'"
 
 # everything goes, and nothing stays
 k delete pods --all >/dev/null
