@@ -142,6 +142,8 @@ static void act(node_worker *w)
 			node_worker_event(w, NULL, false, "SandboxChanged",
 					  "Pod sandbox changed, it will be killed and re-created.");
 		node_stop_pod(w, node_worker_grace(w), look_again);
+	} else if (node_reset_is_due(w) && !plan.create_sandbox) {
+		node_reset_do(w);
 	} else if (plan.n_kills > 0) {
 		node_stop_containers(w, plan.kills, plan.n_kills, look_again);
 	} else if (node_resize_is_due(w, made)) {
@@ -234,6 +236,7 @@ void node_decide(node_worker *w)
 		w->stage = NODE_STAGE_STOPPED;
 	node_probes_update(w);
 	node_resize_look(w);
+	node_reset_look(w);
 	if (!make_status(w))
 		return;
 	if (w->stage == NODE_STAGE_RUN && has_ended(w))

@@ -98,7 +98,8 @@ typedef struct node_memo {
 	bool is_backing_off;           /* the event about it was written */
 	char reason[40], message[512]; /* what it waits for; empty: nothing */
 	char pull_error[256];
-	sp_str granted; /* resources as they were granted, JSON, heap; empty: not yet */
+	uint32_t restarts_next; /* of the next life, while the runtime has none; 0: unknown */
+	sp_str granted;         /* resources as they were granted, JSON, heap; empty: not yet */
 	node_amounts actuated;
 	bool has_actuated;
 } node_memo;
@@ -145,8 +146,9 @@ struct node_worker {
 	node_pod_limits cgroup_limits;             /* as they were written last */
 	node_resize_state resize_pending, resize_in_progress;
 	char resize_pending_text[256], resize_error[256];
-	uint64_t resize_retry_ns;     /* monotonic; 0: at once */
-	const node_actions *resizing; /* under way */
+	uint64_t resize_retry_ns;                 /* monotonic; 0: at once */
+	const node_actions *resizing;             /* under way */
+	bool knows_reset, is_resetting, is_reset; /* is_reset: all of it is removed */
 	bool told_dns, dirs_made, unmounted, remove_logs;
 	void (*mounted)(node_worker *w);
 	node_token *tokens;
@@ -273,6 +275,13 @@ void node_words_free(node_worker *w);
 
 /* ---- decide.c ---- */
 void node_decide(node_worker *w);
+
+/* ---- reset.c: pods that begin anew ---- */
+/* After a look at the runtime. */
+void node_reset_look(node_worker *w);
+bool node_reset_is_due(const node_worker *w);
+/* Kills and removes all containers; ends the turn. */
+void node_reset_do(node_worker *w);
 
 /* ---- mounting.c: directories and volumes ---- */
 /* Makes what is not made yet; then `then`, or ends the turn. */

@@ -185,6 +185,10 @@ static void out_status(const node_self *s, sp_jout *j, int64_t now_ns)
 		sp_jout_close(j, '}');
 	}
 	out_info(s, j);
+	/* What pods may need that not every node has. U: component-helpers nodedeclaredfeatures. */
+	sp_jout_member_open(j, SP_STR("declaredFeatures"), '[');
+	sp_jout_str(j, SP_STR("RestartAllContainersOnContainerExits"));
+	sp_jout_close(j, ']');
 	sp_jout_close(j, '}');
 }
 

@@ -217,14 +217,18 @@ static void on_files(node_worker *w)
 uint32_t node_restarts_of(node_worker *w, const node_container *c)
 {
 	const node_seen_container *seen = node_seen_newest(&w->seen, c->name);
+	const node_memo *m = node_worker_memo(w, c->name);
 	if (seen != NULL)
 		return seen->restarts + 1;
+	if (m != NULL && m->restarts_next > 0)
+		return m->restarts_next;
 	for (size_t i = 0; i < w->pod->n_containers; i++) {
 		const node_container_status *s =
 			w->status.containers == NULL ? NULL : &w->status.containers[i];
 		/* Its traces are gone from the runtime, not from the API. */
 		if (s != NULL && s->container == c && (s->is == NODE_IS_TERMINATED || s->has_last))
-			return s->restarts + 1;
+			/* One that was removed for a reset was counted with that. */
+			return s->restarts + !(s->has_last && sp_str_eq(s->last.reason, NODE_RESETTING));
 	}
 	return 0;
 }

@@ -46,7 +46,10 @@ typedef struct node_condition {
 	int64_t generation; /* of the pod that it is about; 0: the present one */
 } node_condition;
 
-#define NODE_CONDITIONS_MAX 8u
+#define NODE_CONDITIONS_MAX 10u
+
+/* The reason of containers that were removed because the pod begins anew. U: RestartingAllContainers. */
+#define NODE_RESETTING SP_STR("RestartingAllContainers")
 
 /* A change of resources that waits, or is being carried out. */
 typedef struct node_resize_state {
@@ -84,6 +87,7 @@ typedef struct node_status_input {
 				computed */
 	sp_str reason, message;
 	bool may_run;      /* something of the pod */
+	bool is_resetting; /* all of its containers begin anew: those that are gone were removed for that */
 	bool is_rejected;  /* nothing of it ever ran here: little is told */
 	bool is_disrupted; /* by the node, when it has ended: a condition says so */
 } node_status_input;

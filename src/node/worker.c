@@ -117,6 +117,7 @@ node_status_input node_worker_status_input(node_worker *w)
 				   .reason = w->forced_reason,
 				   .message = w->forced_message,
 				   .is_disrupted = w->is_disrupted,
+				   .is_resetting = w->is_resetting,
 				   .is_rejected = w->is_rejected,
 				   .may_run = node_worker_may_run(w)};
 }

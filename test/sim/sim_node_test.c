@@ -520,3 +520,77 @@ SP_TEST(sim_node, images_on_a_full_disk)
 		"data."));
 	T_TRUE(r->cri.broken == NULL);
 }
+
+/* ---- pods that begin anew ---- */
+
+#define RESETS(name, command, code)                                                                        \
+	"{\"name\":\"" name "\",\"image\":\"i\",\"command\":[" command "],\"restartPolicy\":\"Never\","    \
+	"\"restartPolicyRules\":[{\"action\":\"RestartAllContainers\",\"exitCodes\":{\"operator\":\"In\"," \
+	"\"values\":[" code "]}}]}"
+#define RESTARTING "status.conditions[5]."
+
+SP_TEST(sim_node, all_containers_begin_anew)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "p",
+		"\"restartPolicy\":\"Never\",\"initContainers\":[" C(
+			"i",
+			ENDS("0",
+			     "100")) "],\"containers\":[" RESETS("a", ENDS("42", "20000"),
+								 "42") "," C("b",
+									     RUN) "," C("c",
+											ENDS("0",
+											     "1000")) "]");
+	T_TRUE(nr_becomes(r, "p", STATUS(1) "ready", "true", 20));
+	T_EQ_C(nr_of(r, "p", RESTARTING "type"), "AllContainersRestarting");
+	T_EQ_C(nr_of(r, "p", RESTARTING "status"), "False");
+	sp_str box = nr_of(r, "p", "status.podIP");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "restartCount", "1", 40));
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 20));
+	T_TRUE(nr_becomes(r, "p", STATUS(1) "ready", "true", 20));
+	for (unsigned i = 0; i < 3; i++) {
+		char path[80];
+		(void)snprintf(path, sizeof path, "status.containerStatuses[%u].restartCount", i);
+		T_EQ_C(nr_of(r, "p", path), "1");
+		(void)snprintf(path, sizeof path, "status.containerStatuses[%u].lastState.terminated.reason",
+			       i);
+		T_EQ_C(nr_of(r, "p", path), "RestartingAllContainers");
+	}
+	T_EQ_C(nr_of(r, "p", "status.initContainerStatuses[0].restartCount"), "1");
+	T_EQ_C(nr_of(r, "p", "status.initContainerStatuses[0].ready"), "true");
+	T_EQ_C(nr_of(r, "p", RESTARTING "status"), "False");
+	T_EQ_C(nr_of(r, "p", PHASE), "Running");
+	T_EQ_STR(nr_of(r, "p", "status.podIP"), box); /* its sandbox is the same */
+	/* In the runtime nothing is left of the lives before. */
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "i"), 1);
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 1);
+	/* And again, with an agent that ends in the middle of it. */
+	for (unsigned i = 0; i < 250; i++) {
+		nr_run(r, SECOND / 10);
+		if (fake_cri_running(&r->cri) < 2)
+			break;
+	}
+	nr_agent_close(r);
+	T_TRUE(nr_agent_open(r));
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "restartCount", "2", 40));
+	T_TRUE(nr_becomes(r, "p", STATUS(1) "ready", "true", 20));
+	T_EQ_C(nr_of(r, "p", STATUS(1) "restartCount"), "2");
+	T_EQ_C(nr_of(r, "p", PHASE), "Running");
+	nr_delete(r, "p");
+	T_TRUE(nr_becomes(r, "p", PHASE, "-", 20));
+	T_TRUE(r->cri.broken == NULL);
+}
+
+/* Another code than the rule's is an end like any other. */
+SP_TEST(sim_node, another_code_ends)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "p",
+		"\"restartPolicy\":\"Never\",\"containers\":[" RESETS("a", ENDS("3", "500"), "42") "]");
+	T_TRUE(nr_becomes(r, "p", PHASE, "Failed", 20));
+	T_EQ_C(nr_of(r, "p", RESTARTING "status"), "False");
+	T_EQ_C(nr_of(r, "p", RESTARTING "reason"), "PodFailed");
+	T_TRUE(r->cri.broken == NULL);
+}
