@@ -201,7 +201,7 @@ sp_code node_agent_new(const node_agent_opts *o, node_agent **ret, sp_err *err)
 	a->world = o->world;
 	a->log = o->log;
 	a->client = o->client;
-	a->cri = o->cri;
+	a->cri = node_cri_counted(o->world, o->cri, &a->counters);
 	a->files = o->files;
 	a->version_timer.arg = a;
 	sp_arena_init(&a->arena, AGENT_BYTES_MAX);
@@ -276,6 +276,7 @@ void node_agent_free(node_agent *a)
 	sp_tls_config_unref(a->http_tls);
 	sp_map_done(&a->workers_by_uid);
 	sp_map_done(&a->refs);
+	a->cri->free(a->cri);
 	sp_arena_done(&a->arena);
 	sp_free(a);
 }

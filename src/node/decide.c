@@ -193,6 +193,18 @@ static bool has_ended(const node_worker *w)
 	       node_phase_is_terminal(w->pod->v.phase);
 }
 
+/* U: PodStartDuration: the pod was pending and runs now. */
+static void count_start(node_worker *w)
+{
+	bool was_pending = w->pod->v.phase.len == 0 || sp_str_eq(w->pod->v.phase, SP_STR("Pending"));
+	if (w->counted_start || !sp_str_eq(w->status.phase, SP_STR("Running")))
+		return;
+	w->counted_start = true;
+	if (was_pending)
+		node_count(&w->agent->counters.pod_start, NODE_DURATION_START,
+			   sp_now_ns(w->agent->world) - w->first_seen_ns);
+}
+
 static bool make_status(node_worker *w)
 {
 	sp_err err = {0};
@@ -245,6 +257,7 @@ void node_decide(node_worker *w)
 		return;
 	if (w->stage == NODE_STAGE_STOPPED)
 		node_resize_room(w);
+	count_start(w);
 	if (!w->is_gone)
 		node_report(w);
 	switch (w->stage) {

@@ -13,6 +13,7 @@
 #include "node/backoff.h"
 #include "node/batch.h"
 #include "node/config.h"
+#include "node/counters.h"
 #include "node/eviction.h"
 #include "node/status.h"
 
@@ -31,11 +32,6 @@ typedef struct node_rotate node_rotate;
 typedef struct node_statics node_statics;
 typedef struct node_image_gc node_image_gc;
 typedef struct node_pressure_watch node_pressure_watch;
-
-typedef struct node_eviction_count {
-	sp_str signal; /* static */
-	uint64_t n;
-} node_eviction_count;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -79,6 +75,9 @@ typedef struct node_claims node_claims;
 bool node_claims_are_known(node_worker *w);
 /* For node_volume_input.claim; arg is the worker. */
 const node_claim_found *node_claims_find(void *arg, sp_str volume);
+/* The i-th of them, with the claim's name; kind and path are empty while it stands for nothing. NULL: no
+ * more. */
+const node_claim_found *node_claims_at(const node_worker *w, size_t i, sp_str *ret_claim);
 void node_claims_free(node_worker *w);
 
 /* ---- workers ---- */
@@ -121,6 +120,9 @@ struct node_worker {
 	/* a turn: look, tell, do one thing */
 	bool busy, dirty, is_freed;
 	sp_defer turn;
+	uint64_t first_seen_ns, turn_began_ns; /* monotonic */
+	node_turn_kind turn_kind;
+	bool had_turn, counted_start;
 	sp_timer again;
 	uint64_t again_at_ns; /* monotonic; 0: none */
 	sp_arena scratch;
@@ -215,6 +217,7 @@ struct node_agent {
 	node_image_gc *image_gc;
 	node_pressure_watch *pressure;
 	struct node_relist *relist;
+	node_counters counters;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
@@ -402,6 +405,11 @@ const node_eviction_count *node_pressure_counts(const node_agent *a, size_t *ret
 void node_pressure_cleaned(node_agent *a);
 /* Whether the pod may run; if not it fails, and that was told. */
 bool node_pressure_admit(node_worker *w);
+
+/* ---- serve_counters.c ---- */
+/* Appends what the agent counted, and its claims' volumes: looks at their file systems, so it blocks, if
+ * shortly. */
+void node_counters_tell(const node_agent *a, sp_buf *out);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

@@ -442,6 +442,7 @@ bool node_pressure_admit(node_worker *w)
 	(void)sp_buf_printf(&text, "Pod was rejected: " SP_FMT, SP_ARG(sp_buf_view(&why)));
 	node_worker_fail(w, SP_STR("Evicted"), sp_buf_view(&text));
 	w->is_rejected = true;
+	w->agent->counters.rejected++;
 	return false;
 }
 

@@ -53,6 +53,7 @@ static void fail(node_start *s, const char *reason, sp_str message, uint64_t ret
 {
 	node_memo *m = node_worker_memo(s->w, s->c->name);
 	(void)node_memo_wait(m, sp_str_c(reason), message);
+	node_count_error(&s->w->agent->counters, s->c->role, reason);
 	m->retry_at_ns = sp_now_ns(world(s)) + retry_ns;
 	finish(s);
 }
@@ -413,6 +414,7 @@ void node_start_container(node_worker *w, const node_container *c, sp_str sandbo
 	SP_ASSERT(w->start == NULL);
 	*s = (node_start){.w = w, .c = c, .sandbox_id = sandbox_id};
 	w->start = s;
+	w->agent->counters.containers[c->role]++;
 	if (node_auths_find(w->pod, &objects, c->v.image, &w->scratch, &s->auths, &err) != SP_OK) {
 		fail_told(s, "ErrImagePull", sp_str_c(err.msg));
 		return;

@@ -196,6 +196,7 @@ static void take_pod(node_worker *w)
 		return;
 	}
 	p->is_static = w->own != NULL;
+	w->turn_kind = NODE_TURN_UPDATE;
 	node_pod_free(w->pod);
 	w->pod = p;
 	w->parsed_revision = w->latest->revision;
@@ -214,6 +215,8 @@ static void on_turn(sp_defer *d)
 		return;
 	w->busy = true;
 	w->dirty = false;
+	w->turn_began_ns = sp_now_ns(w->agent->world);
+	w->turn_kind = NODE_TURN_SYNC;
 	w->again_at_ns = 0;
 	sp_timer_stop(w->agent->world, &w->again);
 	/* Everything of the turn before points into the scratch or the pod. */
@@ -223,6 +226,9 @@ static void on_turn(sp_defer *d)
 	w->services = (node_env){0};
 	sp_arena_rewind(&w->scratch);
 	take_pod(w);
+	if (!w->had_turn)
+		w->turn_kind = NODE_TURN_CREATE;
+	w->had_turn = true;
 	if (w->pod != NULL)
 		node_resize_grant(w);
 	node_observe(w, node_decide);
@@ -239,6 +245,8 @@ void node_worker_end_turn(node_worker *w)
 {
 	SP_ASSERT(w->busy);
 	w->busy = false;
+	node_count(&w->agent->counters.turns[w->turn_kind], NODE_DURATION_TURN,
+		   sp_now_ns(w->agent->world) - w->turn_began_ns);
 	if (w->dirty)
 		sp_defer_call(w->agent->world, &w->turn);
 }
@@ -302,6 +310,7 @@ node_worker *node_worker_new(node_agent *a, sp_str ns, sp_str name, sp_str uid)
 	w->name = copy(name);
 	w->uid = copy(uid);
 	w->again.arg = w;
+	w->first_seen_ns = sp_now_ns(a->world);
 	w->evict_grace_s = -1;
 	sp_list_init(&w->node);
 	sp_arena_init(&w->scratch, NODE_SCRATCH_BYTES);
