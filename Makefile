@@ -75,7 +75,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_C:$(B)/gen/%.c=$(B)/gen/%.o)
 TEST_LIB_SRC := $(sort $(wildcard test/lib/*.c))
 TEST_LIB_OBJ := $(TEST_LIB_SRC:%.c=$(B)/%.o)
 # The runner has main(), some helpers need the runner; fuzz targets and benchmarks have their own main().
-TEST_HELPER_OBJ := $(filter-out $(patsubst %,$(B)/test/lib/%.o,t t_data peer store_help disk api_host api_ask client_host ctl_host node_text fake_cri fake_kubelet),$(TEST_LIB_OBJ))
+TEST_HELPER_OBJ := $(filter-out $(patsubst %,$(B)/test/lib/%.o,t t_data peer store_help disk api_host api_ask client_host ctl_host node_text fake_cri fake_files fake_kubelet node_rig),$(TEST_LIB_OBJ))
 SUITES := $(foreach s,unit prop sim,$(if $(wildcard test/$(s)/*.c),$(s)))
 FUZZ := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 BENCH := $(patsubst test/bench/bench_%.c,%,$(sort $(wildcard test/bench/bench_*.c)))

@@ -2,6 +2,7 @@
 #include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/node_authz.h"
+#include "apiserver/node_scope.h"
 #include "apiserver/server_int.h"
 #include "base/quote.h"
 
@@ -158,6 +159,8 @@ api_decision api_decide(api_server *s, sp_arena *a, const api_user *user, const 
 	/* Upstream's first authorizer, whatever the modes. */
 	if (api_user_is_in(user, API_GROUP_MASTERS))
 		return API_ALLOW;
+	if (api_node_scope_decide(s, a, user, what, ret_reason) == API_DENY)
+		return API_DENY;
 	for (size_t i = 0; i < s->authorization.n; i++) {
 		sp_str reason = {NULL, 0};
 		api_decision d = authorizers[s->authorization.modes[i]].ask(s, a, user, what, &reason);

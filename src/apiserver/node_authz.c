@@ -419,19 +419,44 @@ static const struct {
 	{SP_STR_INIT("certificates.k8s.io"), SP_STR_INIT("podcertificaterequests"), on_nothing},
 };
 
+static bool is_special(const api_attributes *what, size_t *ret)
+{
+	for (size_t i = 0; i < SP_LEN(resources) && what->is_resource; i++) {
+		*ret = i;
+		if (sp_str_eq(resources[i].resource, what->resource) &&
+		    sp_str_eq(resources[i].group, what->group))
+			return true;
+	}
+	return false;
+}
+
+api_decision api_node_may(api_server *s, sp_arena *a, sp_str node, const api_attributes *what,
+			  sp_str *ret_reason)
+{
+	asker q = {.server = s, .arena = a, .what = what, .reason = ret_reason, .node = node};
+	size_t i;
+	*ret_reason = (sp_str){NULL, 0};
+	return is_special(what, &i) ? resources[i].decide(&q) : API_NO_OPINION;
+}
+
+bool api_node_has_pod(api_server *s, sp_arena *a, sp_str node, const api_attributes *what)
+{
+	sp_str reason;
+	asker q = {.server = s, .arena = a, .what = what, .reason = &reason, .node = node};
+	return has_pod(&q);
+}
+
 api_decision api_node_decide(api_server *s, sp_arena *a, const api_user *user, const api_attributes *what,
 			     sp_str *ret_reason)
 {
-	asker q = {.server = s, .arena = a, .what = what, .reason = ret_reason};
+	sp_str node;
+	size_t i;
 	*ret_reason = (sp_str){NULL, 0};
-	if (!api_user_is_node(user, &q.node))
+	if (!api_user_is_node(user, &node))
 		return API_NO_OPINION;
-	for (size_t i = 0; i < SP_LEN(resources) && what->is_resource; i++) {
-		if (sp_str_eq(resources[i].resource, what->resource) &&
-		    sp_str_eq(resources[i].group, what->group))
-			return resources[i].decide(&q);
-	}
-	for (size_t i = 0; i < s->node_rules.n; i++) {
+	if (is_special(what, &i))
+		return api_node_may(s, a, node, what, ret_reason);
+	for (i = 0; i < s->node_rules.n; i++) {
 		if (api_rule_allows(&s->node_rules.items[i], what))
 			return API_ALLOW;
 	}

@@ -2,6 +2,7 @@
 /* May somebody do something? U: kubernetes pkg/registry/authorization, pkg/apis/authorization/validation. */
 #include "apiserver/answer.h"
 #include "apiserver/auth.h"
+#include "apiserver/node_scope.h"
 #include "base/json_out.h"
 #include "kube/meta.h"
 
@@ -199,7 +200,8 @@ void api_answer_local_subject_access(api_write *w)
 
 /* ---- rules ---- */
 
-static sp_code write_rules(sp_buf *out, const api_rules *rules)
+/* is_scoped: not all that the rules say may be done. */
+static sp_code write_rules(sp_buf *out, const api_rules *rules, bool is_scoped)
 {
 	sp_jout j = sp_jout_to(out);
 	sp_jout_open(&j, '{');
@@ -215,14 +217,18 @@ static sp_code write_rules(sp_buf *out, const api_rules *rules)
 		}
 		sp_jout_close(&j, ']');
 	}
-	sp_jout_member_bool(&j, SP_STR("incomplete"), false);
+	sp_jout_member_bool(&j, SP_STR("incomplete"), is_scoped);
+	if (is_scoped)
+		sp_jout_member_str(&j, SP_STR("evaluationError"),
+				   SP_STR("the service account is limited to a node "
+					  "(" API_NODE_SCOPED_NOTE "), which rules do not show"));
 	sp_jout_close(&j, '}');
 	return sp_buf_code(out);
 }
 
 void api_answer_self_subject_rules(api_write *w)
 {
-	sp_str ns = sp_kv_str(sp_kv_get(w->obj, "spec"), "namespace");
+	sp_str ns = sp_kv_str(sp_kv_get(w->obj, "spec"), "namespace"), node;
 	api_rules rules;
 	yyjson_mut_val *status = NULL, *spec;
 	sp_err err;
@@ -235,7 +241,7 @@ void api_answer_self_subject_rules(api_write *w)
 	sp_buf_init(&text, TEXT_BYTES_MAX);
 	sp_code code = api_rbac_rules_of(w->server->rbac, &w->arena, &w->r->user, ns, &rules, &err);
 	if (code == SP_OK)
-		code = write_rules(&text, &rules);
+		code = write_rules(&text, &rules, api_node_scoped(w->server, &w->arena, &w->r->user, &node));
 	if (code == SP_OK)
 		code = sp_json_parse_mut(&w->arena, sp_buf_view(&text), w->doc, &status, &err);
 	sp_kv_drop(w->obj, "spec");

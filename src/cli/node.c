@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/quantity.h"
@@ -29,6 +30,9 @@ typedef struct flags {
 	sp_str address, client_ca, tls_cert, tls_key;
 	int64_t pods_max, port, log_files, image_high, image_low;
 	sp_str log_size;
+	node_eviction_texts eviction;
+	int64_t eviction_max_grace;
+	sp_str eviction_transition;
 } flags;
 
 typedef struct process {
@@ -174,6 +178,16 @@ static sp_code log_limits(const process *p, int64_t *ret_bytes, sp_err *err)
 	return SP_OK;
 }
 
+/* U: kubeletconfig validation. */
+static sp_code eviction(const process *p, node_eviction *ret, sp_err *err)
+{
+	*ret = (node_eviction){.max_grace_s = p->f.eviction_max_grace};
+	SP_TRY(sp_duration_parse(p->f.eviction_transition, &ret->transition_ns, err));
+	if (p->f.eviction_max_grace < 0 || ret->transition_ns < 0)
+		return sp_fail(err, SP_EINVAL, "the times of evictions must not be negative");
+	return node_eviction_parse(&p->f.eviction, ret, err);
+}
+
 static sp_code open_agent(process *p, sp_err *err)
 {
 	sp_str dns[DNS_MAX], rest = p->f.cluster_dns;
@@ -185,6 +199,8 @@ static sp_code open_agent(process *p, sp_err *err)
 	int64_t log_bytes;
 	SP_TRY(log_limits(p, &log_bytes, err));
 	SP_TRY(image_limits(p, err));
+	node_eviction thresholds;
+	SP_TRY(eviction(p, &thresholds, err));
 	while (rest.len > 0 && n_dns < DNS_MAX) {
 		if (!sp_str_cut(&rest, ',', &dns[n_dns])) {
 			dns[n_dns] = rest;
@@ -216,7 +232,8 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .log_bytes_max = log_bytes,
 				      .image_high = (unsigned)p->f.image_high,
 				      .image_low = (unsigned)p->f.image_low,
-				      .log_files_max = p->f.log_files};
+				      .log_files_max = p->f.log_files,
+				      .eviction = thresholds};
 	SP_TRY(node_agent_new(&opts, &p->agent, err));
 	SP_TRY(open_server(p, name, ip, err));
 	if (p->server != NULL) {
@@ -267,6 +284,8 @@ int cli_node(int argc, char **argv)
 			   .log_files = 5,
 			   .image_high = 85,
 			   .image_low = 80,
+			   .eviction.hard = SP_STR(NODE_EVICTION_HARD),
+			   .eviction_transition = SP_STR("5m"),
 			   .pods_max = 110}};
 	const cli_flag table[] = {
 		{"address", CLI_STR, &p.f.address, "address of the kubelet API"},
@@ -281,6 +300,19 @@ int cli_node(int argc, char **argv)
 		 "how large one may be before the next is begun; 0: they grow"},
 		{"container-runtime-endpoint", CLI_STR, &p.f.endpoint, "socket of the CRI runtime"},
 		{"context", CLI_STR, &p.f.context, "context of the kubeconfig; default: its current one"},
+		{"eviction-hard", CLI_STR, &p.f.eviction.hard,
+		 "what must be left, else pods are evicted at once: memory.available, nodefs.available, "
+		 "nodefs.inodesFree, imagefs.available, imagefs.inodesFree, pid.available; empty: never"},
+		{"eviction-max-pod-grace-period", CLI_I64, &p.f.eviction_max_grace,
+		 "seconds that pods get at most to end at a soft threshold"},
+		{"eviction-minimum-reclaim", CLI_STR, &p.f.eviction.reclaim,
+		 "what is to be won beyond a threshold, as nodefs.available=500Mi"},
+		{"eviction-pressure-transition-period", CLI_STR, &p.f.eviction_transition,
+		 "how long a condition of pressure stays after the last of it"},
+		{"eviction-soft", CLI_STR, &p.f.eviction.soft,
+		 "what must be left, else pods are evicted after a grace, as memory.available<1.5Gi"},
+		{"eviction-soft-grace-period", CLI_STR, &p.f.eviction.soft_grace,
+		 "those graces, as memory.available=1m30s"},
 		{"image-gc-high-threshold", CLI_I64, &p.f.image_high,
 		 "percent of the disk from which on unused images are removed; 100: never"},
 		{"image-gc-low-threshold", CLI_I64, &p.f.image_low,

@@ -18,6 +18,12 @@ typedef struct sp_pod_file_owner {
 	uint32_t uid, gid;
 } sp_pod_file_owner;
 
+/* What a directory and everything below it takes: bytes of blocks, files (of which each counts once, however
+ * many names it has). */
+typedef struct sp_pod_usage {
+	uint64_t bytes, inodes;
+} sp_pod_usage;
+
 typedef enum sp_host_path_type {
 	SP_HOST_PATH_ANY, /* "": nothing is looked at */
 	SP_HOST_PATH_DIR_OR_CREATE,
@@ -54,6 +60,9 @@ struct sp_pod_files {
 	/* Everything at and below the path, after unmounting what is mounted there. Links are not followed.
 	 */
 	sp_code (*remove_tree)(sp_pod_files *f, sp_str path, sp_err *err);
+	/* What a tree takes, without what is mounted in it. Names that go meanwhile count or don't.
+	 * SP_ENOTFOUND: there is none. */
+	sp_code (*usage)(sp_pod_files *f, sp_str path, sp_pod_usage *ret, sp_err *err);
 	/* A host path as a pod wants it, made where the type says so. SP_EINVAL with kubelet's words. */
 	sp_code (*check)(sp_pod_files *f, sp_str path, sp_host_path_type type, sp_err *err);
 	/* Binds a path inside a volume, made as a directory where it is missing and resolved without leaving

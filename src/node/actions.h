@@ -33,7 +33,8 @@ typedef enum node_kill_reason {
 	NODE_KILL_OTHER,
 	NODE_KILL_LIVENESS,
 	NODE_KILL_STARTUP,
-	NODE_KILL_UNKNOWN
+	NODE_KILL_UNKNOWN,
+	NODE_KILL_RESET, /* the whole pod begins anew: without grace */
 } node_kill_reason;
 
 typedef struct node_kill {

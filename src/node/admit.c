@@ -12,6 +12,7 @@ static bool has_begun(const node_worker *o)
 static bool find_room(node_worker *w, bool all, node_room *ret)
 {
 	const node_agent *a = w->agent;
+	const node_eviction *e = &a->opts.eviction;
 	size_t n = 0;
 	SP_LIST_FOREACH (node, &a->workers)
 		n++;
@@ -28,12 +29,13 @@ static bool find_room(node_worker *w, bool all, node_room *ret)
 		    (all || has_begun(o)))
 			others[n++] = o->pod;
 	}
-	*ret = (node_room){.pods = a->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : a->opts.pods_max,
-			   .cpu_milli = a->cpu_milli,
-			   .memory_bytes = SP_MAX(0, a->memory_bytes - NODE_EVICTION_MEMORY_BYTES),
-			   .ephemeral_bytes = a->disk_bytes - a->disk_bytes / 10,
-			   .others = others,
-			   .n_others = n};
+	*ret = (node_room){
+		.pods = a->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : a->opts.pods_max,
+		.cpu_milli = a->cpu_milli,
+		.memory_bytes = a->memory_bytes - node_eviction_kept(e, NODE_SIGNAL_MEMORY, a->memory_bytes),
+		.ephemeral_bytes = a->disk_bytes - node_eviction_kept(e, NODE_SIGNAL_NODEFS, a->disk_bytes),
+		.others = others,
+		.n_others = n};
 	return true;
 }
 
@@ -43,11 +45,7 @@ bool node_admit(node_worker *w)
 	node_refusal why = {.reason = ""};
 	if (!find_room(w, false, &room) || node_admission_check(w->pod, &room, &why))
 		return true;
-	node_worker_event(w, NULL, true, why.reason, "%s", why.message);
-	(void)snprintf(w->rejected_reason, sizeof w->rejected_reason, "%s", why.reason);
-	(void)snprintf(w->forced_message, sizeof w->forced_message, "Pod was rejected: %s", why.message);
-	w->forced_phase = SP_STR("Failed");
-	w->forced_reason = sp_str_c(w->rejected_reason);
+	node_worker_reject(w, sp_str_c(why.reason), sp_str_c(why.message));
 	return false;
 }
 

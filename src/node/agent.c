@@ -123,8 +123,10 @@ static void on_version(sp_cri_call *c, int32_t status, sp_str message, const voi
 		code = node_local_path_new(a, &err);
 	if (code == SP_OK)
 		node_rotate_new(a);
-	if (code == SP_OK)
+	if (code == SP_OK) {
 		node_image_gc_new(a);
+		node_pressure_start(a);
+	}
 	if (code != SP_OK)
 		sp_log(a->log, SP_LOG_ERROR, "the agent can't begin", SP_KE(&err));
 }
@@ -199,7 +201,7 @@ sp_code node_agent_new(const node_agent_opts *o, node_agent **ret, sp_err *err)
 	a->world = o->world;
 	a->log = o->log;
 	a->client = o->client;
-	a->cri = o->cri;
+	a->cri = node_cri_counted(o->world, o->cri, &a->counters);
 	a->files = o->files;
 	a->version_timer.arg = a;
 	sp_arena_init(&a->arena, AGENT_BYTES_MAX);
@@ -234,7 +236,7 @@ static void on_http_closed(void *arg)
 void node_agent_check_closed(node_agent *a)
 {
 	if (a->closing && a->http == NULL && a->local_path == NULL && a->rotate == NULL &&
-	    a->statics == NULL && sp_list_is_empty(&a->workers))
+	    a->statics == NULL && a->pressure == NULL && sp_list_is_empty(&a->workers))
 		sp_defer_call(a->world, &a->closed_check);
 }
 
@@ -251,6 +253,7 @@ void node_agent_close(node_agent *a, void (*done)(void *arg), void *arg)
 	node_local_path_free(a);
 	node_rotate_free(a);
 	node_statics_free(a);
+	node_pressure_free(a);
 	node_image_gc_free(a);
 	sp_informer_watch_remove(&a->pods_watch);
 	sp_informer_watch_remove(&a->services_watch);
@@ -273,6 +276,7 @@ void node_agent_free(node_agent *a)
 	sp_tls_config_unref(a->http_tls);
 	sp_map_done(&a->workers_by_uid);
 	sp_map_done(&a->refs);
+	a->cri->free(a->cri);
 	sp_arena_done(&a->arena);
 	sp_free(a);
 }

@@ -9,6 +9,7 @@
 #include "contracts/cri.h"
 #include "contracts/pod_files.h"
 #include "io/world.h"
+#include "node/eviction.h"
 #include "node/images.h"
 
 typedef struct sp_log sp_log;
@@ -36,6 +37,7 @@ typedef struct node_agent_opts {
 	int64_t cpu_milli, memory_bytes, disk_bytes; /* of the machine; 0: found out */
 	unsigned image_high, image_low; /* percent of the disk that begin and end image garbage collection;
 					   both 0: 85 and 80; image_high 100: none */
+	node_eviction eviction;         /* n 0: no thresholds; limits of pods' storage hold all the same */
 	sp_code (*disk)(sp_str path, node_disk *ret, sp_err *err); /* NULL: of the machine */
 	uint16_t port; /* of the kubelet API that is told; 0: none */
 } node_agent_opts;

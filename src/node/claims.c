@@ -204,6 +204,14 @@ const node_claim_found *node_claims_find(void *arg, sp_str volume)
 	return NULL;
 }
 
+const node_claim_found *node_claims_at(const node_worker *w, size_t i, sp_str *ret_claim)
+{
+	if (w->claims == NULL || i >= w->claims->n)
+		return NULL;
+	*ret_claim = w->claims->at[i].use.claim;
+	return &w->claims->at[i].found;
+}
+
 void node_claims_free(node_worker *w)
 {
 	node_claims *l = SP_TAKE(w->claims);

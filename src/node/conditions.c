@@ -32,6 +32,17 @@ static bool any_main_started(const node_status_input *in, const node_status *s)
 	return false;
 }
 
+/* The status of a condition that the API has; {NULL, 0} when it has none. */
+static sp_str condition_now(const node_pod *p, sp_str type)
+{
+	SP_VLIST_FOREACH(item, p->v.conditions)
+	{
+		if (sp_str_eq(sp_view_str_at(item, "type"), type))
+			return sp_view_str_at(item, "status");
+	}
+	return (sp_str){NULL, 0};
+}
+
 static node_condition initialized(const node_status_input *in, names *l, const node_status *s)
 {
 	const node_pod *p = in->pod;
@@ -41,9 +52,10 @@ static node_condition initialized(const node_status_input *in, names *l, const n
 		if (st->container->is_sidecar ? !st->started : !st->ready)
 			add_name(l, st->container->name);
 	}
-	if (sp_str_eq(s->phase, SP_STR("Succeeded"))) {
+	if (sp_str_eq(s->told_phase, SP_STR("Succeeded"))) {
 		c.reason = SP_STR("PodCompleted");
-	} else if (l->n > 0 && !any_main_started(in, s)) {
+	} else if (l->n > 0 && !any_main_started(in, s) &&
+		   !sp_str_eq(condition_now(p, c.type), SP_STR("True"))) { /* what is initialized stays so */
 		c.is_true = false;
 		c.reason = SP_STR("ContainersNotInitialized");
 		c.message = sp_arena_printf(l->arena, "containers with incomplete status: [" SP_FMT "]",
@@ -62,10 +74,10 @@ static node_condition containers_ready(const node_status_input *in, names *l, co
 		if ((st->container->role == NODE_REGULAR || st->container->is_sidecar) && !st->ready)
 			add_name(l, st->container->name);
 	}
-	if (sp_str_eq(s->phase, SP_STR("Succeeded"))) {
+	if (sp_str_eq(s->told_phase, SP_STR("Succeeded"))) {
 		c.is_true = false;
 		c.reason = SP_STR("PodCompleted");
-	} else if (sp_str_eq(s->phase, SP_STR("Failed"))) {
+	} else if (sp_str_eq(s->told_phase, SP_STR("Failed"))) {
 		c.is_true = false;
 		c.reason = SP_STR("PodFailed");
 	} else if (l->n > 0) {
@@ -76,17 +88,6 @@ static node_condition containers_ready(const node_status_input *in, names *l, co
 		l->short_of_memory |= c.message.ptr == NULL;
 	}
 	return c;
-}
-
-/* The status of a condition that the API has; {NULL, 0} when it has none. */
-static sp_str condition_now(const node_pod *p, sp_str type)
-{
-	SP_VLIST_FOREACH(item, p->v.conditions)
-	{
-		if (sp_str_eq(sp_view_str_at(item, "type"), type))
-			return sp_view_str_at(item, "status");
-	}
-	return (sp_str){NULL, 0};
 }
 
 static node_condition ready(const node_status_input *in, sp_arena *a, const node_condition *of_containers,
@@ -130,6 +131,25 @@ static bool can_start_containers(const node_status_input *in)
 	return !node_sandbox_changed(in->pod, in->seen, &attempt, &id);
 }
 
+/* U: GenerateAllContainersRestartingCondition. */
+static node_condition resetting(const node_status_input *in, const node_status *s)
+{
+	node_condition c = {.type = SP_STR("AllContainersRestarting")};
+	bool any = false;
+	for (size_t i = 0; i < in->pod->n_init + in->pod->n_regular; i++)
+		any |= node_seen_newest(in->seen, in->pod->containers[i].name) != NULL;
+	if (sp_str_eq(s->told_phase, SP_STR("Succeeded"))) {
+		c.reason = SP_STR("PodCompleted");
+	} else if (sp_str_eq(s->told_phase, SP_STR("Failed"))) {
+		c.reason = SP_STR("PodFailed");
+	} else if (in->is_resetting && any) {
+		c.is_true = true;
+		c.reason = SP_STR("RestartAllContainersStarted");
+		c.message = SP_STR("container exited with restart policy rule");
+	}
+	return c;
+}
+
 static void put_resize(node_status *s, sp_str type, const node_resize_state *r)
 {
 	if (r->is_set)
@@ -151,8 +171,16 @@ sp_code node_conditions_make(const node_status_input *in, sp_arena *a, node_stat
 	put(ret, ready(in, a, &of_containers, &short_of_memory));
 	put(ret, of_containers);
 	put(ret, (node_condition){.type = SP_STR("PodScheduled"), .is_true = true});
+	if (node_pod_may_reset(in->pod))
+		put(ret, resetting(in, ret));
 	put_resize(ret, SP_STR("PodResizePending"), &in->resize_pending);
 	put_resize(ret, SP_STR("PodResizeInProgress"), &in->resize_in_progress);
+	if (in->is_disrupted && node_phase_is_terminal(ret->told_phase) &&
+	    !node_phase_is_terminal(in->pod->v.phase))
+		put(ret, (node_condition){.type = SP_STR("DisruptionTarget"),
+					  .reason = SP_STR("TerminationByKubelet"),
+					  .message = ret->told_message,
+					  .is_true = true});
 	if (inits.short_of_memory || unready.short_of_memory || short_of_memory)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's conditions");
 	return SP_OK;

@@ -23,15 +23,6 @@ static void look_again(node_worker *w)
 
 /* ---- the end of a pod ---- */
 
-static bool any_left(const node_worker *w)
-{
-	for (size_t i = 0; i < w->seen.n_sandboxes; i++) {
-		if (w->seen.sandboxes[i].ready)
-			return true;
-	}
-	return node_seen_any_running(&w->seen);
-}
-
 static void free_worker(node_worker *w)
 {
 	w->busy = false;
@@ -74,6 +65,8 @@ static void remove_sandboxes(node_worker *w)
 
 static void end_turn_stopped(node_worker *w)
 {
+	if (w->evict_grace_s >= 0)
+		node_pressure_cleaned(w->agent);
 	if (w->pod != NULL && w->pod->v.has_deletion && !w->is_gone)
 		node_report_deleted(w);
 	node_worker_end_turn(w);
@@ -144,11 +137,13 @@ static void act(node_worker *w)
 		return;
 	}
 	plan = *made;
-	if (plan.kill_pod && any_left(w)) {
+	if (plan.kill_pod && node_worker_may_run(w)) {
 		if (plan.create_sandbox && w->seen.n_sandboxes > 0)
 			node_worker_event(w, NULL, false, "SandboxChanged",
 					  "Pod sandbox changed, it will be killed and re-created.");
 		node_stop_pod(w, node_worker_grace(w), look_again);
+	} else if (node_reset_is_due(w) && !plan.create_sandbox) {
+		node_reset_do(w);
 	} else if (plan.n_kills > 0) {
 		node_stop_containers(w, plan.kills, plan.n_kills, look_again);
 	} else if (node_resize_is_due(w, made)) {
@@ -162,13 +157,6 @@ static void act(node_worker *w)
 
 /* ---- deadlines ---- */
 
-static void force(node_worker *w, sp_str phase, sp_str reason, const char *message)
-{
-	w->forced_phase = phase;
-	w->forced_reason = reason;
-	(void)snprintf(w->forced_message, sizeof w->forced_message, "%s", message);
-}
-
 /* True when the pod has been active for longer than it may. */
 static void check_deadline(node_worker *w)
 {
@@ -180,8 +168,8 @@ static void check_deadline(node_worker *w)
 	if (left > 0)
 		node_worker_again(w, (uint64_t)left);
 	else if (!node_phase_is_terminal(v->phase))
-		force(w, SP_STR("Failed"), SP_STR("DeadlineExceeded"),
-		      "Pod was active on the node longer than the specified deadline");
+		node_worker_fail(w, SP_STR("DeadlineExceeded"),
+				 SP_STR("Pod was active on the node longer than the specified deadline"));
 }
 
 /* ---- admission ---- */
@@ -194,7 +182,7 @@ static void admit(node_worker *w)
 	w->was_admitted = true;
 	if (w->seen.n_sandboxes == 0 && !w->pod->v.has_start && !w->pod->v.has_deletion &&
 	    !node_phase_is_terminal(w->pod->v.phase))
-		(void)node_admit(w);
+		(void)(node_pressure_admit(w) && node_admit(w));
 }
 
 /* ---- the turn ---- */
@@ -203,6 +191,18 @@ static bool has_ended(const node_worker *w)
 {
 	return w->is_gone || w->pod->v.has_deletion || node_phase_is_terminal(w->status.phase) ||
 	       node_phase_is_terminal(w->pod->v.phase);
+}
+
+/* U: PodStartDuration: the pod was pending and runs now. */
+static void count_start(node_worker *w)
+{
+	bool was_pending = w->pod->v.phase.len == 0 || sp_str_eq(w->pod->v.phase, SP_STR("Pending"));
+	if (w->counted_start || !sp_str_eq(w->status.phase, SP_STR("Running")))
+		return;
+	w->counted_start = true;
+	if (was_pending)
+		node_count(&w->agent->counters.pod_start, NODE_DURATION_START,
+			   sp_now_ns(w->agent->world) - w->first_seen_ns);
 }
 
 static bool make_status(node_worker *w)
@@ -225,7 +225,7 @@ static bool make_status(node_worker *w)
 /* No pod in the API and none known: something of an earlier life. It goes. */
 static void decide_orphan(node_worker *w)
 {
-	if (any_left(w))
+	if (node_worker_may_run(w))
 		node_stop_pod(w, NODE_GRACE_LEAST_S, look_again);
 	else
 		node_unmount(w, true, remove_sandboxes);
@@ -244,18 +244,20 @@ void node_decide(node_worker *w)
 	}
 	check_deadline(w);
 	admit(w);
-	if (w->stage == NODE_STAGE_STOPPING && !any_left(w))
+	if (w->stage == NODE_STAGE_STOPPING && !node_worker_may_run(w))
 		w->stage = NODE_STAGE_STOPPED;
 	node_probes_update(w);
 	node_resize_look(w);
+	node_reset_look(w);
 	if (!make_status(w))
 		return;
 	if (w->stage == NODE_STAGE_RUN && has_ended(w))
-		w->stage = any_left(w) ? NODE_STAGE_STOPPING : NODE_STAGE_STOPPED;
+		w->stage = node_worker_may_run(w) ? NODE_STAGE_STOPPING : NODE_STAGE_STOPPED;
 	if (w->stage == NODE_STAGE_STOPPED && !make_status(w))
 		return;
 	if (w->stage == NODE_STAGE_STOPPED)
 		node_resize_room(w);
+	count_start(w);
 	if (!w->is_gone)
 		node_report(w);
 	switch (w->stage) {

@@ -434,6 +434,7 @@ sp_pod_files *node_files(void)
 		.rename = rename_path,
 		.mount_tmpfs = mount_tmpfs,
 		.remove_tree = remove_tree,
+		.usage = node_files_usage,
 		.check = check,
 		.sub_path = sub_path,
 		.set_cgroup = set_cgroup,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images that nobody uses go while the disk they are on is too full. U: kubernetes
  * pkg/kubelet/images/image_gc_manager.go, kubelet.go (StartGarbageCollection). */
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/alloc.h"
@@ -25,7 +26,10 @@ struct node_image_gc {
 	int64_t now_ns; /* of the round */
 	uint64_t to_free, freed, n_freed;
 	unsigned n_failed_rounds;
-	bool any_failed;
+	bool any_failed, is_busy;
+	bool wants_all, is_all;  /* the next round, this round frees all that it may */
+	void (*done)(void *arg); /* of that round */
+	void *done_arg;
 	char why[300]; /* the first removal that failed */
 };
 
@@ -38,12 +42,16 @@ sp_code node_disk_read(sp_str path, node_disk *ret, sp_err *err)
 {
 	char text[4096];
 	struct statvfs fs;
+	struct stat st;
 	(void)snprintf(text, sizeof text, SP_FMT, SP_ARG(path));
-	if (path.len >= sizeof text || statvfs(text, &fs) != 0)
+	if (path.len >= sizeof text || stat(text, &st) != 0 || statvfs(text, &fs) != 0)
 		return sp_fail(err, SP_EIO, "the file system of '" SP_FMT "' can't be looked at",
 			       SP_ARG(path));
 	*ret = (node_disk){.capacity = (uint64_t)fs.f_blocks * fs.f_frsize,
-			   .available = (uint64_t)fs.f_bavail * fs.f_frsize};
+			   .available = (uint64_t)fs.f_bavail * fs.f_frsize,
+			   .inodes = fs.f_files,
+			   .inodes_free = fs.f_ffree,
+			   .device = st.st_dev};
 	return SP_OK;
 }
 
@@ -60,6 +68,7 @@ static void tell(const node_image_gc *g, const char *reason, sp_str message)
 }
 
 static void on_time(sp_timer *t);
+static void begin(node_image_gc *g);
 
 /* message NULL: all is well. It is told when it happens again. */
 static void end_round(node_image_gc *g, const char *message)
@@ -71,7 +80,15 @@ static void end_round(node_image_gc *g, const char *message)
 		if (g->n_failed_rounds++ > 0)
 			tell(g, "ImageGCFailed", sp_str_c(message));
 	}
+	g->is_busy = false;
+	void (*done)(void *arg) = g->is_all ? SP_TAKE(g->done) : NULL;
+	if (g->wants_all && !g->is_all) { /* it was asked for meanwhile */
+		begin(g);
+		return;
+	}
 	sp_timer_start(g->agent->world, &g->timer, EVERY_NS, on_time);
+	if (done != NULL)
+		done(g->done_arg);
 }
 
 static void end_freeing(node_image_gc *g)
@@ -83,7 +100,7 @@ static void end_freeing(node_image_gc *g)
 			       "deletion: %s",
 			       (unsigned long long)g->to_free, (unsigned long long)g->freed, g->why);
 		end_round(g, text);
-	} else if (g->freed < g->to_free) {
+	} else if (g->freed < g->to_free && !g->is_all) {
 		node_disk_size(size, g->disk.capacity);
 		(void)snprintf(
 			text, sizeof text,
@@ -171,7 +188,7 @@ static void on_lists(node_batch *b)
 		end_round(g, err.msg);
 		return;
 	}
-	g->to_free = node_disk_surplus(&g->disk, high, low);
+	g->to_free = g->is_all ? UINT64_MAX : node_disk_surplus(&g->disk, high, low);
 	g->freed = 0;
 	g->any_failed = false;
 	free_next(g);
@@ -183,6 +200,10 @@ static void begin(node_image_gc *g)
 	sp_cri_list_containers_request containers = {0};
 	sp_cri_empty disk = {0};
 	sp_err err = {0};
+	sp_timer_stop(g->agent->world, &g->timer);
+	g->is_busy = true;
+	g->is_all = g->wants_all;
+	g->wants_all = false;
 	sp_arena_rewind(&g->arena);
 	if (node_batch_init(&g->batch, g->agent->cri, &g->arena, 3, on_lists, g, &err) != SP_OK) {
 		end_round(g, err.msg);
@@ -196,6 +217,19 @@ static void begin(node_image_gc *g)
 static void on_time(sp_timer *t)
 {
 	begin(t->arg);
+}
+
+bool node_image_gc_all(node_agent *a, void (*done)(void *arg), void *arg)
+{
+	node_image_gc *g = a->image_gc;
+	if (g == NULL)
+		return false;
+	g->wants_all = true;
+	g->done = done;
+	g->done_arg = arg;
+	if (!g->is_busy)
+		begin(g);
+	return true;
 }
 
 void node_image_gc_new(node_agent *a)

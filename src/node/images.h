@@ -30,6 +30,8 @@ void node_images_forget(node_images *m, node_image *i);
 
 typedef struct node_disk {
 	uint64_t capacity, available;
+	uint64_t inodes, inodes_free; /* both 0: the file system does not count them */
+	uint64_t device;
 } node_disk;
 
 /* Of the file system that a path is on. Blocks, if shortly. SP_EIO. */

@@ -14,6 +14,8 @@
 #include "node/backoff.h"
 #include "node/batch.h"
 #include "node/config.h"
+#include "node/counters.h"
+#include "node/eviction.h"
 #include "node/status.h"
 #include "node/summary.h"
 
@@ -21,7 +23,6 @@
 #define NODE_RETRY_NS (10 * NODE_SECOND_NS) /* after a failure that nothing will announce the end of */
 #define NODE_CALL_TIMEOUT_NS (120 * NODE_SECOND_NS) /* of a runtime's answer */
 #define NODE_SCRATCH_BYTES ((size_t)64 << 20)
-#define NODE_EVICTION_MEMORY_BYTES (INT64_C(100) << 20) /* free memory that pods may not count on */
 #define NODE_PODS_MAX_DEFAULT 110
 #define NODE_GRACE_LEAST_S 2 /* a container always gets that long to stop */
 
@@ -33,6 +34,7 @@ typedef struct node_local_path node_local_path;
 typedef struct node_rotate node_rotate;
 typedef struct node_statics node_statics;
 typedef struct node_image_gc node_image_gc;
+typedef struct node_pressure_watch node_pressure_watch;
 
 /* ---- objects that pods refer to (refs.c) ---- */
 
@@ -76,6 +78,9 @@ typedef struct node_claims node_claims;
 bool node_claims_are_known(node_worker *w);
 /* For node_volume_input.claim; arg is the worker. */
 const node_claim_found *node_claims_find(void *arg, sp_str volume);
+/* The i-th of them, with the claim's name; kind and path are empty while it stands for nothing. NULL: no
+ * more. */
+const node_claim_found *node_claims_at(const node_worker *w, size_t i, sp_str *ret_claim);
 void node_claims_free(node_worker *w);
 
 /* ---- workers ---- */
@@ -95,7 +100,8 @@ typedef struct node_memo {
 	bool is_backing_off;           /* the event about it was written */
 	char reason[40], message[512]; /* what it waits for; empty: nothing */
 	char pull_error[256];
-	sp_str granted; /* resources as they were granted, JSON, heap; empty: not yet */
+	uint32_t restarts_next; /* of the next life, while the runtime has none; 0: unknown */
+	sp_str granted;         /* resources as they were granted, JSON, heap; empty: not yet */
 	node_amounts actuated;
 	bool has_actuated;
 } node_memo;
@@ -117,6 +123,9 @@ struct node_worker {
 	/* a turn: look, tell, do one thing */
 	bool busy, dirty, is_freed;
 	sp_defer turn;
+	uint64_t first_seen_ns, turn_began_ns; /* monotonic */
+	node_turn_kind turn_kind;
+	bool had_turn, counted_start;
 	sp_timer again;
 	uint64_t again_at_ns; /* monotonic; 0: none */
 	sp_arena scratch;
@@ -125,10 +134,12 @@ struct node_worker {
 	node_status status;
 	node_batch batch;
 
-	sp_str forced_phase, forced_reason; /* static texts */
-	char forced_message[300];
+	sp_str forced_phase, forced_reason; /* static texts, or rejected_reason */
+	sp_str forced_message;              /* heap */
+	int64_t evict_grace_s;              /* of an eviction; -1: it is none */
+	bool is_disrupted;                  /* told by a condition */
+	bool was_admitted, is_rejected;
 	char rejected_reason[64];
-	bool was_admitted; /* or rejected */
 
 	node_memo *memos;
 	size_t n_memos;
@@ -141,8 +152,9 @@ struct node_worker {
 	node_pod_limits cgroup_limits;             /* as they were written last */
 	node_resize_state resize_pending, resize_in_progress;
 	char resize_pending_text[256], resize_error[256];
-	uint64_t resize_retry_ns;     /* monotonic; 0: at once */
-	const node_actions *resizing; /* under way */
+	uint64_t resize_retry_ns;                 /* monotonic; 0: at once */
+	const node_actions *resizing;             /* under way */
+	bool knows_reset, is_resetting, is_reset; /* is_reset: all of it is removed */
 	bool told_dns, dirs_made, unmounted, remove_logs;
 	void (*mounted)(node_worker *w);
 	node_token *tokens;
@@ -208,7 +220,9 @@ struct node_agent {
 	node_statics *statics;
 	node_image_gc *image_gc;
 	node_rate machine_rate; /* of /stats/summary */
+	node_pressure_watch *pressure;
 	struct node_relist *relist;
+	node_counters counters;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
@@ -233,11 +247,20 @@ node_memo *node_worker_memo(node_worker *w, sp_str container);
 bool node_memo_wait(node_memo *m, sp_str reason, sp_str message);
 node_verdicts node_worker_verdicts(node_worker *w);
 node_status_input node_worker_status_input(node_worker *w);
+/* Whether something of the pod runs, as it was seen last. */
+bool node_worker_may_run(const node_worker *w);
 void node_worker_fields(node_worker *w, node_field_source *ret);
 /* fn runs on a worker thread, then done on the loop. */
 void node_worker_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w));
 void node_worker_event(node_worker *w, const node_container *c, bool is_warning, const char *reason,
 		       const char *fmt, ...) SP_PRINTF(5, 6);
+/* The pod ends as Failed, with that reason (a static text) and message; nothing of it is started any more. */
+void node_worker_fail(node_worker *w, sp_str reason, sp_str message);
+/* The same, before it began: the node does not take it. The reason is copied. */
+void node_worker_reject(node_worker *w, sp_str reason, sp_str why);
+/* The same, by the node: its containers get that long. is_disrupted: the pod gets a condition that says so.
+ */
+void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted);
 /* Seconds that containers of the pod get to stop. */
 int64_t node_worker_grace(const node_worker *w);
 
@@ -270,6 +293,13 @@ void node_words_free(node_worker *w);
 
 /* ---- decide.c ---- */
 void node_decide(node_worker *w);
+
+/* ---- reset.c: pods that begin anew ---- */
+/* After a look at the runtime. */
+void node_reset_look(node_worker *w);
+bool node_reset_is_due(const node_worker *w);
+/* Kills and removes all containers; ends the turn. */
+void node_reset_do(node_worker *w);
 
 /* ---- mounting.c: directories and volumes ---- */
 /* Makes what is not made yet; then `then`, or ends the turn. */
@@ -357,6 +387,8 @@ void node_relist_free(node_agent *a);
 /* ---- self.c: the Node object and its lease ---- */
 sp_code node_self_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_self_free(node_agent *a);
+/* A condition of the node may have changed: it is told. */
+void node_self_changed(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
 
@@ -371,8 +403,28 @@ void node_rotate_free(node_agent *a);
 /* ---- image_gc.c: images that nobody uses, when the disk is full ---- */
 void node_image_gc_new(node_agent *a);
 void node_image_gc_free(node_agent *a);
+/* Removes every image that nobody uses and that may go by its age, then done, once. False: there is no
+ * collection here. */
+bool node_image_gc_all(node_agent *a, void (*done)(void *arg), void *arg);
 /* Images that were removed so far. */
 uint64_t node_image_gc_count(const node_agent *a);
+
+/* ---- pressure.c: what the node runs short of, and the pods that pay for it ---- */
+void node_pressure_start(node_agent *a);
+void node_pressure_free(node_agent *a);
+/* The conditions of the node. */
+bool node_pressure_is_on(const node_agent *a, node_pressure p);
+/* Pods evicted so far for that signal, or limit: NULL at the end. */
+const node_eviction_count *node_pressure_counts(const node_agent *a, size_t *ret_n);
+/* Nothing of an evicted pod is left: the next look may come. */
+void node_pressure_cleaned(node_agent *a);
+/* Whether the pod may run; if not it fails, and that was told. */
+bool node_pressure_admit(node_worker *w);
+
+/* ---- serve_counters.c ---- */
+/* Appends what the agent counted, and its claims' volumes: looks at their file systems, so it blocks, if
+ * shortly. */
+void node_counters_tell(const node_agent *a, sp_buf *out);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

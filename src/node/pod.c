@@ -159,8 +159,8 @@ const node_container *node_pod_container(const node_pod *p, sp_str name)
 	return NULL;
 }
 
-/* One of the container's rules wants it to be started again. The action RestartAllContainers is not known. */
-static bool rules_restart(const node_container *c, int32_t exit_code)
+/* The action of the first of the container's rules that holds for that code; empty: none does. */
+static sp_str rule_of(const node_container *c, int32_t exit_code)
 {
 	SP_VLIST_FOREACH(rule, c->v.restart_rules)
 	{
@@ -172,7 +172,36 @@ static bool rules_restart(const node_container *c, int32_t exit_code)
 			listed |= yyjson_get_sint(v) == exit_code;
 		}
 		if (values != NULL && listed == in)
-			return sp_str_eq(sp_view_str_at(rule, "action"), SP_STR("Restart"));
+			return sp_view_str_at(rule, "action");
+	}
+	return (sp_str){NULL, 0};
+}
+
+#define RESET SP_STR("RestartAllContainers")
+
+bool node_container_resets(const node_container *c, int32_t exit_code)
+{
+	return c != NULL && c->role != NODE_EPHEMERAL && sp_str_eq(rule_of(c, exit_code), RESET);
+}
+
+bool node_pod_may_reset(const node_pod *p)
+{
+	for (size_t i = 0; i < p->n_init + p->n_regular; i++) {
+		SP_VLIST_FOREACH(rule, p->containers[i].v.restart_rules)
+		{
+			if (sp_str_eq(sp_view_str_at(rule, "action"), RESET))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool node_pod_is_resetting(const node_pod *p)
+{
+	SP_VLIST_FOREACH(item, p->v.conditions)
+	{
+		if (sp_str_eq(sp_view_str_at(item, "type"), SP_STR("AllContainersRestarting")))
+			return sp_str_eq(sp_view_str_at(item, "status"), SP_STR("True"));
 	}
 	return false;
 }
@@ -185,7 +214,8 @@ bool node_container_restarts(const node_pod *p, const node_container *c, int32_t
 	if (c->role == NODE_INIT && !c->is_sidecar && exit_code == 0)
 		return false; /* it is done */
 	if (c->v.restart_policy.len != 0) {
-		if (rules_restart(c, exit_code))
+		sp_str action = rule_of(c, exit_code);
+		if (sp_str_eq(action, SP_STR("Restart")) || sp_str_eq(action, RESET))
 			return true;
 		policy = restart_of(c->v.restart_policy);
 	}

@@ -91,5 +91,11 @@ static inline const node_container *node_pod_ephemeral(const node_pod *p, size_t
  * ContainerShouldRestart. */
 bool node_container_restarts(const node_pod *p, const node_container *c, int32_t exit_code);
 
+/* Whether its end with that code begins the whole pod anew, by one of its rules. NULL: no. */
+bool node_container_resets(const node_container *c, int32_t exit_code);
+/* Some rule of the pod can do that; it is being done, as the API was told. */
+bool node_pod_may_reset(const node_pod *p);
+bool node_pod_is_resetting(const node_pod *p);
+
 /* "Succeeded" and "Failed" are for good. */
 bool node_phase_is_terminal(sp_str phase);

@@ -201,6 +201,11 @@ int64_t node_pod_request(const node_pod *p, sp_str resource)
 	return pod_amount(p, false, resource);
 }
 
+int64_t node_pod_limit(const node_pod *p, sp_str resource)
+{
+	return pod_amount(p, true, resource);
+}
+
 /* Whether every container that counts has a limit, or the pod itself. */
 static bool is_limited(const node_pod *p, sp_str resource)
 {

@@ -59,6 +59,8 @@ node_pod_limits node_overhead_limits_of(const node_pod *p);
 /* Requests of a pod as the scheduler counts them: init containers, sidecars, overhead. In thousandths for
  * cpu, else whole units. */
 int64_t node_pod_request(const node_pod *p, sp_str resource);
+/* The same of limits; 0: nothing is limited. */
+int64_t node_pod_limit(const node_pod *p, sp_str resource);
 
 /* The pod's cgroup below `root` ("kubepods"): "/kubepods/burstable/pod<uid>", or with systemd
  * "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid>.slice". {NULL, 0} without room. */

@@ -51,6 +51,7 @@ static void sandbox_failed(node_worker *w, sp_str what)
 {
 	node_worker_event(w, NULL, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " SP_FMT,
 			  SP_ARG(what));
+	w->agent->counters.pods_failed++;
 	w->sandbox_retry_ns = sp_now_ns(w->agent->world) + NODE_RETRY_NS;
 	node_worker_again(w, NODE_RETRY_NS);
 	node_worker_end_turn(w);
@@ -80,6 +81,7 @@ void node_start_sandbox(node_worker *w, uint32_t attempt)
 		node_worker_end_turn(w);
 		return;
 	}
+	w->agent->counters.pods++;
 	sp_code code = node_worker_sandbox_config(w, attempt, &request.config, &err);
 	if (code == SP_OK)
 		code = find_handler(w, &request.runtime_handler, &err);

@@ -31,7 +31,8 @@ typedef struct node_self {
 	int64_t posted_ns;
 	bool is_registered, lease_exists;
 	bool is_ready;
-	int64_t ready_since_ns, others_since_ns;
+	int64_t ready_since_ns, pressed_since_ns[NODE_PRESSURE_COUNT_];
+	bool is_pressed[NODE_PRESSURE_COUNT_];
 	char not_ready[300];
 	char uid[64]; /* of the Node object */
 } node_self;
@@ -56,8 +57,8 @@ static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocat
 	char text[64];
 	int64_t memory = a->memory_bytes, disk = a->disk_bytes;
 	if (allocatable) { /* what eviction begins at is nobody's */
-		memory = SP_MAX(memory - NODE_EVICTION_MEMORY_BYTES, 0);
-		disk = disk - disk / 10;
+		memory -= node_eviction_kept(&a->opts.eviction, NODE_SIGNAL_MEMORY, memory);
+		disk -= node_eviction_kept(&a->opts.eviction, NODE_SIGNAL_NODEFS, disk);
 	}
 	sp_jout_member_open(j, key, '{');
 	if (a->cpu_milli % 1000 == 0)
@@ -91,15 +92,42 @@ static void out_condition(sp_jout *j, const char *type, bool is_true, const char
 	sp_jout_close(j, '}');
 }
 
+/* Without it, with it. U: pkg/kubelet/nodestatus/setters.go. */
+typedef struct pressure_words {
+	const char *reason, *message, *event;
+} pressure_words;
+static const pressure_words pressures[NODE_PRESSURE_COUNT_][2] = {
+	[NODE_PRESSURE_MEMORY] = {{"KubeletHasSufficientMemory", "kubelet has sufficient memory available",
+				   "NodeHasSufficientMemory"},
+				  {"KubeletHasInsufficientMemory",
+				   "kubelet has insufficient memory available", "NodeHasInsufficientMemory"}},
+	[NODE_PRESSURE_DISK] = {{"KubeletHasNoDiskPressure", "kubelet has no disk pressure",
+				 "NodeHasNoDiskPressure"},
+				{"KubeletHasDiskPressure", "kubelet has disk pressure",
+				 "NodeHasDiskPressure"}},
+	[NODE_PRESSURE_PID] = {{"KubeletHasSufficientPID", "kubelet has sufficient PID available",
+				"NodeHasSufficientPID"},
+			       {"KubeletHasInsufficientPID", "kubelet has insufficient PID available",
+				"NodeHasInsufficientPID"}},
+};
+
+static void tell_pressure(const node_self *s, const pressure_words *words)
+{
+	const node_agent *a = s->agent;
+	const sp_event_ref about = {
+		.kind = SP_STR("Node"), .name = a->opts.node_name, .uid = a->opts.node_name};
+	sp_events_emitf(a->events, &about, false, words->event, "Node " SP_FMT " status is now: %s",
+			SP_ARG(a->opts.node_name), words->event);
+}
+
 static void out_conditions(const node_self *s, sp_jout *j, int64_t now_ns)
 {
 	sp_jout_member_open(j, SP_STR("conditions"), '[');
-	out_condition(j, "MemoryPressure", false, "KubeletHasSufficientMemory",
-		      "kubelet has sufficient memory available", now_ns, s->others_since_ns);
-	out_condition(j, "DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure",
-		      now_ns, s->others_since_ns);
-	out_condition(j, "PIDPressure", false, "KubeletHasSufficientPID",
-		      "kubelet has sufficient PID available", now_ns, s->others_since_ns);
+	for (size_t k = 0; k < NODE_PRESSURE_COUNT_; k++) {
+		const pressure_words *words = &pressures[k][s->is_pressed[k]];
+		out_condition(j, node_pressure_name((node_pressure)k).ptr, s->is_pressed[k], words->reason,
+			      words->message, now_ns, s->pressed_since_ns[k]);
+	}
 	if (s->is_ready)
 		out_condition(j, "Ready", true, "KubeletReady", "kubelet is posting ready status", now_ns,
 			      s->ready_since_ns);
@@ -156,6 +184,10 @@ static void out_status(const node_self *s, sp_jout *j, int64_t now_ns)
 		sp_jout_close(j, '}');
 	}
 	out_info(s, j);
+	/* What pods may need that not every node has. U: component-helpers nodedeclaredfeatures. */
+	sp_jout_member_open(j, SP_STR("declaredFeatures"), '[');
+	sp_jout_str(j, SP_STR("RestartAllContainersOnContainerExits"));
+	sp_jout_close(j, ']');
 	sp_jout_close(j, '}');
 }
 
@@ -319,6 +351,23 @@ static void post(node_self *s)
 				.body = sp_buf_view(&body)});
 }
 
+void node_self_changed(node_agent *a)
+{
+	node_self *s = a->self;
+	if (s == NULL)
+		return;
+	for (size_t k = 0; k < NODE_PRESSURE_COUNT_; k++) {
+		bool now = node_pressure_is_on(a, (node_pressure)k);
+		if (now == s->is_pressed[k])
+			continue;
+		s->is_pressed[k] = now;
+		s->pressed_since_ns[k] = sp_wall_ns(a->world);
+		tell_pressure(s, &pressures[k][now]);
+	}
+	if (s->is_registered)
+		post(s);
+}
+
 static void set_ready(node_self *s, bool ready)
 {
 	if (ready != s->is_ready || s->ready_since_ns == 0)
@@ -450,7 +499,9 @@ sp_code node_self_new(node_agent *a, sp_err *err)
 	s->agent = a;
 	s->lease_timer.arg = s->status_timer.arg = s->object_timer.arg = s;
 	s->lease_exists = true; /* tried first: it mostly does */
-	s->ready_since_ns = s->others_since_ns = sp_wall_ns(a->world);
+	s->ready_since_ns = sp_wall_ns(a->world);
+	for (size_t k = 0; k < NODE_PRESSURE_COUNT_; k++)
+		s->pressed_since_ns[k] = s->ready_since_ns;
 	(void)snprintf(s->not_ready, sizeof s->not_ready,
 		       "container runtime status check may not have completed yet");
 	node_machine_read(a->world, a->place.root, &a->arena, &s->machine);

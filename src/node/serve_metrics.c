@@ -112,6 +112,7 @@ static void on_own(node_batch *b)
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, BYTES_MAX);
 	node_metrics_own(&out, &in);
+	node_counters_tell(r->agent, &out);
 	answer_text(r, &out);
 }
 

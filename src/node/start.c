@@ -53,6 +53,7 @@ static void fail(node_start *s, const char *reason, sp_str message, uint64_t ret
 {
 	node_memo *m = node_worker_memo(s->w, s->c->name);
 	(void)node_memo_wait(m, sp_str_c(reason), message);
+	node_count_error(&s->w->agent->counters, s->c->role, reason);
 	m->retry_at_ns = sp_now_ns(world(s)) + retry_ns;
 	finish(s);
 }
@@ -217,14 +218,18 @@ static void on_files(node_worker *w)
 uint32_t node_restarts_of(node_worker *w, const node_container *c)
 {
 	const node_seen_container *seen = node_seen_newest(&w->seen, c->name);
+	const node_memo *m = node_worker_memo(w, c->name);
 	if (seen != NULL)
 		return seen->restarts + 1;
+	if (m != NULL && m->restarts_next > 0)
+		return m->restarts_next;
 	for (size_t i = 0; i < w->pod->n_containers; i++) {
 		const node_container_status *s =
 			w->status.containers == NULL ? NULL : &w->status.containers[i];
 		/* Its traces are gone from the runtime, not from the API. */
 		if (s != NULL && s->container == c && (s->is == NODE_IS_TERMINATED || s->has_last))
-			return s->restarts + 1;
+			/* One that was removed for a reset was counted with that. */
+			return s->restarts + !(s->has_last && sp_str_eq(s->last.reason, NODE_RESETTING));
 	}
 	return 0;
 }
@@ -409,6 +414,7 @@ void node_start_container(node_worker *w, const node_container *c, sp_str sandbo
 	SP_ASSERT(w->start == NULL);
 	*s = (node_start){.w = w, .c = c, .sandbox_id = sandbox_id};
 	w->start = s;
+	w->agent->counters.containers[c->role]++;
 	if (node_auths_find(w->pod, &objects, c->v.image, &w->scratch, &s->auths, &err) != SP_OK) {
 		fail_told(s, "ErrImagePull", sp_str_c(err.msg));
 		return;

@@ -184,6 +184,17 @@ static void of_api(const node_status_input *in, const node_container *c, const o
 	if (old == NULL)
 		return;
 	s->restarts = old->restarts < 0 ? 0 : (uint32_t)old->restarts;
+	if (in->is_resetting && c->role != NODE_EPHEMERAL &&
+	    (old->running != NULL || old->terminated != NULL)) {
+		s->waiting =
+			(node_wait){NODE_RESETTING,
+				    SP_STR("The container is removed because RestartAllContainers in place")};
+		s->has_last = true;
+		s->last = (node_ended){
+			.exit_code = 137, .reason = NODE_RESETTING, .message = s->waiting.message};
+		s->restarts++;
+		return;
+	}
 	if (old->last != NULL) {
 		s->has_last = true;
 		s->last = ended_of_json(old->last);
@@ -294,9 +305,15 @@ typedef struct tally {
 	bool any_main_started;
 } tally;
 
-static void tally_failed_init(tally *t, const node_pod *p, const node_container_status *s, int32_t exit_code)
+static bool comes_back(const node_pod *p, const node_container_status *s, const node_ended *e)
 {
-	t->failed_inits_for_good += exit_code != 0 && !node_container_restarts(p, s->container, exit_code);
+	return node_container_restarts(p, s->container, e->exit_code) || sp_str_eq(e->reason, NODE_RESETTING);
+}
+
+static void tally_failed_init(tally *t, const node_pod *p, const node_container_status *s,
+			      const node_ended *e)
+{
+	t->failed_inits_for_good += e->exit_code != 0 && !comes_back(p, s, e);
 }
 
 static void tally_init(tally *t, const node_pod *p, const node_container_status *s)
@@ -306,13 +323,13 @@ static void tally_init(tally *t, const node_pod *p, const node_container_status 
 		t->pending_inits++;
 		break;
 	case NODE_IS_TERMINATED:
-		tally_failed_init(t, p, s, s->ended.exit_code);
+		tally_failed_init(t, p, s, &s->ended);
 		break;
 	case NODE_IS_WAITING:
 		if (!s->has_last)
 			t->pending_inits++;
 		else
-			tally_failed_init(t, p, s, s->last.exit_code);
+			tally_failed_init(t, p, s, &s->last);
 		break;
 	}
 }
@@ -333,10 +350,10 @@ static void tally_sidecar(tally *t, const node_container_status *s)
 		break;
 	}
 }
-static void tally_stopped(tally *t, const node_pod *p, const node_container_status *s, int32_t exit_code)
+static void tally_stopped(tally *t, const node_pod *p, const node_container_status *s, const node_ended *e)
 {
 	t->stopped++;
-	t->stopped_for_good += !node_container_restarts(p, s->container, exit_code);
+	t->stopped_for_good += !comes_back(p, s, e);
 }
 
 static void tally_main(tally *t, const node_pod *p, const node_container_status *s)
@@ -347,12 +364,12 @@ static void tally_main(tally *t, const node_pod *p, const node_container_status 
 		t->running++;
 		break;
 	case NODE_IS_TERMINATED:
-		tally_stopped(t, p, s, s->ended.exit_code);
+		tally_stopped(t, p, s, &s->ended);
 		t->succeeded += s->ended.exit_code == 0;
 		break;
 	case NODE_IS_WAITING:
 		if (s->has_last)
-			tally_stopped(t, p, s, s->last.exit_code);
+			tally_stopped(t, p, s, &s->last);
 		else
 			t->waiting++;
 		break;
@@ -409,6 +426,10 @@ static void set_phase(const node_status_input *in, node_status *s)
 		s->reason = p->v.reason;
 		s->message = p->v.message;
 	}
+	bool waits = in->may_run && node_phase_is_terminal(s->phase) && !node_phase_is_terminal(p->v.phase);
+	s->told_phase = !waits ? s->phase : p->v.phase.len == 0 ? SP_STR("Pending") : p->v.phase;
+	s->told_reason = waits ? p->v.reason : s->reason;
+	s->told_message = waits ? p->v.message : s->message;
 }
 
 static void set_addresses(const node_status_input *in, node_status *s)

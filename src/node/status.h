@@ -46,7 +46,10 @@ typedef struct node_condition {
 	int64_t generation; /* of the pod that it is about; 0: the present one */
 } node_condition;
 
-#define NODE_CONDITIONS_MAX 8u
+#define NODE_CONDITIONS_MAX 10u
+
+/* The reason of containers that were removed because the pod begins anew. U: RestartingAllContainers. */
+#define NODE_RESETTING SP_STR("RestartingAllContainers")
 
 /* A change of resources that waits, or is being carried out. */
 typedef struct node_resize_state {
@@ -57,6 +60,8 @@ typedef struct node_resize_state {
 
 typedef struct node_status {
 	sp_str phase, reason, message;
+	/* What is told of it: as long as something of the pod may run it does not end. U: mergePodStatus. */
+	sp_str told_phase, told_reason, told_message;
 	node_container_status *containers; /* in the pod's order */
 	node_condition conditions[NODE_CONDITIONS_MAX];
 	size_t n_conditions;
@@ -81,6 +86,10 @@ typedef struct node_status_input {
 	sp_str forced_phase; /* "Failed" by rejection, deadline or eviction, with what follows; empty: as
 				computed */
 	sp_str reason, message;
+	bool may_run;      /* something of the pod */
+	bool is_resetting; /* all of its containers begin anew: those that are gone were removed for that */
+	bool is_rejected;  /* nothing of it ever ran here: little is told */
+	bool is_disrupted; /* by the node, when it has ended: a condition says so */
 } node_status_input;
 
 /* Everything in the arena, or in the inputs. SP_ENOMEM. */

@@ -249,6 +249,14 @@ static void out_addresses(sp_jout *j, sp_str one, sp_str many, const sp_str *ips
 	sp_jout_close(j, ']');
 }
 
+static sp_code out_all_containers(sp_jout *j, const node_pod *p, const node_status *s)
+{
+	SP_TRY(out_containers(j, SP_STR("initContainerStatuses"), s->containers, p->n_init));
+	SP_TRY(out_containers(j, SP_STR("containerStatuses"), s->containers + p->n_init, p->n_regular));
+	return out_containers(j, SP_STR("ephemeralContainerStatuses"),
+			      s->containers + p->n_init + p->n_regular, p->n_ephemeral);
+}
+
 sp_code node_status_json(sp_buf *out, const node_status_input *in, const node_status *s, int64_t now_ns,
 			 sp_err *err)
 {
@@ -257,16 +265,18 @@ sp_code node_status_json(sp_buf *out, const node_status_input *in, const node_st
 	sp_jout_open(&j, '{');
 	if (p->v.generation > 0)
 		sp_jout_member_i64(&j, SP_STR("observedGeneration"), p->v.generation);
-	sp_jout_member_str(&j, SP_STR("phase"), s->phase);
-	out_text_or_null(&j, SP_STR("message"), s->message);
-	out_text_or_null(&j, SP_STR("reason"), s->reason);
-	sp_jout_member_open(&j, SP_STR("conditions"), '[');
-	for (size_t i = 0; i < s->n_conditions; i++)
-		out_condition(&j, p, &s->conditions[i], now_ns);
-	out_gone_conditions(&j, p, s);
-	sp_jout_close(&j, ']');
-	out_addresses(&j, SP_STR("hostIP"), SP_STR("hostIPs"), s->host_ips, s->n_host_ips);
-	out_addresses(&j, SP_STR("podIP"), SP_STR("podIPs"), s->ips, s->n_ips);
+	sp_jout_member_str(&j, SP_STR("phase"), s->told_phase);
+	out_text_or_null(&j, SP_STR("message"), s->told_message);
+	out_text_or_null(&j, SP_STR("reason"), s->told_reason);
+	if (!in->is_rejected) {
+		sp_jout_member_open(&j, SP_STR("conditions"), '[');
+		for (size_t i = 0; i < s->n_conditions; i++)
+			out_condition(&j, p, &s->conditions[i], now_ns);
+		out_gone_conditions(&j, p, s);
+		sp_jout_close(&j, ']');
+		out_addresses(&j, SP_STR("hostIP"), SP_STR("hostIPs"), s->host_ips, s->n_host_ips);
+		out_addresses(&j, SP_STR("podIP"), SP_STR("podIPs"), s->ips, s->n_ips);
+	}
 	if (now_ns == 0)
 		;
 	else if (p->v.has_start)
@@ -274,13 +284,7 @@ sp_code node_status_json(sp_buf *out, const node_status_input *in, const node_st
 	else
 		out_time(&j, SP_STR("startTime"), now_ns);
 	sp_jout_member_str(&j, SP_STR("qosClass"), s->qos);
-	sp_code code = out_containers(&j, SP_STR("initContainerStatuses"), s->containers, p->n_init);
-	if (code == SP_OK)
-		code = out_containers(&j, SP_STR("containerStatuses"), s->containers + p->n_init,
-				      p->n_regular);
-	if (code == SP_OK)
-		code = out_containers(&j, SP_STR("ephemeralContainerStatuses"),
-				      s->containers + p->n_init + p->n_regular, p->n_ephemeral);
+	sp_code code = in->is_rejected ? SP_OK : out_all_containers(&j, p, s);
 	sp_jout_close(&j, '}');
 	if (code == SP_OK)
 		code = sp_buf_code(out);

@@ -183,6 +183,8 @@ static void add(node_stop *s, const node_seen_container *seen, const node_contai
 /* Of a probe that failed: its own grace goes before the pod's. */
 static int64_t grace_of(const node_worker *w, const node_kill *k)
 {
+	if (k->reason == NODE_KILL_RESET)
+		return 0;
 	yyjson_val *probe = k->reason == NODE_KILL_LIVENESS  ? k->container->v.liveness
 			    : k->reason == NODE_KILL_STARTUP ? k->container->v.startup
 							     : NULL;

@@ -115,7 +115,11 @@ node_status_input node_worker_status_input(node_worker *w)
 				   .is_terminal = w->stage == NODE_STAGE_STOPPED,
 				   .forced_phase = w->forced_phase,
 				   .reason = w->forced_reason,
-				   .message = sp_str_c(w->forced_message)};
+				   .message = w->forced_message,
+				   .is_disrupted = w->is_disrupted,
+				   .is_resetting = w->is_resetting,
+				   .is_rejected = w->is_rejected,
+				   .may_run = node_worker_may_run(w)};
 }
 
 void node_worker_fields(node_worker *w, node_field_source *ret)
@@ -142,6 +146,10 @@ int64_t node_worker_grace(const node_worker *w)
 	const node_pod *p = w->pod;
 	if (p == NULL)
 		return 30;
+	if (w->evict_grace_s >= 0)
+		return p->v.has_deletion && p->v.has_deletion_grace_s
+			       ? SP_MIN(w->evict_grace_s, p->v.deletion_grace_s)
+			       : w->evict_grace_s;
 	if (p->v.has_deletion && p->v.has_deletion_grace_s)
 		return p->v.deletion_grace_s;
 	return p->v.has_grace_s ? p->v.grace_s : 30;
@@ -188,6 +196,7 @@ void node_worker_take_pod(node_worker *w)
 		return;
 	}
 	p->is_static = w->own != NULL;
+	w->turn_kind = NODE_TURN_UPDATE;
 	node_pod_free(w->pod);
 	w->pod = p;
 	w->parsed_revision = w->latest->revision;
@@ -206,6 +215,8 @@ static void on_turn(sp_defer *d)
 		return;
 	w->busy = true;
 	w->dirty = false;
+	w->turn_began_ns = sp_now_ns(w->agent->world);
+	w->turn_kind = NODE_TURN_SYNC;
 	w->again_at_ns = 0;
 	sp_timer_stop(w->agent->world, &w->again);
 	/* Everything of the turn before points into the scratch or the pod. */
@@ -215,6 +226,9 @@ static void on_turn(sp_defer *d)
 	w->services = (node_env){0};
 	sp_arena_rewind(&w->scratch);
 	node_worker_take_pod(w);
+	if (!w->had_turn)
+		w->turn_kind = NODE_TURN_CREATE;
+	w->had_turn = true;
 	if (w->pod != NULL)
 		node_resize_grant(w);
 	node_observe(w, node_decide);
@@ -231,6 +245,8 @@ void node_worker_end_turn(node_worker *w)
 {
 	SP_ASSERT(w->busy);
 	w->busy = false;
+	node_count(&w->agent->counters.turns[w->turn_kind], NODE_DURATION_TURN,
+		   sp_now_ns(w->agent->world) - w->turn_began_ns);
 	if (w->dirty)
 		sp_defer_call(w->agent->world, &w->turn);
 }
@@ -294,6 +310,8 @@ node_worker *node_worker_new(node_agent *a, sp_str ns, sp_str name, sp_str uid)
 	w->name = copy(name);
 	w->uid = copy(uid);
 	w->again.arg = w;
+	w->first_seen_ns = sp_now_ns(a->world);
+	w->evict_grace_s = -1;
 	sp_list_init(&w->node);
 	sp_arena_init(&w->scratch, NODE_SCRATCH_BYTES);
 	sp_defer_init(&w->turn, on_turn, w);
@@ -334,6 +352,7 @@ void node_worker_free(node_worker *w)
 	drop(w->ns);
 	drop(w->name);
 	drop(w->uid);
+	drop(w->forced_message);
 	bool was_static = w->own != NULL;
 	(void)sp_bytes_unref(w->own);
 	(void)sp_bytes_unref(w->own_path);
@@ -341,6 +360,53 @@ void node_worker_free(node_worker *w)
 	if (was_static)
 		node_static_gone(a);
 	node_agent_check_closed(a);
+}
+
+/* ---- the end before its time ---- */
+
+bool node_worker_may_run(const node_worker *w)
+{
+	for (size_t i = 0; i < w->seen.n_sandboxes; i++) {
+		if (w->seen.sandboxes[i].ready)
+			return true;
+	}
+	return node_seen_any_running(&w->seen);
+}
+
+void node_worker_fail(node_worker *w, sp_str reason, sp_str message)
+{
+	drop(w->forced_message);
+	w->forced_phase = SP_STR("Failed");
+	w->forced_reason = reason;
+	w->forced_message = copy(message);
+}
+
+void node_worker_reject(node_worker *w, sp_str reason, sp_str why)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 4096);
+	(void)snprintf(w->rejected_reason, sizeof w->rejected_reason, SP_FMT, SP_ARG(reason));
+	(void)sp_buf_printf(&text, "Pod was rejected: " SP_FMT, SP_ARG(why));
+	node_worker_event(w, NULL, true, w->rejected_reason, SP_FMT, SP_ARG(why));
+	node_worker_fail(w, sp_str_c(w->rejected_reason), sp_buf_view(&text));
+	w->is_rejected = true;
+	w->agent->counters.rejected++;
+}
+
+void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted)
+{
+	node_worker_fail(w, SP_STR("Evicted"), message);
+	w->evict_grace_s = grace_s;
+	w->is_disrupted = is_disrupted;
+	if (node_start_may_interrupt(w)) {
+		node_start_cancel(w);
+		w->dirty = true;
+		node_worker_end_turn(w);
+		return;
+	}
+	if (w->stop != NULL && grace_s < w->stop_grace_s)
+		node_stop_hurry(w, grace_s);
+	node_worker_poke(w);
 }
 
 /* A deletion does not wait for an image or a hook of a start. */

@@ -101,7 +101,7 @@ make_image() {
 start_node() {
 	"$PWD/build/release/sampan" node --kubeconfig "$kubeconfig" --node-name e2e-node --container-runtime-endpoint "unix://$sock" \
 		--root-dir "$tmp/node" --local-path-dir "$tmp/storage" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 \
-		--pod-manifest-path "$tmp/manifests" 2>>"$tmp/node.log" &
+		--pod-manifest-path "$tmp/manifests" "$@" 2>>"$tmp/node.log" &
 	node_pid=$!
 }
 
@@ -329,6 +329,75 @@ k delete pvc data >/dev/null
 is claim-gone '' k get pv -o name
 is claim-dirs-gone '' ls -A "$tmp/storage"
 stop_control
+
+# limits of storage: who writes more than that goes, and what is written is gone
+pod full '{"restartPolicy":"Never","volumes":[{"name":"d","emptyDir":{"sizeLimit":"1Mi"}}],
+ "containers":[{"name":"c","command":["sh","-c","busybox dd if=/dev/zero of=/d/x bs=1M count=3; sleep 1000"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}]}'
+pod layer '{"restartPolicy":"Never","containers":[{"name":"c","command":["sh","-c","busybox dd if=/dev/zero of=/tmp/x bs=1M count=3; sleep 1000"],"resources":{"limits":{"ephemeral-storage":"1Mi"}}}]}'
+pod room '{"volumes":[{"name":"d","emptyDir":{"sizeLimit":"10Mi"}}],
+ "containers":[{"name":"c","command":["sh","-c","busybox dd if=/dev/zero of=/d/x bs=1M count=3; sleep 1000"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}]}'
+is full-evicted 'Failed Evicted Usage of EmptyDir volume "d" exceeds the limit "1Mi". ' of full '.status | "\(.phase) \(.reason) \(.message)"'
+is layer-evicted 'Failed Evicted Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ' of layer '.status | "\(.phase) \(.reason) \(.message)"'
+is full-event 'Usage of EmptyDir volume "d" exceeds the limit "1Mi". ' sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '.items[] | select(.reason == \"Evicted\" and .involvedObject.name == \"full\").message'"
+is full-gone '' sh -c "ls $tmp/node/pods/$(of full .metadata.uid) 2>/dev/null"
+is room-runs Running of room .status.phase
+
+metric() { curl -sk --cert "$tmp/crt.pem" --key "$tmp/key.pem" "https://127.0.0.1:$(k get node e2e-node -o json | jq .status.daemonEndpoints.kubeletEndpoint.Port)/metrics" | grep "^$1 " | cut -d' ' -f2; }
+is full-counted 1 metric 'kubelet_evictions{eviction_signal="emptydirfs.limit"}'
+is pulls-counted 1 sh -c "[ $(metric 'kubelet_runtime_operations_total{operation_type="run_podsandbox"}') -gt 2 ] && echo 1"
+is starts-counted 1 sh -c "[ $(metric 'kubelet_pod_start_duration_seconds_count') -gt 1 ] && echo 1"
+
+# a node that is short of memory: who asks for nothing goes, and is not let in any more
+pod asks '{"containers":[{"name":"c","command":["sleep","1000"],"resources":{"requests":{"memory":"1Gi"}}}]}'
+is asks Running of asks .status.phase
+kill "$node_pid" && wait "$node_pid"
+start_node --eviction-hard 'memory.available<4000Gi' --eviction-pressure-transition-period 1s
+is memory-pressure 'True KubeletHasInsufficientMemory' sh -c "kubectl --kubeconfig $kubeconfig get node e2e-node -o json | jq -r '.status.conditions[] | select(.type == \"MemoryPressure\") | \"\(.status) \(.reason)\"'"
+is memory-evicted 'Failed Evicted TerminationByKubelet' of room '.status | "\(.phase) \(.reason) \(.conditions[] | select(.type == "DisruptionTarget").reason)"'
+of room .status.message | grep -q '^The node was low on resource: memory. Threshold quantity: 4000Gi, available: [0-9]*Ki. Container c was using [0-9]*[KM]*i*, request is 0, has larger consumption of memory. $' &&
+	p=$((p + 1)) || { f=$((f + 1)); echo "FAIL memory-message: $(of room .status.message)"; }
+pod late '{"containers":[{"name":"c","command":["sleep","1000"]}]}'
+is memory-refused 'Failed Pod was rejected: The node had condition: [MemoryPressure]. ' of late '.status | "\(.phase) \(.message)"'
+kill "$node_pid" && wait "$node_pid"
+start_node
+is memory-well False sh -c "kubectl --kubeconfig $kubeconfig get node e2e-node -o json | jq -r '.status.conditions[] | select(.type == \"MemoryPressure\").status'"
+
+# static pods need no API: they start, stay, come back and go without it, and are told of when it is there again
+alone() { # alone NAME: its manifest
+	printf 'apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  - {name: %s, image: "e2e.example/busybox:1", command: [sleep, "1000"]}\n' "$1" "$1" >"$tmp/manifests/.new"
+	mv "$tmp/manifests/.new" "$tmp/manifests/$1.yaml"
+}
+tasks() { # tasks NAME: ids of the running containers of that name
+	for t in $(c8s tasks ls | awk '$3 == "RUNNING" {print $1}'); do
+		c8s containers info "$t" | jq -r "select(.Labels[\"io.kubernetes.container.name\"] == \"$1\").ID"
+	done
+}
+count() { tasks "$1" | wc -l; }
+alone before
+is alone-before 1 count before
+port=${url##*:} port=${port%%/*}
+kill "$pid" && wait "$pid"
+pid=
+alone during
+is alone-during 1 count during
+ids="$(tasks before) $(tasks during)"
+kill "$node_pid" && wait "$node_pid"
+start_node
+alone after
+is alone-after 1 count after
+[ "$(tasks before) $(tasks during)" = "$ids" ] && p=$((p + 1)) || { f=$((f + 1)); echo "FAIL alone-adopted: $ids"; }
+c8s tasks kill -s 9 "$(tasks before)"
+again() { [ "$(count before)" = 1 ] && [ "$(tasks before)" != "${ids%% *}" ] && echo yes; }
+is alone-again yes again
+rm "$tmp/manifests/during.yaml"
+is alone-gone 0 count during
+k get nodes --request-timeout 2s >/dev/null 2>&1 && { f=$((f + 1)); echo "FAIL alone: the server is there"; }
+start_server --secure-port "$port"
+is alone-mirrors 'after-e2e-node before-e2e-node' sh -c "kubectl --kubeconfig $kubeconfig get pods -o json | jq -r '[.items[] | select(.metadata.annotations[\"kubernetes.io/config.source\"] == \"file\" and .status.phase == \"Running\").metadata.name] | sort | join(\" \")'"
+is alone-restarts 1 of before-e2e-node '.status.containerStatuses[0].restartCount'
+is alone-ready True sh -c "kubectl --kubeconfig $kubeconfig get node e2e-node -o json | jq -r '.status.conditions[] | select(.type == \"Ready\").status'"
+rm "$tmp/manifests/before.yaml" "$tmp/manifests/after.yaml"
+is alone-all-gone '' sh -c "kubectl --kubeconfig $kubeconfig get pods -o json | jq -r '.items[].metadata.name' | grep e2e-node"
 
 # everything goes, and nothing stays
 k delete pods --all >/dev/null

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "node/config.h"
+#include "node/eviction.h"
 #include "node/log_lines.h"
 #include "node/status.h"
 
@@ -91,6 +92,31 @@ static void configure(const node_pod *p, const node_seen *seen, sp_arena *a)
 	}
 }
 
+/* What a pod says of its limits and of what it bears. */
+static void judge(const node_pod *p, uint8_t bits, sp_arena *a)
+{
+	SP_AUTO_BUF out;
+	node_pressures on = {.is_on = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0}};
+	node_container_use *containers = sp_try_new(a, node_container_use, p->n_containers + 1);
+	node_pod_use use = {.pod = p,
+			    .is_known = true,
+			    .memory = -1,
+			    .containers = containers,
+			    .n_containers = p->n_containers};
+	node_pod_use two[2];
+	sp_buf_init(&out, (size_t)1 << 20);
+	if (containers == NULL)
+		return;
+	for (size_t i = 0; i < p->n_containers; i++)
+		containers[i] = (node_container_use){
+			.name = p->containers[i].name, .memory = bits, .rootfs = {true, bits * 1000, bits}};
+	(void)node_pressures_admit(&on, p, &out);
+	(void)node_pod_limits_storage(p);
+	(void)node_storage_over(&use, bits % 2 != 0, &out);
+	two[0] = two[1] = use;
+	node_rank(two, 2, (node_signal)(bits % NODE_SIGNAL_COUNT_), false);
+}
+
 static void with_pod(uint8_t bits, sp_str json)
 {
 	node_pod *p;
@@ -109,12 +135,19 @@ static void with_pod(uint8_t bits, sp_str json)
 	if (node_compute_actions(p, &seen, &verdicts, &a, &actions, NULL) == SP_OK &&
 	    actions.n_starts > p->n_containers + p->n_init)
 		abort();
-	const node_status_input in = {.pod = p, .seen = &seen, .verdicts = &verdicts, .runtime = SP_STR("r")};
+	const node_status_input in = {.pod = p,
+				      .seen = &seen,
+				      .verdicts = &verdicts,
+				      .runtime = SP_STR("r"),
+				      .may_run = bits % 2 != 0,
+				      .is_disrupted = bits % 3 == 0,
+				      .is_resetting = bits % 5 == 0};
 	if (node_status_make(&in, &a, &status, NULL) == SP_OK &&
 	    node_status_json(&out, &in, &status, 1, NULL) == SP_OK &&
 	    sp_json_parse(&a, sp_buf_view(&out), &tree, NULL) != SP_OK)
 		abort();
 	configure(p, &seen, &a);
+	judge(p, bits, &a);
 	node_pod_free(p);
 }
 

@@ -12,7 +12,7 @@
 
 #define SECOND UINT64_C(1000000000)
 #define BODY_BYTES_MAX ((size_t)64 << 20)
-#define HEADERS_MAX 4u
+#define HEADERS_MAX 5u
 #define TRIES 20u
 
 /* ---- the server ---- */
@@ -361,6 +361,10 @@ bool t_call_start(t_client *c, t_call *call, const t_req *q)
 		headers[n++] = (sp_http_header){SP_STR("accept-encoding"), sp_str_c(q->encoding)};
 	if (q->user != NULL)
 		headers[n++] = (sp_http_header){SP_STR("impersonate-user"), sp_str_c(q->user)};
+	if (q->node != NULL)
+		headers[n++] =
+			(sp_http_header){SP_STR("impersonate-extra-authentication.kubernetes.io%2fnode-name"),
+					 sp_str_c(q->node)};
 	SP_AUTO_BYTES body = q->body.ptr == NULL ? NULL : sp_bytes_try_dup(q->body);
 	sp_buf_clear(&call->body);
 	call->status = 0;

@@ -65,6 +65,7 @@ bool t_client_open(t_client *c, t_api *t, const char *name, bool h2);
 typedef struct t_req {
 	const char *method, *path, *type, *accept, *encoding;
 	const char *user; /* whom it impersonates */
+	const char *node; /* and on which node that one is: as tokens of pods say it */
 	sp_str body;
 	uint64_t within_ns; /* 0 = no deadline */
 } t_req;

@@ -392,6 +392,46 @@ static void list_containers(flight *l)
 	finish(l, SP_RPC_OK, "", &r);
 }
 
+/* MiB, as its command says. */
+static uint64_t used_by(const container *c, size_t word)
+{
+	const sp_cri_container_config *k = c->made->config;
+	uint64_t n;
+	return k->command.n > word && sp_str_eq(k->command.at[0], SP_STR("run")) &&
+			       sp_parse_u64(k->command.at[word], 0, 1u << 20, &n, NULL) == SP_OK
+		       ? n << 20
+		       : 0;
+}
+
+static void put_amount(sp_arena *a, sp_cri_uint64_value **to, uint64_t n)
+{
+	*to = sp_new(a, sp_cri_uint64_value, 1);
+	(*to)->value = n;
+}
+
+static void list_stats(flight *l)
+{
+	sp_cri_list_container_stats_response r = {
+		.stats = {.at = sp_new(&l->arena, sp_cri_container_stats, 512)}};
+	SP_LIST_FOREACH (node, &l->cri->containers) {
+		const container *c = SP_CONTAINER_OF(node, container, node);
+		const sp_cri_container_config *k = c->made->config;
+		if (c->state != SP_CRI_CONTAINER_RUNNING || r.stats.n == 512)
+			continue;
+		sp_cri_container_stats *s = &r.stats.at[r.stats.n++];
+		s->attributes = sp_new(&l->arena, sp_cri_container_attributes, 1);
+		*s->attributes =
+			(sp_cri_container_attributes){.id = sp_str_c(c->id),
+						      .metadata = k->metadata,
+						      .labels = {.at = k->labels.at, .n = k->labels.n}};
+		s->memory = sp_new(&l->arena, sp_cri_memory_usage, 1);
+		s->writable_layer = sp_new(&l->arena, sp_cri_filesystem_usage, 1);
+		put_amount(&l->arena, &s->memory->working_set_bytes, used_by(c, 1));
+		put_amount(&l->arena, &s->writable_layer->used_bytes, used_by(c, 2));
+	}
+	finish(l, SP_RPC_OK, "", &r);
+}
+
 static void box_status(flight *l)
 {
 	const sp_cri_pod_sandbox_status_request *q = l->request;
@@ -547,6 +587,7 @@ static const struct {
 	[SP_CRI_LIST_IMAGES] = {list_images, true},
 	[SP_CRI_REMOVE_IMAGE] = {remove_image, true},
 	[SP_CRI_IMAGE_FS_INFO] = {image_fs_info, false},
+	[SP_CRI_LIST_CONTAINER_STATS] = {list_stats, true},
 };
 
 static bool strikes(fake_cri *f)
@@ -702,77 +743,4 @@ void fake_cri_kill(fake_cri *f, const char *pod, const char *name)
 		if (is_named(c, pod, name))
 			ended(c, 137);
 	}
-}
-
-/* ---- files ---- */
-
-static sp_code no_dir(sp_pod_files *f, sp_str path, uint32_t mode, sp_pod_file_owner owner, sp_err *err)
-{
-	(void)f, (void)path, (void)mode, (void)owner, (void)err;
-	return SP_OK;
-}
-static sp_code no_write(sp_pod_files *f, sp_str path, sp_str content, uint32_t mode, sp_pod_file_owner owner,
-			sp_err *err)
-{
-	(void)f, (void)path, (void)content, (void)mode, (void)owner, (void)err;
-	return SP_OK;
-}
-static sp_code no_tail(sp_pod_files *f, sp_str path, size_t limit_bytes, sp_arena *a, sp_str *ret,
-		       sp_err *err)
-{
-	(void)f, (void)limit_bytes, (void)a, (void)ret;
-	return sp_fail(err, SP_ENOTFOUND, "no file " SP_FMT, SP_ARG(path));
-}
-static sp_code no_two(sp_pod_files *f, sp_str a, sp_str b, sp_err *err)
-{
-	(void)f, (void)a, (void)b, (void)err;
-	return SP_OK;
-}
-static sp_code no_read_link(sp_pod_files *f, sp_str path, sp_arena *a, sp_str *ret, sp_err *err)
-{
-	(void)f, (void)a, (void)ret;
-	return sp_fail(err, SP_ENOTFOUND, "no link " SP_FMT, SP_ARG(path));
-}
-static sp_code no_tmpfs(sp_pod_files *f, sp_str path, uint64_t size_bytes, sp_err *err)
-{
-	(void)f, (void)path, (void)size_bytes, (void)err;
-	return SP_OK;
-}
-static sp_code no_remove(sp_pod_files *f, sp_str path, sp_err *err)
-{
-	(void)f, (void)path, (void)err;
-	return SP_OK;
-}
-static sp_code no_check(sp_pod_files *f, sp_str path, sp_host_path_type type, sp_err *err)
-{
-	(void)f, (void)path, (void)type, (void)err;
-	return SP_OK;
-}
-static sp_code no_sub_path(sp_pod_files *f, sp_str base, sp_str rel, sp_str target, sp_err *err)
-{
-	(void)f, (void)base, (void)rel, (void)target, (void)err;
-	return SP_OK;
-}
-
-static sp_code no_cgroup(sp_pod_files *f, sp_str path, const sp_pod_cgroup *limits, sp_err *err)
-{
-	(void)f, (void)path, (void)limits, (void)err;
-	return SP_OK;
-}
-
-sp_pod_files *fake_pod_files(void)
-{
-	static sp_pod_files files = {.make_dir = no_dir,
-				     .write = no_write,
-				     .read_tail = no_tail,
-				     .link = no_two,
-				     .read_link = no_read_link,
-				     .rename = no_two,
-				     .mount_tmpfs = no_tmpfs,
-				     .remove_tree = no_remove,
-				     .check = no_check,
-				     .sub_path = no_sub_path,
-				     .set_cgroup = no_cgroup,
-				     .remove_cgroup = no_remove};
-	return &files;
 }

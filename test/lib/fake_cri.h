@@ -4,6 +4,7 @@
  * says:
  *
  *   ["run"]                 until they are stopped; ends with 143 at the signal
+ *   ["run", "50", "10"]     and uses 50 MiB of memory and 10 MiB of its layer
  *   ["deaf"]                until the grace is over; ends with 137
  *   ["exit", "3", "250"]    ends with 3 after 250 ms
  *
@@ -48,6 +49,13 @@ sp_str fake_cri_handler(const fake_cri *f, const char *pod);
 size_t fake_cri_starts(const fake_cri *f, const char *pod, const char *container);
 /* The running ones end as if they had been killed. */
 void fake_cri_kill(fake_cri *f, const char *pod, const char *container);
+
+/* What directories take whose path has that in it; the others are not there. */
+typedef struct fake_use {
+	const char *path; /* NULL: none is there */
+	uint64_t bytes;
+} fake_use;
+extern fake_use fake_usage;
 
 /* Files that are nowhere: everything succeeds. */
 sp_pod_files *fake_pod_files(void);

@@ -2,186 +2,11 @@
 /* The node agent with the API server in the simulator, on a runtime in memory: whole lives of pods, with and
  * without faults. */
 #include "base/json.h"
-#include "base/log.h"
 #include "io/file.h"
 #include "kube/view.h"
-#include "lib/client_host.h"
-#include "lib/fake_cri.h"
+#include "lib/node_rig.h"
 #include "lib/store_help.h"
 #include "lib/t.h"
-#include "node/agent.h"
-
-#define SECOND UINT64_C(1000000000)
-
-typedef struct rig {
-	t_api api;
-	t_user user, machine;
-	fake_cri cri;
-	node_agent *agent;
-	struct sp_log *log;
-	bool closed;
-} rig;
-
-/* ---- the agent ---- */
-
-static void no_line(void *arg, sp_str line)
-{
-	(void)arg, (void)line;
-}
-static int64_t no_time(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static node_disk disk; /* what images are on */
-
-static sp_code read_disk(sp_str path, node_disk *ret, sp_err *err)
-{
-	if (!sp_str_eq(path, SP_STR("/images")))
-		return sp_fail(err, SP_ENOTFOUND, "another path");
-	*ret = disk;
-	return SP_OK;
-}
-
-static bool agent_open(rig *r)
-{
-	const node_agent_opts o = {.world = r->machine.world,
-				   .log = r->log,
-				   .client = r->machine.client,
-				   .cri = &r->cri.base,
-				   .files = fake_pod_files(),
-				   .node_name = SP_STR("n1"),
-				   .node_ip = SP_STR("192.0.2.7"),
-				   .root_dir = SP_STR("/node"),
-				   .log_dir = SP_STR("/logs"),
-				   .manifest_dir = SP_STR("/manifests"),
-				   .local_path_dir = SP_STR("/volumes"),
-				   .log_bytes_max = 100,
-				   .log_files_max = 3,
-				   .disk = read_disk,
-				   .cgroup_root = SP_STR("kubepods"),
-				   .cluster_domain = SP_STR("cluster.local"),
-				   .cpu_milli = 4000,
-				   .memory_bytes = INT64_C(8) << 30,
-				   .disk_bytes = INT64_C(100) << 30};
-	if (node_agent_new(&o, &r->agent, T_ERR) != SP_OK)
-		(void)t_fail(__FILE__, __LINE__, "no agent: %s", T_ERR->msg);
-	return r->agent != NULL;
-}
-
-static void on_closed(void *arg)
-{
-	((rig *)arg)->closed = true;
-}
-static bool is_closed(void *arg)
-{
-	return ((rig *)arg)->closed;
-}
-
-static void agent_close(rig *r)
-{
-	if (r->agent == NULL)
-		return;
-	r->closed = false;
-	node_agent_close(r->agent, on_closed, r);
-	if (!sp_sim_run(r->api.sim, is_closed, r, sp_sim_now_ns(r->api.sim) + 100 * SECOND)) {
-		(void)t_fail(__FILE__, __LINE__, "the agent does not close");
-		return;
-	}
-	node_agent_free(r->agent);
-	r->agent = NULL;
-}
-
-static void rig_close(void *arg)
-{
-	rig *r = arg;
-	agent_close(r);
-	fake_cri_done(&r->cri);
-	sp_log_free(r->log);
-}
-
-static rig *rig_open(const sp_sim_opts *opts)
-{
-	rig *r = sp_new(T_ARENA, rig, 1);
-	t_no_faults();
-	disk = (node_disk){.capacity = 100000, .available = 50000};
-	if (!t_api_open(&r->api, opts, NULL) || !t_user_open(&r->user, &r->api, "user", true) ||
-	    !t_user_open(&r->machine, &r->api, "n1", true))
-		return r;
-	r->log = sp_log_new(&(sp_log_opts){.level = SP_LOG_ERROR, .wall_ns = no_time, .write = no_line});
-	fake_cri_init(&r->cri, r->machine.world);
-	T_DEFER(rig_close, r);
-	(void)agent_open(r);
-	return r;
-}
-
-/* ---- pods ---- */
-
-/* Makes the pod, also over a network that breaks connections: an answer that was lost shows as one that
- * exists. */
-static void make_pod(rig *r, const char *name, const char *spec)
-{
-	sp_str body = sp_arena_printf(T_ARENA,
-				      "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"nodeName\":\"n1\","
-				      "\"automountServiceAccountToken\":false,"
-				      "\"terminationGracePeriodSeconds\":5,%s}}",
-				      name, spec);
-	sp_ask ask = {.verb = SP_ASK_CREATE, .gvr = SP_PODS, .ns = SP_STR("default"), .body = body};
-	do
-		t_ask(&r->user, &ask);
-	while (r->user.code == SP_EUNAVAILABLE && !t_failed());
-	if (r->user.code != SP_OK && r->user.code != SP_EEXISTS)
-		T_FAIL("%s: %s", name, t_err()->msg);
-}
-
-#define C(name, command) "{\"name\":\"" name "\",\"image\":\"i\",\"command\":[" command "]}"
-#define RUN "\"run\""
-#define ENDS(code, ms) "\"exit\",\"" code "\",\"" ms "\""
-
-static void run_for(rig *r, uint64_t ns)
-{
-	sp_sim_run_until(r->api.sim, sp_sim_now_ns(r->api.sim) + ns);
-}
-
-/* A value of the pod as the API has it; "-" when there is none. */
-static sp_str of_pod(rig *r, const char *name, const char *path)
-{
-	yyjson_val *tree;
-	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_PODS, .ns = SP_STR("default"), .name = sp_str_c(name)};
-	t_ask(&r->user, &ask);
-	if (r->user.code != SP_OK || sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
-		return SP_STR("-");
-	yyjson_val *v = sp_view_at(tree, path);
-	if (yyjson_is_int(v))
-		return sp_arena_printf(T_ARENA, "%lld", (long long)yyjson_get_sint(v));
-	if (yyjson_is_bool(v))
-		return yyjson_get_bool(v) ? SP_STR("true") : SP_STR("false");
-	return v == NULL ? SP_STR("-") : sp_json_str(v);
-}
-
-/* Waits until it is so; fails after `seconds`. */
-static bool becomes(rig *r, const char *name, const char *path, const char *want, unsigned seconds)
-{
-	sp_str got = {NULL, 0};
-	for (unsigned i = 0; i < seconds * 2 && !t_failed(); i++) {
-		got = of_pod(r, name, path);
-		if (sp_str_eq(got, sp_str_c(want)))
-			return true;
-		run_for(r, SECOND / 2);
-	}
-	(void)t_fail(__FILE__, __LINE__, "%s %s: got '" SP_FMT "', want '%s'", name, path, SP_ARG(got), want);
-	return false;
-}
-
-static void delete_pod(rig *r, const char *name)
-{
-	sp_ask ask = {.verb = SP_ASK_DELETE, .gvr = SP_PODS, .ns = SP_STR("default"), .name = sp_str_c(name)};
-	t_ask(&r->user, &ask);
-}
-
-#define PHASE "status.phase"
-#define STATUS(i) "status.containerStatuses[" #i "]."
 
 static const struct {
 	const char *name, *spec, *path, *want;
@@ -221,15 +46,15 @@ static const struct {
 	 "DeadlineExceeded"},
 };
 
-static bool all_gone(rig *r, unsigned seconds)
+static bool all_gone(node_rig *r, unsigned seconds)
 {
 	for (unsigned i = 0; i < seconds * 2; i++) {
 		size_t n = 0;
 		for (size_t k = 0; k < SP_LEN(lives); k++)
-			n += !sp_str_eq(of_pod(r, lives[k].name, PHASE), SP_STR("-"));
+			n += !sp_str_eq(nr_of(r, lives[k].name, PHASE), SP_STR("-"));
 		if (n == 0 && fake_cri_boxes(&r->cri) == 0)
 			return true;
-		run_for(r, SECOND / 2);
+		nr_run(r, SECOND / 2);
 	}
 	(void)t_fail(__FILE__, __LINE__, "not everything is gone: %zu sandboxes", fake_cri_boxes(&r->cri));
 	return false;
@@ -237,37 +62,37 @@ static bool all_gone(rig *r, unsigned seconds)
 
 SP_TEST(sim_node, lives)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
 	for (size_t i = 0; i < SP_LEN(lives) && !t_failed(); i++)
-		make_pod(r, lives[i].name, lives[i].spec);
+		nr_make(r, lives[i].name, lives[i].spec);
 	for (size_t i = 0; i < SP_LEN(lives) && !t_failed(); i++)
-		(void)becomes(r, lives[i].name, lives[i].path, lives[i].want, 60);
+		(void)nr_becomes(r, lives[i].name, lives[i].path, lives[i].want, 60);
 	T_TRUE(!t_failed());
 	T_EQ_U64(fake_cri_starts(&r->cri, "init", "i"), 1);
 	T_EQ_U64(fake_cri_starts(&r->cri, "init", "j"), 1);
 	T_EQ_U64(fake_cri_starts(&r->cri, "web", "a"), 1);
 	/* Of what crashes again and again two lives are kept. */
-	run_for(r, 200 * SECOND);
-	T_TRUE(becomes(r, "crash", STATUS(0) "restartCount", "5", 200));
-	run_for(r, SECOND);
+	nr_run(r, 200 * SECOND);
+	T_TRUE(nr_becomes(r, "crash", STATUS(0) "restartCount", "5", 200));
+	nr_run(r, SECOND);
 	T_EQ_U64(fake_cri_starts(&r->cri, "crash", "a"), 2);
 	/* The agent ends and comes back: what runs is left alone. */
-	agent_close(r);
-	run_for(r, 5 * SECOND);
-	T_TRUE(agent_open(r));
-	run_for(r, 5 * SECOND);
+	nr_agent_close(r);
+	nr_run(r, 5 * SECOND);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 5 * SECOND);
 	T_EQ_U64(fake_cri_starts(&r->cri, "web", "a"), 1);
-	T_EQ_C(of_pod(r, "web", STATUS(0) "restartCount"), "0");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "restartCount"), "0");
 	for (size_t i = 0; i < SP_LEN(lives); i++)
-		delete_pod(r, lives[i].name);
+		nr_delete(r, lives[i].name);
 	T_TRUE(all_gone(r, 60));
 	T_TRUE(r->cri.broken == NULL);
 }
 
 /* ---- resources of what runs ---- */
 
-static void resize_to(rig *r, const char *name, sp_str resources)
+static void resize_to(node_rig *r, const char *name, sp_str resources)
 {
 	sp_str body = sp_arena_printf(
 		T_ARENA, "{\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{" SP_FMT "}}]}}",
@@ -281,12 +106,12 @@ static void resize_to(rig *r, const char *name, sp_str resources)
 	(void)t_ask_ok(&r->user, &ask, SP_OK);
 }
 
-static void resize_requests(rig *r, const char *name, const char *requests)
+static void resize_requests(node_rig *r, const char *name, const char *requests)
 {
 	resize_to(r, name, sp_arena_printf(T_ARENA, "\"requests\":{%s}", requests));
 }
 
-static void resize(rig *r, const char *name, const char *limits)
+static void resize(node_rig *r, const char *name, const char *limits)
 {
 	resize_to(r, name, sp_arena_printf(T_ARENA, "\"limits\":{%s},\"requests\":{%s}", limits, limits));
 }
@@ -299,73 +124,73 @@ static void resize(rig *r, const char *name, const char *limits)
 
 SP_TEST(sim_node, resize)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
-	make_pod(r, "one", SIZED("a", "1", "64Mi", ""));
-	make_pod(r, "two",
-		 SIZED("a", "1", "64Mi",
-		       "\"resizePolicy\":[{\"resourceName\":\"cpu\",\"restartPolicy\":"
-		       "\"RestartContainer\"}],"));
-	T_TRUE(becomes(r, "one", LIMIT("cpu"), "1", 60));
-	T_TRUE(becomes(r, "two", STATUS(0) "ready", "true", 60));
+	nr_make(r, "one", SIZED("a", "1", "64Mi", ""));
+	nr_make(r, "two",
+		SIZED("a", "1", "64Mi",
+		      "\"resizePolicy\":[{\"resourceName\":\"cpu\",\"restartPolicy\":"
+		      "\"RestartContainer\"}],"));
+	T_TRUE(nr_becomes(r, "one", LIMIT("cpu"), "1", 60));
+	T_TRUE(nr_becomes(r, "two", STATUS(0) "ready", "true", 60));
 	/* in place */
 	resize(r, "one", "\"cpu\":\"2500m\",\"memory\":\"128Mi\"");
-	T_TRUE(becomes(r, "one", LIMIT("cpu"), "2500m", 20));
-	T_TRUE(becomes(r, "one", LIMIT("memory"), "128Mi", 20));
-	T_TRUE(becomes(r, "one", STATUS(0) "allocatedResources.cpu", "2500m", 20));
-	T_TRUE(becomes(r, "one", LAST_CONDITION "type", "-", 20));
-	T_EQ_C(of_pod(r, "one", STATUS(0) "restartCount"), "0");
+	T_TRUE(nr_becomes(r, "one", LIMIT("cpu"), "2500m", 20));
+	T_TRUE(nr_becomes(r, "one", LIMIT("memory"), "128Mi", 20));
+	T_TRUE(nr_becomes(r, "one", STATUS(0) "allocatedResources.cpu", "2500m", 20));
+	T_TRUE(nr_becomes(r, "one", LAST_CONDITION "type", "-", 20));
+	T_EQ_C(nr_of(r, "one", STATUS(0) "restartCount"), "0");
 	T_EQ_U64(fake_cri_starts(&r->cri, "one", "a"), 1);
 	/* without limits */
-	make_pod(r, "free",
-		 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
-		 "],\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]");
-	T_TRUE(becomes(r, "free", STATUS(0) "ready", "true", 20));
+	nr_make(r, "free",
+		"\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		"],\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]");
+	T_TRUE(nr_becomes(r, "free", STATUS(0) "ready", "true", 20));
 	resize_requests(r, "free", "\"cpu\":\"200m\"");
-	T_TRUE(becomes(r, "free", STATUS(0) "resources.requests.cpu", "200m", 20));
-	T_TRUE(becomes(r, "free", LAST_CONDITION "type", "-", 20));
-	delete_pod(r, "free");
-	run_for(r, 10 * SECOND);
+	T_TRUE(nr_becomes(r, "free", STATUS(0) "resources.requests.cpu", "200m", 20));
+	T_TRUE(nr_becomes(r, "free", LAST_CONDITION "type", "-", 20));
+	nr_delete(r, "free");
+	nr_run(r, 10 * SECOND);
 	/* with a restart, for the policy says so; not for memory */
 	resize(r, "two", "\"cpu\":\"1\",\"memory\":\"65Mi\"");
-	T_TRUE(becomes(r, "two", LIMIT("memory"), "65Mi", 20));
+	T_TRUE(nr_becomes(r, "two", LIMIT("memory"), "65Mi", 20));
 	T_EQ_U64(fake_cri_starts(&r->cri, "two", "a"), 1);
 	resize(r, "two", "\"cpu\":\"500m\",\"memory\":\"65Mi\"");
-	T_TRUE(becomes(r, "two", LIMIT("cpu"), "500m", 60));
-	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "1");
-	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	T_TRUE(nr_becomes(r, "two", LIMIT("cpu"), "500m", 60));
+	T_EQ_C(nr_of(r, "two", STATUS(0) "restartCount"), "1");
+	T_TRUE(nr_becomes(r, "two", LAST_CONDITION "type", "-", 20));
 	/* no room: it waits until another pod gives some back, also over a restart of the agent */
 	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"65Mi\"");
-	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "PodResizePending", 20));
-	T_EQ_C(of_pod(r, "two", LAST_CONDITION "reason"), "Deferred");
-	T_EQ_C(of_pod(r, "two", LAST_CONDITION "message"),
+	T_TRUE(nr_becomes(r, "two", LAST_CONDITION "type", "PodResizePending", 20));
+	T_EQ_C(nr_of(r, "two", LAST_CONDITION "reason"), "Deferred");
+	T_EQ_C(nr_of(r, "two", LAST_CONDITION "message"),
 	       "Node didn't have enough resource: cpu, requested: 3000, used: 2500, capacity: 4000");
-	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
-	agent_close(r);
-	T_TRUE(agent_open(r));
-	run_for(r, 5 * SECOND);
-	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
-	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "1");
-	delete_pod(r, "one");
-	T_TRUE(becomes(r, "two", LIMIT("cpu"), "3", 60));
-	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
-	T_EQ_C(of_pod(r, "two", STATUS(0) "restartCount"), "2");
+	T_EQ_C(nr_of(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
+	nr_agent_close(r);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 5 * SECOND);
+	T_EQ_C(nr_of(r, "two", STATUS(0) "allocatedResources.cpu"), "500m");
+	T_EQ_C(nr_of(r, "two", STATUS(0) "restartCount"), "1");
+	nr_delete(r, "one");
+	T_TRUE(nr_becomes(r, "two", LIMIT("cpu"), "3", 60));
+	T_TRUE(nr_becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	T_EQ_C(nr_of(r, "two", STATUS(0) "restartCount"), "2");
 	/* the runtime refuses: what is in force is told, with why; another wish ends that */
 	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"13Mi\"");
-	T_TRUE(becomes(r, "two", LAST_CONDITION "reason", "Error", 20));
-	T_EQ_C(of_pod(r, "two", LAST_CONDITION "type"), "PodResizeInProgress");
-	T_EQ_C(of_pod(r, "two", LAST_CONDITION "message"), "rpc error: code = Unknown desc = no room");
-	T_EQ_C(of_pod(r, "two", LIMIT("memory")), "65Mi");
-	T_EQ_C(of_pod(r, "two", STATUS(0) "allocatedResources.memory"), "13Mi");
+	T_TRUE(nr_becomes(r, "two", LAST_CONDITION "reason", "Error", 20));
+	T_EQ_C(nr_of(r, "two", LAST_CONDITION "type"), "PodResizeInProgress");
+	T_EQ_C(nr_of(r, "two", LAST_CONDITION "message"), "rpc error: code = Unknown desc = no room");
+	T_EQ_C(nr_of(r, "two", LIMIT("memory")), "65Mi");
+	T_EQ_C(nr_of(r, "two", STATUS(0) "allocatedResources.memory"), "13Mi");
 	resize(r, "two", "\"cpu\":\"3\",\"memory\":\"66Mi\"");
-	T_TRUE(becomes(r, "two", LIMIT("memory"), "66Mi", 20));
-	T_TRUE(becomes(r, "two", LAST_CONDITION "type", "-", 20));
+	T_TRUE(nr_becomes(r, "two", LIMIT("memory"), "66Mi", 20));
+	T_TRUE(nr_becomes(r, "two", LAST_CONDITION "type", "-", 20));
 	T_TRUE(r->cri.broken == NULL);
 }
 
 /* ---- claims ---- */
 
-static void write_object(rig *r, sp_ask_verb verb, sp_gvr gvr, const char *ns, const char *name,
+static void write_object(node_rig *r, sp_ask_verb verb, sp_gvr gvr, const char *ns, const char *name,
 			 const char *subresource, const char *body)
 {
 	sp_ask ask = {.verb = verb,
@@ -377,7 +202,7 @@ static void write_object(rig *r, sp_ask_verb verb, sp_gvr gvr, const char *ns, c
 	(void)t_ask_ok(&r->user, &ask, SP_OK);
 }
 
-static sp_str value_of(rig *r, sp_gvr gvr, const char *ns, const char *name, const char *path,
+static sp_str value_of(node_rig *r, sp_gvr gvr, const char *ns, const char *name, const char *path,
 		       const char *member)
 {
 	yyjson_val *tree;
@@ -388,48 +213,31 @@ static sp_str value_of(rig *r, sp_gvr gvr, const char *ns, const char *name, con
 	return sp_json_str(sp_json_last(sp_view_at(tree, path), sp_str_c(member)));
 }
 
-static bool has_event(rig *r, const char *reason, const char *message)
-{
-	yyjson_val *tree, *item;
-	size_t i, n;
-	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_EVENTS_V1, .ns = SP_STR("default")};
-	t_ask(&r->user, &ask);
-	if (r->user.code != SP_OK || sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
-		return false;
-	yyjson_arr_foreach(sp_view_at(tree, "items"), i, n, item)
-	{
-		if (sp_str_eq(sp_view_str_at(item, "reason"), sp_str_c(reason)) &&
-		    sp_str_eq(sp_view_str_at(item, "note"), sp_str_c(message)))
-			return true;
-	}
-	return false;
-}
-
 #define VOLUME "pvc-01234567-89ab-cdef-0123-456789abcdef"
 
 SP_TEST(sim_node, claims)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
-	make_pod(r, "p",
-		 "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
-		 "],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],"
-		 "\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{\"claimName\":\"data\"}}]");
-	run_for(r, 5 * SECOND);
-	T_EQ_C(of_pod(r, "p", STATUS(0) "state.waiting.reason"), "ContainerCreating");
+	nr_make(r, "p",
+		"\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		"],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"}]}],"
+		"\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{\"claimName\":\"data\"}}]");
+	nr_run(r, 5 * SECOND);
+	T_EQ_C(nr_of(r, "p", STATUS(0) "state.waiting.reason"), "ContainerCreating");
 #define MISSING                                                                                       \
 	"Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to " \
 	"process "                                                                                    \
 	"volumes=[v]: error processing PVC default/data: "
-	T_TRUE(has_event(r, "FailedMount",
-			 MISSING
-			 "failed to fetch PVC from API server: persistentvolumeclaims \"data\" not found"));
+	T_TRUE(nr_has_event(
+		r, "FailedMount",
+		MISSING "failed to fetch PVC from API server: persistentvolumeclaims \"data\" not found"));
 	write_object(r, SP_ASK_CREATE, SP_PERSISTENTVOLUMECLAIMS, "default", "", "",
 		     "{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
 		     "\"volumeName\":\"pv\",\"storageClassName\":\"\",\"resources\":{\"requests\":{"
 		     "\"storage\":\"1Gi\"}}}}");
-	run_for(r, 15 * SECOND);
-	T_TRUE(has_event(r, "FailedMount", MISSING "PVC is not bound"));
+	nr_run(r, 15 * SECOND);
+	T_TRUE(nr_has_event(r, "FailedMount", MISSING "PVC is not bound"));
 	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 0);
 	sp_str uid = value_of(r, SP_PERSISTENTVOLUMECLAIMS, "default", "data", "metadata", "uid");
 	sp_str volume = sp_arena_printf(
@@ -441,9 +249,9 @@ SP_TEST(sim_node, claims)
 	write_object(r, SP_ASK_CREATE, SP_PERSISTENTVOLUMES, "", "", "", volume.ptr);
 	write_object(r, SP_ASK_MERGE_PATCH, SP_PERSISTENTVOLUMECLAIMS, "default", "data", "status",
 		     "{\"status\":{\"phase\":\"Bound\"}}");
-	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 30));
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 30));
 	/* It is known from then on: the claim is not asked for again. */
-	run_for(r, 30 * SECOND);
+	nr_run(r, 30 * SECOND);
 	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 1);
 	/* Directories that are given back. */
 	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/directory"),
@@ -451,7 +259,7 @@ SP_TEST(sim_node, claims)
 	write_object(r, SP_ASK_MERGE_PATCH, SP_NODES, "", "n1", "",
 		     "{\"metadata\":{\"annotations\":{\"local-path.sampan/" VOLUME "\":\"remove\","
 		     "\"local-path.sampan/other\":\"remove\"}}}");
-	run_for(r, 5 * SECOND);
+	nr_run(r, 5 * SECOND);
 	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/" VOLUME),
 	       "removed");
 	T_EQ_C(value_of(r, SP_NODES, "", "n1", "metadata.annotations", "local-path.sampan/other"), "remove");
@@ -459,20 +267,21 @@ SP_TEST(sim_node, claims)
 
 SP_TEST(sim_node, pull_secrets)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
-	make_pod(r, "p",
-		 "\"imagePullSecrets\":[{\"name\":\"one\"},{\"name\":\"two\"}],\"containers\":[{\"name\":"
-		 "\"a\","
-		 "\"image\":\"private.io/x:1\",\"command\":[" RUN "]}]");
-	T_TRUE(becomes(r, "p", STATUS(0) "state.waiting.reason", "ErrImagePull", 20));
-	run_for(r, SECOND);
-	T_TRUE(has_event(
+	nr_make(r, "p",
+		"\"imagePullSecrets\":[{\"name\":\"one\"},{\"name\":\"two\"}],\"containers\":[{\"name\":"
+		"\"a\","
+		"\"image\":\"private.io/x:1\",\"command\":[" RUN "]}]");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "state.waiting.reason", "ErrImagePull", 20));
+	nr_run(r, SECOND);
+	T_TRUE(nr_has_event(
 		r, "FailedToRetrieveImagePullSecret",
 		"Unable to retrieve some image pull secrets (one, two); attempting to pull the image may "
 		"not succeed."));
-	T_TRUE(has_event(r, "Failed",
-			 "Failed to pull image \"private.io/x:1\": rpc error: code = Unknown desc = denied"));
+	T_TRUE(nr_has_event(
+		r, "Failed",
+		"Failed to pull image \"private.io/x:1\": rpc error: code = Unknown desc = denied"));
 	/* The first one is for the image, too, but no longer good: the next is tried. */
 	write_object(r, SP_ASK_CREATE, SP_SECRETS, "default", "", "",
 		     "{\"metadata\":{\"name\":\"one\"},\"type\":\"kubernetes.io/"
@@ -482,38 +291,38 @@ SP_TEST(sim_node, pull_secrets)
 	write_object(r, SP_ASK_CREATE, SP_SECRETS, "default", "", "",
 		     "{\"metadata\":{\"name\":\"two\"},\"type\":\"kubernetes.io/dockercfg\",\"stringData\":{"
 		     "\".dockercfg\":\"{\\\"private.io\\\":{\\\"auth\\\":\\\"dTpw\\\"}}\"}}");
-	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 120));
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 120));
 }
 
 SP_TEST(sim_node, runtime_class)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
 	write_object(r, SP_ASK_CREATE, SP_RUNTIMECLASSES, "", "", "",
 		     "{\"metadata\":{\"name\":\"slow\"},\"handler\":\"h1\"}");
-	make_pod(r, "p", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
-	make_pod(r, "plain", "\"containers\":[" C("a", RUN) "]");
-	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
-	T_TRUE(becomes(r, "plain", STATUS(0) "ready", "true", 20));
+	nr_make(r, "p", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
+	nr_make(r, "plain", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 20));
+	T_TRUE(nr_becomes(r, "plain", STATUS(0) "ready", "true", 20));
 	T_EQ_C(fake_cri_handler(&r->cri, "p"), "h1");
 	T_EQ_C(fake_cri_handler(&r->cri, "plain"), "");
 	/* One that goes between the pod's creation and its start. */
-	agent_close(r);
-	make_pod(r, "late", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
+	nr_agent_close(r);
+	nr_make(r, "late", "\"runtimeClassName\":\"slow\",\"containers\":[" C("a", RUN) "]");
 	write_object(r, SP_ASK_DELETE, SP_RUNTIMECLASSES, "", "slow", "", "");
-	T_TRUE(agent_open(r));
-	run_for(r, 5 * SECOND);
-	T_TRUE(has_event(r, "FailedCreatePodSandBox",
-			 "Failed to create pod sandbox: runtimeclass.node.k8s.io \"slow\" not found"));
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 5 * SECOND);
+	T_TRUE(nr_has_event(r, "FailedCreatePodSandBox",
+			    "Failed to create pod sandbox: runtimeclass.node.k8s.io \"slow\" not found"));
 	T_EQ_C(fake_cri_handler(&r->cri, "late"), "-");
 	write_object(r, SP_ASK_CREATE, SP_RUNTIMECLASSES, "", "", "",
 		     "{\"metadata\":{\"name\":\"slow\"},\"handler\":\"h2\"}");
-	T_TRUE(becomes(r, "late", STATUS(0) "ready", "true", 20));
+	T_TRUE(nr_becomes(r, "late", STATUS(0) "ready", "true", 20));
 	T_EQ_C(fake_cri_handler(&r->cri, "late"), "h2");
 	T_EQ_C(fake_cri_handler(&r->cri, "p"), "h1");
 }
 
-static void write_log(rig *r, sp_str path, size_t n)
+static void write_log(node_rig *r, sp_str path, size_t n)
 {
 	static const char text[200];
 	SP_AUTO_FILE f = NULL;
@@ -522,7 +331,7 @@ static void write_log(rig *r, sp_str path, size_t n)
 		(void)t_fail(__FILE__, __LINE__, "no log: %s", T_ERR->msg);
 }
 
-static size_t logs_in(rig *r, sp_str dir)
+static size_t logs_in(node_rig *r, sp_str dir)
 {
 	sp_dir_entry *at;
 	size_t n = 0;
@@ -531,31 +340,31 @@ static size_t logs_in(rig *r, sp_str dir)
 
 SP_TEST(sim_node, logs_that_grow)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
-	make_pod(r, "p", "\"containers\":[" C("a", RUN) "]");
-	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
-	sp_str uid = of_pod(r, "p", "metadata.uid"),
+	nr_make(r, "p", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 20));
+	sp_str uid = nr_of(r, "p", "metadata.uid"),
 	       dir = sp_arena_printf(T_ARENA, "/logs/default_p_" SP_FMT "/a", SP_ARG(uid)),
 	       log = SP_CONCAT(T_ARENA, dir, SP_STR("/0.log"));
 	T_OK(sp_dir_make(r->machine.world, dir, 0700, T_ERR));
 	write_log(r, log, 99);
-	run_for(r, 25 * SECOND);
+	nr_run(r, 25 * SECOND);
 	T_EQ_U64(r->cri.n_reopened, 0);
 	write_log(r, log, 1);
-	run_for(r, 11 * SECOND);
+	nr_run(r, 11 * SECOND);
 	T_EQ_U64(r->cri.n_reopened, 1);
 	T_EQ_U64(logs_in(r, dir), 1); /* set aside, and not begun again yet */
 	/* A runtime that goes on with the old file: it keeps its name. */
 	r->cri.keeps_logs = true;
 	write_log(r, log, 100);
-	run_for(r, 11 * SECOND);
+	nr_run(r, 11 * SECOND);
 	sp_stat st;
 	T_OK(sp_path_stat(r->machine.world, log, &st, T_ERR));
 	T_EQ_U64(st.size, 100);
 	r->cri.keeps_logs = false;
 	for (unsigned i = 0; i < 4; i++) { /* no more than three */
-		run_for(r, 11 * SECOND);
+		nr_run(r, 11 * SECOND);
 		write_log(r, log, 100);
 	}
 	T_EQ_U64(r->cri.n_reopened, 5);
@@ -565,17 +374,17 @@ SP_TEST(sim_node, logs_that_grow)
 /* An agent that is there before the API server does not keep it waiting. */
 SP_TEST(sim_node, registers_as_soon_as_it_can)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
-	run_for(r, SECOND);
-	agent_close(r);
+	nr_run(r, SECOND);
+	nr_agent_close(r);
 	sp_ask ask = {.verb = SP_ASK_DELETE, .gvr = SP_NODES, .name = SP_STR("n1")};
 	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
 	T_TRUE(t_api_stop(&r->api, SECOND));
-	T_TRUE(agent_open(r));
-	run_for(r, SECOND / 2);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, SECOND / 2);
 	T_TRUE(t_api_start(&r->api));
-	run_for(r, SECOND);
+	nr_run(r, SECOND);
 	ask.verb = SP_ASK_GET;
 	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
 }
@@ -587,14 +396,14 @@ SP_TEST(sim_node, faults)
 	sp_sim_opts opts = {
 		.seed = t_random(),
 		.faults = {.short_io_ppm = 20000, .delay_ppm = 20000, .reset_ppm = 200, .slow_ppm = 10000}};
-	rig *r = rig_open(&opts);
+	node_rig *r = nr_open(&opts);
 	T_TRUE(!t_failed());
 	r->cri.fail_ppm = (uint32_t)t_random_below(150000);
 	r->cri.delay_ns = t_random_below(300) * 1000000 + 1;
 	for (size_t i = 0; i < SP_LEN(lives) && !t_failed(); i++)
-		make_pod(r, lives[i].name, lives[i].spec);
+		nr_make(r, lives[i].name, lives[i].spec);
 	for (unsigned i = 0; i < 12 && !t_failed(); i++) {
-		run_for(r, (1 + t_random_below(8)) * SECOND);
+		nr_run(r, (1 + t_random_below(8)) * SECOND);
 		switch (t_random_below(5)) {
 		case 0:
 			fake_cri_kill(&r->cri, "web", "a");
@@ -603,9 +412,9 @@ SP_TEST(sim_node, faults)
 			fake_cri_kill(&r->cri, "side", "s");
 			break;
 		case 2:
-			agent_close(r);
-			run_for(r, t_random_below(3) * SECOND);
-			(void)agent_open(r);
+			nr_agent_close(r);
+			nr_run(r, t_random_below(3) * SECOND);
+			(void)nr_agent_open(r);
 			break;
 		case 3:
 			(void)t_api_restart(&r->api, SECOND);
@@ -624,9 +433,9 @@ SP_TEST(sim_node, faults)
 		    {"side", PHASE, "Succeeded"},       {"ready", STATUS(0) "ready", "true"},
 		    {"late", PHASE, "Failed"}};
 	for (size_t i = 0; i < SP_LEN(ends) && !t_failed(); i++)
-		(void)becomes(r, ends[i].name, ends[i].path, ends[i].want, 700);
+		(void)nr_becomes(r, ends[i].name, ends[i].path, ends[i].want, 700);
 	for (size_t i = 0; i < SP_LEN(lives); i++)
-		delete_pod(r, lives[i].name);
+		nr_delete(r, lives[i].name);
 	T_TRUE(all_gone(r, 200));
 	if (r->cri.broken != NULL)
 		T_FAIL("%s", r->cri.broken);
@@ -634,7 +443,7 @@ SP_TEST(sim_node, faults)
 
 /* ---- static pods ---- */
 
-static void write_manifest(rig *r, const char *name, const char *text)
+static void write_manifest(node_rig *r, const char *name, const char *text)
 {
 	sp_str path = sp_arena_printf(T_ARENA, "/manifests/%s", name);
 	T_OK(sp_dir_make(r->machine.world, SP_STR("/manifests"), 0755, T_ERR));
@@ -651,41 +460,41 @@ static void write_manifest(rig *r, const char *name, const char *text)
 
 SP_TEST(sim_node, static_pods)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
 	write_manifest(r, "web.yaml", MANIFEST("1"));
 	write_manifest(r, ".hidden.yaml", "no pod");
 	write_manifest(r, "bad.yaml", "no pod");
-	T_TRUE(becomes(r, "web-n1", PHASE, "Running", SCAN));
-	T_TRUE(becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
-	T_EQ_C(of_pod(r, "web-n1", "spec.nodeName"), "n1");
+	T_TRUE(nr_becomes(r, "web-n1", PHASE, "Running", SCAN));
+	T_TRUE(nr_becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
+	T_EQ_C(nr_of(r, "web-n1", "spec.nodeName"), "n1");
 	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
-	sp_str start = of_pod(r, "web-n1", "status.startTime");
+	sp_str start = nr_of(r, "web-n1", "status.startTime");
 	/* A mirror that is deleted comes back; what runs is not touched. */
-	sp_str uid = of_pod(r, "web-n1", "metadata.uid");
-	delete_pod(r, "web-n1");
-	run_for(r, SCAN * SECOND);
-	T_TRUE(becomes(r, "web-n1", PHASE, "Running", SCAN));
-	T_TRUE(!sp_str_eq(of_pod(r, "web-n1", "metadata.uid"), uid));
-	T_TRUE(sp_str_eq(of_pod(r, "web-n1", "status.startTime"), start));
+	sp_str uid = nr_of(r, "web-n1", "metadata.uid");
+	nr_delete(r, "web-n1");
+	nr_run(r, SCAN * SECOND);
+	T_TRUE(nr_becomes(r, "web-n1", PHASE, "Running", SCAN));
+	T_TRUE(!sp_str_eq(nr_of(r, "web-n1", "metadata.uid"), uid));
+	T_TRUE(sp_str_eq(nr_of(r, "web-n1", "status.startTime"), start));
 	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
 	/* Nor does a restart of the agent. */
-	agent_close(r);
-	T_TRUE(agent_open(r));
-	run_for(r, SCAN * SECOND);
-	T_EQ_C(of_pod(r, "web-n1", PHASE), "Running");
+	nr_agent_close(r);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, SCAN * SECOND);
+	T_EQ_C(nr_of(r, "web-n1", PHASE), "Running");
 	T_EQ_U64(fake_cri_starts(&r->cri, "web-n1", "a"), 1);
-	sp_str id = of_pod(r, "web-n1", STATUS(0) "containerID");
+	sp_str id = nr_of(r, "web-n1", STATUS(0) "containerID");
 	/* Another text is another pod, which begins when the old one has ended. */
 	write_manifest(r, "web.yaml", MANIFEST("2"));
-	T_TRUE(becomes(r, "web-n1", "metadata.labels.v", "2", SCAN));
-	T_TRUE(becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
-	T_TRUE(!sp_str_eq(of_pod(r, "web-n1", STATUS(0) "containerID"), id));
-	run_for(r, SCAN * SECOND);
+	T_TRUE(nr_becomes(r, "web-n1", "metadata.labels.v", "2", SCAN));
+	T_TRUE(nr_becomes(r, "web-n1", STATUS(0) "ready", "true", SCAN));
+	T_TRUE(!sp_str_eq(nr_of(r, "web-n1", STATUS(0) "containerID"), id));
+	nr_run(r, SCAN * SECOND);
 	T_EQ_U64(fake_cri_boxes(&r->cri), 1);
 	/* Without its file it goes, and its mirror too. */
 	T_OK(sp_path_unlink(r->machine.world, SP_STR("/manifests/web.yaml"), T_ERR));
-	T_TRUE(becomes(r, "web-n1", PHASE, "-", SCAN * 2));
+	T_TRUE(nr_becomes(r, "web-n1", PHASE, "-", SCAN * 2));
 	T_EQ_U64(fake_cri_boxes(&r->cri), 0);
 }
 
@@ -693,21 +502,95 @@ SP_TEST(sim_node, static_pods)
 
 SP_TEST(sim_node, images_on_a_full_disk)
 {
-	rig *r = rig_open(&(sp_sim_opts){.seed = t_random()});
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
-	make_pod(r, "p", "\"containers\":[" C("a", RUN) "]");
-	T_TRUE(becomes(r, "p", STATUS(0) "ready", "true", 20));
-	disk.available = 16000; /* 85 % begin with the next byte */
-	run_for(r, 700 * SECOND);
+	nr_make(r, "p", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 20));
+	nr_disk.available = 16000; /* 85 % begin with the next byte */
+	nr_run(r, 700 * SECOND);
 	T_EQ_U64(r->cri.removed_images, 0);
-	disk.available = 15999;
-	run_for(r, 301 * SECOND);
+	nr_disk.available = 15999;
+	nr_run(r, 301 * SECOND);
 	T_EQ_U64(r->cri.removed_images, 3);
-	T_TRUE(has_event(
+	T_TRUE(nr_has_event(
 		r, "FreeDiskSpaceFailed",
 		"Insufficient free disk space on the node's image filesystem (85% of 97.7 KiB used). "
 		"Failed to free sufficient space by deleting unused images (freed 2000 bytes). "
 		"Investigate disk usage, as it could be used by active images, logs, volumes, or other "
 		"data."));
+	T_TRUE(r->cri.broken == NULL);
+}
+
+/* ---- pods that begin anew ---- */
+
+#define RESETS(name, command, code)                                                                        \
+	"{\"name\":\"" name "\",\"image\":\"i\",\"command\":[" command "],\"restartPolicy\":\"Never\","    \
+	"\"restartPolicyRules\":[{\"action\":\"RestartAllContainers\",\"exitCodes\":{\"operator\":\"In\"," \
+	"\"values\":[" code "]}}]}"
+#define RESTARTING "status.conditions[5]."
+
+SP_TEST(sim_node, all_containers_begin_anew)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "p",
+		"\"restartPolicy\":\"Never\",\"initContainers\":[" C(
+			"i",
+			ENDS("0",
+			     "100")) "],\"containers\":[" RESETS("a", ENDS("42", "20000"),
+								 "42") "," C("b",
+									     RUN) "," C("c",
+											ENDS("0",
+											     "1000")) "]");
+	T_TRUE(nr_becomes(r, "p", STATUS(1) "ready", "true", 20));
+	T_EQ_C(nr_of(r, "p", RESTARTING "type"), "AllContainersRestarting");
+	T_EQ_C(nr_of(r, "p", RESTARTING "status"), "False");
+	sp_str box = nr_of(r, "p", "status.podIP");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "restartCount", "1", 40));
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 20));
+	T_TRUE(nr_becomes(r, "p", STATUS(1) "ready", "true", 20));
+	for (unsigned i = 0; i < 3; i++) {
+		char path[80];
+		(void)snprintf(path, sizeof path, "status.containerStatuses[%u].restartCount", i);
+		T_EQ_C(nr_of(r, "p", path), "1");
+		(void)snprintf(path, sizeof path, "status.containerStatuses[%u].lastState.terminated.reason",
+			       i);
+		T_EQ_C(nr_of(r, "p", path), "RestartingAllContainers");
+	}
+	T_EQ_C(nr_of(r, "p", "status.initContainerStatuses[0].restartCount"), "1");
+	T_EQ_C(nr_of(r, "p", "status.initContainerStatuses[0].ready"), "true");
+	T_EQ_C(nr_of(r, "p", RESTARTING "status"), "False");
+	T_EQ_C(nr_of(r, "p", PHASE), "Running");
+	T_EQ_STR(nr_of(r, "p", "status.podIP"), box); /* its sandbox is the same */
+	/* In the runtime nothing is left of the lives before. */
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "i"), 1);
+	T_EQ_U64(fake_cri_starts(&r->cri, "p", "a"), 1);
+	/* And again, with an agent that ends in the middle of it. */
+	for (unsigned i = 0; i < 250; i++) {
+		nr_run(r, SECOND / 10);
+		if (fake_cri_running(&r->cri) < 2)
+			break;
+	}
+	nr_agent_close(r);
+	T_TRUE(nr_agent_open(r));
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "restartCount", "2", 40));
+	T_TRUE(nr_becomes(r, "p", STATUS(1) "ready", "true", 20));
+	T_EQ_C(nr_of(r, "p", STATUS(1) "restartCount"), "2");
+	T_EQ_C(nr_of(r, "p", PHASE), "Running");
+	nr_delete(r, "p");
+	T_TRUE(nr_becomes(r, "p", PHASE, "-", 20));
+	T_TRUE(r->cri.broken == NULL);
+}
+
+/* Another code than the rule's is an end like any other. */
+SP_TEST(sim_node, another_code_ends)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "p",
+		"\"restartPolicy\":\"Never\",\"containers\":[" RESETS("a", ENDS("3", "500"), "42") "]");
+	T_TRUE(nr_becomes(r, "p", PHASE, "Failed", 20));
+	T_EQ_C(nr_of(r, "p", RESTARTING "status"), "False");
+	T_EQ_C(nr_of(r, "p", RESTARTING "reason"), "PodFailed");
 	T_TRUE(r->cri.broken == NULL);
 }

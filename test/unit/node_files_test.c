@@ -340,3 +340,49 @@ SP_TEST(node_files, cgroups)
 	T_EQ_U64(node_cpu_weight(1024), 39);
 	T_EQ_U64(node_cpu_weight(262144), 10000);
 }
+
+/* ---- what directories take ---- */
+
+static void put_bytes(sp_world *w, const char *name, size_t n)
+{
+	SP_AUTO_FILE f = NULL;
+	char *bytes = sp_new(T_ARENA, char, n);
+	memset(bytes, 'x', n);
+	if (sp_file_open(w, in_tmp(name), SP_FILE_WRITE | SP_FILE_CREATE, 0600, &f, T_ERR) != SP_OK ||
+	    sp_file_append(f, bytes, n, T_ERR) != SP_OK || sp_file_sync(f, false, T_ERR) != SP_OK)
+		(void)t_fail(__FILE__, __LINE__, "%s: %s", name, T_ERR->msg);
+}
+
+SP_TEST(node_files, usage)
+{
+	sp_pod_files *f = node_files();
+	sp_world *w = new_world();
+	sp_pod_usage u, more;
+	T_TRUE(w != NULL);
+	T_CODE(f->usage(f, in_tmp("none"), &u, T_ERR), SP_ENOTFOUND);
+	T_CODE(f->usage(f, SP_STR("relative"), &u, T_ERR), SP_EINVAL);
+	T_OK(sp_dir_make(w, in_tmp("u/a/b"), 0755, T_ERR));
+	T_OK(f->usage(f, in_tmp("u"), &u, T_ERR));
+	T_EQ_U64(u.inodes, 3);
+	put_bytes(w, "u/a/one", 100000);
+	put_bytes(w, "u/a/b/two", 50000);
+	T_OK(f->usage(f, in_tmp("u"), &more, T_ERR));
+	T_EQ_U64(more.inodes, 5);
+	T_TRUE(more.bytes >= u.bytes + 150000 && more.bytes < u.bytes + 200000);
+	/* Other names of a file, and links, take nothing of it; holes neither. */
+	u = more;
+	T_TRUE(link(in_tmp("u/a/one").ptr, in_tmp("u/a/b/again").ptr) == 0);
+	T_TRUE(symlink("/", in_tmp("u/link").ptr) == 0);
+	T_OK(f->usage(f, in_tmp("u"), &more, T_ERR));
+	T_EQ_U64(more.inodes, 6);
+	T_TRUE(more.bytes < u.bytes + 10000);
+	SP_AUTO_FILE hole = NULL;
+	T_OK(sp_file_open(w, in_tmp("u/hole"), SP_FILE_WRITE | SP_FILE_CREATE, 0600, &hole, T_ERR));
+	T_OK(sp_file_truncate(hole, UINT64_C(1) << 30, T_ERR));
+	T_OK(f->usage(f, in_tmp("u"), &more, T_ERR));
+	T_TRUE(more.bytes < u.bytes + 20000);
+	/* A file alone. */
+	T_OK(f->usage(f, in_tmp("u/a/one"), &u, T_ERR));
+	T_EQ_U64(u.inodes, 1);
+	T_TRUE(u.bytes >= 100000);
+}

@@ -70,7 +70,7 @@ SP_TEST(node_images, disk)
 		    {1000, 159, 41, 85},
 		    {UINT64_MAX, 0, UINT64_MAX / 5, 100}};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
-		const node_disk d = {rows[i].capacity, rows[i].available};
+		const node_disk d = {.capacity = rows[i].capacity, .available = rows[i].available};
 		t_row("%zu", i);
 		T_EQ_U64(node_disk_used(&d), rows[i].used);
 		T_EQ_U64(node_disk_surplus(&d, 85, 80), rows[i].surplus);

@@ -4,6 +4,7 @@
 
 #include "apiserver/admission/admission.h"
 #include "apiserver/auth.h"
+#include "apiserver/node_scope.h"
 #include "apiserver/pod_refs.h"
 #include "kube/meta.h"
 
@@ -504,7 +505,9 @@ bool api_admit_node_restriction(const api_admit *a)
 {
 	sp_str node;
 	SP_ASSERT(a->w->r != NULL); /* a write without a client does not begin */
-	if (!api_user_is_node(&a->w->r->user, &node))
+	/* An account that is limited to a node writes no more than the node. */
+	if (!api_user_is_node(&a->w->r->user, &node) &&
+	    !api_node_scoped(a->w->r->server, &a->w->arena, &a->w->r->user, &node))
 		return true;
 	for (size_t i = 0; i < SP_LEN(checks); i++) {
 		if (sp_str_eq(checks[i].resource, a->w->res->gr.resource) &&
