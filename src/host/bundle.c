@@ -43,6 +43,23 @@ static sp_code overlay_data(const sp_host_rootfs_mount *m, sp_buf *out, sp_err *
 	return SP_OK;
 }
 
+/* The upper directory is the root of what the container sees: root's, whoever made it. */
+static sp_code own_upper(const char *dir, sp_str upper, sp_arena *a, sp_err *err)
+{
+	const struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+				     .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+	sp_str path = sp_arena_try_dup(a, upper);
+	int above = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = above < 0 || path.ptr == NULL ? -1
+					       : (int)syscall(SYS_openat2, above, path.ptr, &how, sizeof how);
+	int failed = fd >= 0 && fchown(fd, 0, 0) == 0 ? 0 : errno;
+	if (fd >= 0)
+		(void)close(fd);
+	if (above >= 0)
+		(void)close(above);
+	return failed == 0 ? SP_OK : sp_fail_sys(err, failed, "open " SP_FMT, SP_ARG(upper));
+}
+
 static sp_code mount_overlay(host_request *r, const sp_host_rootfs_mount *m, const char *target, sp_err *err)
 {
 	SP_AUTO_BUF data;
@@ -51,6 +68,7 @@ static sp_code mount_overlay(host_request *r, const sp_host_rootfs_mount *m, con
 	sp_str dir = sp_arena_try_dup(&r->arena, m->snapshots_dir);
 	if (dir.len == 0 || dir.ptr[0] != '/' || memchr(dir.ptr, '\0', dir.len) != NULL)
 		return sp_fail(err, SP_EINVAL, "no directory of snapshots");
+	SP_TRY(own_upper(dir.ptr, m->upper, &r->arena, err));
 	/* Short names in the mount data, which fits a page then: relative to where we stand. */
 	if (chdir(dir.ptr) != 0)
 		return sp_fail_sys(err, errno, "chdir %s", dir.ptr);
@@ -101,6 +119,8 @@ static sp_code make_bundle(const host *h, sp_str id, host_path_buf *ret_rootfs, 
 	for (size_t i = 0; i < SP_LEN(subs); i++) {
 		SP_TRY(host_path_of(h, "containers", id, subs[i], ret_rootfs, err));
 		SP_TRY(host_mkdir(ret_rootfs->text, 0700, err));
+		if (i == 0) /* the address of a shim that nobody wrote down is read there */
+			SP_TRY(host_give(h, ret_rootfs->text, true, 0750, err));
 	}
 	return SP_OK;
 }

@@ -19,6 +19,7 @@ struct host {
 	int ns[4];       /* its own namespaces: net, ipc, uts, pid */
 	int lock;        /* RUN-DIR/lock, held */
 	sp_list running; /* host_run */
+	sp_list layers;  /* layers.c: those that are being unpacked, removed, measured */
 	bool is_gone;
 };
 
@@ -40,7 +41,7 @@ void host_refuse(host_request *r, const sp_err *err);
 
 host_handler host_sandbox_make, host_sandbox_remove, host_link_make, host_link_remove, host_rootfs_mount,
 	host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete, host_forward,
-	host_ports, host_pids_make, host_cni;
+	host_ports, host_pids_make, host_cni, host_layer, host_layer_stop;
 
 /* What runs beside the loop's requests (a shim's start, a forward): the host is not over before all have
  * gone. */
@@ -55,9 +56,12 @@ void host_run_end(host_run *r);
 /* ---- shim.c ---- */
 
 /* Removes the socket of a shim that is dead; an address that no shim can have, and one in use, stay. */
-void host_shim_forget(sp_str address);
+void host_shim_forget(const host *h, sp_str address);
 
 /* ---- paths.c ---- */
+
+/* Gives what is at the path to the other side, or to its group alone; nothing when that is root. */
+sp_code host_give(const host *h, const char *path, bool group_only, uint32_t mode, sp_err *err) SP_MUST_USE;
 
 /* SP_EINVAL unless the text is an id. */
 sp_code host_check_id(sp_str id, sp_err *err) SP_MUST_USE;

@@ -218,7 +218,7 @@ sp_code host_sandbox_remove(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_sandbox_remove *m = message;
 	SP_TRY(remove_sandbox(r->h, m->id, true, err));
-	host_shim_forget(m->shim);
+	host_shim_forget(r->h, m->shim);
 	host_answer(r, NULL);
 	return SP_OK;
 }

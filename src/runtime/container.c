@@ -18,8 +18,6 @@ typedef struct making {
 	size_t n_mounts, n_devices;
 	rt_spec spec;
 	rt_container_record rec;
-	sp_code profile_code;
-	sp_err profile_err;
 } making;
 
 static const sp_cri_linux_container_security_context *security(const sp_cri_container_config *c)
@@ -240,15 +238,12 @@ static const sp_cri_security_profile *seccomp_of(const sp_cri_container_config *
 	return sc == NULL || sc->privileged ? NULL : sc->seccomp;
 }
 
-static void read_profile(sp_work *work)
+static sp_code on_profile(rt_job *j, const void *response, sp_err *err)
 {
-	rt_job *j = work->arg;
-	const sp_cri_create_container_request *q = j->request;
+	const sp_host_path_found *found = response;
 	making *m = j->data;
-	const sp_cri_security_profile *p = seccomp_of(q->config);
-	SP_ASSERT(p != NULL); /* load_profile looked */
-	m->profile_code = sp_file_read_arena(j->r->world, p->localhost_ref, &j->arena, PROFILE_BYTES,
-					     &m->spec.seccomp, &m->profile_err);
+	m->spec.seccomp = sp_arena_try_dup(&j->arena, found->content);
+	return m->spec.seccomp.len > 0 ? SP_OK : sp_fail(err, SP_ENOMEM, "no memory for a seccomp profile");
 }
 
 static sp_code load_profile(rt_job *j, sp_err *err)
@@ -258,8 +253,10 @@ static sp_code load_profile(rt_job *j, sp_err *err)
 	const sp_cri_security_profile *p = seccomp_of(q->config);
 	if (p == NULL || p->profile_type == SP_CRI_PROFILE_UNCONFINED)
 		return SP_OK;
-	if (p->profile_type == SP_CRI_PROFILE_LOCALHOST)
-		return rt_job_work(j, read_profile, err);
+	if (p->profile_type == SP_CRI_PROFILE_LOCALHOST) {
+		const sp_host_path ask = {.path = p->localhost_ref, .read = true};
+		return rt_job_host(j, SP_HOST_PATH, &ask, on_profile);
+	}
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, PROFILE_BYTES);
 	rt_spec_default_seccomp(rt_spec_effective(security(q->config), j->r->caps), &out);
@@ -271,10 +268,6 @@ static sp_code check_profile(rt_job *j, sp_err *err)
 {
 	making *m = j->data;
 	yyjson_val *v;
-	if (m->profile_code != SP_OK) {
-		*err = m->profile_err;
-		return sp_wrap(err, "seccomp profile");
-	}
 	/* It becomes a part of config.json: so it must be one value. */
 	if (m->spec.seccomp.len > 0 && sp_json_parse(&j->arena, m->spec.seccomp, &v, err) != SP_OK)
 		return sp_wrap(err, "seccomp profile");

@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 p=0 f=0
 bin=$PWD/build/${VARIANT:-release}
+user=${CRI_USER-nobody}
 crictl=${PEER_CRICTL:-$(command -v crictl)}
 skip() { echo "$1: skipped"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
 [ -n "$crictl" ] || skip "no crictl (PEER_CRICTL)"
@@ -18,13 +19,14 @@ for b in sampan sampan-unpack; do
 done
 
 tmp=$(mktemp -d /tmp/sampan-cri-XXXXXX)
+chmod 711 "$tmp"
 id=$(printf '%s' "${tmp##*-}" | tr '[:upper:]' '[:lower:]')
 bridge=e2e$id prefix=e${id%???} cgroup=/sampan-e2e-$id
 pid=
 start() {
 	"$bin/sampan" cri --listen "unix://$tmp/cri.sock" --root "$tmp/root" --run-dir "$tmp/run" --bridge "$bridge" \
 		--interface-prefix "$prefix" --pod-cidr 10.98.0.0/24 --cgroup-root "$cgroup" --shim "$shim" \
-		--unpack "$bin/sampan-unpack" ${OCI:+--oci-runtime "$OCI"} >>"$tmp/log" 2>&1 &
+		--unpack "$bin/sampan-unpack" --user "$user" ${OCI:+--oci-runtime "$OCI"} >>"$tmp/log" 2>&1 &
 	pid=$!
 	# Served once the line is there: waits for the event, not for a time.
 	while kill -0 "$pid" 2>/dev/null && ! cri version >/dev/null 2>&1; do :; done
@@ -101,6 +103,13 @@ container main "echo out; echo err >&2; trap 'exit 7' INT; while :; do busybox s
 container once 'exit 3'
 a=$(cri runp "$tmp/a.json")
 same sandbox 64 ${#a}
+rights() { awk '$1 == "Uid:" { u = $2 } $1 == "CapEff:" { c = $2 } $1 == "CapPrm:" { m = $2 } $1 == "NoNewPrivs:" { n = $2 }
+	END { print u, c, m, n }' "/proc/$1/status"; }
+if [ -n "$user" ]; then
+	same no-root "$(id -u "$user") 0000000000000000 0000000000000000 1" "$(rights "$pid")"
+	# mounts, networks, files: neither modules nor raw devices, and no other user
+	same host-rights "0 000000008820103f 000000008820103f 0" "$(rights "$(pgrep -P "$pid" -x sampan-host)")"
+fi
 has address 10.98.0. "$(cri inspectp "$a")"
 main=$(cri create "$a" "$tmp/main.json" "$tmp/a.json")
 same created 64 ${#main}
