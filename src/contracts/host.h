@@ -8,10 +8,10 @@
  * Every request may be repeated after a crash of either side: making what is there and removing what is not
  * are both SP_OK.
  *
- *   RUN_DIR/sandboxes/<id>/ns/{net,ipc,uts,pid}   pinned namespaces
+ *   RUN_DIR/sandboxes/<id>/ns/{net,ipc,uts,pid,user}   pinned namespaces
  *   RUN_DIR/sandboxes/<id>/shm                tmpfs, /dev/shm of the pod
  *   RUN_DIR/sandboxes/<id>/{hostname,hosts,resolv.conf}
- *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay)
+ *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay), mounts/<n>
  *   RUN_DIR/a<id>, RUN_DIR/x<id>              sockets: streams of a container, of a command in one; half the
  * id
  */
@@ -45,6 +45,7 @@ typedef enum sp_host_method {
 	SP_HOST_CNI,
 	SP_HOST_LAYER,
 	SP_HOST_LAYER_STOP,
+	SP_HOST_VOLUME,
 	SP_HOST_METHODS_
 } sp_host_method;
 
@@ -57,6 +58,8 @@ typedef struct sp_host_sandbox_make {
 	uint64_t shm_bytes;               /* with ipc */
 	sp_str hostname_file, hosts_file; /* contents; empty: not made */
 	sp_str resolv_file;               /* content */
+	/* A user namespace that owns the others: ids from 0 in it are ids from *_host on. Length 0: none. */
+	uint32_t uid_host, uid_length, gid_host, gid_length;
 } sp_host_sandbox_make;
 
 typedef struct sp_host_id {
@@ -90,6 +93,10 @@ typedef struct sp_host_rootfs_mount {
 	SP_PB_LIST(sp_str) lower; /* relative, top first */
 	sp_str upper, work;       /* relative */
 	bool user_xattr;
+	/* The sandbox in whose user namespace the container will live: layers are seen with its ids, and the
+	 * root belongs to these. Empty: none. */
+	sp_str users_of;
+	uint32_t uid, gid;
 } sp_host_rootfs_mount;
 
 /* The container's own user database, read without leaving its root; empty when missing or over 1 MiB. */
@@ -209,6 +216,16 @@ typedef struct sp_host_layer_answer {
 typedef struct sp_host_layer_stop {
 	uint64_t token;
 } sp_host_layer_stop;
+
+/* A host path (as Path answered it) with the ids of a pod's user namespace, at the bundle's mounts/<index>.
+ */
+typedef struct sp_host_volume {
+	sp_str id, users_of; /* container, sandbox */
+	sp_str path;
+	uint32_t index; /* below SP_HOST_VOLUMES_MAX */
+	bool recursive;
+} sp_host_volume;
+#define SP_HOST_VOLUMES_MAX 1024u
 
 #define SP_HOST_SERVICE SP_STR_INIT("sampan.host.v1.Host")
 

@@ -41,7 +41,7 @@ void host_refuse(host_request *r, const sp_err *err);
 
 host_handler host_sandbox_make, host_sandbox_remove, host_link_make, host_link_remove, host_rootfs_mount,
 	host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete, host_forward,
-	host_ports, host_pids_make, host_cni, host_layer, host_layer_stop;
+	host_ports, host_pids_make, host_cni, host_layer, host_layer_stop, host_volume;
 
 /* What runs beside the loop's requests (a shim's start, a forward): the host is not over before all have
  * gone. */
@@ -89,5 +89,30 @@ enum { HOST_NS_NET, HOST_NS_IPC, HOST_NS_UTS, HOST_NS_PID };
 /* Into the pinned network of a sandbox, and back: nothing may fail in between without the way back. */
 sp_code host_enter_net(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
 void host_leave(const host *h, int which);
+/* ---- users.c ---- */
+
+/* A process that holds new namespaces, owned by a new user namespace with these ids, until it is let go. */
+typedef struct host_holder {
+	pid_t pid;
+	int wait; /* it ends when this end of a pipe does */
+} host_holder;
+sp_code host_holder_start(const sp_host_sandbox_make *m, int flags, host_holder *ret,
+			  sp_err *err) SP_MUST_USE;
+void host_holder_end(host_holder *x);
+/* Pins its user namespace as that of the sandbox. */
+sp_code host_users_pin(const host *h, sp_str id, const host_holder *x, sp_err *err) SP_MUST_USE;
+/* A descriptor of the user namespace that is pinned; -1: the sandbox has none. */
+sp_code host_users_open(const host *h, sp_str id, int *ret, sp_err *err) SP_MUST_USE;
+/* Mounts `from` (relative to the working directory) at `target` with the ids of the user namespace; private.
+ */
+sp_code host_mount_mapped(const char *from, const char *target, int users, bool recursive,
+			  sp_err *err) SP_MUST_USE;
+/* Makes the bundle's directory of such mounts, through which its user can pass. */
+sp_code host_mounts_dir(const host *h, sp_str id, host_path_buf *ret, sp_err *err) SP_MUST_USE;
+/* Takes all of them off. */
+sp_code host_mounts_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
+
+/* ---- pids.c ---- */
+
 /* Ends the pod's shared PID namespace and all that is in it; fine when there is none. */
 sp_code host_pids_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;

@@ -16,7 +16,8 @@ static const uint8_t kept[] = {
 	CAP_NET_ADMIN, /* interfaces, nftables, sysctls of networks */
 	/* files of containers and of the other side; the kernel works on root filesystems with these, too */
 	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
-	CAP_KILL, /* first processes of pods */
+	CAP_SETUID,           /* which ids a pod's user namespace has */
+	CAP_SETGID, CAP_KILL, /* first processes of pods */
 };
 
 sp_code host_give_up_rights(sp_err *err)

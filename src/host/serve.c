@@ -26,6 +26,7 @@ static host_handler *const handlers[SP_HOST_METHODS_] = {
 	[SP_HOST_CNI] = host_cni,
 	[SP_HOST_LAYER] = host_layer,
 	[SP_HOST_LAYER_STOP] = host_layer_stop,
+	[SP_HOST_VOLUME] = host_volume,
 };
 
 /* ---- the end ---- */
@@ -123,6 +124,7 @@ static sp_code open_own(host *h, sp_err *err)
 {
 	static const char *const paths[] = {"/proc/self/ns/net", "/proc/self/ns/ipc", "/proc/self/ns/uts",
 					    "/proc/self/ns/pid"};
+	_Static_assert(SP_LEN(paths) == SP_LEN(((host *)0)->ns), "one for each");
 	for (size_t i = 0; i < SP_LEN(paths); i++) {
 		h->ns[i] = open(paths[i], O_RDONLY | O_CLOEXEC);
 		if (h->ns[i] < 0)

@@ -128,6 +128,12 @@ static void on_prepared(void *arg, sp_code code, const image_rootfs *fs, const s
 					    .upper = sp_arena_try_dup(&j->arena, fs->upper),
 					    .work = sp_arena_try_dup(&j->arena, fs->work),
 					    .user_xattr = fs->user_xattr};
+		const sp_cri_user_namespace *users = rt_sandbox_users(j->sandbox);
+		if (users != NULL) {
+			q->users_of = j->sandbox->rec.id;
+			q->uid = users->uids.at[0].host_id;
+			q->gid = users->gids.at[0].host_id;
+		}
 		q->lower.at = lower;
 		q->lower.n = fs->lower.n;
 		m->mount = q;
@@ -193,6 +199,30 @@ static sp_code resolve_mounts(rt_job *j, sp_err *err)
 	j->steps--; /* once more for the next one */
 	const sp_host_path ask = {.path = q->config->mounts.at[j->i].host_path, .make = true};
 	return rt_job_host(j, SP_HOST_PATH, &ask, on_mount_path);
+}
+
+/* Volumes that kubelet wants with the pod's ids. */
+static sp_code map_mounts(rt_job *j, sp_err *err)
+{
+	making *m = j->data;
+	(void)err;
+	while (j->i < m->n_mounts && m->mounts[j->i].cri->uid_mappings.n == 0)
+		j->i++;
+	if (j->i >= m->n_mounts || rt_sandbox_users(j->sandbox) == NULL) {
+		j->i = 0;
+		return SP_OK;
+	}
+	char name[32];
+	(void)snprintf(name, sizeof name, "/mounts/%zu", j->i);
+	const sp_host_volume ask = {.id = m->rec.id,
+				    .users_of = j->sandbox->rec.id,
+				    .path = m->mounts[j->i].source,
+				    .index = (uint32_t)j->i,
+				    .recursive = true};
+	m->mounts[j->i].source = rt_path(j->r, &j->arena, "containers", m->rec.id, name);
+	j->i++;
+	j->steps--;
+	return rt_job_host(j, SP_HOST_VOLUME, &ask, NULL);
 }
 
 static sp_code on_device_path(rt_job *j, const void *response, sp_err *err)
@@ -322,6 +352,9 @@ static void sandbox_files(rt_job *j, rt_spec *spec)
 	spec->hostname = rt_path(j->r, a, "sandboxes", id, "/hostname");
 	spec->hosts = rt_path(j->r, a, "sandboxes", id, "/hosts");
 	spec->resolv = rt_path(j->r, a, "sandboxes", id, "/resolv.conf");
+	spec->users = rt_sandbox_users(s);
+	if (spec->users != NULL)
+		spec->user_ns = rt_path(j->r, a, "sandboxes", id, "/ns/user");
 	if (rt_sandbox_has_ipc(s)) {
 		spec->shm = rt_path(j->r, a, "sandboxes", id, "/shm");
 		spec->ipc = rt_path(j->r, a, "sandboxes", id, "/ns/ipc");
@@ -528,8 +561,9 @@ sp_code rt_forget_container(rt_job *j, sp_err *err)
 /* ---- the sequences ---- */
 
 rt_step *const rt_create_container_steps[] = {
-	begin,     prepare,      mount,       resolve_mounts,    resolve_devices, load_profile, check_profile,
-	need_pids, write_bundle, make_object, rt_save_container, tell_id,         NULL};
+	begin,        prepare,       mount,     resolve_mounts, map_mounts,  resolve_devices,
+	load_profile, check_profile, need_pids, write_bundle,   make_object, rt_save_container,
+	tell_id,      NULL};
 rt_step *const rt_create_container_undo[] = {
 	is_there, rt_forget_container, remove_bundle, remove_rootfs, unlist, NULL};
 rt_step *const rt_remove_container_steps[] = {find_removed,        kill_first,   remove_bundle, remove_rootfs,

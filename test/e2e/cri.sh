@@ -107,8 +107,8 @@ rights() { awk '$1 == "Uid:" { u = $2 } $1 == "CapEff:" { c = $2 } $1 == "CapPrm
 	END { print u, c, m, n }' "/proc/$1/status"; }
 if [ -n "$user" ]; then
 	same no-root "$(id -u "$user") 0000000000000000 0000000000000000 1" "$(rights "$pid")"
-	# mounts, networks, files: neither modules nor raw devices, and no other user
-	same host-rights "0 000000008820103f 000000008820103f 0" "$(rights "$(pgrep -P "$pid" -x sampan-host)")"
+	# mounts, networks, files, ids of pods: neither modules nor raw devices nor raw sockets
+	same host-rights "0 00000000882010ff 00000000882010ff 0" "$(rights "$(pgrep -P "$pid" -x sampan-host)")"
 fi
 has address 10.98.0. "$(cri inspectp "$a")"
 main=$(cri create "$a" "$tmp/main.json" "$tmp/a.json")
@@ -136,6 +136,33 @@ once=$(cri create "$a" "$tmp/once.json" "$tmp/a.json")
 cri start "$once" >/dev/null
 while cri inspect "$once" | grep -q CONTAINER_RUNNING; do :; done
 has exit-code '"exitCode": 3' "$(cri inspect "$once")"
+
+# -- a pod with users of its own ------------------------------------------------------------------------------------------
+if cri info | grep -Eqi '"user_?namespaces": true'; then
+	ids='[{"host_id":70000,"container_id":0,"length":65536}]'
+	pod u
+	sed -i 's/"linux":{}/"linux":{"security_context":{"namespace_options":{"userns_options":{"uids":'"$ids"',"gids":'"$ids"'}}}}/' "$tmp/u.json"
+	mkdir "$tmp/vol" && echo theirs >"$tmp/vol/old" && chmod 600 "$tmp/vol/old"
+	container inner 'busybox sleep 1000'
+	sed -i 's!"linux":{}!"mounts":[{"container_path":"/vol","host_path":"'"$tmp/vol"'","uidMappings":'"$ids"',"gidMappings":'"$ids"'}],"linux":{"security_context":{"run_as_user":{"value":0}}}!' "$tmp/inner.json"
+	sed 's/inner/shared/; s/"run_as_user"/"namespace_options":{"pid":0},"run_as_user"/' "$tmp/inner.json" >"$tmp/shared.json"
+	u=$(cri runp "$tmp/u.json")
+	inner=$(cri create "$u" "$tmp/inner.json" "$tmp/u.json")
+	cri start "$inner" >/dev/null
+	same users '0 70000 65536' "$(cri exec "$inner" busybox awk '{ print $1, $2, $3 }' /proc/self/uid_map)"
+	same users-outside 70000 "$(awk '$1 == "Uid:" { print $2 }' "/proc/$(cri inspect -o go-template --template '{{.info.pid}}' "$inner")/status")"
+	same users-files '0 0 theirs' "$(cri exec "$inner" sh -c 'busybox stat -c "%u %g" /bin/busybox; busybox cat /vol/old; echo mine >/vol/new; echo x >/root-file' |
+		busybox xargs)"
+	same users-volume '0 0' "$(stat -c '%u %g' "$tmp/vol/new")"
+	same users-network "$(cri inspectp "$u" | sed -n 's/.*"ip": "\(.*\)".*/\1/p' | head -n 1)" \
+		"$(cri exec "$inner" busybox ip -4 -o addr show eth0 | sed 's/.* inet \([0-9.]*\).*/\1/')"
+	shared=$(cri create "$u" "$tmp/shared.json" "$tmp/u.json")
+	cri start "$shared" >/dev/null
+	same users-processes 'sampan-pod' "$(cri exec "$shared" busybox cat /proc/1/comm)"
+	cri rmp -f "$u" >/dev/null
+else
+	echo 'user namespaces are not possible here: skipped'
+fi
 
 # -- killed at any instant: what runs is adopted --------------------------------------------------------------------------
 stop KILL

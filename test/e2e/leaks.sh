@@ -83,6 +83,7 @@ python3 test/e2e/image_make.py layouts "$LEAK_TMP" "$(command -v busybox)" >/dev
 	>"$LEAK_TMP/import" 2>&1 || cat "$LEAK_TMP/import"
 image=$(sed -n 's/.*\(example.com\/bb:[a-z]*\).*/\1/p' "$LEAK_TMP/import" | head -n 1)
 mkdir "$LEAK_TMP/logs"
+[ "$(cat /proc/sys/user/max_user_namespaces 2>/dev/null || echo 0)" -gt 0 ] && export LEAK_USERS=1
 
 timeout -k 1 "${LEAK_SECONDS:-120}" "$LEAK_TMP/cri_cycles" "$LEAK_TMP/cri.sock" "$LEAK_TMP/run" "$image" "$LEAK_TMP/logs" \
 	"${LEAK_CYCLES:-60}" "${LEAK_KILLS:-20}" "${SEED:-1}" "$PWD/test/e2e/leaks.sh count" \
