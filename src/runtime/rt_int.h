@@ -76,6 +76,7 @@ struct rt {
 	sp_list subscribers; /* events.c */
 	rt_streams *streams; /* streams.c */
 	uint64_t caps;       /* of this machine, a bit each */
+	bool may_map_users;  /* this machine lets root make user namespaces */
 	bool closing, closed_told;
 	void (*on_closed)(void *arg);
 	void *closed_arg;
@@ -227,6 +228,10 @@ rt_job *rt_stop_sandbox_job(rt_sandbox *s);
 rt_job *rt_teardown_job(rt_sandbox *s);
 bool rt_sandbox_has_net(const rt_sandbox *s);
 bool rt_sandbox_has_ipc(const rt_sandbox *s);
+/* The ids of its own user namespace; NULL: it has none. */
+const sp_cri_user_namespace *rt_sandbox_users(const rt_sandbox *s);
+/* This kernel can make one, and show layers and volumes with its ids. */
+bool rt_can_map_users(const rt *r);
 
 /* The sequences of the methods (methods.c has the table). */
 extern rt_step *const rt_run_sandbox_steps[],
