@@ -587,6 +587,7 @@ static void done(controller *base)
 }
 
 const controller_type controller_hpa = {.name = "horizontal-pod-autoscaler-controller",
+					.account = "horizontal-pod-autoscaler",
 					.component = "horizontal-pod-autoscaler",
 					.size_bytes = sizeof(hpas),
 					.open = open_autoscalers,

@@ -149,7 +149,7 @@ void hpa_status_write(hpa_run *x)
 	}
 	x->call = (sp_call){.done = on_written, .arg = x};
 	sp_call_start(x->h->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
 				.gvr = SP_GVR("autoscaling", "v2", "horizontalpodautoscalers"),
 				.ns = x->o->ns,
 				.name = x->o->name,

@@ -119,6 +119,7 @@ static void name_resizer(exp_run *x, const claim_view *v, const char *driver)
 				.gvr = SP_PERSISTENTVOLUMECLAIMS,
 				.ns = x->claim->ns,
 				.name = x->claim->name,
+				.subresource = SP_STR("status"), /* as far as its role goes */
 				.body = sp_buf_view(&body)});
 }
 
@@ -212,6 +213,7 @@ static sp_code open_expander(controller *base, sp_err *err)
 }
 
 const controller_type controller_volume_expand = {.name = "persistentvolume-expander-controller",
+						  .account = "expand-controller",
 						  .component = "volume_expand",
 						  .size_bytes = sizeof(expander),
 						  .open = open_expander,
