@@ -156,6 +156,8 @@ static void read_refusal(sp_reflector *r, sp_err *err)
 		r->retry_after_s = SP_MIN(s.retry_after_s, 3600u);
 	sp_code code = sp_code_of_status(s.reason, r->status);
 	r->is_gone = reflector_is_gone(code, r->status);
+	if (r->status == 401) /* a token that is not taken any more; the next try has another */
+		(void)client_refresh_token(r->o.client);
 	(void)sp_fail(err, code, "status %u: " SP_FMT, r->status, SP_ARG(s.message));
 }
 

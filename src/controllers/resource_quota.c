@@ -5,6 +5,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define RESYNC_NS (300 * NS_PER_S) /* --resource-quota-sync-period */
+#define SETTLE_NS (5 * NS_PER_S)   /* after a change of the status */
 #define BODY_BYTES_MAX ((size_t)4 << 20)
 
 typedef struct quota_view {
@@ -202,28 +203,39 @@ void quota_wake_all(quotas *q)
 		sp_queue_add(q->base.queue, o->key);
 }
 
-/* Changes of a status are ours, or come from who admits: no reason to count again. */
-static bool has_same_limits(const sp_object *old, const sp_object *now)
+static bool is_same(sp_vmap a, sp_vmap b)
+{
+	return a.object == NULL || b.object == NULL ? a.object == b.object
+						    : yyjson_equals(a.object, b.object);
+}
+
+/*
+ * Changes of a status are ours, or come from who admits. They are looked at a little later, many together: a
+ * count that was compared with an older status may have found nothing to write.
+ */
+static void compare(const sp_object *old, const sp_object *now, bool *ret_limits, bool *ret_used)
 {
 	quota_view was, is;
 	sp_arena a;
 	sp_arena_init(&a, (size_t)16 << 20);
-	bool same = sp_view(&a, old->json, &quota_desc, &was, NULL) == SP_OK &&
-		    sp_view(&a, now->json, &quota_desc, &is, NULL) == SP_OK &&
-		    (was.hard.object == NULL || is.hard.object == NULL
-			     ? was.hard.object == is.hard.object
-			     : yyjson_equals(was.hard.object, is.hard.object));
+	bool ok = sp_view(&a, old->json, &quota_desc, &was, NULL) == SP_OK &&
+		  sp_view(&a, now->json, &quota_desc, &is, NULL) == SP_OK;
+	*ret_limits = !ok || !is_same(was.hard, is.hard);
+	*ret_used = !ok || !is_same(was.used, is.used);
 	sp_arena_done(&a);
-	return same;
 }
 
 static void on_quota(void *arg, const sp_object *old, const sp_object *now)
 {
 	quotas *q = arg;
-	if (old != NULL && now != NULL && has_same_limits(old, now))
-		return;
-	q->has_less = q->has_less || old != NULL;
-	controller_enqueue(&q->base, old, now);
+	bool limits = true, used = false;
+	if (old != NULL && now != NULL)
+		compare(old, now, &limits, &used);
+	q->has_less = q->has_less || (limits && old != NULL);
+	if (limits)
+		controller_enqueue(&q->base, old, now);
+	else if (used)
+		sp_queue_add_after(q->base.queue, now->key, SETTLE_NS);
 }
 
 /* ---- life ---- */
