@@ -56,6 +56,7 @@ struct api_server {
 	struct api_aggregates *aggregates; /* aggregate/aggregate.h */
 	struct api_registrar *registrar;   /* aggregate/register.h */
 	bool is_draining;
+	struct api_admission_counts *admitted; /* admission/counts.h */
 	void (*drained)(void *arg);
 	void *drained_arg;
 	bool no_anonymous;
