@@ -2,7 +2,9 @@
 /*
  * LIST: at one revision, chunk by chunk of short reads, filtered by the records' headers, from the stored
  * bytes to the socket under back-pressure. A page (limit) is gathered first, for its metadata stands in front
- * of its items; it may be shorter than asked for, which the API allows. A whole list is streamed.
+ * of its items; it may be shorter than asked for, which the API allows. A whole list is streamed. The front
+ * of a protobuf list tells how long it is: one that is not short is read twice at its revision, first for its
+ * length.
  */
 #include "apiserver/continue.h"
 #include "apiserver/custom/convert_chunk.h"
@@ -15,6 +17,8 @@
 
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define PAGE_BYTES_MAX ((size_t)8 << 20)
+/* A protobuf list that is longer is read twice. */
+#define SHORT_BYTES_MAX ((size_t)4 << 20)
 #define OUT_BYTES_MAX ((size_t)64 << 20)
 
 typedef struct api_lister {
@@ -33,12 +37,19 @@ typedef struct api_lister {
 	sp_code code; /* of an item that could not be written */
 	/* Of kinds that a webhook converts: the records of a chunk first become those of the version. */
 	api_convert_chunk *converts;
+	/* Of a list that is read twice. */
+	bool is_counting;
+	size_t n_bytes, n_sent; /* of its items: in all, and written so far */
+	sp_defer again;
+	size_t first_from_len;
+	char first_from[SP_LIMIT_STORE_REST_BYTES + 1];
 	bool is_read, is_last;                /* a chunk is read, and there is none behind it */
 	void (*resume)(struct api_lister *l); /* when it is converted */
 } api_lister;
 
 static void lister_free(api_lister *l)
 {
+	sp_defer_cancel(&l->again);
 	sp_buf_done(&l->out);
 	api_list_writer_done(&l->writer);
 	api_gzip_free(l->gzip);
@@ -247,7 +258,7 @@ static bool begin_stream(api_lister *l)
 	l->begun = true;
 	if (api_gzips(l->r, SIZE_MAX))
 		l->gzip = api_gzip_new();
-	return l->writer.begin(&l->writer, &head, &meta, 0) == SP_OK &&
+	return l->writer.begin(&l->writer, &head, &meta, l->n_bytes) == SP_OK &&
 	       api_begin(l->r, 200, api_media_type(l->r->out.media), l->gzip != NULL) &&
 	       send(l, sp_buf_view(&head), false);
 }
@@ -256,6 +267,9 @@ static bool send_chunk(api_lister *l)
 {
 	if (!l->begun && !begin_stream(l))
 		return false;
+	l->n_sent += l->out.len;
+	if (l->writer.is_sized && (l->n_sent > l->n_bytes || (l->at_end && l->n_sent != l->n_bytes)))
+		return false; /* not what was counted: better no answer than a wrong one */
 	if (l->at_end && api_list_writer_end(&l->writer, &l->out) != SP_OK)
 		return false;
 	if (!send(l, sp_buf_view(&l->out), l->at_end))
@@ -270,7 +284,7 @@ static void run_stream(api_lister *l)
 	while (!l->at_end && !sp_http_is_full(l->r->ex)) {
 		if (!next_chunk(l, run_stream))
 			return;
-		if (!l->begun && l->at_end) {
+		if (!l->begun && l->at_end && !l->writer.is_sized) {
 			reply_gathered(l);
 			return;
 		}
@@ -279,6 +293,40 @@ static void run_stream(api_lister *l)
 			return;
 		}
 	}
+}
+
+/* From the beginning again, at the same revision. */
+static void stream_counted(api_lister *l)
+{
+	l->is_counting = false;
+	l->at_end = l->is_last = false;
+	l->n_items = 0;
+	memcpy(l->from, l->first_from, l->first_from_len);
+	l->from_len = l->first_from_len;
+	run_stream(l);
+}
+
+/* A chunk per turn of the loop; others have theirs in between. */
+static void run_sized(api_lister *l)
+{
+	if (!next_chunk(l, run_sized))
+		return;
+	l->is_counting = l->is_counting || l->out.len > SHORT_BYTES_MAX;
+	if (l->is_counting) {
+		l->n_bytes += l->out.len;
+		sp_buf_clear(&l->out);
+	}
+	if (!l->at_end)
+		sp_defer_call(l->r->server->world, &l->again);
+	else if (l->is_counting)
+		stream_counted(l);
+	else
+		reply_gathered(l);
+}
+
+static void on_again(sp_defer *d)
+{
+	run_sized(d->arg);
 }
 
 /* Whole lists in media that need all items first are gathered like a page without a limit. */
@@ -294,7 +342,7 @@ static void run_gathered(api_lister *l)
 static void writable(api_request *r)
 {
 	api_lister *l = r->state;
-	if (!l->at_end && !api_convert_chunk_is_busy(l->converts))
+	if (!l->at_end && !l->is_counting && !api_convert_chunk_is_busy(l->converts))
 		run_stream(l);
 }
 
@@ -339,6 +387,13 @@ static bool place(api_lister *l)
 	return true;
 }
 
+static void begin_sized(api_lister *l)
+{
+	memcpy(l->first_from, l->from, l->from_len);
+	l->first_from_len = l->from_len;
+	run_sized(l);
+}
+
 static void narrow(api_lister *l)
 {
 	api_request *r = l->r;
@@ -352,6 +407,7 @@ void api_list(api_request *r)
 	api_lister *l = SP_NEW(api_lister);
 	l->r = r;
 	sp_buf_init(&l->out, OUT_BYTES_MAX);
+	sp_defer_init(&l->again, on_again, l);
 	r->state = l;
 	r->on_gone = lister_gone;
 	r->on_writable = writable;
@@ -368,6 +424,8 @@ void api_list(api_request *r)
 		api_reply_error(r, code, &err);
 	else if (l->o.limit > 0)
 		run_page(l);
+	else if (l->writer.is_sized)
+		begin_sized(l);
 	else if (l->writer.gathers)
 		run_gathered(l);
 	else

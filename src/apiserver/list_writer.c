@@ -176,7 +176,8 @@ static const api_list_writer writers[] = {
 	[API_SHAPE_METADATA_LIST] = {.begin = partial_begin, .item = partial_item, .end = partial_end},
 };
 static const api_list_writer custom_writer = {.begin = custom_begin, .item = custom_item, .end = custom_end};
-static const api_list_writer pb_writer = {.begin = pb_begin, .item = pb_item, .end = pb_end, .gathers = true};
+static const api_list_writer pb_writer = {
+	.begin = pb_begin, .item = pb_item, .end = pb_end, .is_sized = true};
 
 sp_code api_list_writer_init(api_list_writer *w, api_request *r, sp_err *err)
 {

@@ -17,6 +17,7 @@ struct api_list_writer {
 	sp_code (*item)(api_list_writer *w, sp_buf *out, sp_str json);
 	sp_code (*end)(api_list_writer *w, sp_buf *out);
 	bool gathers;
+	bool is_sized; /* the front tells items_len, but items may follow one by one */
 	api_request *r;
 	bool any; /* an item was written */
 	sp_table table;

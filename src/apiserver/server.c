@@ -2,6 +2,7 @@
 /* The way of a request: read its head, find the resource, negotiate, hand it to its verb. */
 #include "apiserver/server.h"
 
+#include "apiserver/admission/counts.h"
 #include "apiserver/admission/hooks.h"
 #include "apiserver/admission/policies.h"
 #include "apiserver/aggregate/aggregate.h"
@@ -512,6 +513,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	if (opts->event_ttl_ns > 0)
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
 	s->metrics = api_metrics_new();
+	s->admitted = SP_NEW(api_admission_counts);
 	s->flows = api_flows_new(s, opts->seats);
 	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
 	s->usage = api_usage_new(s);
@@ -570,6 +572,7 @@ void api_server_free(api_server *s)
 	api_usage_free(s->usage);
 	api_flows_free(s->flows);
 	api_metrics_free(s->metrics);
+	sp_free(s->admitted);
 	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);

@@ -57,6 +57,7 @@ struct api_server {
 	struct api_registrar *registrar;   /* aggregate/register.h */
 	struct api_usage *usage;           /* usage/usage.h */
 	bool is_draining;
+	struct api_admission_counts *admitted; /* admission/counts.h */
 	void (*drained)(void *arg);
 	void *drained_arg;
 	bool no_anonymous;

@@ -191,6 +191,64 @@ says review-object '"object": {"kind": "ConfigMap", "apiVersion": "v1", "metadat
 	tail -n 1 "$tmp/asked"
 unhook validating dry
 
+# What has a body of its own: the binding and the eviction themselves are shown.
+api POST $regs/validatingwebhookconfigurations -d '{"metadata":{"name":"bodies"},"webhooks":[{"name":"bodies.example.com",
+	"clientConfig":'"$(client deny)"',"admissionReviewVersions":["v1"],"sideEffects":"None","rules":[{"apiGroups":[""],
+	"apiVersions":["v1"],"resources":["pods/binding","pods/eviction"],"operations":["*"]}]}]}' >"$tmp/made"
+api POST /api/v1/namespaces/default/serviceaccounts -d '{"metadata":{"name":"default"}}' >"$tmp/made"
+api POST /api/v1/namespaces/default/pods -d '{"metadata":{"name":"p"},"spec":{"automountServiceAccountToken":false,
+	"containers":[{"name":"c","image":"i"}]}}' >"$tmp/made"
+pod=/api/v1/namespaces/default/pods/p
+says binding-denied 'admission webhook \"bodies.example.com\" denied the request: not on a CREATE' \
+	api POST $pod/binding -d '{"metadata":{"name":"p"},"target":{"kind":"Node","name":"n"}}'
+says binding-shown '"subResource": "binding"' tail -n 1 "$tmp/asked"
+says binding-kind '"kind": {"group": "", "version": "v1", "kind": "Binding"}' tail -n 1 "$tmp/asked"
+says binding-target '"target": {"kind": "Node", "name": "n"}' tail -n 1 "$tmp/asked"
+says eviction-denied 'denied the request: not on a CREATE' api POST $pod/eviction -d '{"metadata":{"name":"p"}}'
+says eviction-kind '"kind": {"group": "policy", "version": "v1", "kind": "Eviction"}' tail -n 1 "$tmp/asked"
+says unbound '"uid"' api GET $pod
+unhook validating bodies
+hook mutating bodies "$(client allow)" ''
+unhook mutating bodies
+says bound '"status":"Success"' api POST $pod/binding -d '{"metadata":{"name":"p"},"target":{"kind":"Node","name":"n"}}'
+says bound-to '"nodeName":"n"' api GET $pod
+says evicted '"status":"Success"' api POST $pod/eviction -d '{"metadata":{"name":"p"}}'
+
+# A rule of one version is about the same objects in the others, unless it says Exact.
+equal() {
+	api POST $regs/$1webhookconfigurations -d '{"metadata":{"name":"equal"},"webhooks":[{"name":"equal.example.com","matchPolicy":"'"$2"'",
+	"clientConfig":'"$(client "$3")"',"admissionReviewVersions":["v1"],"sideEffects":"None","rules":[{"apiGroups":["autoscaling"],
+	"apiVersions":["v1"],"resources":["horizontalpodautoscalers"],"operations":["CREATE"]}]}]}' >"$tmp/made"
+}
+scaler() {
+	api POST /apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers -d '{"metadata":{"name":"'"$1"'"},"spec":{"maxReplicas":3,
+	"scaleTargetRef":{"kind":"Deployment","name":"d","apiVersion":"apps/v1"},"metrics":[{"type":"Resource","resource":{"name":"cpu",
+	"target":{"type":"Utilization","averageUtilization":70}}}]}}'
+}
+equal validating Equivalent deny
+says equivalent 'denied the request: not on a CREATE' scaler one
+says equivalent-kind '"kind": {"group": "autoscaling", "version": "v1", "kind": "HorizontalPodAutoscaler"}, "resource": {"group": "autoscaling", "version": "v1"' tail -n 1 "$tmp/asked"
+says equivalent-request '"requestKind": {"group": "autoscaling", "version": "v2"' tail -n 1 "$tmp/asked"
+says equivalent-object '"targetCPUUtilizationPercentage": 70' tail -n 1 "$tmp/asked"
+unhook validating equal
+equal validating Exact deny
+says exact '"uid"' scaler two
+unhook validating equal
+equal mutating Equivalent scale
+says equivalent-mutates '"averageUtilization":55' scaler three
+says equivalent-answer '"apiVersion":"autoscaling/v2"' scaler four
+unhook mutating equal
+
+# What is counted of it.
+metrics() { api GET /metrics; }
+says metric-step 'apiserver_admission_step_admission_duration_seconds_bucket{operation="CREATE",rejected="false",type="admit"' metrics
+says metric-controller 'apiserver_admission_controller_admission_duration_seconds_count{name="NamespaceLifecycle",operation="CREATE",rejected="false",type="admit"}' metrics
+says metric-hook 'apiserver_admission_webhook_admission_duration_seconds_count{name="denies.example.com",operation="CREATE",rejected="true",type="validating"}' metrics
+says metric-requests 'apiserver_admission_webhook_request_total{code="200",name="equal.example.com",operation="CREATE",rejected="false",type="admit"}' metrics
+says metric-rejections 'apiserver_admission_webhook_rejection_count{error_type="no_error",name="denies.example.com",operation="CREATE",rejection_code="403",type="validating"}' metrics
+says metric-errors 'apiserver_admission_webhook_rejection_count{error_type="calling_webhook_error",name="refuses.example.com",operation="CREATE",rejection_code="503",type="admit"}' metrics
+says metric-open 'apiserver_admission_webhook_fail_open_count{name="fails.example.com",type="validating"}' metrics
+
 # By way of a service.
 hook validating serves '{"service":{"name":"hook","namespace":"default","path":"/deny","port":8443},"caBundle":"'"$ca"'"}' ''
 says no-service 'Post \"https://hook.default.svc:8443/deny?timeout=10s\": service \"hook\" not found' map served

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "apiserver/admission/counts.h"
 #include "kube/meta.h"
 
 const api_admission_plugin api_admission_plugins[] = {
@@ -29,12 +30,24 @@ const api_admission_plugin api_admission_plugins[] = {
 };
 const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);
 
+static bool run(const api_admit *a, size_t i, bool validates)
+{
+	const api_admission_plugin *p = &api_admission_plugins[i];
+	api_server *s = a->w->server; /* which is there, too, when the write was refused and is gone */
+	api_operation op = a->op;
+	bool ok = validates ? p->validate(a) : p->mutate(a);
+	api_count_plugin(s, op, i, validates, !ok);
+	if (!ok)
+		api_count_step(s, op, validates, true, false, sp_now_ns(s->world));
+	return ok;
+}
+
 bool api_admit_mutate(const api_admit *a)
 {
 	if (a->op == API_OP_CONNECT)
 		return true;
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
-		if (api_admission_plugins[i].mutate != NULL && !api_admission_plugins[i].mutate(a))
+		if (api_admission_plugins[i].mutate != NULL && !run(a, i, false))
 			return false;
 	}
 	return true;
@@ -43,7 +56,7 @@ bool api_admit_mutate(const api_admit *a)
 bool api_admit_validate(const api_admit *a)
 {
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
-		if (api_admission_plugins[i].validate != NULL && !api_admission_plugins[i].validate(a))
+		if (api_admission_plugins[i].validate != NULL && !run(a, i, true))
 			return false;
 	}
 	return true;

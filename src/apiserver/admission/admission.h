@@ -13,8 +13,9 @@ typedef enum api_operation { API_OP_CREATE, API_OP_UPDATE, API_OP_DELETE, API_OP
 typedef struct api_admit {
 	api_write *w;
 	api_operation op;
-	yyjson_mut_val *obj; /* NULL for a deletion; of a connection its options, of w->body_res */
+	yyjson_mut_val *obj; /* NULL for a deletion */
 	yyjson_mut_val *old; /* NULL for a creation */
+	bool is_body;        /* obj is of w->body_res: options of a connection, bindings, evictions */
 } api_admit;
 
 /* A step: false when it refused the write, which is then answered. */

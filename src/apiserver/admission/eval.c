@@ -46,13 +46,30 @@ bool api_form_of(const api_admit *a, api_form *ret)
 	return finish_form(a, ret);
 }
 
+bool api_form_turn(api_write *w, const api_resource *from, const api_resource *to, yyjson_mut_val *v)
+{
+	if (to->custom != NULL)
+		return api_custom_from_stored(to->custom, w->doc, v);
+	return api_object_to_stored(from, &w->arena, w->doc, v) &&
+	       api_object_to_served(to, &w->arena, w->doc, v);
+}
+
 /* A copy in another version. */
 static bool convert(const api_admit *a, const api_resource *to, yyjson_mut_val *v, yyjson_mut_val **ret)
 {
+	*ret = v == NULL ? NULL : yyjson_mut_val_mut_copy(a->w->doc, v);
+	return v == NULL || (*ret != NULL && api_form_turn(a->w, a->w->res, to, *ret));
+}
+
+bool api_form_seen(const api_admit *a, const api_resource *res, api_form *ret)
+{
 	api_write *w = a->w;
-	*ret = v == NULL ? NULL : yyjson_mut_val_mut_copy(w->doc, v);
-	return v == NULL || (*ret != NULL && api_object_to_stored(w->res, &w->arena, w->doc, *ret) &&
-			     api_object_to_served(to, &w->arena, w->doc, *ret));
+	*ret = (api_form){.res = res, .kind = res->kind, .object = a->obj, .old = a->old};
+	if (a->is_body)
+		ret->kind = w->body_res->kind; /* which the versions share */
+	ret->schema = ret->kind->schema;
+	return a->is_body || res == w->res ||
+	       (convert(a, res, a->obj, &ret->object) && convert(a, res, a->old, &ret->old));
 }
 
 bool api_form_in(const api_admit *a, const api_form *own, const api_resource *res, api_form *ret)

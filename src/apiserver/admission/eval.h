@@ -49,6 +49,13 @@ bool api_form_of(const api_admit *a, api_form *ret) SP_MUST_USE;
 /* The same in another version of the resource. */
 bool api_form_in(const api_admit *a, const api_form *own, const api_resource *res, api_form *ret) SP_MUST_USE;
 
+/* The same for who reads no JSON of it (object_json and old_json are NULL): a webhook. What has a body of its
+ * own is seen as a whole, unless a->is_body. */
+bool api_form_seen(const api_admit *a, const api_resource *res, api_form *ret) SP_MUST_USE;
+/* An object of one version becomes one of the other, in place; custom resources as if by strategy None. */
+bool api_form_turn(api_write *w, const api_resource *from, const api_resource *to,
+		   yyjson_mut_val *v) SP_MUST_USE;
+
 /* The name that the write is about, as upstream's attributes have it: empty while it is to be generated. */
 sp_str api_eval_name(const api_admit *a);
 

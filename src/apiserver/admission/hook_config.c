@@ -80,6 +80,7 @@ static bool read_hook(sp_arena *a, sp_str configuration, yyjson_val *v, api_hook
 	h->ignores_failure = sp_str_eq(member(v, "failurePolicy"), SP_STR("Ignore"));
 	h->is_reinvoked = sp_str_eq(member(v, "reinvocationPolicy"), SP_STR("IfNeeded"));
 	h->allows_dry_run = sp_str_eq(effects, SP_STR("None")) || sp_str_eq(effects, SP_STR("NoneOnDryRun"));
+	h->is_exact = sp_str_eq(member(v, "matchPolicy"), SP_STR("Exact"));
 	h->knows_v1 = lists(yyjson_obj_get(v, "admissionReviewVersions"), "v1");
 	return keep(a, member(v, "name"), &h->name) &&
 	       api_hook_rules_read(a, yyjson_obj_get(v, "rules"), &h->rules, &h->n_rules) &&

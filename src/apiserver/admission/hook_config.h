@@ -26,6 +26,7 @@ typedef struct api_hook {
 	uint32_t timeout_s;
 	bool ignores_failure; /* failurePolicy */
 	bool allows_dry_run, is_reinvoked;
+	bool is_exact; /* matchPolicy: rules mean their versions only */
 	api_match_conditions conditions;
 	bool knows_v1; /* of AdmissionReview */
 } api_hook;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/admission/hook_review.h"
 
+#include "apiserver/admission/eval.h"
 #include "base/base64.h"
 #include "base/json_out.h"
 #include "kube/encode.h"
@@ -38,14 +39,14 @@ static void write_resource(sp_jout *j, sp_str key, const sp_kind *k)
 	sp_jout_close(j, '}');
 }
 
-static sp_code write_object(sp_jout *j, sp_str key, const api_resource *res, yyjson_mut_val *obj)
+static sp_code write_object(sp_jout *j, sp_str key, const sp_schema *schema, yyjson_mut_val *obj)
 {
 	sp_jout_key(j, key);
 	if (obj == NULL) {
 		sp_jout_null(j);
 		return SP_OK;
 	}
-	sp_code code = sp_encode_json(j->out, res->kind->schema, obj);
+	sp_code code = sp_encode_json(j->out, schema, obj);
 	j->comma = true;
 	return code;
 }
@@ -88,12 +89,10 @@ void api_review_options(sp_jout *j, const api_admit *a)
 	sp_jout_close(j, '}');
 }
 
-sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid)
+sp_code api_review_write(sp_buf *out, const api_admit *a, const api_form *form, sp_str uid)
 {
 	const api_write *w = a->w;
-	/* What a connection is about are its options. */
-	const api_resource *of = a->op == API_OP_CONNECT ? w->body_res : w->res;
-	const sp_kind *k = w->res->kind;
+	const sp_kind *own = w->res->kind;
 	sp_str sub = w->ctx.subresource;
 	sp_jout j = sp_jout_to(out);
 	sp_jout_open(&j, '{');
@@ -101,12 +100,12 @@ sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid)
 	sp_jout_member_str(&j, SP_STR("apiVersion"), SP_STR("admission.k8s.io/v1"));
 	sp_jout_member_open(&j, SP_STR("request"), '{');
 	sp_jout_member_str(&j, SP_STR("uid"), uid);
-	write_kind(&j, SP_STR("kind"), of->kind);
-	write_resource(&j, SP_STR("resource"), k);
+	write_kind(&j, SP_STR("kind"), form->kind);
+	write_resource(&j, SP_STR("resource"), form->res->kind);
 	if (sub.len > 0)
 		sp_jout_member_str(&j, SP_STR("subResource"), sub);
-	write_kind(&j, SP_STR("requestKind"), of->kind);
-	write_resource(&j, SP_STR("requestResource"), k);
+	write_kind(&j, SP_STR("requestKind"), a->is_body ? w->body_res->kind : own);
+	write_resource(&j, SP_STR("requestResource"), own);
 	if (sub.len > 0)
 		sp_jout_member_str(&j, SP_STR("requestSubResource"), sub);
 	sp_jout_member_str(&j, SP_STR("name"), api_admit_name(a));
@@ -115,8 +114,8 @@ sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid)
 	sp_jout_member_open(&j, SP_STR("userInfo"), '{');
 	api_user_write(&j, &w->r->user);
 	sp_jout_close(&j, '}');
-	SP_TRY(write_object(&j, SP_STR("object"), of, a->obj));
-	SP_TRY(write_object(&j, SP_STR("oldObject"), w->res, a->old));
+	SP_TRY(write_object(&j, SP_STR("object"), form->schema, form->object));
+	SP_TRY(write_object(&j, SP_STR("oldObject"), form->schema, form->old));
 	sp_jout_member_bool(&j, SP_STR("dryRun"), w->o.dry_run);
 	api_review_options(&j, a);
 	sp_jout_close(&j, '}');

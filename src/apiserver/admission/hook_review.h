@@ -11,8 +11,11 @@ sp_str api_operation_name(api_operation op);
 /* The member `options` of a question. */
 void api_review_options(sp_jout *j, const api_admit *a);
 
-/* Appends the question. The write's request is there (w->r). Errors: those of the buffer. */
-sp_code api_review_write(sp_buf *out, const api_admit *a, sp_str uid);
+struct api_form; /* admission/eval.h */
+
+/* Appends the question about the write in the form that the webhook is to see. The write's request is there
+ * (w->r). Errors: those of the buffer. */
+sp_code api_review_write(sp_buf *out, const api_admit *a, const struct api_form *form, sp_str uid);
 
 typedef struct api_review_answer {
 	bool allowed;

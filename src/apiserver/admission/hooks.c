@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/admission/hooks.h"
 
+#include "apiserver/admission/counts.h"
+#include "apiserver/admission/eval.h"
 #include "apiserver/admission/hook_call.h"
 #include "apiserver/admission/match.h"
 #include "apiserver/admission/policies.h"
+#include "apiserver/custom/custom.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "kube/encode.h"
@@ -36,6 +39,12 @@ typedef struct api_hook_run {
 	bool refused;
 	sp_status refusal;
 	void (*saved_refused)(api_write *w, const sp_status *status);
+	/* In which version each webhook sees the write, and what of those is held. */
+	const api_resource **res;
+	api_match_held held;
+	api_form form; /* of the webhook that is asked; mutating */
+	bool mutating;
+	uint64_t began_ns, asked_ns; /* of the run; of the webhook that is asked last */
 } api_hook_run;
 
 /* ---- whether a webhook is concerned ---- */
@@ -61,27 +70,31 @@ static verdict settle(const api_admit *a, api_match match, const sp_status *erro
 	return match == API_MATCH_YES ? CALL : SKIP;
 }
 
-static verdict match_namespace(const api_admit *a, const api_hook *h)
+static verdict match_namespace(const api_admit *a, const api_hook *h, const api_resource *res)
 {
+	(void)res;
 	sp_status error;
 	return settle(a, api_match_namespace(a, &h->namespaces, &error), &error);
 }
 
-static verdict match_object(const api_admit *a, const api_hook *h)
+static verdict match_object(const api_admit *a, const api_hook *h, const api_resource *res)
 {
+	(void)res;
 	sp_status error;
 	return settle(a, api_match_object(a, &h->objects, &error), &error);
 }
 
-static verdict match_conditions(const api_admit *a, const api_hook *h)
+static verdict match_conditions(const api_admit *a, const api_hook *h, const api_resource *res)
 {
-	api_form form;
+	api_form own, form;
 	api_eval x;
 	sp_str why = {NULL, 0};
 	if (h->conditions.n == 0)
 		return CALL;
-	if (!api_form_of(a, &form))
+	if (!api_form_of(a, &own) || (res != a->w->res && !api_form_in(a, &own, res, &form)))
 		return no_room(a);
+	if (res == a->w->res)
+		form = own;
 	bool ready = api_eval_init(&x, a, &form);
 	api_condition_verdict v =
 		ready ? api_conditions_match(&x, &h->conditions, NULL, h->ignores_failure, &why)
@@ -95,14 +108,39 @@ static verdict match_conditions(const api_admit *a, const api_hook *h)
 	return refuse(a, &s);
 }
 
-static verdict should_call(const api_admit *a, const api_hook *h, const api_hook_target *t)
+static verdict unseen(const api_admit *a, const api_hook *h)
 {
-	static verdict (*const steps[])(const api_admit *a, const api_hook *h) = {
-		match_namespace, match_object, match_conditions};
-	if (!api_hook_matches(h, t))
+	if (h->ignores_failure)
 		return SKIP;
+	sp_status s = sp_status_internal(
+		&a->w->arena,
+		sp_arena_printf(&a->w->arena,
+				"failed calling webhook \"" SP_FMT
+				"\": the object can't be shown in the version of its rules, for a webhook "
+				"converts it",
+				SP_ARG(h->name)));
+	return refuse(a, &s);
+}
+
+static const api_resource *find_version(const api_admit *a, const api_hook *h, api_match_held *held)
+{
+	return api_match_rules(a, h->rules, h->n_rules, !h->is_exact, held);
+}
+
+/* *ret_res: the version in which the webhook is to see it. */
+static verdict should_call(const api_admit *a, const api_hook *h, api_match_held *held,
+			   const api_resource **ret_res)
+{
+	static verdict (*const steps[])(const api_admit *a, const api_hook *h, const api_resource *res) = {
+		match_namespace, match_object, match_conditions};
+	const api_resource *res = *ret_res = find_version(a, h, held);
+	if (res == NULL)
+		return SKIP;
+	/* Whoever would have to be asked about an object that we can't show is not passed over. */
+	if (res != a->w->res && res->custom != NULL && res->custom->converter != NULL && !a->is_body)
+		return unseen(a, h);
 	for (size_t i = 0; i < SP_LEN(steps); i++) {
-		verdict v = steps[i](a, h);
+		verdict v = steps[i](a, h, res);
 		if (v != CALL)
 			return v;
 	}
@@ -115,8 +153,11 @@ static verdict should_call(const api_admit *a, const api_hook *h, const api_hook
 
 /* ---- a run ---- */
 
-static void finish(api_hook_run *m)
+/* `ok`: the write goes on. */
+static void finish(api_hook_run *m, bool ok)
 {
+	api_count_step(m->a.w->server, m->a.op, !m->mutating, !ok, true, m->began_ns);
+	api_match_release(&m->held);
 	m->set = api_hook_set_unref(m->set);
 	m->a.w->hook_run = NULL;
 }
@@ -124,26 +165,28 @@ static void finish(api_hook_run *m)
 static void finish_refused(api_hook_run *m, const sp_status *s)
 {
 	api_write *w = m->a.w;
-	finish(m);
+	finish(m, false);
 	api_write_refuse(w, s);
 }
 
 static void finish_no_room(api_hook_run *m)
 {
 	api_write *w = m->a.w;
-	finish(m);
+	finish(m, false);
 	api_write_fail(w, SP_ETOOLARGE, NULL);
 }
 
 /* False: no room, nothing was started. */
-static bool call(api_hook_run *m, const api_hook *h, bool mutating, void (*done)(api_hook_call *c))
+static bool call(api_hook_run *m, size_t i, bool mutating, void (*done)(api_hook_call *c))
 {
+	const api_hook *h = &m->set->hooks[i];
 	api_write *w = m->a.w;
 	api_hook_call *c = sp_try_new(&w->arena, api_hook_call, 1);
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, REVIEW_BYTES_MAX);
 	sp_str uid = sp_meta_uuid(&w->ctx);
-	if (c == NULL || uid.len == 0 || api_review_write(&text, &m->a, uid) != SP_OK)
+	if (c == NULL || uid.len == 0 || !api_form_seen(&m->a, m->res[i], &m->form) ||
+	    api_review_write(&text, &m->a, &m->form, uid) != SP_OK)
 		return false;
 	SP_AUTO_BYTES body = sp_bytes_try_dup(sp_buf_view(&text));
 	if (body == NULL)
@@ -155,6 +198,7 @@ static bool call(api_hook_run *m, const api_hook *h, bool mutating, void (*done)
 			     .mutating = mutating,
 			     .done = done,
 			     .arg = m};
+	m->asked_ns = sp_now_ns(w->server->world);
 	api_hook_call_start(c, body);
 	return true;
 }
@@ -163,6 +207,7 @@ static bool call(api_hook_run *m, const api_hook *h, bool mutating, void (*done)
 static bool judge(api_hook_run *m, const api_hook_call *c, sp_status *ret)
 {
 	api_write *w = m->a.w;
+	api_count_webhook(w->server, m->a.op, c, m->asked_ns);
 	if (!c->failed) {
 		for (size_t i = 0; i < c->answer.n_warnings && w->r != NULL; i++)
 			api_warn(w->r, sp_arena_try_dup(w->r->arena, c->answer.warnings[i]));
@@ -196,20 +241,28 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 	*ret_go = true;
 	if (set->n == 0 || api_match_is_exempt(a, true))
 		return NULL;
-	api_hook_target t = api_match_target(a);
+	api_match_held held = {.n = 0};
 	size_t i = 0;
-	while (i < set->n && !api_hook_matches(&set->hooks[i], &t))
+	while (i < set->n && find_version(a, &set->hooks[i], &held) == NULL)
 		i++;
+	api_match_release(&held);
 	if (i == set->n)
 		return NULL;
 	api_hook_run *m = sp_try_new(&w->arena, api_hook_run, 1);
 	uint8_t *marks = sp_try_new(&w->arena, uint8_t, set->n);
-	if (m == NULL || marks == NULL) {
+	const api_resource **res = sp_try_new(&w->arena, const api_resource *, set->n);
+	if (m == NULL || marks == NULL || res == NULL) {
 		*ret_go = false;
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return NULL;
 	}
-	*m = (api_hook_run){.a = *a, .set = api_hook_set_ref(set), .then = then, .marks = marks};
+	*m = (api_hook_run){.a = *a,
+			    .set = api_hook_set_ref(set),
+			    .then = then,
+			    .marks = marks,
+			    .res = res,
+			    .mutating = kind == API_HOOK_MUTATING,
+			    .began_ns = sp_now_ns(w->server->world)};
 	w->hook_run = m;
 	return m;
 }
@@ -231,8 +284,8 @@ static bool decode_patched(api_hook_run *m, sp_str json)
 	w->refused = refused_patch;
 	w->o.fields = API_FV_IGNORE;
 	const api_resource *body_res = w->body_res;
-	if (m->a.op != API_OP_CONNECT)
-		w->body_res = w->res; /* the object as a whole is what webhooks see */
+	if (!m->a.is_body)
+		w->body_res = m->form.res; /* the object as a whole is what webhooks see */
 	bool ok = api_write_decode_json(w, json);
 	w->body_res = body_res;
 	w->o.fields = fields;
@@ -264,7 +317,7 @@ static bool apply(api_hook_run *m, const api_hook_call *c)
 		api_write_refuse(w, &s);
 		return false;
 	}
-	yyjson_mut_val *before = m->a.obj, *patched = copy_of(w, before);
+	yyjson_mut_val *before = m->a.obj, *patched = copy_of(w, m->form.object);
 	if (patched == NULL) {
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return false;
@@ -280,6 +333,10 @@ static bool apply(api_hook_run *m, const api_hook_call *c)
 	}
 	if (!decode_patched(m, sp_buf_view(&text)) || (m->a.op != API_OP_CONNECT && !api_write_namespace(w)))
 		return false;
+	if (m->form.res != w->res && !m->a.is_body && !api_form_turn(w, m->form.res, w->res, w->obj)) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return false;
+	}
 	m->a.obj = w->obj;
 	if (sp_kv_equal(before, w->obj))
 		return true;
@@ -315,11 +372,10 @@ static bool begin_second_round(api_hook_run *m)
 /* The next webhook of this round that is to be asked, or set->n; false: the write is answered. */
 static bool find_next(api_hook_run *m)
 {
-	api_hook_target t = api_match_target(&m->a);
 	for (; m->i < m->set->n; m->i++) {
 		if (m->round == 1 && (m->marks[m->i] & AGAIN) == 0)
 			continue;
-		verdict v = should_call(&m->a, &m->set->hooks[m->i], &t);
+		verdict v = should_call(&m->a, &m->set->hooks[m->i], &m->held, &m->res[m->i]);
 		if (v != SKIP)
 			return v == CALL;
 	}
@@ -333,16 +389,16 @@ static void mutate_on(api_hook_run *m)
 	if (ok && m->i == m->set->n && m->round == 0 && (m->changed || api_policies_want_again(w)))
 		ok = begin_second_round(m) && find_next(m);
 	if (!ok) {
-		finish(m);
+		finish(m, false);
 		return;
 	}
 	if (m->i == m->set->n) {
 		void (*then)(api_write *) = m->then;
-		finish(m);
+		finish(m, true);
 		then(w);
 		return;
 	}
-	if (!call(m, &m->set->hooks[m->i], true, on_mutated))
+	if (!call(m, m->i, true, on_mutated))
 		finish_no_room(m);
 	else
 		api_write_hold(w);
@@ -352,8 +408,10 @@ static void on_mutated(api_hook_call *c)
 {
 	api_hook_run *m = c->arg;
 	api_hook_set *set = m->set;
+	api_match_held held = m->held;
 	sp_status s;
 	if (!api_write_release(m->a.w)) {
+		api_match_release(&held);
 		api_hook_set_unref(set);
 		return;
 	}
@@ -363,7 +421,7 @@ static void on_mutated(api_hook_call *c)
 	}
 	m->marks[m->i] = 0;
 	if (c->answer.patch.len > 0 && !apply(m, c)) {
-		finish(m);
+		finish(m, false);
 		return;
 	}
 	if (c->hook->is_reinvoked)
@@ -381,8 +439,10 @@ void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 	} else if (go) {
 		api_admit again = *a;
 		again.obj = a->obj == NULL ? NULL : a->w->obj;
-		if (!api_policies_want_again(a->w) || api_admit_mutate(&again))
-			then(a->w);
+		if (api_policies_want_again(a->w) && !api_admit_mutate(&again))
+			return;
+		api_count_step(a->w->server, a->op, false, false, false, sp_now_ns(a->w->server->world));
+		then(a->w);
 	}
 }
 
@@ -392,6 +452,7 @@ static void on_validated(api_hook_call *c)
 {
 	api_hook_run *m = c->arg;
 	api_hook_set *set = m->set;
+	api_match_held held = m->held;
 	void (*then)(api_write *) = m->then;
 	api_write *w = m->a.w;
 	sp_status s;
@@ -402,6 +463,7 @@ static void on_validated(api_hook_call *c)
 	if (--m->n_open > 0)
 		return;
 	if (!api_write_release(w)) {
+		api_match_release(&held);
 		api_hook_set_unref(set);
 		return;
 	}
@@ -409,17 +471,16 @@ static void on_validated(api_hook_call *c)
 		finish_refused(m, &m->refusal);
 		return;
 	}
-	finish(m);
+	finish(m, true);
 	then(w);
 }
 
 /* Marks the webhooks that are to be asked. False: the write is answered. */
 static bool choose(api_hook_run *m, size_t *ret_n)
 {
-	api_hook_target t = api_match_target(&m->a);
 	*ret_n = 0;
 	for (size_t i = 0; i < m->set->n; i++) {
-		verdict v = should_call(&m->a, &m->set->hooks[i], &t);
+		verdict v = should_call(&m->a, &m->set->hooks[i], &m->held, &m->res[i]);
 		if (v == REFUSED)
 			return false;
 		m->marks[i] = v == CALL ? CALLED : 0;
@@ -435,23 +496,25 @@ void api_hooks_validate(const api_admit *a, void (*then)(api_write *w))
 	api_write *w = a->w;
 	api_hook_run *m = run_new(a, API_HOOK_VALIDATING, then, &go);
 	if (m == NULL) {
-		if (go)
+		if (go) {
+			api_count_step(w->server, a->op, true, false, false, sp_now_ns(w->server->world));
 			then(w);
+		}
 		return;
 	}
 	if (!choose(m, &n)) {
-		finish(m);
+		finish(m, false);
 		return;
 	}
 	if (n == 0) {
-		finish(m);
+		finish(m, true);
 		then(w);
 		return;
 	}
 	for (size_t i = 0; i < m->set->n && !m->refused; i++) {
 		if (m->marks[i] == 0)
 			continue;
-		if (call(m, &m->set->hooks[i], false, on_validated)) {
+		if (call(m, i, false, on_validated)) {
 			m->n_open++;
 		} else {
 			m->refused = true;

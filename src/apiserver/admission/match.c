@@ -174,8 +174,8 @@ static const api_resource *equivalent(const api_admit *a, const api_hook_rule *r
 	return NULL;
 }
 
-static const api_resource *match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
-				       api_match_held *held)
+const api_resource *api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
+				    api_match_held *held)
 {
 	api_hook_target t = api_match_target(a);
 	sp_str name = n == 0 ? SP_STR("") : api_eval_name(a);
@@ -193,14 +193,14 @@ api_match api_match_policy(const api_admit *a, const api_policy_match *m, api_ma
 		return API_MATCH_YES;
 	/* Rules first: they cost the least, and nothing that can fail counts before they match. */
 	if (m->n_rules > 0)
-		*ret_res = match_rules(a, m->rules, m->n_rules, m->equivalent, held);
+		*ret_res = api_match_rules(a, m->rules, m->n_rules, m->equivalent, held);
 	if (*ret_res == NULL)
 		return API_MATCH_NO;
 	api_match ns = api_match_namespace(a, &m->namespaces, &wrong_ns);
 	api_match object =
 		ns == API_MATCH_NO ? API_MATCH_NO : api_match_object(a, &m->objects, &wrong_object);
 	if (ns == API_MATCH_NO || object == API_MATCH_NO ||
-	    match_rules(a, m->excludes, m->n_excludes, m->equivalent, held) != NULL)
+	    api_match_rules(a, m->excludes, m->n_excludes, m->equivalent, held) != NULL)
 		return API_MATCH_NO;
 	if (ns == API_MATCH_ERROR || object == API_MATCH_ERROR) {
 		*ret_error = ns == API_MATCH_ERROR ? wrong_ns : wrong_object;

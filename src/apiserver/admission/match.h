@@ -28,6 +28,11 @@ typedef struct api_match_held {
 } api_match_held;
 void api_match_release(api_match_held *h);
 
+/* The write's resource in the version that one of the rules names: its own first, then (`others`) another one
+ * that the same objects are served in; NULL: none. */
+const api_resource *api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
+				    api_match_held *held);
+
 /*
  * All of a policy's or binding's conditions. *ret_res: the resource in the version that a rule names. ERROR
  * as above. U: apiserver pkg/admission/plugin/policy/matching/matching.go.

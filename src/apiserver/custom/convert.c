@@ -3,6 +3,7 @@
 
 #include "apiserver/custom/conversion_review.h"
 #include "apiserver/custom/custom_int.h"
+#include "apiserver/metrics/metrics.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "kube/crd/crd.h"
@@ -48,7 +49,9 @@ typedef struct batch {
 	api_webhook_call call;
 	api_conversion_answer *answers;
 	yyjson_mut_doc *doc;
-	sp_str why; /* of the whole answer; empty: there are answers */
+	sp_str why;      /* of the whole answer; empty: there are answers */
+	bool is_partial; /* it has another number of objects */
+	uint64_t began_ns;
 } batch;
 
 /* ---- definitions ---- */
@@ -244,14 +247,33 @@ static void on_answer(api_webhook_call *call, sp_str body)
 	sp_code code = b->doc == NULL || b->answers == NULL
 			       ? SP_ETOOLARGE
 			       : api_conversion_read(&b->arena, b->doc, &b->q, body, b->answers, &b->why);
+	b->is_partial = b->why.len > 0 && sp_str_find(b->why, SP_STR(" objects, expected ")) >= 0;
 	if (code != SP_OK && b->why.len == 0)
 		b->why = SP_STR("the response of the conversion webhook is too large");
+}
+
+static void measure(const batch *b)
+{
+	api_server *s = b->customs->server;
+	bool bad_object = false;
+	for (size_t i = 0; b->answers != NULL && b->why.len == 0 && i < b->q.n; i++)
+		bad_object = bad_object || b->answers[i].obj == NULL;
+	sp_str failure = b->call.failed   ? SP_STR("conversion_webhook_call_failure")
+			 : b->is_partial  ? SP_STR("conversion_webhook_partial_response_failure")
+			 : b->why.len > 0 ? SP_STR("conversion_webhook_malformed_response_failure")
+			 : bad_object     ? SP_STR("conversion_webhook_invalid_converted_object_failure")
+					  : SP_STR("");
+	const sp_str labels[] = {failure, failure.len > 0 ? SP_STR("failure") : SP_STR("success")};
+	api_metric_add(s->metrics, API_METRIC_CONVERSIONS, labels, 1);
+	api_metric_observe(s->metrics, API_METRIC_CONVERSION_SECONDS, labels,
+			   (double)(sp_now_ns(s->world) - b->began_ns) / 1e9);
 }
 
 static void on_done(api_webhook_call *call)
 {
 	batch *b = call->arg;
 	custom_conversions *v = b->customs->conversions;
+	measure(b);
 	if (call->failed)
 		b->why = sp_arena_printf(&b->arena, "conversion webhook for " SP_FMT " failed: " SP_FMT,
 					 SP_ARG(b->q.from), SP_ARG(call->why));
@@ -292,6 +314,7 @@ static void batch_send(batch *b)
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, SP_MAX(2 * QUESTION_BYTES_MAX, 2 * OBJECT_TEXT_BYTES_MAX));
+	b->began_ns = sp_now_ns(b->customs->server->world);
 	b->q.uid = api_random_uuid(b->customs->server->world, &b->arena);
 	SP_AUTO_BYTES body =
 		api_conversion_write(&text, &b->q) == SP_OK ? sp_bytes_try_dup(sp_buf_view(&text)) : NULL;

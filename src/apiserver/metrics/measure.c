@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/metrics/measure.h"
 
+#include "apiserver/admission/counts.h"
 #include "apiserver/flow/flow.h"
 #include "apiserver/metrics/metrics.h"
 #include "apiserver/metrics/process.h"
@@ -210,6 +211,7 @@ void api_metrics_all(api_request *r)
 	sp_buf_init(&text, TEXT_BYTES_MAX);
 	count_objects(r->server);
 	api_flows_measure(r->server->flows);
+	api_counts_flush(r->server);
 	(void)api_metrics_write(r->server->metrics, false, &text);
 	api_process_metrics(r->server->world, r->arena, &text);
 	reply(r, &text);

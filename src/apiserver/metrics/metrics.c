@@ -31,6 +31,11 @@ static const bounds request_bounds = {
 static const bounds size_bounds = {{1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000}, 7};
 static const bounds wait_bounds = {{0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30}, 13};
 
+static const bounds admission_bounds = {{0.005, 0.025, 0.1, 0.5, 1, 2.5}, 6};
+static const bounds webhook_bounds = {{0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25}, 8};
+static const bounds conversion_bounds = {
+	{0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 45, 60}, 15};
+
 #define FLOW_LABELS                             \
 	{                                       \
 		"priority_level", "flow_schema" \
@@ -92,6 +97,53 @@ static const family families[API_METRIC_COUNT_] = {
 				      .help = "Counter of authenticated attempts.",
 				      .type = COUNTER,
 				      .labels = {"result"}},
+	[API_METRIC_ADMISSION_STEP] =
+		{.name = "apiserver_admission_step_admission_duration_seconds",
+		 .help = "Admission sub-step latency histogram in seconds, broken out for each operation and "
+			 "API resource and step type (validate or admit).",
+		 .type = HISTOGRAM,
+		 .labels = {"operation", "rejected", "type"},
+		 .bounds = &admission_bounds},
+	[API_METRIC_ADMISSION_CONTROLLER] =
+		{.name = "apiserver_admission_controller_admission_duration_seconds",
+		 .help = "Admission controller latency histogram in seconds, identified by name and broken "
+			 "out "
+			 "for each operation and API resource and type (validate or admit).",
+		 .type = HISTOGRAM,
+		 .labels = {"name", "operation", "rejected", "type"},
+		 .bounds = &admission_bounds},
+	[API_METRIC_WEBHOOK_SECONDS] =
+		{.name = "apiserver_admission_webhook_admission_duration_seconds",
+		 .help = "Admission webhook latency histogram in seconds, identified by name and broken out "
+			 "for "
+			 "each operation and API resource and type (validate or admit).",
+		 .type = HISTOGRAM,
+		 .labels = {"name", "operation", "rejected", "type"},
+		 .bounds = &webhook_bounds},
+	[API_METRIC_WEBHOOK_REQUESTS] = {.name = "apiserver_admission_webhook_request_total",
+					 .help = "Webhooks that were asked, by what they said.",
+					 .type = COUNTER,
+					 .labels = {"code", "name", "operation", "rejected", "type"}},
+	[API_METRIC_WEBHOOK_REJECTIONS] =
+		{.name = "apiserver_admission_webhook_rejection_count",
+		 .help = "Writes that a webhook refused, or that were refused because it could not be asked.",
+		 .type = COUNTER,
+		 .labels = {"error_type", "name", "operation", "rejection_code", "type"}},
+	[API_METRIC_WEBHOOK_FAIL_OPEN] = {.name = "apiserver_admission_webhook_fail_open_count",
+					  .help = "Webhooks that could not be asked and were passed over.",
+					  .type = COUNTER,
+					  .labels = {"name", "type"}},
+	[API_METRIC_CONVERSIONS] =
+		{.name = "apiserver_conversion_webhook_request_total",
+		 .help = "Counter for conversion webhook requests with success/failure and "
+			 "failure error type",
+		 .type = COUNTER,
+		 .labels = {"failure_type", "result"}},
+	[API_METRIC_CONVERSION_SECONDS] = {.name = "apiserver_conversion_webhook_duration_seconds",
+					   .help = "Conversion webhook request latency",
+					   .type = HISTOGRAM,
+					   .labels = {"failure_type", "result"},
+					   .bounds = &conversion_bounds},
 	[API_METRIC_AUDIT_EVENTS] =
 		{.name = "apiserver_audit_event_total",
 		 .help = "Counter of audit events generated and sent to the audit backend.",
@@ -293,16 +345,21 @@ void api_metric_set(api_metrics *m, api_metric id, const sp_str *labels, double 
 		s->value = to;
 }
 
-void api_metric_observe(api_metrics *m, api_metric id, const sp_str *labels, double value)
+void api_metric_observe_many(api_metrics *m, api_metric id, const sp_str *labels, double value, uint64_t n)
 {
 	const bounds *b = families[id].bounds;
-	series *s = need(m, id, labels);
+	series *s = n == 0 ? NULL : need(m, id, labels);
 	if (s == NULL)
 		return;
-	s->value += value;
-	s->count++;
+	s->value += value * (double)n;
+	s->count += n;
 	for (size_t i = b->n; i > 0 && value <= b->at[i - 1]; i--)
-		s->buckets[i - 1]++;
+		s->buckets[i - 1] += n;
+}
+
+void api_metric_observe(api_metrics *m, api_metric id, const sp_str *labels, double value)
+{
+	api_metric_observe_many(m, id, labels, value, 1);
 }
 
 double api_metric_get(const api_metrics *m, api_metric id, const sp_str *labels)

@@ -20,6 +20,14 @@ typedef enum api_metric {
 	API_METRIC_TERMINATIONS,
 	API_METRIC_WATCH_EVENTS,
 	API_METRIC_STORAGE_OBJECTS,
+	API_METRIC_ADMISSION_STEP,
+	API_METRIC_ADMISSION_CONTROLLER,
+	API_METRIC_WEBHOOK_SECONDS,
+	API_METRIC_WEBHOOK_REQUESTS,
+	API_METRIC_WEBHOOK_REJECTIONS,
+	API_METRIC_WEBHOOK_FAIL_OPEN,
+	API_METRIC_CONVERSIONS,
+	API_METRIC_CONVERSION_SECONDS,
 	API_METRIC_AUTHENTICATED,
 	API_METRIC_AUTH_ATTEMPTS,
 	API_METRIC_AUDIT_EVENTS,
@@ -56,6 +64,8 @@ void api_metric_add(api_metrics *m, api_metric id, const sp_str *labels, double 
 void api_metric_set(api_metrics *m, api_metric id, const sp_str *labels, double to);
 /* Of a histogram. */
 void api_metric_observe(api_metrics *m, api_metric id, const sp_str *labels, double value);
+/* The same n times; without a series when n is 0. */
+void api_metric_observe_many(api_metrics *m, api_metric id, const sp_str *labels, double value, uint64_t n);
 /* The value of a counter or gauge, the count of a histogram; 0 when there is no such series. For tests. */
 double api_metric_get(const api_metrics *m, api_metric id, const sp_str *labels);
 /* Forgets the series of a gauge whose things come and go. */

@@ -101,7 +101,7 @@ static void on_admitted(api_write *w)
 
 static void on_mutated(api_write *w)
 {
-	const api_admit admit = {.w = w, .op = API_OP_CONNECT, .obj = w->obj};
+	const api_admit admit = {.w = w, .op = API_OP_CONNECT, .obj = w->obj, .is_body = true};
 	if (api_admit_validating_policy(&admit))
 		api_hooks_validate(&admit, on_admitted);
 }
@@ -138,6 +138,6 @@ void api_connect(api_request *r)
 		api_write_fail(w, SP_ENOMEM, NULL);
 		return;
 	}
-	const api_admit admit = {.w = w, .op = API_OP_CONNECT, .obj = w->obj};
+	const api_admit admit = {.w = w, .op = API_OP_CONNECT, .obj = w->obj, .is_body = true};
 	api_hooks_mutate(&admit, on_mutated);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scheduler's word: which node a pod runs on. U: kubernetes pkg/registry/core/pod/storage/storage.go,
  * BindingREST. Nobody comes to own the field by it. */
-#include "apiserver/admission/admission.h"
+#include "apiserver/admission/hooks.h"
 #include "apiserver/subresources/subresources.h"
 #include "kube/meta.h"
 
@@ -91,18 +91,11 @@ static bool assign(api_write *w, yyjson_mut_val *binding, yyjson_mut_val *pod)
 	       api_pod_condition_set(w, pod, scheduled);
 }
 
-static void run(api_write *w)
+/* Again from here when the pod has changed: the binding was admitted. */
+static void bind(api_write *w)
 {
 	sp_err err;
-	yyjson_mut_val *binding, *pod = NULL;
-	if (!api_write_decode(w, w->body) || !api_write_namespace(w))
-		return;
-	binding = w->obj;
-	if (w->r->sub == NULL) /* the old way: only the body tells the name */
-		w->r->info.name = sp_meta_name(binding);
-	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = binding};
-	if (!api_admit_mutate(&admit) || !check_binding(w, binding) || !api_admit_validate(&admit))
-		return;
+	yyjson_mut_val *binding = w->arg, *pod = NULL;
 	sp_code code = api_write_load(w, w->r->info.name, &pod, &err);
 	if (code != SP_OK) {
 		api_write_fail(w, code, &err);
@@ -118,13 +111,32 @@ static void run(api_write *w)
 	api_write_commit(w);
 }
 
+static void on_admitted(api_write *w)
+{
+	w->arg = w->obj;
+	w->again = bind;
+	bind(w);
+}
+
+static void on_mutated(api_write *w)
+{
+	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj, .is_body = true};
+	if (check_binding(w, w->obj) && api_admit_validate(&admit))
+		api_hooks_validate(&admit, on_admitted);
+}
+
 static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
 	w->body = body;
-	w->again = run;
 	w->reply = api_write_reply_success;
-	run(w);
+	if (!api_write_decode(w, w->body) || !api_write_namespace(w))
+		return;
+	if (w->r->sub == NULL) /* the old way: only the body tells the name */
+		w->r->info.name = sp_meta_name(w->obj);
+	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj, .is_body = true};
+	if (api_admit_mutate(&admit))
+		api_hooks_mutate(&admit, on_mutated);
 }
 
 void api_bind_pod(api_request *r)

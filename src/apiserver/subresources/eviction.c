@@ -4,7 +4,7 @@
  * one commit. U: kubernetes pkg/registry/core/pod/storage/eviction.go,
  * pkg/registry/policy/poddisruptionbudget.
  */
-#include "apiserver/admission/admission.h"
+#include "apiserver/admission/hooks.h"
 #include "apiserver/delete.h"
 #include "apiserver/subresources/subresources.h"
 #include "base/num.h"
@@ -240,15 +240,13 @@ static bool mark_target(api_write *w, yyjson_mut_val *pod)
 	return ok;
 }
 
-static void run(api_write *w)
+/* Again from here when the pod or its budget has changed: the eviction was admitted. */
+static void evict(api_write *w)
 {
 	sp_err err;
-	api_delete_options o;
+	api_delete_options o = {0};
 	yyjson_mut_val *pod = NULL;
-	if (!api_write_decode(w, w->body) || !api_write_namespace(w))
-		return;
-	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
-	if (!check_eviction(w, w->obj, &o) || !api_admit_mutate(&admit) || !api_admit_validate(&admit))
+	if (!check_eviction(w, w->arg, &o))
 		return;
 	sp_code code = api_write_load(w, w->r->info.name, &pod, &err);
 	if (code != SP_OK) {
@@ -266,13 +264,31 @@ static void run(api_write *w)
 	api_write_delete(w, &o);
 }
 
+static void on_admitted(api_write *w)
+{
+	w->arg = w->obj;
+	w->again = w->redo = evict;
+	evict(w);
+}
+
+static void on_mutated(api_write *w)
+{
+	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj, .is_body = true};
+	if (api_admit_validate(&admit))
+		api_hooks_validate(&admit, on_admitted);
+}
+
 static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
+	api_delete_options o = {0};
 	w->body = body;
-	w->again = w->redo = run;
 	w->reply = api_write_reply_success;
-	run(w);
+	if (!api_write_decode(w, w->body) || !api_write_namespace(w) || !check_eviction(w, w->obj, &o))
+		return;
+	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj, .is_body = true};
+	if (api_admit_mutate(&admit))
+		api_hooks_mutate(&admit, on_mutated);
 }
 
 void api_evict_pod(api_request *r)

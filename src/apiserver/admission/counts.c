@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/admission/counts.h"
+
+#include "apiserver/metrics/metrics.h"
+#include "base/num.h"
+
+#define NS_PER_S 1e9
+#define NO_STATUS 503u /* upstream's word for a call without an answer */
+
+static sp_str truth(bool yes)
+{
+	return yes ? SP_STR("true") : SP_STR("false");
+}
+
+static double seconds_since(const api_server *s, uint64_t began_ns)
+{
+	return (double)(sp_now_ns(s->world) - began_ns) / NS_PER_S;
+}
+
+void api_count_plugin(api_server *s, api_operation op, size_t i_plugin, bool validates, bool rejected)
+{
+	if (i_plugin < API_COUNTED_PLUGINS_MAX)
+		s->admitted->plugins[i_plugin][validates][op][rejected]++;
+}
+
+void api_count_step(api_server *s, api_operation op, bool validates, bool rejected, bool webhooks,
+		    uint64_t began_ns)
+{
+	api_metrics *m = s->metrics;
+	sp_str type = validates ? SP_STR("validate") : SP_STR("admit");
+	double seconds = seconds_since(s, began_ns);
+	const sp_str step[] = {api_operation_name(op), truth(rejected), type};
+	const sp_str controller[] = {validates ? SP_STR("ValidatingAdmissionWebhook")
+					       : SP_STR("MutatingAdmissionWebhook"),
+				     api_operation_name(op), truth(rejected), type};
+	api_metric_observe(m, API_METRIC_ADMISSION_STEP, step, seconds);
+	if (webhooks)
+		api_metric_observe(m, API_METRIC_ADMISSION_CONTROLLER, controller, seconds);
+}
+
+void api_count_webhook(api_server *s, api_operation op, const api_hook_call *c, uint64_t began_ns)
+{
+	api_metrics *m = s->metrics;
+	char text[SP_NUM_TEXT_BYTES];
+	bool passed_over = c->failed && c->hook->ignores_failure;
+	bool rejected = c->failed ? !passed_over : !c->answer.allowed;
+	bool http_failed = c->status >= 300;
+	unsigned code = c->failed  ? (http_failed ? c->status : NO_STATUS)
+			: rejected ? c->answer.status.code
+				   : 200;
+	sp_str op_name = api_operation_name(op), name = c->hook->name;
+	sp_str type = c->mutating ? SP_STR("admit") : SP_STR("validating");
+	sp_str code_text = {text, sp_print_u64(text, code)};
+	const sp_str asked[] = {code_text, name, op_name, truth(rejected), type};
+	const sp_str took[] = {name, op_name, truth(rejected), type};
+	const sp_str refused[] = {c->failed ? SP_STR("calling_webhook_error") : SP_STR("no_error"), name,
+				  op_name, code_text, type};
+	const sp_str opened[] = {name, type};
+	api_metric_add(m, API_METRIC_WEBHOOK_REQUESTS, asked, 1);
+	api_metric_observe(m, API_METRIC_WEBHOOK_SECONDS, took, seconds_since(s, began_ns));
+	if (rejected)
+		api_metric_add(m, API_METRIC_WEBHOOK_REJECTIONS, refused, 1);
+	if (passed_over)
+		api_metric_add(m, API_METRIC_WEBHOOK_FAIL_OPEN, opened, 1);
+}
+
+static void flush_plugin(api_server *s, size_t i)
+{
+	for (unsigned v = 0; v < 2; v++) {
+		for (unsigned op = 0; op <= API_OP_CONNECT; op++) {
+			for (unsigned rejected = 0; rejected < 2; rejected++) {
+				uint32_t *n = &s->admitted->plugins[i][v][op][rejected];
+				const sp_str labels[] = {sp_str_c(api_admission_plugins[i].name),
+							 api_operation_name((api_operation)op),
+							 truth(rejected != 0),
+							 v != 0 ? SP_STR("validate") : SP_STR("admit")};
+				api_metric_observe_many(s->metrics, API_METRIC_ADMISSION_CONTROLLER, labels,
+							0, *n);
+				*n = 0;
+			}
+		}
+	}
+}
+
+void api_counts_flush(api_server *s)
+{
+	for (size_t i = 0; i < api_n_admission_plugins && i < API_COUNTED_PLUGINS_MAX; i++)
+		flush_plugin(s, i);
+}
