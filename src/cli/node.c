@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/host_names.h"
 #include "cli/process.h"
+#include "cli/renewal.h"
 #include "client/call.h"
 #include "contracts/local_path.h"
 #include "io/file.h"
@@ -40,6 +41,7 @@ typedef struct process {
 	node_server *server;
 	sp_tls_config *tls;
 	sp_client_config config;
+	cli_renewal renewal; /* of the kubelet API's certificate, when files name it */
 	bool stopping;
 } process;
 
@@ -70,6 +72,7 @@ static void on_stop(void *arg, int signal)
 	if (p->stopping)
 		return;
 	p->stopping = true;
+	cli_renewal_stop(&p->renewal);
 	sp_log(p->base.log, SP_LOG_INFO, "stopping; pods go on", SP_KI("signal", signal));
 	if (p->server != NULL)
 		node_server_close(p->server, on_server_closed, p);
@@ -137,6 +140,18 @@ static sp_code tls_config(process *p, sp_str name, sp_str ip, sp_err *err)
 	return code;
 }
 
+static sp_code reload(void *arg, sp_err *err)
+{
+	process *p = arg;
+	sp_tls_config *before = p->tls;
+	sp_code code = tls_config(p, SP_STR(""), SP_STR(""), err);
+	if (code != SP_OK)
+		return code;
+	node_server_set_tls(p->server, p->tls);
+	(void)sp_tls_config_unref(before);
+	return SP_OK;
+}
+
 static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
 {
 	if (p->f.port < 0)
@@ -145,7 +160,15 @@ static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
 	const node_server_opts opts = {.address = sp_arena_printf(&p->base.arena, SP_FMT ":%lld",
 								  SP_ARG(p->f.address), (long long)p->f.port),
 				       .tls = p->tls};
-	return node_server_open(p->agent, &opts, &p->server, err);
+	SP_TRY(node_server_open(p->agent, &opts, &p->server, err));
+	p->renewal = (cli_renewal){.world = p->base.world,
+				   .log = p->base.log,
+				   .path = p->f.tls_cert,
+				   .reload = reload,
+				   .arg = p};
+	if (p->f.tls_cert.len > 0)
+		cli_renewal_start(&p->renewal);
+	return SP_OK;
 }
 
 /* U: kubeletconfig validation. */

@@ -157,6 +157,8 @@ static void read_refusal(sp_reflector *r, sp_err *err)
 	sp_code code = sp_code_of_status(s.reason, r->status);
 	r->is_gone = reflector_is_gone(code, r->status);
 	(void)sp_fail(err, code, "status %u: " SP_FMT, r->status, SP_ARG(s.message));
+	if (r->status == 401)
+		(void)client_refresh_token(r->o.client);
 }
 
 static void on_close(sp_http_exchange *ex, const sp_err *err)
