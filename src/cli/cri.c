@@ -371,8 +371,10 @@ int cli_cri(int argc, char **argv)
 		 "where exec, attach and port-forward are served"},
 		{"unpack", CLI_STR, &p.f.unpack, "the helper that unpacks layers"},
 	};
-	if (!cli_begin("cri", NULL, table, SP_LEN(table), argc, argv, &status))
+	if (!cli_begin("cri", NULL, table, SP_LEN(table), argc, argv, &status)) {
+		sp_arena_done(&p.base.arena);
 		return status;
+	}
 	sp_code code = check_flags(&p.f, &err);
 	if (code == SP_OK)
 		code = fork_host(&p.f, &fd, &err);

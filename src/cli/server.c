@@ -79,6 +79,8 @@ static sp_str keys_socket(args *a)
 static void keys_args(args *a)
 {
 	const process *p = a->p;
+	add(a, "cluster-signing-duration",
+	    sp_arena_printf(&a->p->base.arena, "%llds", (long long)p->lifetime_s));
 	add(a, "dir", in_dir(a, p->f.data_dir, "keys"));
 	add(a, "ca-dir", in_dir(a, p->f.data_dir, "pki"));
 	add(a, "listen", keys_socket(a));
@@ -109,6 +111,8 @@ static void controllers_args(args *a)
 	add(a, "root-ca-file", a->p->pki.ca_crt);
 	add(a, "cluster-signing-endpoint", keys_socket(a));
 	add(a, "use-service-account-credentials", SP_STR("true"));
+	add(a, "controllers",
+	    SP_STR("*,token-cleaner-controller,bootstrap-signer-controller,kubelet-serving-approver"));
 }
 
 static void no_args(args *a)
@@ -365,8 +369,6 @@ static void on_stop(void *arg, int signal)
 
 static sp_code start(process *p, sp_err *err)
 {
-	static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-					  NULL};
 	SP_TRY(check_flags(&p->f, err));
 	SP_TRY(cli_process_open(&p->base, "supervisor", p->f.log_level, err));
 	sp_arena_init(&p->scratch, (size_t)4 << 20);
@@ -384,7 +386,7 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	const sup_opts o = {.roles = p->roles,
 			    .n_roles = p->n_roles,
-			    .env = env,
+			    .env = cli_role_environment(&p->base.arena, false),
 			    .socket = sp_arena_printf(&p->base.arena, "unix:" SP_FMT "/supervisor.sock",
 						      SP_ARG(p->f.run_dir)),
 			    .log = p->base.log};

@@ -29,10 +29,18 @@ check() {
 		echo "FAIL $1: $(head -c 300 "$tmp/out")"
 	fi
 }
+mkfifo "$tmp/lines"
 # shellcheck disable=SC2086
-"$bin" server $dirs --node-name=renewed --certificate-lifetime=20s >"$tmp/stdout" 2>"$tmp/log" &
-# The line comes N times.
-until_says() { timeout 100 sh -c 'tail -n +1 --pid=$$ -F "$1" 2>/dev/null | grep -m "$3" -F -- "$2" >/dev/null; kill $$' - "$tmp/log" "$1" "$2" 2>/dev/null; }
+"$bin" server $dirs --node-name=renewed --certificate-lifetime=20s >"$tmp/stdout" 2>"$tmp/lines" &
+exec 3<"$tmp/lines"
+# until_says TEXT N: the server's log has the text N more times.
+until_says() {
+	n=0
+	while [ "$n" -lt "$2" ] && IFS= read -r line <&3; do
+		printf '%s\n' "$line" >>"$tmp/log"
+		case $line in *"$1"*) n=$((n + 1)) ;; esac
+	done
+}
 until_says '"msg":"serving","address":"0.0.0.0:6443"' 1
 export KUBECONFIG="$tmp/data/pki/admin.kubeconfig"
 server=$(sed -n 's|^    server: https://||p' "$KUBECONFIG")
@@ -43,7 +51,9 @@ api_before=$(serial "$server") kubelet_before=$(serial 127.0.0.1:10250) ca_befor
 cp "$KUBECONFIG" "$tmp/old"
 until_says 'certificates made anew' 4
 # What was made is in use when what was there before has ended.
-until_says '"component":"apiserver","msg":"certificates reloaded"' 4
+until_says '"component":"apiserver","msg":"certificates reloaded"' 1
+cat <&3 >>"$tmp/log" &
+[ -z "${KEEP:-}" ] || cp -r "$tmp/data/pki" /tmp/renewpki
 check api-serving '[ "$(serial "$server")" != "$api_before" ]'
 check kubelet-serving '[ "$(serial 127.0.0.1:10250)" != "$kubelet_before" ]'
 check authority-stays '[ "$(cksum <"$tmp/data/pki/ca.crt")" = "$ca_before" ]'
