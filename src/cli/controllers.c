@@ -42,8 +42,7 @@ static void close_controllers(cli_leader *l, void (*done)(void *arg), void *arg)
 	controllers_close(p->controllers, done, arg);
 	/* Jobs that wait for a certificate end. */
 	if (p->config.cert_signer != NULL)
-		p->config.cert_signer->free(p->config.cert_signer);
-	p->config.cert_signer = NULL;
+		p->config.cert_signer->cancel(p->config.cert_signer);
 }
 
 static sp_code start(process *p, sp_err *err)
@@ -103,7 +102,7 @@ int cli_controllers(int argc, char **argv)
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);
 	controllers_free(p.controllers);
 	sp_accounts_free(p.accounts);
-	if (p.config.cert_signer != NULL) /* it was never closed */
+	if (p.config.cert_signer != NULL)
 		p.config.cert_signer->free(p.config.cert_signer);
 	cli_leader_done(&p.leader);
 	return cli_leader_end(&p.leader, code, &err);

@@ -22,7 +22,7 @@ agent='' p=0 f=0
 end() {
 	# shellcheck disable=SC2086
 	{
-		$two "$bin" down $dirs_two
+		$two "$bin" down $dirs_two --cgroup-root=sampan-two
 		$one "$bin" down $dirs_one
 	} >/dev/null 2>&1
 	[ -z "$agent" ] || wait "$agent"
@@ -88,7 +88,7 @@ check rules '$two nft list ruleset | grep -q 10.96.0.1'
 check delete-token '$one "$bin" token delete "${token%%.*}" --data-dir=$tmp/a && [ "$($one "$bin" token list --data-dir=$tmp/a | wc -l)" -eq 1 ]'
 $k delete pod p --now >/dev/null 2>&1
 # shellcheck disable=SC2086
-check down '$two "$bin" down $dirs_two'
+check down '$two "$bin" down $dirs_two --cgroup-root=sampan-two'
 # A node that has joined needs no token again.
 # shellcheck disable=SC2086
 SAMPAN_CONFIG="$tmp/two.yaml" $two "$bin" agent $dirs_two --node-name=second --pod-cidr=10.89.0.0/16 2>>"$tmp/agent.log" &

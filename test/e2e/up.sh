@@ -100,6 +100,7 @@ says kill-node 'restarted' sh -c "kill -9 \$('$bin/sampan' status --run-dir='$tm
 says still 'hello from hello-' curl -s --max-time 5 "http://$address/"
 # shellcheck disable=SC2086
 says down 'it ended well' sh -c "'$bin/sampan' down $dirs && echo it ended well"
+says no-crash 'nothing failed' sh -c "grep -q 'assertion failed' '$tmp/data/server.log' || echo nothing failed"
 left "$tmp/after"
 if cmp -s "$tmp/before" "$tmp/after"; then
 	p=$((p + 1))
@@ -108,5 +109,14 @@ else
 	echo 'FAIL something is left:'
 	diff "$tmp/before" "$tmp/after" | head -n 20
 fi
+# --purge says what goes and asks; without an answer nothing goes.
+# shellcheck disable=SC2086
+{
+	purge="$bin/sampan down $dirs --local-path-dir=$tmp/volumes --purge"
+	says purge-asks "$tmp/data" sh -c "$purge </dev/null"
+	says purge-no 'still here' sh -c "[ -d '$tmp/data/api' ] && echo still here"
+	says purge-else 'does not look like data of sampan' "$bin/sampan" down --data-dir=/usr --run-dir="$tmp/run" --purge --yes
+	says purge-yes 'all is gone' sh -c "$purge --yes && [ ! -e '$tmp/data' ] && [ ! -e '$tmp/run' ] && echo all is gone"
+}
 echo "$p passed, $f failed"
 [ "$f" -eq 0 ]
