@@ -36,6 +36,7 @@ size_t cli_option_nearest(sp_str name, char *out, size_t n);
 bool cli_is_help(const char *arg);
 
 int cli_agent(int argc, char **argv);
+int cli_explain(int argc, char **argv);
 int cli_completion(int argc, char **argv);
 int cli_join(int argc, char **argv);
 int cli_kubeconfig(int argc, char **argv);

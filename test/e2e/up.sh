@@ -75,6 +75,11 @@ grep -m 1 -F '"availableReplicas":3' <"$tmp/events" >"$tmp/scaled"
 kill "$watch" 2>/dev/null
 wait "$watch" 2>/dev/null
 says scaled '"availableReplicas":3' cat "$tmp/scaled"
+# Why a pod is where it is, from live state.
+pod=$(api GET '/api/v1/namespaces/default/pods' | grep -o '"name":"hello-[a-z0-9]*-[a-z0-9]*"' | head -n 1 | cut -d'"' -f4)
+says explain "pod default/$pod is bound to" "$bin/sampan" explain "pod/$pod" --data-dir="$tmp/data"
+says explain-scores 'ImageLocality' "$bin/sampan" explain "$pod" --data-dir="$tmp/data"
+says explain-none "there is no pod 'nobody' in namespace 'default'" "$bin/sampan" explain pod/nobody --data-dir="$tmp/data"
 # A certificate: asked for, approved, signed by the keys process, good for the API server.
 if command -v openssl >/dev/null 2>&1; then
 	requests=/apis/certificates.k8s.io/v1/certificatesigningrequests
