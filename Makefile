@@ -212,6 +212,19 @@ tidy: compile_commands.json
 	@tools/tidy $(ARGS)
 cov:
 	@tools/cov
+# Of the release variant, whatever was built. DESTDIR for packages.
+PREFIX ?= /usr/local
+INSTALLED := sampan sampan-sample sampan-unpack containerd-shim-sampan-v1
+.PHONY: install
+install:
+	@$(MAKE) -s VARIANT=release all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -s -m 755 $(INSTALLED:%=build/release/%) $(DESTDIR)$(PREFIX)/bin
+	for unit in sampan sampan-agent; do sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/$$unit.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service; done
+	install -m 644 packaging/sampan.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sampan.conf
+	build/release/sampan completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sampan
 clean:
 	rm -rf build compile_commands.json
 
@@ -221,6 +234,7 @@ help:
 	@echo 'make unit       unit tests (ARGS="--filter buf")      make prop|sim  property tests, simulations'
 	@echo 'make fuzz       all fuzz targets, SECONDS_ALL=120     make e2e       real binaries with real clients (root)'
 	@echo 'make interop    peers that need other toolchains      make bench     figures; bench-AREA for one area'
+	@echo 'make install    into $(PREFIX), or PREFIX= and DESTDIR=; programs, systemd units, completion'
 	@echo 'make format     clang-format all files                make tidy      clang-tidy (ARGS=files)'
 	@echo 'make layers     includes point downwards only         make cov       coverage report'
 

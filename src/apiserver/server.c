@@ -561,6 +561,11 @@ void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg),
 	api_watches_end(s);
 }
 
+void api_server_set_kubelet(api_server *s, const api_kubelet_opts *o)
+{
+	s->kubelet = *o;
+}
+
 void api_server_free(api_server *s)
 {
 	if (s == NULL)

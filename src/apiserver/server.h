@@ -89,3 +89,5 @@ void api_server_accept(api_server *s, sp_stream *stream);
 void api_server_drain(api_server *s, uint64_t grace_ns, void (*done)(void *arg), void *arg);
 /* Without connections: before the first, or after drain's done. */
 void api_server_free(api_server *s);
+/* Kubelets are reached by these from now on. Those before may still be used by requests that have begun. */
+void api_server_set_kubelet(api_server *s, const api_kubelet_opts *o);

@@ -15,3 +15,7 @@ typedef struct cli_addon {
 
 /* In the order in which they are applied, in the arena. `node_ip` is where DNS is served. */
 const cli_addon *cli_addons(sp_arena *a, sp_str node_ip, size_t *ret_n);
+
+/* What a cluster needs so that nodes may join it by tokens; `address` is the API server's, host:port. Made
+ * when the first token is. */
+const cli_addon *cli_join_addons(sp_arena *a, sp_str address, sp_str ca_pem, size_t *ret_n);

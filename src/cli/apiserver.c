@@ -19,6 +19,7 @@
 #include "cli/cluster.h"
 #include "cli/keys_child.h"
 #include "cli/process.h"
+#include "cli/renewal.h"
 #include "io/file.h"
 #include "keys/pki.h"
 #include "keys/remote.h"
@@ -56,7 +57,8 @@ typedef struct process {
 	cli_keys_child *keys; /* unless somebody else signs */
 	api_tokens *tokens;
 	sp_str client_ca_pem;
-	api_kubelet_opts kubelet;
+	api_kubelet_opts kubelet, kubelet_before; /* before: requests may still use them */
+	cli_renewal renewal;
 	cli_audit audit;
 	cli_front front_proxy;
 	bool own_keys, bootstrapping, stopping, drained;
@@ -85,17 +87,8 @@ static sp_code load_tls(process *p, sp_tls_config **ret, sp_err *err)
 static void on_hangup(void *arg, int signal)
 {
 	process *p = arg;
-	sp_err err;
-	sp_tls_config *config = NULL;
 	(void)signal;
-	if (load_tls(p, &config, &err) != SP_OK) {
-		sp_log(p->base.log, SP_LOG_ERROR, "certificates not reloaded, the old ones stay in use",
-		       SP_KE(&err));
-		return;
-	}
-	sp_tls_source_set(p->tls, config);
-	sp_tls_config_unref(config);
-	sp_log(p->base.log, SP_LOG_INFO, "certificates reloaded");
+	cli_renewal_now(&p->renewal);
 }
 
 /* ---- the end ---- */
@@ -272,6 +265,43 @@ static sp_code open_kubelets(process *p, sp_err *err)
 	return sp_tls_client_config(&o, &p->kubelet.others_tls, err);
 }
 
+static void close_kubelets(api_kubelet_opts *k)
+{
+	sp_tls_config_unref(k->tls);
+	sp_tls_config_unref(k->unverified_tls);
+	sp_tls_config_unref(k->others_tls);
+}
+
+/* Serving, and what we are to kubelets. Our own authority makes them anew before. */
+static sp_code reload(void *arg, sp_err *err)
+{
+	process *p = arg;
+	sp_tls_config *config = NULL;
+	const keys_pki_opts pki = {.dir = p->f.data_dir,
+				   .ips = &p->f.advertise,
+				   .n_ips = 1,
+				   .service_cidrs = p->f.service_cidrs};
+	const api_kubelet_opts before = p->kubelet;
+	if (p->own_keys) {
+		SP_CLEANUP(sp_arena_done) sp_arena scratch;
+		keys_pki made;
+		sp_arena_init(&scratch, CA_BYTES_MAX);
+		SP_TRY(keys_pki_ensure(p->base.world, &scratch, &pki, &made, err));
+	}
+	SP_TRY(load_tls(p, &config, err));
+	sp_tls_source_set(p->tls, config);
+	sp_tls_config_unref(config);
+	sp_code code = open_kubelets(p, err);
+	if (code != SP_OK) {
+		p->kubelet = before;
+		return code;
+	}
+	close_kubelets(&p->kubelet_before);
+	p->kubelet_before = before;
+	api_server_set_kubelet(p->server, &p->kubelet);
+	return SP_OK;
+}
+
 /* ---- the server ---- */
 
 static uint32_t seats_of(const flags *f)
@@ -322,6 +352,12 @@ static sp_code listen_tls(process *p, sp_err *err)
 	SP_TRY(load_tls(p, &config, err));
 	p->tls = sp_tls_source_new(config);
 	sp_tls_config_unref(config);
+	p->renewal = (cli_renewal){.world = p->base.world,
+				   .log = p->base.log,
+				   .path = p->f.tls_cert.len > 0 ? p->f.tls_cert : p->pki.tls_crt,
+				   .reload = reload,
+				   .arg = p};
+	cli_renewal_start(&p->renewal);
 	SP_TRY(api_front_open(p->base.world, p->server, host_port(p, p->f.bind_address, port), p->tls,
 			      &p->front, err));
 	if (!p->own_keys)
@@ -415,9 +451,9 @@ static void finish(process *p)
 	}
 	cli_audit_done(&p->audit);
 	sp_tls_source_free(p->tls);
-	sp_tls_config_unref(p->kubelet.tls);
-	sp_tls_config_unref(p->kubelet.unverified_tls);
-	sp_tls_config_unref(p->kubelet.others_tls);
+	close_kubelets(&p->kubelet);
+	close_kubelets(&p->kubelet_before);
+	cli_renewal_stop(&p->renewal);
 	cli_process_done(&p->base);
 }
 

@@ -4,22 +4,59 @@
 #include <stdio.h>
 
 static const cli_verb verbs[] = {
-	{"apiserver", "serve the Kubernetes API", cli_apiserver},
-	{"dns", "serve the cluster's names", cli_dns},
-	{"doctor", "say whether this machine can run everything", cli_doctor},
-	{"controllers", "run the controllers", cli_controllers},
-	{"down", "stop every role of this machine", cli_down},
-	{"keys", "hold the keys that sign tokens and certificates", cli_keys},
-	{"node", "run the pods of this machine", cli_node},
-	{"scheduler", "place pods on nodes; 'simulate' decides about a snapshot", cli_scheduler},
-	{"server", "run every role of this machine", cli_server},
-	{"service-proxy", "send traffic for services to their pods, on this node", cli_service_proxy},
-	{"snapshot", "copies of the API server's store: save, list, restore", cli_snapshot},
-	{"status", "show the roles of this machine", cli_status},
-	{"image", "images of this node: pull, import, export, list, remove, prune", cli_image},
-	{"up", "start everything, with a sample to look at", cli_up},
-	{"cri", "run containers for a kubelet, over CRI", cli_cri},
-	{"version", "print the version of sampan and of the Kubernetes API it serves", cli_version},
+	{.name = "up", .summary = "start everything, with a sample to look at", .run = cli_up},
+	{.name = "down",
+	 .summary = "stop every role of this machine; --purge removes its data",
+	 .run = cli_down},
+	{.name = "status", .summary = "show the roles of this machine", .run = cli_status},
+	{.name = "doctor", .summary = "say whether this machine can run everything", .run = cli_doctor},
+	{.name = "kubeconfig", .summary = "print the administrator's kubeconfig", .run = cli_kubeconfig},
+	{.name = "server", .summary = "run every role of this machine", .run = cli_server},
+	{.name = "agent", .summary = "be a further node of a cluster", .run = cli_agent},
+	{.name = "token",
+	 .summary = "tokens by which nodes join: create, delete, list",
+	 .run = cli_token,
+	 .words = "create delete list",
+	 .needs_word = true},
+	{.name = "image",
+	 .summary = "images of this node: pull, import, export, list, remove, prune",
+	 .run = cli_image,
+	 .words = "list export import prune pull remove",
+	 .needs_word = true},
+	{.name = "snapshot",
+	 .summary = "copies of the API server's store: save, list, restore",
+	 .run = cli_snapshot,
+	 .words = "list restore save",
+	 .needs_word = true},
+	{.name = "explain",
+	 .summary = "say where a pod may go, and what would have to change",
+	 .run = cli_explain},
+	{.name = "plugins", .summary = "list what is built in and what was found", .run = cli_plugins},
+	{.name = "completion",
+	 .summary = "print what makes a shell complete these words",
+	 .run = cli_completion,
+	 .words = "bash",
+	 .has_no_flags = true},
+	{.name = "version",
+	 .summary = "print the version of sampan and of the Kubernetes API it serves",
+	 .run = cli_version,
+	 .has_no_flags = true},
+	{.name = "apiserver", .summary = "serve the Kubernetes API", .run = cli_apiserver},
+	{.name = "keys", .summary = "hold the keys that sign tokens and certificates", .run = cli_keys},
+	{.name = "controllers", .summary = "run the controllers", .run = cli_controllers},
+	{.name = "scheduler",
+	 .summary = "place pods on nodes; 'simulate' decides about a snapshot",
+	 .run = cli_scheduler,
+	 .words = "simulate"},
+	{.name = "dns", .summary = "serve the cluster's names", .run = cli_dns},
+	{.name = "service-proxy",
+	 .summary = "send traffic for services to their pods, on this node",
+	 .run = cli_service_proxy},
+	{.name = "cri", .summary = "run containers for a kubelet, over CRI", .run = cli_cri},
+	{.name = "node", .summary = "run the pods of this machine", .run = cli_node},
+	{.name = "join",
+	 .summary = "get this machine's certificate as a node, with a token",
+	 .run = cli_join},
 };
 
 #define NAME_MAX_BYTES 48u
@@ -48,6 +85,21 @@ size_t cli_distance(sp_str a, sp_str b)
 	return rows[a.len % 3][b.len];
 }
 
+const cli_verb *cli_find(sp_str name)
+{
+	for (size_t i = 0; i < SP_LEN(verbs); i++) {
+		if (sp_str_eq(name, sp_str_c(verbs[i].name)))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+const cli_verb *cli_verbs(size_t *ret_n)
+{
+	*ret_n = SP_LEN(verbs);
+	return verbs;
+}
+
 const cli_verb *cli_nearest(sp_str name)
 {
 	const cli_verb *nearest = NULL;
@@ -66,7 +118,7 @@ static int help(void)
 {
 	printf("Usage: sampan VERB [FLAGS]\n\nVerbs:\n");
 	for (size_t i = 0; i < SP_LEN(verbs); i++)
-		printf("  %-12s %s\n", verbs[i].name, verbs[i].summary);
+		printf("  %-14s %s\n", verbs[i].name, verbs[i].summary);
 	return 0;
 }
 
@@ -83,10 +135,9 @@ int cli_main(int argc, char **argv)
 	}
 	if (cli_is_help(argv[1]))
 		return help();
-	for (size_t i = 0; i < SP_LEN(verbs); i++) {
-		if (strcmp(verbs[i].name, argv[1]) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
-	}
+	const cli_verb *v = cli_find(sp_str_c(argv[1]));
+	if (v != NULL)
+		return v->run(argc - 1, argv + 1);
 	const cli_verb *nearest = cli_nearest(sp_str_c(argv[1]));
 	if (nearest != NULL)
 		(void)fprintf(stderr, "sampan: unknown verb '%s'; did you mean '%s'?\n", argv[1],

@@ -45,8 +45,7 @@ static void close_controllers(cli_leader *l, void (*done)(void *arg), void *arg)
 	controllers_close(p->controllers, done, arg);
 	/* Jobs that wait for a certificate end. */
 	if (p->config.cert_signer != NULL)
-		p->config.cert_signer->free(p->config.cert_signer);
-	p->config.cert_signer = NULL;
+		p->config.cert_signer->cancel(p->config.cert_signer);
 }
 
 static sp_code read_duration(const char *flag, sp_str text, uint64_t *ret_ns, sp_err *err)
@@ -149,7 +148,7 @@ int cli_controllers(int argc, char **argv)
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);
 	controllers_free(p.controllers);
 	sp_accounts_free(p.accounts);
-	if (p.config.cert_signer != NULL) /* it was never closed */
+	if (p.config.cert_signer != NULL)
 		p.config.cert_signer->free(p.config.cert_signer);
 	cli_leader_done(&p.leader);
 	return cli_leader_end(&p.leader, code, &err);

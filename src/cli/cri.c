@@ -437,8 +437,10 @@ int cli_cri(int argc, char **argv)
 		 "who this process becomes; what needs root is left to its host process. Default: who starts "
 		 "it"},
 	};
-	if (!cli_begin("cri", NULL, table, SP_LEN(table), argc, argv, &status))
+	if (!cli_begin("cri", NULL, table, SP_LEN(table), argc, argv, &status)) {
+		sp_arena_done(&p.base.arena);
 		return status;
+	}
 	sp_code code = check_flags(&p.f, &err);
 	if (code == SP_OK)
 		code = cri_user_find(p.f.user, &p.user, &err);

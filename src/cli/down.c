@@ -12,7 +12,9 @@
 #include "cli/cli.h"
 #include "cli/leftovers.h"
 #include "cli/process.h"
+#include "cli/purge.h"
 #include "cli/running.h"
+#include "contracts/local_path.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
 
@@ -54,7 +56,8 @@ static sp_code run(sp_arena *a, const char *const *args, sp_err *err)
 }
 
 /* Pods outlive the roles; they and what the kernel was told go last. */
-static sp_code clean_up(sp_world *w, sp_arena *a, sp_str data_dir, sp_str run_dir, sp_err *err)
+static sp_code clean_up(sp_world *w, sp_arena *a, sp_str data_dir, sp_str run_dir, sp_str cgroup_root,
+			sp_err *err)
 {
 	const char *cri[] = {"cri",
 			     "--cleanup",
@@ -70,33 +73,66 @@ static sp_code clean_up(sp_world *w, sp_arena *a, sp_str data_dir, sp_str run_di
 	SP_TRY(run(a, cri, err));
 	SP_TRY(run(a, proxy, err));
 	SP_TRY(cli_unmount_below(w, a, SP_CONCAT(a, data_dir, SP_STR("/node")), err));
-	return cli_remove_cgroups(w, a, SP_STR("kubepods"), err);
+	return cli_remove_cgroups(w, a, cgroup_root, err);
+}
+
+typedef struct flags {
+	sp_str data_dir, run_dir, cgroup_root, volumes_dir;
+	bool purge, yes;
+} flags;
+
+static sp_code stop_all(sp_arena *a, const flags *f, sp_err *err)
+{
+	cli_running r;
+	sp_world *w = NULL;
+	sp_code code = cli_running_find(a, f->run_dir, &r, err);
+	if (code == SP_OK) {
+		code = stop(r.pid, err);
+	} else if (code == SP_ENOTFOUND) {
+		printf("%s\n", err->msg);
+		code = SP_OK; /* but pods of one that was killed may be left */
+	}
+	if (code == SP_OK)
+		code = sp_world_uv_new(&w, err);
+	if (code == SP_OK)
+		code = clean_up(w, a, f->data_dir, f->run_dir, f->cgroup_root, err);
+	sp_world_uv_free(w);
+	return code;
+}
+
+/* Asks before anything is stopped. */
+static sp_code purge(sp_arena *a, const flags *f, sp_err *err)
+{
+	cli_purge p;
+	SP_TRY(cli_purge_find(a, f->data_dir, f->run_dir, f->volumes_dir, &p, err));
+	if (!f->yes && !cli_purge_ask(&p))
+		return sp_fail(err, SP_ECANCELED,
+			       "nothing was stopped or removed; --yes answers the question");
+	SP_TRY(stop_all(a, f, err));
+	SP_TRY(cli_purge_remove(&p, err));
+	printf("removed\n");
+	return SP_OK;
 }
 
 int cli_down(int argc, char **argv)
 {
-	sp_str data_dir = SP_STR("/var/lib/sampan"), run_dir = SP_STR("/run/sampan");
-	const cli_flag table[] = {{"data-dir", CLI_STR, &data_dir, "as given to sampan server"},
-				  {"run-dir", CLI_STR, &run_dir, "as given to sampan server"}};
+	flags f = {.data_dir = SP_STR("/var/lib/sampan"),
+		   .run_dir = SP_STR("/run/sampan"),
+		   .cgroup_root = SP_STR("kubepods"),
+		   .volumes_dir = SP_STR(SP_LOCAL_PATH_DIR)};
+	const cli_flag table[] = {
+		{"cgroup-root", CLI_STR, &f.cgroup_root, "as given to sampan node"},
+		{"data-dir", CLI_STR, &f.data_dir, "as given to sampan server"},
+		{"local-path-dir", CLI_STR, &f.volumes_dir, "as given to sampan node"},
+		{"purge", CLI_BOOL, &f.purge, "remove all data, too: says what, and asks first"},
+		{"run-dir", CLI_STR, &f.run_dir, "as given to sampan server"},
+		{"yes", CLI_BOOL, &f.yes, "do not ask"},
+	};
 	sp_err err = {0};
 	int status;
 	if (!cli_begin("down", NULL, table, SP_LEN(table), argc, argv, &status))
 		return status;
 	SP_CLEANUP(sp_arena_done) sp_arena a;
 	sp_arena_init(&a, (size_t)64 << 20);
-	cli_running r;
-	sp_code code = cli_running_find(&a, run_dir, &r, &err);
-	if (code == SP_OK) {
-		code = stop(r.pid, &err);
-	} else if (code == SP_ENOTFOUND) {
-		printf("%s\n", err.msg);
-		code = SP_OK; /* but pods of one that was killed may be left */
-	}
-	sp_world *w = NULL;
-	if (code == SP_OK)
-		code = sp_world_uv_new(&w, &err);
-	if (code == SP_OK)
-		code = clean_up(w, &a, data_dir, run_dir, &err);
-	sp_world_uv_free(w);
-	return cli_end("down", code, &err);
+	return cli_end("down", f.purge ? purge(&a, &f, &err) : stop_all(&a, &f, &err), &err);
 }

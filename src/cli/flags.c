@@ -3,11 +3,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/num.h"
 #include "cli/cli.h"
 
-static const cli_flag *find(const cli_flag *flags, size_t n, sp_str name)
+const cli_flag *cli_flags_find(const cli_flag *flags, size_t n, sp_str name)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (sp_str_eq(name, sp_str_c(flags[i].name)))
@@ -16,7 +17,7 @@ static const cli_flag *find(const cli_flag *flags, size_t n, sp_str name)
 	return NULL;
 }
 
-static sp_code unknown(const cli_flag *flags, size_t n, sp_str name, sp_err *err)
+sp_code cli_flags_unknown(const cli_flag *flags, size_t n, const char *what, sp_str name, sp_err *err)
 {
 	const char *nearest = NULL;
 	size_t best = 4;
@@ -27,10 +28,11 @@ static sp_code unknown(const cli_flag *flags, size_t n, sp_str name, sp_err *err
 			nearest = flags[i].name;
 		}
 	}
+	const char *again = what[strlen(what) - 1] == '-' ? "--" : "";
 	if (nearest != NULL)
-		return sp_fail(err, SP_EINVAL, "unknown flag --" SP_FMT "; did you mean --%s?", SP_ARG(name),
-			       nearest);
-	return sp_fail(err, SP_EINVAL, "unknown flag --" SP_FMT "; --help lists them", SP_ARG(name));
+		return sp_fail(err, SP_EINVAL, "unknown %s" SP_FMT "; did you mean %s%s?", what, SP_ARG(name),
+			       again, nearest);
+	return sp_fail(err, SP_EINVAL, "unknown %s" SP_FMT "; --help lists them", what, SP_ARG(name));
 }
 
 static sp_code set_bool(const cli_flag *f, sp_str text, sp_err *err)
@@ -43,7 +45,7 @@ static sp_code set_bool(const cli_flag *f, sp_str text, sp_err *err)
 	return SP_OK;
 }
 
-static sp_code set(const cli_flag *f, sp_str text, sp_err *err)
+sp_code cli_flags_set(const cli_flag *f, sp_str text, sp_err *err)
 {
 	switch (f->type) {
 	case CLI_STR:
@@ -71,9 +73,9 @@ sp_code cli_flags_parse(const cli_flag *flags, size_t n, int argc, char **argv, 
 		bool has_value = sp_str_cut(&value, '=', &name);
 		if (!has_value)
 			name = value;
-		const cli_flag *f = find(flags, n, name);
+		const cli_flag *f = cli_flags_find(flags, n, name);
 		if (f == NULL)
-			return unknown(flags, n, name, err);
+			return cli_flags_unknown(flags, n, "flag --", name, err);
 		if (!has_value && f->type == CLI_BOOL) {
 			value = SP_STR("true");
 		} else if (!has_value) {
@@ -81,7 +83,7 @@ sp_code cli_flags_parse(const cli_flag *flags, size_t n, int argc, char **argv, 
 				return sp_fail(err, SP_EINVAL, "--%s needs a value", f->name);
 			value = sp_str_c(argv[++i]);
 		}
-		SP_TRY(set(f, value, err));
+		SP_TRY(cli_flags_set(f, value, err));
 	}
 	return SP_OK;
 }

@@ -24,5 +24,13 @@ typedef struct cli_flag {
 sp_code cli_flags_parse(const cli_flag *flags, size_t n, int argc, char **argv, bool *ret_help,
 			sp_err *err) SP_MUST_USE;
 
+/* The flag of that name, or NULL. */
+const cli_flag *cli_flags_find(const cli_flag *flags, size_t n, sp_str name);
+/* Sets one from text. SP_EINVAL. */
+sp_code cli_flags_set(const cli_flag *f, sp_str text, sp_err *err) SP_MUST_USE;
+/* SP_EINVAL with the nearest name: "unknown option x; did you mean y?"; `what` stands before both names:
+ * "flag --", "option ". */
+sp_code cli_flags_unknown(const cli_flag *flags, size_t n, const char *what, sp_str name, sp_err *err);
+
 /* The table for people, on standard output. */
 void cli_flags_help(const char *usage, const cli_flag *flags, size_t n);

@@ -460,18 +460,11 @@ static int run_verb(process *p, const verb *v, int argc, char **argv)
 		{"platform", CLI_STR, &p->f.platform, "os/architecture[/variant]; default: this machine's"},
 		{"username", CLI_STR, &p->f.username, "pull: user at the registry"},
 	};
-	bool wants_help;
 	char usage[128];
-	int n = take_arguments(p, argc, argv);
-	if (cli_flags_parse(table, SP_LEN(table), argc - n, argv + n, &wants_help, &p->err) != SP_OK) {
-		(void)fprintf(stderr, "sampan image %s: %s\n", v->name, p->err.msg);
-		return CLI_EXIT_USAGE;
-	}
+	int status, n = take_arguments(p, argc, argv);
 	(void)snprintf(usage, sizeof usage, "sampan image %s %s [FLAGS]", v->name, v->usage);
-	if (wants_help) {
-		cli_flags_help(usage, table, SP_LEN(table));
-		return 0;
-	}
+	if (!cli_begin("image", usage, table, SP_LEN(table), argc - n, argv + n, &status))
+		return status;
 	if (p->n_args < v->n_min || p->n_args > v->n_max) {
 		(void)fprintf(stderr, "sampan image %s: usage: %s\n", v->name, usage);
 		return CLI_EXIT_USAGE;

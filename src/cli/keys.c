@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/num.h"
 #include "cli/cli.h"
 #include "cli/process.h"
@@ -18,6 +19,7 @@
 typedef struct flags {
 	sp_str dir, ca_dir, listen, users, log_level;
 	int64_t announce_s;
+	sp_str cert_duration;
 } flags;
 
 typedef struct process {
@@ -107,16 +109,22 @@ static sp_code read_users(process *p, keys_server_opts *o, sp_err *err)
 static sp_code start(process *p, sp_err *err)
 {
 	keys_server_opts o = {.n_users = 0};
+	int64_t cert_ns;
+	SP_TRY(sp_duration_parse(p->f.cert_duration, &cert_ns, err));
+	if (cert_ns < INT64_C(1000000000))
+		return sp_fail(err, SP_EINVAL, "--cluster-signing-duration is a second or more");
 	if (!sp_str_starts(p->f.dir, SP_STR("/")) || !sp_str_starts(p->f.listen, SP_STR("/")))
 		return sp_fail(err, SP_EINVAL, "--dir and --listen are absolute paths");
 	SP_TRY(cli_process_open(&p->base, "keys", p->f.log_level, err));
 	o.address = SP_CONCAT(&p->base.arena, SP_STR("unix:"), p->f.listen);
 	SP_TRY(read_users(p, &o, err));
 	SP_TRY(keys_confine(err));
-	SP_TRY(keys_vault_open(
-		p->base.world,
-		&(keys_vault_opts){.dir = p->f.dir, .ca_dir = p->f.ca_dir, .announce_s = p->f.announce_s},
-		&p->vault, err));
+	SP_TRY(keys_vault_open(p->base.world,
+			       &(keys_vault_opts){.dir = p->f.dir,
+						  .ca_dir = p->f.ca_dir,
+						  .cert_most_s = cert_ns / INT64_C(1000000000),
+						  .announce_s = p->f.announce_s},
+			       &p->vault, err));
 	o.vault = p->vault;
 	o.log = p->base.log;
 	p->timer.arg = p;
@@ -133,6 +141,7 @@ int cli_keys(int argc, char **argv)
 	process p = {.f = {.dir = SP_STR("/var/lib/sampan/keys"),
 			   .listen = SP_STR("/run/sampan/keys/keys.sock"),
 			   .log_level = SP_STR("info"),
+			   .cert_duration = SP_STR("8760h"),
 			   .announce_s = 3600}};
 	const cli_flag table[] = {
 		{"allow-users", CLI_STR, &p.f.users,
@@ -140,6 +149,8 @@ int cli_keys(int argc, char **argv)
 		{"announce-seconds", CLI_I64, &p.f.announce_s,
 		 "how long others learn of a new key before it signs"},
 		{"ca-dir", CLI_STR, &p.f.ca_dir, "directory of ca.crt and ca.key; default: --dir"},
+		{"cluster-signing-duration", CLI_STR, &p.f.cert_duration,
+		 "how long certificates last that are signed, at most"},
 		{"dir", CLI_STR, &p.f.dir, "directory of the keys of tokens"},
 		{"listen", CLI_STR, &p.f.listen, "path of the socket"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},

@@ -14,7 +14,9 @@
 #include "cli/cli.h"
 #include "cli/host_names.h"
 #include "cli/process.h"
+#include "cli/renewal.h"
 #include "client/call.h"
+#include "client/certificate.h"
 #include "contracts/local_path.h"
 #include "io/file.h"
 #include "node/cri_client.h"
@@ -22,12 +24,14 @@
 #include "node/serve.h"
 
 #define DNS_MAX 8u
+#define CLIENT_FILE "node.pem"
+#define SERVING_FILE "kubelet-serving.pem"
 
 typedef struct flags {
 	sp_str kubeconfig, context, node_name, node_ip, endpoint, root_dir, log_dir, local_path_dir;
 	sp_str manifest_dir;
 	sp_str cgroup_root, cgroup_driver, cluster_dns, cluster_domain, resolv_conf, log_level;
-	sp_str address, client_ca, tls_cert, tls_key;
+	sp_str address, client_ca, tls_cert, tls_key, cert_dir;
 	int64_t pods_max, port, log_files, image_high, image_low;
 	sp_str log_size;
 	node_eviction_texts eviction;
@@ -44,6 +48,10 @@ typedef struct process {
 	node_server *server;
 	sp_tls_config *tls;
 	sp_client_config config;
+	cli_renewal renewal;                        /* of the kubelet API's certificate, when files name it */
+	sp_certificate *client_cert, *serving_cert; /* with --cert-dir */
+	sp_str node_name;
+	unsigned n_closing;
 	bool stopping;
 } process;
 
@@ -68,17 +76,34 @@ static void on_server_closed(void *arg)
 	node_agent_close(p->agent, on_agent_closed, p);
 }
 
+/* Certificates are not asked for any more. */
+static void on_cert_closed(void *arg)
+{
+	process *p = arg;
+	if (--p->n_closing > 0)
+		return;
+	if (p->server != NULL)
+		node_server_close(p->server, on_server_closed, p);
+	else
+		node_agent_close(p->agent, on_agent_closed, p);
+}
+
 static void on_stop(void *arg, int signal)
 {
 	process *p = arg;
 	if (p->stopping)
 		return;
 	p->stopping = true;
+	cli_renewal_stop(&p->renewal);
 	sp_log(p->base.log, SP_LOG_INFO, "stopping; pods go on", SP_KI("signal", signal));
-	if (p->server != NULL)
-		node_server_close(p->server, on_server_closed, p);
-	else
-		node_agent_close(p->agent, on_agent_closed, p);
+	p->n_closing = 1;
+	sp_certificate *all[] = {p->client_cert, p->serving_cert};
+	for (size_t i = 0; i < SP_LEN(all); i++) {
+		p->n_closing += all[i] != NULL;
+		if (all[i] != NULL)
+			sp_certificate_close(all[i], on_cert_closed, p);
+	}
+	on_cert_closed(p);
 }
 
 /* ---- the beginning ---- */
@@ -141,6 +166,70 @@ static sp_code tls_config(process *p, sp_str name, sp_str ip, sp_err *err)
 	return code;
 }
 
+static sp_code reload(void *arg, sp_err *err)
+{
+	process *p = arg;
+	sp_tls_config *before = p->tls;
+	sp_code code = tls_config(p, SP_STR(""), SP_STR(""), err);
+	if (code != SP_OK)
+		return code;
+	node_server_set_tls(p->server, p->tls);
+	(void)sp_tls_config_unref(before);
+	return SP_OK;
+}
+
+/* ---- certificates that the node asks for by itself ---- */
+
+static void on_client_cert(void *arg)
+{
+	sp_client_renew(((process *)arg)->client);
+}
+
+static void on_serving_cert(void *arg)
+{
+	process *p = arg;
+	sp_err err = {0};
+	p->f.tls_cert = p->f.tls_key =
+		sp_arena_printf(&p->base.arena, SP_FMT "/" SERVING_FILE, SP_ARG(p->f.cert_dir));
+	if (p->server != NULL && reload(p, &err) != SP_OK)
+		sp_log(p->base.log, SP_LOG_ERROR, "the new certificate can't be used", SP_KE(&err));
+}
+
+static sp_code open_certificate(process *p, const char *file, sp_certificate_opts *o, sp_certificate **ret,
+				sp_err *err)
+{
+	static const sp_str group = SP_STR_INIT("system:nodes");
+	o->client = p->client;
+	o->log = p->base.log;
+	o->path = sp_arena_printf(&p->base.arena, SP_FMT "/%s", SP_ARG(p->f.cert_dir), file);
+	o->names.common_name = SP_CONCAT(&p->base.arena, SP_STR("system:node:"), p->node_name);
+	o->names.organizations = &group;
+	o->names.n_organizations = 1;
+	o->arg = p;
+	return sp_certificate_new(o, ret, err);
+}
+
+/* A serving certificate that is there already is used from the start, else one of its own signature until
+ * the first one comes. */
+static sp_code open_certificates(process *p, sp_str name, sp_str ip, sp_err *err)
+{
+	p->node_name = name;
+	if (p->f.cert_dir.len == 0)
+		return SP_OK;
+	sp_certificate_opts client = {.signer = SP_STR("kubernetes.io/kube-apiserver-client-kubelet"),
+				      .usages = SP_STR("[\"digital signature\",\"client auth\"]"),
+				      .changed = on_client_cert};
+	sp_certificate_opts serving = {.signer = SP_STR("kubernetes.io/kubelet-serving"),
+				       .usages = SP_STR("[\"digital signature\",\"server auth\"]"),
+				       .names = {.dns = &name, .n_dns = 1, .ips = &ip, .n_ips = 1},
+				       .changed = on_serving_cert};
+	SP_TRY(open_certificate(p, CLIENT_FILE, &client, &p->client_cert, err));
+	SP_TRY(open_certificate(p, SERVING_FILE, &serving, &p->serving_cert, err));
+	if (sp_certificate_is_there(p->serving_cert))
+		on_serving_cert(p);
+	return SP_OK;
+}
+
 static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
 {
 	if (p->f.port < 0)
@@ -149,7 +238,15 @@ static sp_code open_server(process *p, sp_str name, sp_str ip, sp_err *err)
 	const node_server_opts opts = {.address = sp_arena_printf(&p->base.arena, SP_FMT ":%lld",
 								  SP_ARG(p->f.address), (long long)p->f.port),
 				       .tls = p->tls};
-	return node_server_open(p->agent, &opts, &p->server, err);
+	SP_TRY(node_server_open(p->agent, &opts, &p->server, err));
+	p->renewal = (cli_renewal){.world = p->base.world,
+				   .log = p->base.log,
+				   .path = p->f.tls_cert,
+				   .reload = reload,
+				   .arg = p};
+	if (p->f.tls_cert.len > 0 && p->f.cert_dir.len == 0)
+		cli_renewal_start(&p->renewal);
+	return SP_OK;
 }
 
 /* U: kubeletconfig validation. */
@@ -235,6 +332,7 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .log_files_max = p->f.log_files,
 				      .eviction = thresholds};
 	SP_TRY(node_agent_new(&opts, &p->agent, err));
+	SP_TRY(open_certificates(p, name, ip, err));
 	SP_TRY(open_server(p, name, ip, err));
 	if (p->server != NULL) {
 		sp_str bound = node_server_address(p->server);
@@ -260,6 +358,8 @@ static void finish(process *p)
 {
 	node_server_free(p->server);
 	node_agent_free(p->agent);
+	sp_certificate_free(p->client_cert);
+	sp_certificate_free(p->serving_cert);
 	sp_tls_config_unref(p->tls);
 	if (p->cri != NULL)
 		p->cri->free(p->cri);
@@ -289,6 +389,9 @@ int cli_node(int argc, char **argv)
 			   .pods_max = 110}};
 	const cli_flag table[] = {
 		{"address", CLI_STR, &p.f.address, "address of the kubelet API"},
+		{"cert-dir", CLI_STR, &p.f.cert_dir,
+		 "where the node keeps the certificates that it asks the API for: its own as a client "
+		 "(" CLIENT_FILE ") and of the kubelet API (" SERVING_FILE "); empty: it asks for none"},
 		{"cgroup-driver", CLI_STR, &p.f.cgroup_driver, "of the runtime: cgroupfs or systemd"},
 		{"cgroup-root", CLI_STR, &p.f.cgroup_root, "name of the cgroup that all pods are in"},
 		{"client-ca-file", CLI_STR, &p.f.client_ca,

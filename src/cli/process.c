@@ -3,14 +3,40 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "cli/cli.h"
+#include "cli/config.h"
 #include "io/uv/uv.h"
 
 #define ARENA_BYTES ((size_t)16 << 20)
 #define PATH_BYTES 4096
+
+/* Set while somebody asks for tables only. */
+static struct {
+	cli_describe_fn *fn;
+	void *arg;
+} describing;
+
+/* Of texts of the configuration, which stay. */
+static sp_arena config_arena;
+
+static void free_config(void)
+{
+	sp_arena_done(&config_arena);
+}
+
+static sp_code apply_config(const char *verb, const cli_flag *flags, size_t n, sp_err *err)
+{
+	if (config_arena.limit_bytes == 0) {
+		sp_arena_init(&config_arena, ARENA_BYTES);
+		(void)atexit(free_config);
+	}
+	return cli_config_apply(&config_arena, verb, flags, n, (const char *const *)environ, err);
+}
 
 bool cli_begin(const char *verb, const char *usage, const cli_flag *flags, size_t n, int argc, char **argv,
 	       int *ret_status)
@@ -18,7 +44,13 @@ bool cli_begin(const char *verb, const char *usage, const cli_flag *flags, size_
 	sp_err err = {0};
 	char line[64];
 	bool help;
-	if (cli_flags_parse(flags, n, argc, argv, &help, &err) != SP_OK) {
+	*ret_status = 0;
+	if (describing.fn != NULL) {
+		describing.fn(describing.arg, flags, n);
+		return false;
+	}
+	if (apply_config(verb, flags, n, &err) != SP_OK ||
+	    cli_flags_parse(flags, n, argc, argv, &help, &err) != SP_OK) {
 		(void)fprintf(stderr, "sampan %s: %s\n", verb, err.msg);
 		*ret_status = CLI_EXIT_USAGE;
 		return false;
@@ -27,8 +59,67 @@ bool cli_begin(const char *verb, const char *usage, const cli_flag *flags, size_
 		return true;
 	(void)snprintf(line, sizeof line, "sampan %s [FLAGS]", verb);
 	cli_flags_help(usage != NULL ? usage : line, flags, n);
-	*ret_status = 0;
 	return false;
+}
+
+void cli_describe(const cli_verb *v, cli_describe_fn *fn, void *arg)
+{
+	char word[32];
+	char *argv[] = {(char *)(uintptr_t)v->name, word, NULL};
+	size_t n = v->words == NULL ? 0 : strcspn(v->words, " ");
+	if (v->has_no_flags)
+		return;
+	SP_ASSERT(describing.fn == NULL && n < sizeof word);
+	(void)snprintf(word, sizeof word, "%.*s", (int)n, v->words == NULL ? "" : v->words);
+	describing.fn = fn;
+	describing.arg = arg;
+	(void)v->run(v->needs_word ? 2 : 1, argv);
+	describing.fn = NULL;
+}
+
+/* ---- options of all verbs ---- */
+
+typedef struct searching {
+	sp_str name;
+	const char *nearest;
+	size_t best;
+} searching;
+
+static void search(void *arg, const cli_flag *flags, size_t n)
+{
+	searching *s = arg;
+	for (size_t i = 0; i < n; i++) {
+		size_t d = cli_distance(s->name, sp_str_c(flags[i].name));
+		if (d < s->best) {
+			s->best = d;
+			s->nearest = flags[i].name; /* a constant */
+		}
+	}
+}
+
+static searching search_all(sp_str name, size_t within)
+{
+	size_t n;
+	const cli_verb *verbs = cli_verbs(&n);
+	searching s = {name, NULL, within};
+	for (size_t i = 0; i < n; i++)
+		cli_describe(&verbs[i], search, &s);
+	return s;
+}
+
+bool cli_option_is_known(sp_str name)
+{
+	return search_all(name, 1).nearest != NULL;
+}
+
+size_t cli_option_nearest(sp_str name, char *out, size_t n)
+{
+	const char *nearest = search_all(name, 4).nearest;
+	size_t len = nearest == NULL ? 0 : strlen(nearest);
+	if (len == 0 || len > n)
+		return 0;
+	memcpy(out, nearest, len);
+	return len;
 }
 
 int cli_end(const char *verb, sp_code code, const sp_err *err)
@@ -78,6 +169,22 @@ void cli_process_done(cli_process *p)
 	sp_log_free(p->log);
 	sp_world_uv_free(p->world);
 	sp_arena_done(&p->arena);
+}
+
+const char *const *cli_role_environment(sp_arena *a, bool all)
+{
+	size_t n = 0, i_env = 0;
+	while (environ[n] != NULL)
+		n++;
+	const char **env = sp_new(a, const char *, n + 2);
+	env[i_env++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	sp_str prefix = all ? SP_STR(CLI_ENV_PREFIX) : SP_STR(CLI_ENV_PREFIX "CONFIG=");
+	for (size_t i = 0; i < n; i++) {
+		if (sp_str_starts(sp_str_c(environ[i]), prefix))
+			env[i_env++] = environ[i];
+	}
+	env[i_env] = NULL;
+	return env;
 }
 
 sp_code cli_self(sp_arena *a, sp_str *ret, sp_err *err)

@@ -4,15 +4,21 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "cli/cli.h"
 #include "cli/flags.h"
 #include "io/world.h"
 
 /*
- * Reads the flags of a verb. True: go on. False: *ret_status is the exit status; the message went to standard
- * error, or the help that was asked for to standard output. `usage` NULL: "sampan VERB [FLAGS]".
+ * Sets the options of a verb by file, environment and flags (cli/config.h). True: go on. False: *ret_status
+ * is the exit status; the message went to standard error, or the help that was asked for to standard output.
+ * `usage` NULL: "sampan VERB [FLAGS]".
  */
 bool cli_begin(const char *verb, const char *usage, const cli_flag *flags, size_t n, int argc, char **argv,
 	       int *ret_status);
+
+/* Tells the options of a verb: its one table, without running it. */
+typedef void cli_describe_fn(void *arg, const cli_flag *flags, size_t n);
+void cli_describe(const cli_verb *v, cli_describe_fn *fn, void *arg);
 
 /* The exit status of a code; an error's message goes to standard error (`err` NULL: it was told already). */
 int cli_end(const char *verb, sp_code code, const sp_err *err);
@@ -35,6 +41,10 @@ sp_code cli_process_on_stop(cli_process *p, void (*fn)(void *arg, int signal), v
 
 /* After everything that uses them. */
 void cli_process_done(cli_process *p);
+
+/* The environment of a role under a supervisor: where programs are, and which file configures us; of a
+ * supervisor (`all`) every variable that does. In the arena. */
+const char *const *cli_role_environment(sp_arena *a, bool all);
 
 /* The path of this program, in the arena. SP_EINTERNAL: /proc is not there. */
 sp_code cli_self(sp_arena *a, sp_str *ret, sp_err *err) SP_MUST_USE;

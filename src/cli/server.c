@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
@@ -17,10 +18,13 @@
 #include "supervisor/supervisor.h"
 
 #define ARGS_MAX 32u
+#define NS_PER_S UINT64_C(1000000000)
+#define LIFETIME_LEAST_S 20
 
 typedef struct flags {
 	sp_str data_dir, run_dir, bind_address, advertise, user, keys_user, node_user, log_level, node_name;
 	sp_str service_cidr, pod_cidr, cluster_dns, cluster_domain;
+	sp_str lifetime;
 	int64_t port;
 } flags;
 
@@ -41,6 +45,9 @@ typedef struct process {
 	sup_role roles[SUP_ROLES_MAX];
 	size_t n_roles;
 	supervisor *supervisor;
+	sp_arena scratch; /* of one making of keys */
+	sp_timer renewal;
+	int64_t lifetime_s;
 	ids user, keys_user; /* of roles without need for root; of the keys */
 	bool stopping;
 } process;
@@ -72,6 +79,8 @@ static sp_str keys_socket(args *a)
 static void keys_args(args *a)
 {
 	const process *p = a->p;
+	add(a, "cluster-signing-duration",
+	    sp_arena_printf(&a->p->base.arena, "%llds", (long long)p->lifetime_s));
 	add(a, "dir", in_dir(a, p->f.data_dir, "keys"));
 	add(a, "ca-dir", in_dir(a, p->f.data_dir, "pki"));
 	add(a, "listen", keys_socket(a));
@@ -102,6 +111,8 @@ static void controllers_args(args *a)
 	add(a, "root-ca-file", a->p->pki.ca_crt);
 	add(a, "cluster-signing-endpoint", keys_socket(a));
 	add(a, "use-service-account-credentials", SP_STR("true"));
+	add(a, "controllers",
+	    SP_STR("*,token-cleaner-controller,bootstrap-signer-controller,kubelet-serving-approver"));
 }
 
 static void no_args(args *a)
@@ -196,10 +207,14 @@ static void add_role(process *p, const role_plan *plan)
 
 static sp_code check_flags(const flags *f, sp_err *err)
 {
+	int64_t ns;
 	if (f->port < 1 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 1 to 65535");
 	if (!sp_str_starts(f->data_dir, SP_STR("/")) || !sp_str_starts(f->run_dir, SP_STR("/")))
 		return sp_fail(err, SP_EINVAL, "--data-dir and --run-dir are absolute paths");
+	SP_TRY(sp_duration_parse(f->lifetime, &ns, err));
+	if (ns < (int64_t)LIFETIME_LEAST_S * (int64_t)NS_PER_S)
+		return sp_fail(err, SP_EINVAL, "--certificate-lifetime is %d s or more", LIFETIME_LEAST_S);
 	if (f->run_dir.len > SP_HOST_RUN_DIR_BYTES - strlen("/runtime"))
 		return sp_fail(err, SP_EINVAL,
 			       "--run-dir '" SP_FMT
@@ -242,19 +257,18 @@ static sp_code give(process *p, const ids *to, sp_str path, uint32_t mode, sp_er
 static sp_code make_client(process *p, const role_plan *plan, const keys_pki_opts *o, sp_str address,
 			   sp_err *err)
 {
-	sp_str file = sp_arena_printf(&p->base.arena, "%s.kubeconfig", plan->name),
-	       user = sp_str_c(plan->user);
+	sp_str file = sp_arena_printf(&p->scratch, "%s.kubeconfig", plan->name), user = sp_str_c(plan->user);
 	if (sp_str_ends(user, SP_STR("%")))
-		user = SP_CONCAT(&p->base.arena, sp_str_sub(user, 0, user.len - 1), p->f.node_name);
+		user = SP_CONCAT(&p->scratch, sp_str_sub(user, 0, user.len - 1), p->f.node_name);
 	const keys_pki_client c = {file.ptr, user, sp_str_c(plan->group)};
-	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->base.arena, o, address, &c, err));
+	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->scratch, o, address, &c, err));
 	return plan->as == AS_ROOT ? SP_OK : give(p, &p->user, kubeconfig_of(p, plan), 0600, err);
 }
 
 /* The keys process has what signs to itself. A key of tokens that the API server once had is its too. */
 static sp_code give_keys(process *p, sp_str pki, sp_str api, sp_err *err)
 {
-	sp_arena *a = &p->base.arena;
+	sp_arena *a = &p->scratch;
 	sp_str dir = SP_CONCAT(a, p->f.data_dir, SP_STR("/keys")),
 	       run = SP_CONCAT(a, p->f.run_dir, SP_STR("/keys"));
 	sp_str key = SP_CONCAT(a, dir, SP_STR("/sa.key")), old = SP_CONCAT(a, api, SP_STR("/sa.key"));
@@ -275,37 +289,39 @@ static sp_code give_keys(process *p, sp_str pki, sp_str api, sp_err *err)
 static sp_code make_pairs(process *p, const keys_pki_opts *o, sp_err *err)
 {
 	const sp_str ips[] = {p->f.advertise, SP_STR("127.0.0.1"), SP_STR("::1")};
-	const keys_pki_pair serving = {
-		.file = "kubelet",
-		.name = SP_CONCAT(&p->base.arena, SP_STR("system:node:"), p->f.node_name),
-		.group = SP_STR("system:nodes"),
-		.dns = &p->f.node_name,
-		.n_dns = 1,
-		.ips = ips,
-		.n_ips = SP_LEN(ips),
-		.serves = true};
-	SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, o, &serving, &p->kubelet_serving.crt,
+	const keys_pki_pair serving = {.file = "kubelet",
+				       .name = SP_CONCAT(&p->scratch, SP_STR("system:node:"), p->f.node_name),
+				       .group = SP_STR("system:nodes"),
+				       .dns = &p->f.node_name,
+				       .n_dns = 1,
+				       .ips = ips,
+				       .n_ips = SP_LEN(ips),
+				       .serves = true};
+	SP_TRY(keys_pki_pair_ensure(p->base.world, &p->scratch, o, &serving, &p->kubelet_serving.crt,
 				    &p->kubelet_serving.key, err));
-	SP_TRY(keys_pki_pair_ensure(p->base.world, &p->base.arena, o, &keys_pki_kubelet_client,
+	SP_TRY(keys_pki_pair_ensure(p->base.world, &p->scratch, o, &keys_pki_kubelet_client,
 				    &p->kubelet_client.crt, &p->kubelet_client.key, err));
 	return give(p, &p->user, p->kubelet_client.key, 0600, err);
 }
 
 static sp_code make_keys(process *p, sp_err *err)
 {
-	sp_str dir = sp_arena_printf(&p->base.arena, SP_FMT "/pki", SP_ARG(p->f.data_dir));
-	const keys_pki_opts o = {
-		.dir = dir, .ips = &p->f.advertise, .n_ips = 1, .service_cidrs = p->f.service_cidr};
+	sp_str dir = sp_arena_printf(&p->scratch, SP_FMT "/pki", SP_ARG(p->f.data_dir));
+	const keys_pki_opts o = {.dir = dir,
+				 .ips = &p->f.advertise,
+				 .n_ips = 1,
+				 .service_cidrs = p->f.service_cidr,
+				 .lifetime_s = p->lifetime_s};
 	sp_str address =
-		sp_arena_printf(&p->base.arena, SP_FMT ":%u", SP_ARG(p->f.advertise), (unsigned)p->f.port);
+		sp_arena_printf(&p->scratch, SP_FMT ":%u", SP_ARG(p->f.advertise), (unsigned)p->f.port);
 	SP_TRY(sp_dir_make(p->base.world, p->f.data_dir, 0755, err));
 	SP_TRY(sp_dir_make(p->base.world, p->f.run_dir, 0755, err));
-	sp_str api = sp_arena_printf(&p->base.arena, SP_FMT "/api", SP_ARG(p->f.data_dir));
+	sp_str api = sp_arena_printf(&p->scratch, SP_FMT "/api", SP_ARG(p->f.data_dir));
 	SP_TRY(sp_dir_make(p->base.world, dir, 0711, err));
 	SP_TRY(sp_dir_make(p->base.world, api, 0700, err));
 	SP_TRY(give(p, &p->user, api, 0700, err));
-	SP_TRY(keys_pki_ensure(p->base.world, &p->base.arena, &o, &p->pki, err));
-	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->base.arena, &o, address, &keys_pki_admin, err));
+	SP_TRY(keys_pki_ensure(p->base.world, &p->scratch, &o, &p->pki, err));
+	SP_TRY(keys_pki_kubeconfig(p->base.world, &p->scratch, &o, address, &keys_pki_admin, err));
 	SP_TRY(give(p, &p->user, p->pki.tls_key, 0600, err));
 	SP_TRY(make_pairs(p, &o, err));
 	SP_TRY(give_keys(p, dir, api, err));
@@ -314,6 +330,31 @@ static sp_code make_keys(process *p, sp_err *err)
 			SP_TRY(make_client(p, &plans[i], &o, address, err));
 	}
 	return SP_OK;
+}
+
+static void on_renewal(sp_timer *t);
+
+/* Whoever uses them reads them again by himself, a little later (client/renew.c, cli/renewal.h). */
+static void wait_for_renewal(process *p)
+{
+	int64_t s = p->lifetime_s - KEYS_PKI_LEFT(p->lifetime_s);
+	p->renewal.arg = p;
+	sp_timer_start(p->base.world, &p->renewal, (uint64_t)s * NS_PER_S, on_renewal);
+}
+
+/* What can't be made now (a full disk) is tried again: a tenth of the time before the end is left for it. */
+static void on_renewal(sp_timer *t)
+{
+	process *p = t->arg;
+	sp_err err = {0};
+	sp_arena_reset(&p->scratch);
+	if (make_keys(p, &err) == SP_OK) {
+		sp_log(p->base.log, SP_LOG_INFO, "certificates made anew");
+		wait_for_renewal(p);
+		return;
+	}
+	sp_log(p->base.log, SP_LOG_ERROR, "certificates can't be made anew, it is tried again", SP_KE(&err));
+	sp_timer_start(p->base.world, &p->renewal, (uint64_t)(p->lifetime_s / 50 + 1) * NS_PER_S, on_renewal);
 }
 
 static void on_stopped(void *arg)
@@ -334,22 +375,24 @@ static void on_stop(void *arg, int signal)
 
 static sp_code start(process *p, sp_err *err)
 {
-	static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-					  NULL};
 	SP_TRY(check_flags(&p->f, err));
 	SP_TRY(cli_process_open(&p->base, "supervisor", p->f.log_level, err));
+	sp_arena_init(&p->scratch, (size_t)4 << 20);
 	(void)umask(022);
+	SP_TRY(sp_duration_parse(p->f.lifetime, &p->lifetime_s, err));
+	p->lifetime_s /= (int64_t)NS_PER_S;
 	SP_TRY(find_names(p, err));
 	SP_TRY(cli_self(&p->base.arena, &p->self, err));
 	SP_TRY(find_user(p, "--user", p->f.user, &p->user, err));
 	SP_TRY(find_user(p, "--keys-user", p->f.keys_user, &p->keys_user, err));
 	SP_TRY(make_keys(p, err));
+	wait_for_renewal(p);
 	for (size_t i = 0; i < SP_LEN(plans); i++)
 		add_role(p, &plans[i]);
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	const sup_opts o = {.roles = p->roles,
 			    .n_roles = p->n_roles,
-			    .env = env,
+			    .env = cli_role_environment(&p->base.arena, false),
 			    .socket = sp_arena_printf(&p->base.arena, "unix:" SP_FMT "/supervisor.sock",
 						      SP_ARG(p->f.run_dir)),
 			    .log = p->base.log};
@@ -366,11 +409,14 @@ int cli_server(int argc, char **argv)
 			   .cluster_dns = SP_STR(CLI_DNS_ADDRESS),
 			   .cluster_domain = SP_STR("cluster.local"),
 			   .log_level = SP_STR("info"),
+			   .lifetime = SP_STR("8760h"),
 			   .port = 6443}};
 	const cli_flag table[] = {
 		{"advertise-address", CLI_STR, &p.f.advertise,
 		 "address clients are told to use; default: of the first interface"},
 		{"bind-address", CLI_STR, &p.f.bind_address, "address of the API to listen at"},
+		{"certificate-lifetime", CLI_STR, &p.f.lifetime,
+		 "of every certificate but the authority's; they are made anew when three tenths are left"},
 		{"cluster-dns", CLI_STR, &p.f.cluster_dns, "address of the service of the cluster's DNS"},
 		{"cluster-domain", CLI_STR, &p.f.cluster_domain, "zone of services and pods"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "what is kept: database, keys, images"},
@@ -398,6 +444,9 @@ int cli_server(int argc, char **argv)
 		sp_world_run(p.base.world);
 	}
 	sup_free(p.supervisor);
+	if (p.base.world != NULL)
+		sp_timer_stop(p.base.world, &p.renewal);
+	sp_arena_done(&p.scratch);
 	cli_process_done(&p.base);
 	return cli_end("server", code, &err);
 }

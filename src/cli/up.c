@@ -365,8 +365,6 @@ static void on_server_exit(void *arg, sp_exit exit)
 
 static sp_code spawn_server(up *u, int log_fd, int said_fd)
 {
-	static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-					  NULL};
 	const char *argv[] = {
 		u->self,
 		"server",
@@ -380,8 +378,11 @@ static sp_code spawn_server(up *u, int log_fd, int said_fd)
 		NULL,
 	};
 	const int fds[] = {-1, said_fd, log_fd};
-	const sp_spawn_opts o = {
-		.argv = argv, .env = env, .fds = fds, .n_fds = SP_LEN(fds), .new_session = true};
+	const sp_spawn_opts o = {.argv = argv,
+				 .env = cli_role_environment(&u->base.arena, true),
+				 .fds = fds,
+				 .n_fds = SP_LEN(fds),
+				 .new_session = true};
 	return sp_spawn(u->base.world, &o, on_server_exit, u, &u->child, &u->err);
 }
 

@@ -68,6 +68,8 @@ void sp_client_close(sp_client *c, void (*done)(void *arg), void *arg);
 /* After close's done, or before the first call. NULL is a no-op. */
 void sp_client_free(sp_client *c);
 sp_world *sp_client_world(const sp_client *c);
+/* The files it was configured by have changed: reads them again, soon. Harmless for others. */
+void sp_client_renew(sp_client *c);
 
 /* ---- calls ---- */
 

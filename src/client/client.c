@@ -63,6 +63,8 @@ bool client_refresh_token(sp_client *c)
 {
 	if (c->refused != NULL)
 		return !c->root->closing && c->refused(c->refused_arg);
+	if (c->renewal != NULL && !c->closing)
+		return client_renewal_now(c);
 	if (c->config.token_file.len == 0 || c->closing)
 		return false;
 	if (c->token_reading)
@@ -86,9 +88,10 @@ static sp_code copy_config(sp_client *c, const sp_client_config *from, sp_err *e
 {
 	sp_client_config *to = &c->config;
 	*to = *from;
-	sp_str *texts[] = {&to->scheme,   &to->address, &to->prefix, &to->server_name, &to->ca_pem,
-			   &to->cert_pem, &to->key_pem, &to->token,  &to->token_file,  &to->username,
-			   &to->password, &to->as,      &to->as_uid, &to->namespace_,  &c->user_agent};
+	sp_str *texts[] = {&to->scheme,   &to->address,  &to->prefix, &to->server_name, &to->ca_pem,
+			   &to->cert_pem, &to->key_pem,  &to->token,  &to->token_file,  &to->username,
+			   &to->password, &to->as,       &to->as_uid, &to->namespace_,  &to->source,
+			   &to->context,  &c->user_agent};
 	bool ok = true;
 	for (size_t i = 0; i < SP_LEN(texts) && ok; i++)
 		ok = copy_str(&c->arena, texts[i]);
@@ -103,16 +106,16 @@ static sp_code copy_config(sp_client *c, const sp_client_config *from, sp_err *e
 	return SP_OK;
 }
 
-static sp_code open_tls(const sp_client *c, bool bare, sp_tls_config **ret, sp_err *err)
+sp_code client_open_tls(const sp_client_config *f, bool bare, sp_tls_config **ret, sp_err *err)
 {
 	static const sp_str alpn[] = {SP_STR_INIT("h2"), SP_STR_INIT("http/1.1")};
-	const sp_tls_opts o = {.cert_pem = bare ? SP_STR("") : c->config.cert_pem,
-			       .key_pem = bare ? SP_STR("") : c->config.key_pem,
-			       .ca_pem = c->config.ca_pem,
+	const sp_tls_opts o = {.cert_pem = bare ? SP_STR("") : f->cert_pem,
+			       .key_pem = bare ? SP_STR("") : f->key_pem,
+			       .ca_pem = f->ca_pem,
 			       .alpn = alpn,
 			       .n_alpn = SP_LEN(alpn),
-			       .insecure_skip_verify = c->config.insecure};
-	if (!sp_str_eq(c->config.scheme, SP_STR("https")))
+			       .insecure_skip_verify = f->insecure};
+	if (!sp_str_eq(f->scheme, SP_STR("https")))
 		return SP_OK;
 	if (o.ca_pem.len == 0 && !o.insecure_skip_verify)
 		return sp_fail(err, SP_EINVAL, "no certificate authority of the API server is known");
@@ -124,7 +127,7 @@ static sp_code open_parts(sp_client *c, const sp_client_opts *o, sp_err *err)
 	const sp_http_client_opts http = {.connector = o->connector != NULL ? o->connector
 									    : &sp_http_connector_tls};
 	SP_TRY(copy_config(c, o->config, err));
-	SP_TRY(open_tls(c, false, &c->tls, err));
+	SP_TRY(client_open_tls(&c->config, false, &c->tls, err));
 	ptrdiff_t slash = sp_str_index(c->user_agent, '/');
 	c->manager = slash < 0 ? c->user_agent : sp_str_sub(c->user_agent, 0, (size_t)slash);
 	sp_code code = SP_OK;
@@ -161,6 +164,7 @@ sp_code sp_client_new(sp_world *w, const sp_client_opts *o, sp_client **ret, sp_
 		sp_client_free(c);
 		return code;
 	}
+	client_renewal_open(c);
 	*ret = c;
 	return SP_OK;
 }
@@ -168,7 +172,7 @@ sp_code sp_client_new(sp_world *w, const sp_client_opts *o, sp_client **ret, sp_
 void client_check_closed(sp_client *any)
 {
 	sp_client *c = any->root;
-	if (c->http_closed && !c->token_reading && sp_list_is_empty(&c->runs))
+	if (c->http_closed && !c->token_reading && !client_renewal_is_busy(c) && sp_list_is_empty(&c->runs))
 		sp_defer_call(c->world, &c->closed);
 }
 
@@ -186,6 +190,7 @@ void sp_client_close(sp_client *c, void (*done)(void *arg), void *arg)
 	c->on_closed = done;
 	c->closed_arg = arg;
 	client_end_waiting(c);
+	client_renewal_stop(c);
 	sp_http_client_close(c->http, on_http_closed, c);
 }
 
@@ -196,6 +201,7 @@ void sp_client_free(sp_client *c)
 	SP_ASSERT(sp_list_is_empty(&c->runs));
 	sp_defer_cancel(&c->closed);
 	if (c->root == c) {
+		client_renewal_free(c);
 		if (c->http != NULL)
 			sp_http_client_free(c->http);
 		sp_tls_config_unref(c->tls);
@@ -214,7 +220,7 @@ sp_code client_derive(sp_client *root, sp_client **ret, sp_err *err)
 	const sp_client_config *f = &root->config;
 	SP_ASSERT(root->root == root);
 	if (root->bare_tls == NULL)
-		SP_TRY(open_tls(root, true, &root->bare_tls, err));
+		SP_TRY(client_open_tls(f, true, &root->bare_tls, err));
 	sp_client *c = SP_NEW(sp_client);
 	c->world = root->world;
 	c->root = root;
@@ -225,7 +231,6 @@ sp_code client_derive(sp_client *root, sp_client **ret, sp_err *err)
 				       .namespace_ = f->namespace_,
 				       .h2 = f->h2};
 	c->http = root->http;
-	c->tls = root->bare_tls;
 	c->user_agent = root->user_agent;
 	c->manager = root->manager;
 	sp_arena_init(&c->arena, CONFIG_BYTES_MAX);
@@ -294,8 +299,8 @@ sp_code client_request(sp_client *c, const client_req *q, const sp_http_events *
 		return sp_fail(err, sp_buf_code(&path), "no room for the path of a request");
 	const sp_http_request req = {.scheme = c->config.scheme,
 				     .address = c->config.address,
-				     .tls_config = c->tls,
-				     .h2 = c->config.h2 && c->tls == NULL,
+				     .tls_config = c->root == c ? c->tls : c->root->bare_tls,
+				     .h2 = c->config.h2 && c->root->tls == NULL,
 				     .method = q->method,
 				     .authority = authority_of(c),
 				     .path = sp_buf_view(&path),

@@ -32,6 +32,7 @@ struct sp_client {
 	sp_buf token_next;
 	sp_code token_code; /* of the last reading */
 	bool token_reading;
+	struct client_renewal *renewal; /* of renew.c; NULL: there is nothing to renew */
 	bool (*refused)(void *arg); /* of an account: its token is not taken; true: there will be another */
 	void *refused_arg;
 };
@@ -54,6 +55,18 @@ bool client_refresh_token(sp_client *c);
  * SP_EUNAUTH before. Closing the root ends its calls; free it when none is under way, before the root. */
 sp_code client_derive(sp_client *root, sp_client **ret, sp_err *err) SP_MUST_USE;
 sp_code client_set_token(sp_client *c, sp_str token) SP_MUST_USE;
+
+/* The TLS of a configuration; bare: without its certificate. SP_OK and nothing for plain addresses. */
+sp_code client_open_tls(const sp_client_config *f, bool bare, sp_tls_config **ret, sp_err *err) SP_MUST_USE;
+
+/* A root with a certificate from a kubeconfig reads that again in time. */
+void client_renewal_open(sp_client *c);
+/* Reads it again now. False: there is none. */
+bool client_renewal_now(sp_client *c);
+/* Ends what is not under way on a worker; then, free. */
+void client_renewal_stop(sp_client *c);
+bool client_renewal_is_busy(const sp_client *c);
+void client_renewal_free(sp_client *c);
 
 /* Calls that wait to be tried again end now (the client closes). */
 void client_end_waiting(sp_client *c);

@@ -211,6 +211,20 @@ sp_code sp_client_config_parse(sp_world *w, sp_arena *a, sp_str text, sp_str dir
 	return SP_OK;
 }
 
+sp_code sp_client_config_cluster(sp_arena *a, sp_str text, sp_client_config *ret, sp_err *err)
+{
+	reader r = {NULL, a, SP_STR("")};
+	sp_client_config c = {.namespace_ = SP_STR("default")};
+	yyjson_mut_val *root;
+	SP_TRY(parse_text(a, text, &root, err));
+	SP_KV_EACH (item, i, sp_kv_get(root, "clusters")) {
+		SP_TRY(read_cluster(&r, sp_kv_get(item, "cluster"), &c, err));
+		*ret = c;
+		return SP_OK;
+	}
+	return sp_fail(err, SP_ENOTFOUND, "kubeconfig: there is no cluster");
+}
+
 sp_code sp_client_config_load(sp_world *w, sp_arena *a, sp_str path, sp_str context, sp_client_config *ret,
 			      sp_err *err)
 {
@@ -219,7 +233,13 @@ sp_code sp_client_config_load(sp_world *w, sp_arena *a, sp_str path, sp_str cont
 	ptrdiff_t slash = sp_str_rindex(path, '/');
 	sp_code code = sp_client_config_parse(w, a, text, sp_str_sub(path, 0, slash < 0 ? 0 : (size_t)slash),
 					      context, ret, err);
-	return code == SP_OK ? SP_OK : sp_wrap(err, "'" SP_FMT "'", SP_ARG(path));
+	if (code != SP_OK)
+		return sp_wrap(err, "'" SP_FMT "'", SP_ARG(path));
+	ret->source = sp_arena_try_dup(a, path);
+	ret->context = context.len > 0 ? sp_arena_try_dup(a, context) : context;
+	if (ret->source.ptr == NULL || (context.len > 0 && ret->context.ptr == NULL))
+		return sp_fail(err, SP_ETOOLARGE, "kubeconfig: no room");
+	return SP_OK;
 }
 
 sp_code sp_client_config_in_cluster(sp_world *w, sp_arena *a, sp_str host, sp_str port, sp_str dir,

@@ -28,6 +28,9 @@ typedef struct sp_client_config {
 	size_t n_as_groups;
 	sp_str namespace_; /* of the context; "default" when it names none */
 	bool h2;           /* HTTP/2 on a plain address too (tests); not a setting of files */
+	/* The kubeconfig it was read from and what was asked of it: read again before the client's
+	 * certificate ends. Empty: never. */
+	sp_str source, context;
 } sp_client_config;
 
 /*
@@ -42,6 +45,10 @@ sp_code sp_client_config_load(sp_world *w, sp_arena *a, sp_str path, sp_str cont
  * an error. */
 sp_code sp_client_config_parse(sp_world *w, sp_arena *a, sp_str text, sp_str dir, sp_str context,
 			       sp_client_config *ret, sp_err *err) SP_MUST_USE;
+
+/* Where the first cluster of a kubeconfig is and whom to trust there, without a user: as in cluster-info,
+ * which has no contexts. */
+sp_code sp_client_config_cluster(sp_arena *a, sp_str text, sp_client_config *ret, sp_err *err) SP_MUST_USE;
 
 /*
  * Inside a pod: host and port are those of KUBERNETES_SERVICE_HOST and _PORT; `dir` is the directory of the

@@ -24,6 +24,8 @@ typedef struct sp_cert_call {
 
 struct sp_cert_signer {
 	void (*sign)(sp_cert_signer *s, sp_cert_call *c);
-	/* Ends every call with SP_ECANCELED and releases the signer. */
+	/* Ends every call that is under way with SP_ECANCELED. */
+	void (*cancel)(sp_cert_signer *s);
+	/* The same, and releases the signer. It may run the loop: not from inside. */
 	void (*free)(sp_cert_signer *s);
 };

@@ -7,15 +7,12 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "client/cluster_info.h"
 #include "controllers/common.h"
 #include "controllers/table.h"
-#include "io/tls/sign.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define BODY_BYTES_MAX ((size_t)4 << 20)
-#define TOKEN_TYPE "bootstrap.kubernetes.io/token"
-#define NAME_PREFIX "bootstrap-token-"
-#define SIGNATURE_PREFIX "jws-kubeconfig-"
 
 typedef struct token_view {
 	sp_str type;
@@ -44,7 +41,7 @@ static sp_code follow_tokens(tokens *t, sp_err *err)
 	SP_TRY(sp_informers_get(t->base.informers,
 				&(sp_informer_opts){.gvr = SP_SECRETS,
 						    .ns = SP_STR("kube-system"),
-						    .field_selector = SP_STR("type=" TOKEN_TYPE)},
+						    .field_selector = SP_STR("type=" SP_JOIN_TOKEN_TYPE)},
 				&t->secrets, err));
 	return sp_informer_keep(t->secrets, &token_desc) == SP_OK
 		       ? SP_OK
@@ -131,53 +128,6 @@ const controller_type controller_token_cleaner = {.name = "token-cleaner-control
 
 /* ---- signatures ---- */
 
-/* HMAC with SHA-256 (RFC 2104). */
-static sp_code hmac(sp_str key, sp_str text, uint8_t out[32])
-{
-	enum { BLOCK = 64 };
-	uint8_t pad[BLOCK] = {0}, inner[32];
-	SP_AUTO_BUF in;
-	sp_buf_init(&in, BODY_BYTES_MAX);
-	if (key.len > BLOCK)
-		sp_sha256(key, pad);
-	else if (key.len > 0)
-		memcpy(pad, key.ptr, key.len);
-	for (size_t i = 0; i < BLOCK; i++)
-		pad[i] ^= 0x36;
-	(void)sp_buf_str(&in, (sp_str){(const char *)pad, BLOCK});
-	if (sp_buf_str(&in, text) != SP_OK)
-		return sp_buf_code(&in);
-	sp_sha256(sp_buf_view(&in), inner);
-	for (size_t i = 0; i < BLOCK; i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	in.len = 0;
-	(void)sp_buf_str(&in, (sp_str){(const char *)pad, BLOCK});
-	if (sp_buf_str(&in, (sp_str){(const char *)inner, sizeof inner}) != SP_OK)
-		return sp_buf_code(&in);
-	sp_sha256(sp_buf_view(&in), out);
-	return SP_OK;
-}
-
-/* A JWS without its content: "header..signature". {NULL, 0}: no room. */
-static sp_str sign(sp_arena *a, sp_str content, sp_str id, sp_str secret)
-{
-	uint8_t mac[32];
-	SP_AUTO_BUF text;
-	sp_buf_init(&text, BODY_BYTES_MAX);
-	sp_str header = sp_arena_printf(a, "{\"alg\":\"HS256\",\"kid\":\"" SP_FMT "\"}", SP_ARG(id));
-	(void)sp_base64url_append(&text, header.ptr, header.len);
-	size_t n = text.len;
-	(void)sp_buf_char(&text, '.');
-	(void)sp_base64url_append(&text, content.ptr, content.len);
-	if (header.ptr == NULL || sp_buf_code(&text) != SP_OK ||
-	    hmac(secret, sp_buf_view(&text), mac) != SP_OK)
-		return (sp_str){NULL, 0};
-	text.len = n;
-	(void)sp_buf_str(&text, SP_STR(".."));
-	(void)sp_base64url_append(&text, mac, sizeof mac);
-	return sp_buf_code(&text) == SP_OK ? sp_arena_try_dup(a, sp_buf_view(&text)) : (sp_str){NULL, 0};
-}
-
 /* The signature with a token; false: it does not sign. */
 static bool sign_with(const tokens *t, sp_arena *a, const sp_object *o, sp_str content, sp_str *ret_id,
 		      sp_str *ret)
@@ -185,7 +135,8 @@ static bool sign_with(const tokens *t, sp_arena *a, const sp_object *o, sp_str c
 	token_view v;
 	int64_t left_s = 1;
 	sp_str name = o->name;
-	if (sp_view(a, o->json, &token_desc, &v, NULL) != SP_OK || !sp_str_take(&name, SP_STR(NAME_PREFIX)))
+	if (sp_view(a, o->json, &token_desc, &v, NULL) != SP_OK ||
+	    !sp_str_take(&name, SP_STR(SP_JOIN_TOKEN_SECRET)))
 		return false;
 	*ret_id = value_of(a, &v, "token-id");
 	sp_str secret = value_of(a, &v, "token-secret");
@@ -193,7 +144,7 @@ static bool sign_with(const tokens *t, sp_arena *a, const sp_object *o, sp_str c
 	    !sp_str_eq(value_of(a, &v, "usage-bootstrap-signing"), SP_STR("true")) ||
 	    (expires(t->base.world, a, &v, &left_s) && left_s <= 0))
 		return false;
-	*ret = sign(a, content, *ret_id, secret);
+	*ret = sp_join_sign(a, content, *ret_id, secret);
 	return true;
 }
 
@@ -212,7 +163,7 @@ static sp_code make_data(const tokens *t, sp_arena *a, const info_view *v, yyjso
 	yyjson_val *key;
 	sp_str content = sp_vmap_str(v->data, SP_STR("kubeconfig"));
 	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
-		if (sp_str_starts(sp_json_str(key), SP_STR(SIGNATURE_PREFIX)) &&
+		if (sp_str_starts(sp_json_str(key), SP_STR(SP_JOIN_SIGNATURE)) &&
 		    !sp_jmut_set_str(doc, was, sp_json_str(key), sp_json_str(yyjson_obj_iter_get_val(key))))
 			return SP_ENOMEM;
 	}
@@ -221,7 +172,7 @@ static sp_code make_data(const tokens *t, sp_arena *a, const info_view *v, yyjso
 		if (!sign_with(t, a, o, content, &id, &signature))
 			continue;
 		if (signature.ptr == NULL ||
-		    !sp_jmut_set_str(doc, now, SP_CONCAT(a, SP_STR(SIGNATURE_PREFIX), id), signature))
+		    !sp_jmut_set_str(doc, now, SP_CONCAT(a, SP_STR(SP_JOIN_SIGNATURE), id), signature))
 			return SP_ENOMEM;
 	}
 	return SP_OK;

@@ -33,6 +33,7 @@ const controller_type *const controller_types[] = {
 	&controller_token_cleaner,
 	&controller_bootstrap_signer,
 	&controller_cert_approve,
+	&controller_serving_approve,
 	&controller_cert_sign,
 	&controller_cert_clean,
 	&controller_resource_quota,

@@ -29,7 +29,8 @@ extern const controller_type controller_disruption;       /* disruption.c */
 extern const controller_type controller_endpoint_mirror;  /* endpoint_mirror.c */
 extern const controller_type controller_role_aggregation; /* role_aggregation.c */
 extern const controller_type controller_cert_approve, controller_cert_sign,
-	controller_cert_clean; /* cert_approve.c, cert_sign.c, cert_clean.c */
+	controller_cert_clean;                           /* cert_approve.c, cert_sign.c, cert_clean.c */
+extern const controller_type controller_serving_approve; /* serving_approve.c */
 extern const controller_type controller_token_cleaner, controller_bootstrap_signer; /* bootstrap_tokens.c */
 extern const controller_type controller_node_ttl;                                   /* node_ttl.c */
 extern const controller_type controller_node_ipam;                                  /* node_ipam.c */

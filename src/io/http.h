@@ -319,6 +319,9 @@ typedef struct sp_http_dial {
 typedef struct sp_http_connector {
 	sp_code (*dial)(void *arg, sp_http_dial *d, sp_err *err);
 	void (*cancel)(void *arg, sp_http_dial *d); /* no done afterwards */
+	/* A tls_config that is not NULL is in use by an origin, and not any more; may be NULL. */
+	void (*hold)(const void *tls_config);
+	void (*release)(const void *tls_config);
 } sp_http_connector;
 /* Plain TCP and unix sockets by sp_connect; https is SP_EUNSUPPORTED. arg is not used. */
 extern const sp_http_connector sp_http_connector_plain;

@@ -66,4 +66,15 @@ static void cancel(void *arg, sp_http_dial *d)
 	sp_free(t);
 }
 
-const sp_http_connector sp_http_connector_tls = {dial, cancel};
+static void hold(const void *tls_config)
+{
+	(void)sp_tls_config_ref((sp_tls_config *)(uintptr_t)tls_config);
+}
+
+static void release(const void *tls_config)
+{
+	(void)sp_tls_config_unref((sp_tls_config *)(uintptr_t)tls_config);
+}
+
+const sp_http_connector sp_http_connector_tls = {
+	.dial = dial, .cancel = cancel, .hold = hold, .release = release};

@@ -7,8 +7,8 @@
 
 /*
  * As sp_http_connector_plain, and for https a TLS session above it: tls_config of the request is an
- * sp_tls_config of a client, which has to live until no connection of its origin is left (the client knows
- * origins by its address). Without one the peer is connected and then refused (SP_EUNAUTH): nobody is
+ * sp_tls_config of a client; a reference is kept for as long as there are connections of its origin. Without
+ * one the peer is connected and then refused (SP_EUNAUTH): nobody is
  * trusted. The configuration's ALPN decides about HTTP/2; a peer that chooses nothing is spoken to in
  * HTTP/1.1.
  */

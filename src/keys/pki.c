@@ -8,8 +8,7 @@
 
 #define DAY_S INT64_C(86400)
 #define CA_DAYS 3650
-#define LEAF_DAYS 365
-#define RENEW_DAYS 30
+#define BACK_S 3600
 #define NS_PER_S INT64_C(1000000000)
 #define FILE_BYTES_MAX ((size_t)64 << 10)
 #define NAMES_MAX 16u
@@ -49,12 +48,22 @@ static sp_code write_key(const pki_run *p, const char *name, const sp_key *key, 
 	return code;
 }
 
-static sp_x509_template template_of(const pki_run *p, const char *name, int64_t days, uint32_t usages)
+static int64_t lifetime_s(const pki_run *p)
+{
+	return p->o->lifetime_s > 0 ? p->o->lifetime_s : KEYS_PKI_LIFETIME_S;
+}
+
+static bool lasts(const pki_run *p, const sp_x509_info *cert)
+{
+	return cert->not_after_s > p->now_s + KEYS_PKI_LEFT(lifetime_s(p));
+}
+
+static sp_x509_template template_of(const pki_run *p, const char *name, int64_t seconds, uint32_t usages)
 {
 	/* An hour back, for clocks that are behind ours. */
 	return (sp_x509_template){.common_name = sp_str_c(name),
-				  .not_before_s = p->now_s - 3600,
-				  .not_after_s = p->now_s + days * DAY_S,
+				  .not_before_s = p->now_s - SP_MIN(BACK_S, seconds / 10),
+				  .not_after_s = p->now_s + seconds,
 				  .usages = usages};
 }
 
@@ -66,7 +75,7 @@ static sp_code make_ca(pki_run *p, sp_err *err)
 	SP_AUTO_BUF pem;
 	sp_buf_init(&pem, FILE_BYTES_MAX);
 	SP_TRY(sp_key_new(&key, err));
-	sp_x509_template t = template_of(p, "sampan-ca", CA_DAYS, SP_X509_CA);
+	sp_x509_template t = template_of(p, "sampan-ca", CA_DAYS * DAY_S, SP_X509_CA);
 	SP_TRY(sp_x509_issue(&t, key, NULL, &pem, err));
 	SP_TRY(write_key(p, "ca.key", key, err));
 	/* The certificate last: without it the next start makes both anew. */
@@ -121,8 +130,7 @@ static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t
 	sp_x509_info *certs = NULL;
 	size_t n = 0;
 	return read_file(p, crt, &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
-	       certs[0].not_after_s > p->now_s + RENEW_DAYS * DAY_S &&
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
 	       has_all(&certs[0].dns, cluster_names, SP_LEN(cluster_names)) &&
 	       has_all(&certs[0].ips, ips, n_ips);
 }
@@ -162,7 +170,7 @@ static sp_code ensure_serving(pki_run *p, sp_err *err)
 			       SP_ARG(p->o->service_cidrs));
 	if (is_good(p, "apiserver.crt", ips, n))
 		return SP_OK;
-	sp_x509_template t = template_of(p, "kube-apiserver", LEAF_DAYS, SP_X509_SERVER);
+	sp_x509_template t = template_of(p, "kube-apiserver", lifetime_s(p), SP_X509_SERVER);
 	t.dns = cluster_names;
 	t.n_dns = SP_LEN(cluster_names);
 	t.ips = ips;
@@ -182,8 +190,7 @@ static bool pair_is_good(const pki_run *p, const keys_pki_pair *pair, const char
 	sp_x509_info *certs = NULL;
 	size_t n = 0;
 	return read_file(p, key, &pem, NULL) == SP_OK && read_file(p, crt, &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
-	       certs[0].not_after_s > p->now_s + RENEW_DAYS * DAY_S &&
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
 	       sp_str_eq(certs[0].common_name, pair->name) &&
 	       has_all(&certs[0].dns, pair->dns, pair->n_dns) &&
 	       has_all(&certs[0].ips, pair->ips, pair->n_ips) &&
@@ -197,7 +204,8 @@ static sp_code ensure_pair(pki_run *p, const keys_pki_pair *pair, sp_err *err)
 	if (pair_is_good(p, pair, crt, key))
 		return SP_OK;
 	const char *name = sp_arena_printf(p->arena, SP_FMT, SP_ARG(pair->name)).ptr;
-	sp_x509_template t = template_of(p, name, LEAF_DAYS, pair->serves ? SP_X509_SERVER : SP_X509_CLIENT);
+	sp_x509_template t =
+		template_of(p, name, lifetime_s(p), pair->serves ? SP_X509_SERVER : SP_X509_CLIENT);
 	t.organizations = &pair->group;
 	t.n_organizations = pair->group.len > 0 ? 1 : 0;
 	t.dns = pair->dns;
@@ -221,8 +229,7 @@ static bool front_proxy_is_good(const pki_run *p)
 	       read_file(p, "front-proxy-client.crt", &pem, NULL) == SP_OK &&
 	       sp_x509_inspect_pem(pem, p->arena, &leaf, &n, NULL) == SP_OK &&
 	       read_file(p, "front-proxy-ca.crt", &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &ca, &n, NULL) == SP_OK &&
-	       leaf[0].not_after_s > p->now_s + RENEW_DAYS * DAY_S &&
+	       sp_x509_inspect_pem(pem, p->arena, &ca, &n, NULL) == SP_OK && lasts(p, &leaf[0]) &&
 	       sp_str_eq(leaf[0].issuer_common_name, ca[0].common_name);
 }
 
@@ -245,10 +252,10 @@ static sp_code make_front_proxy(pki_run *p, sp_err *err)
 	SP_AUTO_BUF pem;
 	sp_buf_init(&pem, FILE_BYTES_MAX);
 	SP_TRY(sp_key_new(&key, err));
-	sp_x509_template ca = template_of(p, front_ca_name(p), CA_DAYS, SP_X509_CA);
+	sp_x509_template ca = template_of(p, front_ca_name(p), CA_DAYS * DAY_S, SP_X509_CA);
 	SP_TRY(sp_x509_issue(&ca, key, NULL, &pem, err));
 	SP_TRY(sp_x509_ca_new(sp_buf_view(&pem), key, &p->ca, err));
-	sp_x509_template t = template_of(p, "front-proxy-client", LEAF_DAYS, SP_X509_CLIENT);
+	sp_x509_template t = template_of(p, "front-proxy-client", lifetime_s(p), SP_X509_CLIENT);
 	SP_TRY(issue(p, &t, "front-proxy-client.crt", "front-proxy-client.key", err));
 	return sp_file_replace(p->world, path_of(p, "front-proxy-ca.crt"), sp_buf_view(&pem), 0644, err);
 }
@@ -298,7 +305,7 @@ static sp_code write_kubeconfig(pki_run *p, sp_str address, const keys_pki_clien
 	sp_buf_init(&out, FILE_BYTES_MAX);
 	(void)sp_buf_reserve(&out, 16384);
 	const char *user = sp_arena_printf(p->arena, SP_FMT, SP_ARG(client->user)).ptr;
-	sp_x509_template t = template_of(p, user, LEAF_DAYS, SP_X509_CLIENT);
+	sp_x509_template t = template_of(p, user, lifetime_s(p), SP_X509_CLIENT);
 	t.organizations = &client->group;
 	t.n_organizations = client->group.len > 0 ? 1 : 0;
 	SP_TRY(sp_key_new(&key, err));

@@ -10,14 +10,18 @@
  *   NAME.crt NAME.key              of those that need files: what the API server is to kubelets, what a
  *                                  kubelet serves with
  *
- * Keys are readable by the owner only. A serving certificate that ends within 30 days, or that lacks a name
- * wanted, is made anew at start.
+ * Keys are readable by the owner only. A certificate of which less than three tenths are left
+ * (KEYS_PKI_LEFT), or that lacks a name wanted, is made anew when it is asked for.
  */
 #pragma once
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "io/world.h"
+
+/* What is left of a lifetime when it is time for the next certificate. */
+#define KEYS_PKI_LEFT(seconds) ((seconds) / 10 * 3 + (seconds) % 10 * 3 / 10)
+#define KEYS_PKI_LIFETIME_S INT64_C(31536000)
 
 typedef struct keys_pki {
 	sp_str ca_crt, tls_crt, tls_key; /* paths, in the arena */
@@ -29,6 +33,7 @@ typedef struct keys_pki_opts {
 	size_t n_ips;         /* further addresses of the serving certificate */
 	sp_str service_cidrs; /* "10.96.0.0/16", two with a comma: the first address of each is the API's, too
 			       */
+	int64_t lifetime_s;   /* of what the authority signs; 0: a year */
 } keys_pki_opts;
 
 /* The authority and the serving certificate. Both functions block on the disk: at start-up only. */
@@ -54,7 +59,7 @@ typedef struct keys_pki_pair {
 
 extern const keys_pki_pair keys_pki_kubelet_client; /* user kube-apiserver-kubelet-client */
 
-/* Keeps the pair that is there unless it ends within 30 days or says something else. Paths in the arena. */
+/* Keeps the pair that is there unless it ends soon or says something else. Paths in the arena. */
 sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, const keys_pki_pair *pair,
 			     sp_str *ret_crt, sp_str *ret_key, sp_err *err) SP_MUST_USE;
 

@@ -85,7 +85,7 @@ static void sign(sp_cert_signer *s, sp_cert_call *c)
 		sp_defer_call(r->world, &f->failed);
 }
 
-static void free_certs(sp_cert_signer *s)
+static void cancel_all(sp_cert_signer *s)
 {
 	remote_certs *r = SP_CONTAINER_OF(s, remote_certs, base);
 	sp_err err;
@@ -95,6 +95,12 @@ static void free_certs(sp_cert_signer *s)
 		sp_grpc_rpc_cancel(&f->rpc);
 		end(f, SP_STR(""), &err);
 	}
+}
+
+static void free_certs(sp_cert_signer *s)
+{
+	remote_certs *r = SP_CONTAINER_OF(s, remote_certs, base);
+	cancel_all(s);
 	remote_channel_done(r->world, &r->channel);
 	sp_free(r);
 }
@@ -103,7 +109,7 @@ sp_code keys_remote_certs_open(sp_world *w, sp_str path, sp_cert_signer **ret, s
 {
 	remote_certs *r = SP_NEW(remote_certs);
 	r->world = w;
-	r->base = (sp_cert_signer){.sign = sign, .free = free_certs};
+	r->base = (sp_cert_signer){.sign = sign, .cancel = cancel_all, .free = free_certs};
 	sp_list_init(&r->flights);
 	sp_code code = remote_channel_open(w, path, &r->channel, err);
 	if (code != SP_OK) {

@@ -17,7 +17,7 @@ struct keys_vault {
 	sp_world *world;
 	sp_arena paths, keys_arena; /* keys_arena: of `keys` */
 	sp_str dir, ca_dir;
-	int64_t announce_s;
+	int64_t announce_s, cert_most_s;
 	sp_key *current, *next; /* next: may be NULL */
 	int64_t next_made_s;
 	keys_vault_key keys[KEYS_VAULT_KEYS_MAX];
@@ -178,6 +178,7 @@ sp_code keys_vault_open(sp_world *w, const keys_vault_opts *o, keys_vault **ret,
 	keys_vault *v = SP_NEW(keys_vault);
 	v->world = w;
 	v->announce_s = o->announce_s;
+	v->cert_most_s = o->cert_most_s;
 	sp_arena_init(&v->paths, (size_t)1 << 20);
 	sp_arena_init(&v->keys_arena, (size_t)1 << 20);
 	sp_code code = load(v, o, err);
@@ -375,7 +376,8 @@ sp_code keys_vault_certify(keys_vault *v, const keys_vault_request *r, sp_buf *o
 	if (v->ca == NULL)
 		return sp_fail(err, SP_EUNSUPPORTED, "there is no authority here that signs");
 	SP_TRY(check(r, err));
-	int64_t seconds = r->duration_s > 0 && r->duration_s < YEAR_S ? r->duration_s : YEAR_S;
+	int64_t most = v->cert_most_s > 0 ? v->cert_most_s : YEAR_S;
+	int64_t seconds = r->duration_s > 0 && r->duration_s < most ? r->duration_s : most;
 	const sp_x509_request q = {.pem = r->pem,
 				   .usages = r->usages,
 				   .n_usages = r->n_usages,

@@ -20,9 +20,10 @@ typedef struct keys_vault keys_vault;
 #define KEYS_VAULT_KEYS_MAX 32u
 
 typedef struct keys_vault_opts {
-	sp_str dir;         /* absolute; must exist */
-	sp_str ca_dir;      /* of ca.crt and ca.key; empty: dir */
-	int64_t announce_s; /* from making a key to signing with it; what clients keep of /openid/v1/jwks */
+	sp_str dir;          /* absolute; must exist */
+	sp_str ca_dir;       /* of ca.crt and ca.key; empty: dir */
+	int64_t cert_most_s; /* certificates last no longer; 0: a year */
+	int64_t announce_s;  /* from making a key to signing with it; what clients keep of /openid/v1/jwks */
 } keys_vault_opts;
 
 /* Blocks on the disk, as rotate does. */
@@ -53,7 +54,7 @@ typedef struct keys_vault_request {
 	sp_str pem, signer;
 	const sp_str *usages;
 	size_t n_usages;
-	int64_t duration_s; /* 0: a year, which is the most */
+	int64_t duration_s; /* 0: the most */
 } keys_vault_request;
 
 /*

@@ -261,6 +261,13 @@ sp_code node_server_open(node_agent *a, const node_server_opts *o, node_server *
 	return SP_OK;
 }
 
+void node_server_set_tls(node_server *s, sp_tls_config *tls)
+{
+	sp_tls_config *old = s->tls;
+	s->tls = sp_tls_config_ref(tls);
+	(void)sp_tls_config_unref(old);
+}
+
 sp_str node_server_address(const node_server *s)
 {
 	return sp_listener_address(s->listener);

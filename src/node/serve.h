@@ -19,6 +19,8 @@ typedef struct node_server_opts {
 
 sp_code node_server_open(node_agent *a, const node_server_opts *o, node_server **ret,
 			 sp_err *err) SP_MUST_USE;
+/* For handshakes that begin from now on; a reference is taken. */
+void node_server_set_tls(node_server *s, sp_tls_config *tls);
 /* With the port that was bound. */
 sp_str node_server_address(const node_server *s);
 /* Ends every request. done comes once; then free it. */

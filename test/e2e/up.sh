@@ -78,6 +78,11 @@ grep -m 1 -F '"availableReplicas":3' <"$tmp/events" >"$tmp/scaled"
 kill "$watch" 2>/dev/null
 wait "$watch" 2>/dev/null
 says scaled '"availableReplicas":3' cat "$tmp/scaled"
+# Why a pod is where it is, from live state.
+pod=$(api GET '/api/v1/namespaces/default/pods' | grep -o '"name":"hello-[a-z0-9]*-[a-z0-9]*"' | head -n 1 | cut -d'"' -f4)
+says explain "pod default/$pod is bound to" "$bin/sampan" explain "pod/$pod" --data-dir="$tmp/data"
+says explain-scores 'ImageLocality' "$bin/sampan" explain "$pod" --data-dir="$tmp/data"
+says explain-none "there is no pod 'nobody' in namespace 'default'" "$bin/sampan" explain pod/nobody --data-dir="$tmp/data"
 # A certificate: asked for, approved, signed by the keys process, good for the API server.
 if command -v openssl >/dev/null 2>&1; then
 	requests=/apis/certificates.k8s.io/v1/certificatesigningrequests
@@ -103,6 +108,7 @@ says kill-node 'restarted' sh -c "kill -9 \$('$bin/sampan' status --run-dir='$tm
 says still 'hello from hello-' curl -s --max-time 5 "http://$address/"
 # shellcheck disable=SC2086
 says down 'it ended well' sh -c "'$bin/sampan' down $dirs && echo it ended well"
+says no-crash 'nothing failed' sh -c "grep -q 'assertion failed' '$tmp/data/server.log' || echo nothing failed"
 left "$tmp/after"
 if cmp -s "$tmp/before" "$tmp/after"; then
 	p=$((p + 1))
@@ -111,5 +117,14 @@ else
 	echo 'FAIL something is left:'
 	diff "$tmp/before" "$tmp/after" | head -n 20
 fi
+# --purge says what goes and asks; without an answer nothing goes.
+# shellcheck disable=SC2086
+{
+	purge="$bin/sampan down $dirs --local-path-dir=$tmp/volumes --purge"
+	says purge-asks "$tmp/data" sh -c "$purge </dev/null"
+	says purge-no 'still here' sh -c "[ -d '$tmp/data/api' ] && echo still here"
+	says purge-else 'does not look like data of sampan' "$bin/sampan" down --data-dir=/usr --run-dir="$tmp/run" --purge --yes
+	says purge-yes 'all is gone' sh -c "$purge --yes && [ ! -e '$tmp/data' ] && [ ! -e '$tmp/run' ] && echo all is gone"
+}
 echo "$p passed, $f failed"
 [ "$f" -eq 0 ]

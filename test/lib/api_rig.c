@@ -200,7 +200,7 @@ static void cancel(void *arg, sp_http_dial *d)
 	sp_free(c);
 }
 
-static const sp_http_connector connector = {dial, cancel};
+static const sp_http_connector connector = {.dial = dial, .cancel = cancel};
 
 void rig_open_clients(void)
 {

@@ -437,7 +437,7 @@ static void dial_cancel(void *arg, sp_http_dial *d)
 	sp_free(di);
 }
 
-const sp_http_connector http_app_connector = {dial_start, dial_cancel};
+const sp_http_connector http_app_connector = {.dial = dial_start, .cancel = dial_cancel};
 
 static void got_response(sp_http_exchange *ex)
 {

@@ -50,7 +50,7 @@ static void fuzz_dial_cancel(void *arg, sp_http_dial *d)
 	sp_defer_cancel(&((fuzz_dial *)arg)->turn);
 }
 
-static const sp_http_connector fuzz_connector = {fuzz_dial_start, fuzz_dial_cancel};
+static const sp_http_connector fuzz_connector = {.dial = fuzz_dial_start, .cancel = fuzz_dial_cancel};
 
 static void fuzz_server(sp_world *w, sp_str bytes)
 {

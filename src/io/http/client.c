@@ -117,6 +117,8 @@ static void origin_free(http_origin *o)
 	sp_http_client *c = o->client;
 	(void)sp_map_remove(&c->origins, o->key);
 	sp_defer_cancel(&o->turn);
+	if (o->tls_config != NULL && c->opts.connector->release != NULL)
+		c->opts.connector->release(o->tls_config);
 	sp_free(o);
 	c->n_origins--;
 	if (c->closing)
@@ -179,6 +181,8 @@ static http_origin *origin_get(sp_http_client *c, const sp_http_request *r, sp_e
 		return NULL;
 	}
 	c->n_origins++;
+	if (o->tls_config != NULL && c->opts.connector->hold != NULL)
+		c->opts.connector->hold(o->tls_config);
 	return o;
 }
 

@@ -23,4 +23,4 @@ static void plain_cancel(void *arg, sp_http_dial *d)
 	sp_connect_cancel(d->world, &d->tcp);
 }
 
-const sp_http_connector sp_http_connector_plain = {plain_dial, plain_cancel};
+const sp_http_connector sp_http_connector_plain = {.dial = plain_dial, .cancel = plain_cancel};

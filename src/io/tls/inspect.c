@@ -171,6 +171,17 @@ static sp_code get_sha256(sp_str der, sp_arena *a, sp_str *ret, sp_err *err)
 	return ret->ptr == NULL ? no_room(err) : SP_OK;
 }
 
+static sp_code get_key_sha256(const X509 *x, sp_arena *a, sp_str *ret, sp_err *err)
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+	if (n <= 0)
+		return tls_fail(err, SP_EINVAL, "key of the certificate");
+	sp_code code = get_sha256((sp_str){(const char *)der, (size_t)n}, a, ret, err);
+	OPENSSL_free(der);
+	return code;
+}
+
 sp_code tls_inspect_names(const X509 *x, sp_arena *a, sp_x509_info *ret, sp_err *err)
 {
 	const X509_NAME *subject = X509_get_subject_name(x);
@@ -184,6 +195,7 @@ sp_code tls_inspect(const X509 *x, sp_arena *a, sp_x509_info *ret, sp_err *err)
 	sp_x509_info info = {0};
 	SP_TRY(get_der(x, a, &info.der, err));
 	SP_TRY(get_sha256(info.der, a, &info.sha256, err));
+	SP_TRY(get_key_sha256(x, a, &info.key_sha256, err));
 	SP_TRY(tls_inspect_names(x, a, &info, err));
 	SP_TRY(last_common_name(X509_get_issuer_name(x), a, &info.issuer_common_name, err));
 	SP_TRY(get_time(X509_get0_notBefore(x), &info.not_before_s, err));

@@ -282,3 +282,35 @@ sp_code sp_x509_issue(const sp_x509_template *t, const sp_key *key, const sp_x50
 	SP_TRY(fill(x, t, key, ca, err));
 	return tls_sign_certificate(x, ca == NULL ? key->pkey : ca->pkey, out, err);
 }
+
+static sp_code fill_request(X509_REQ *r, X509 *names, const sp_x509_template *t, const sp_key *key,
+			    sp_err *err)
+{
+	SP_TRY(set_subject(names, t, err));
+	SP_TRY(add_alt_names(names, t, err));
+	const STACK_OF(X509_EXTENSION) *exts = X509_get0_extensions(names);
+	STACK_OF(X509_EXTENSION) *copy = exts == NULL ? NULL : sk_X509_EXTENSION_dup(exts);
+	bool ok = X509_REQ_set_subject_name(r, X509_get_subject_name(names)) == 1 &&
+		  X509_REQ_set_pubkey(r, key->pkey) == 1 &&
+		  (copy == NULL || X509_REQ_add_extensions(r, copy) == 1) &&
+		  X509_REQ_sign(r, key->pkey, EVP_sha256()) != 0;
+	sk_X509_EXTENSION_free(copy);
+	return ok ? SP_OK : tls_fail(err, SP_EINTERNAL, "new certificate request");
+}
+
+sp_code sp_x509_request_new(const sp_x509_template *t, const sp_key *key, sp_buf *out, sp_err *err)
+{
+	AUTO_X509 names = X509_new(); /* only carries them */
+	X509_REQ *r = X509_REQ_new();
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	sp_code code = names == NULL || r == NULL || bio == NULL
+			       ? sp_fail(err, SP_ENOMEM, "no memory for a certificate request")
+			       : fill_request(r, names, t, key, err);
+	long n = code == SP_OK && PEM_write_bio_X509_REQ(bio, r) == 1 ? BIO_get_mem_data(bio, &text) : 0;
+	if (code == SP_OK && (n <= 0 || sp_buf_append(out, text, (size_t)n) != SP_OK))
+		code = sp_fail(err, SP_ENOMEM, "no room for a certificate request");
+	BIO_free_all(bio);
+	X509_REQ_free(r);
+	return code;
+}

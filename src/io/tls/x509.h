@@ -42,6 +42,7 @@ void sp_buf_cleanse(sp_buf *b);
 typedef struct sp_x509_info {
 	sp_str der;
 	sp_str sha256;             /* of der, lower-case hex */
+	sp_str key_sha256;         /* of its SubjectPublicKeyInfo, the same: what pins name */
 	sp_str common_name;        /* the last one, as Go takes it; "" without */
 	sp_strs organizations;     /* in their order */
 	sp_strs dns, uris, emails; /* subject alternative names */
@@ -92,6 +93,11 @@ sp_code sp_x509_issue(const sp_x509_template *t, const sp_key *key, const sp_x50
 		      sp_err *err) SP_MUST_USE;
 
 /* ---- certificate requests (PKCS #10) ---- */
+
+/* Appends a request of the template's subject and alternative names, signed by the key, as PEM; dates and
+ * usages do not count. */
+sp_code sp_x509_request_new(const sp_x509_template *t, const sp_key *key, sp_buf *out,
+			    sp_err *err) SP_MUST_USE;
 
 /* Whom a PEM "CERTIFICATE REQUEST" names: common_name, organizations, dns, uris, emails, ips; nothing else is
  * filled. SP_EINVAL: no such request, or its signature is not its key's. */

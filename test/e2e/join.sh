@@ -1,0 +1,99 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A second node joins by a token: two network namespaces stand for two machines. It becomes Ready and runs a pod that can be looked into.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+skip() {
+	echo "skip join ($1)"
+	echo '0 passed, 0 failed, 1 skipped'
+	exit 0
+}
+for tool in kubectl ip nsenter busybox; do command -v $tool >/dev/null 2>&1 || skip "$tool is not on PATH"; done
+[ "$(id -u)" -eq 0 ] || skip 'a node needs root'
+make -s VARIANT=release all >/dev/null || exit 1
+bin=$PWD/build/release/sampan
+tmp=$(mktemp -d)
+chmod 755 "$tmp"
+"$bin" doctor --data-dir="$tmp/a" --run-dir="$tmp/ra" --secure-port=1 >"$tmp/doctor" || skip "this machine can not: $(grep ^fail "$tmp/doctor" | tr '\n' ' ')"
+id=$$
+one="nsenter --net=/run/netns/sa$id" two="nsenter --net=/run/netns/sb$id"
+dirs_one="--data-dir=$tmp/a --run-dir=$tmp/ra" dirs_two="--data-dir=$tmp/b --run-dir=$tmp/rb"
+agent='' p=0 f=0
+end() {
+	# shellcheck disable=SC2086
+	{
+		$two "$bin" down $dirs_two --cgroup-root=sampan-two
+		$one "$bin" down $dirs_one
+	} >/dev/null 2>&1
+	[ -z "$agent" ] || wait "$agent"
+	ip netns del "sa$id" 2>/dev/null
+	ip netns del "sb$id" 2>/dev/null
+	rm -rf "$tmp"
+}
+trap end EXIT
+check() {
+	if eval "$2" >"$tmp/out" 2>&1; then
+		p=$((p + 1))
+	else
+		f=$((f + 1))
+		echo "FAIL $1: $(head -c 400 "$tmp/out")"
+	fi
+}
+ip netns add "sa$id"
+ip netns add "sb$id"
+ip link add eth0 netns "sa$id" type veth peer name eth0 netns "sb$id"
+for side in a:10.77.9.1 b:10.77.9.2; do
+	ip -n "s${side%%:*}$id" link set lo up
+	ip -n "s${side%%:*}$id" addr add "${side#*:}/24" dev eth0
+	ip -n "s${side%%:*}$id" link set eth0 up
+done
+# The two share what is not of the network: their pods are in cgroups of different names.
+printf 'node:\n  cgroup-root: sampan-two\n  pod-log-dir: %s/logs\n' "$tmp" >"$tmp/two.yaml"
+sh test/e2e/busybox-image example.com/bb:1 "$tmp/bb.tar"
+mkdir "$tmp/b"
+# shellcheck disable=SC2086
+check up '$one "$bin" up $dirs_one --no-sample --timeout=60'
+export KUBECONFIG="$tmp/a/pki/admin.kubeconfig"
+k="$one kubectl"
+# shellcheck disable=SC2086
+check create '$one "$bin" token create --data-dir=$tmp/a --description=e2e | tee $tmp/token | grep -q "sampan agent --server https://10.77.9.1:6443 --token"'
+token=$(head -n 1 "$tmp/token")
+server=https://10.77.9.1:6443
+check listed '$one "$bin" token list --data-dir=$tmp/a | grep "${token%%:*} *2[34]h *e2e *authentication,signing"'
+join="$two $bin join --data-dir=$tmp/c --server=$server --node-name=other --timeout=10"
+check another-authority '! $join --token="${token%:*}:$(printf %064d 1)" && $join --token="${token%:*}:$(printf %064d 1)" 2>&1 | grep "not the one whose hash is in the token"'
+check another-secret '$join --token="${token%%.*}.0000000000000000" 2>&1 | grep "not signed with this token"'
+check unknown-token '$join --token=aaaaaa.0000000000000000 2>&1 | grep "does not know this token"'
+check nothing-is-left '[ ! -e "$tmp/c/pki/node.pem" ]'
+check image '"$bin" image import "$tmp/bb.tar" --data-dir="$tmp/b"'
+# shellcheck disable=SC2086
+SAMPAN_CONFIG="$tmp/two.yaml" SAMPAN_TOKEN=$token $two "$bin" agent $dirs_two --server=$server --node-name=second --pod-cidr=10.89.0.0/16 2>"$tmp/agent.log" &
+agent=$!
+check joins '$k wait --for=create node/second --timeout=30s'
+check ready '$k wait --for=condition=Ready node/second --timeout=30s'
+check its-own '[ "$(openssl x509 -noout -subject -in "$tmp/b/pki/node.pem" | tr -d " ")" = "subject=O=system:nodes,CN=system:node:second" ]'
+$k create serviceaccount later >/dev/null
+$k apply -f - >/dev/null <<'POD'
+{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"nodeSelector":{"kubernetes.io/hostname":"second"},"terminationGracePeriodSeconds":1,
+"containers":[{"name":"c","image":"example.com/bb:1","imagePullPolicy":"Never","command":["sh","-c","echo here I am; sleep 1000"]}]}}
+POD
+check runs '$k wait --for=condition=Ready pod/p --timeout=60s'
+check there '[ "$($k get pod p -o jsonpath={.spec.nodeName}/{.status.hostIP})" = second/10.77.9.2 ]'
+# The API server looks at the kubelet's certificate: the node asked for one, it was approved and signed.
+check serving '$k wait --for=jsonpath={.status.conditions[0].type}=Approved csr --field-selector=spec.signerName=kubernetes.io/kubelet-serving --all --timeout=30s'
+check logs 'timeout 30 sh -c "until $k logs p 2>/dev/null | grep -q \"here I am\"; do :; done"'
+check exec '[ "$($k exec p -- echo hello)" = hello ]'
+check not-for-others '! KUBECONFIG=$tmp/b/pki/node.kubeconfig $two kubectl get secrets -A'
+check rules '$two nft list ruleset | grep -q 10.96.0.1'
+check delete-token '$one "$bin" token delete "${token%%.*}" --data-dir=$tmp/a && [ "$($one "$bin" token list --data-dir=$tmp/a | wc -l)" -eq 1 ]'
+$k delete pod p --now >/dev/null 2>&1
+# shellcheck disable=SC2086
+check down '$two "$bin" down $dirs_two --cgroup-root=sampan-two'
+# A node that has joined needs no token again.
+# shellcheck disable=SC2086
+SAMPAN_CONFIG="$tmp/two.yaml" $two "$bin" agent $dirs_two --node-name=second --pod-cidr=10.89.0.0/16 2>>"$tmp/agent.log" &
+agent=$!
+check again '$k annotate node second again=yes && $k wait --for=condition=Ready node/second --timeout=30s'
+echo "$p passed, $f failed"
+[ "$f" -eq 0 ] || tail -n 20 "$tmp/agent.log" | cut -c1-300
+[ "$f" -eq 0 ]
