@@ -22,11 +22,11 @@ static sp_code json_begin(api_list_writer *w, sp_buf *out, const sp_list_meta *m
 {
 	const api_resource *res = w->r->res;
 	(void)items_len;
-	(void)sp_buf_printf(out,
-			    "{\"kind\":\"" SP_FMT "\",\"apiVersion\":\"" SP_FMT
-			    "\",\"metadata\":{\"resourceVersion\":\"" SP_FMT "\"",
-			    SP_ARG(res->kind->list_kind), SP_ARG(res->api_version),
-			    SP_ARG(meta->resource_version));
+	(void)sp_buf_printf(out, "{\"kind\":\"" SP_FMT "\",\"apiVersion\":\"" SP_FMT "\",\"metadata\":{",
+			    SP_ARG(res->kind->list_kind), SP_ARG(res->api_version));
+	if (meta->resource_version.len > 0) /* what is not stored has none */
+		(void)sp_buf_printf(out, "\"resourceVersion\":\"" SP_FMT "\"",
+				    SP_ARG(meta->resource_version));
 	if (meta->cont.len > 0)
 		(void)sp_buf_printf(out, ",\"continue\":\"" SP_FMT "\"", SP_ARG(meta->cont));
 	if (meta->remaining > 0)

@@ -76,7 +76,8 @@ bool api_gzips(const api_request *r, size_t n_bytes);
 void api_reply_status(api_request *r, const sp_status *status);
 /* Answers with JSON text of a type (its kind and apiVersion in front), in the negotiated medium. */
 void api_reply_json(api_request *r, uint16_t code, const sp_schema *schema, sp_str json);
-/* Answers with an object of r->res given as JSON, in the negotiated shape and medium. */
+/* Answers with an object of r->res given as JSON, in the negotiated shape and medium. revision 0: it is not
+ * stored. */
 void api_reply_object(api_request *r, uint16_t code, sp_str json, uint64_t revision);
 
 /*

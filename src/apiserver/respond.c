@@ -193,7 +193,8 @@ void api_reply_object(api_request *r, uint16_t code, sp_str json, uint64_t revis
 	sp_code done = r->out.shape == API_SHAPE_TABLE ? api_table_how_read(r, &how, &err) : SP_OK;
 	if (done == SP_OK)
 		done = api_encode_shape(&shaped, &r->out, r->res, &how, json,
-					(sp_str){text, sp_print_u64(text, revision)}, &err);
+					(sp_str){text, revision == 0 ? 0 : sp_print_u64(text, revision)},
+					&err);
 	if (done != SP_OK) {
 		r->out.shape = API_SHAPE_OBJECT;
 		api_reply_error(r, done, &err);

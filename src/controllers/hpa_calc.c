@@ -175,19 +175,31 @@ static void suppose(work *w, part which, double ratio)
 
 static const char no_match[] = "no metrics returned matched known pods";
 
+static sp_code begin_checked(sp_arena *a, const hpa_calc *c, work *ret, sp_err *err)
+{
+	if (c->n_pods == 0)
+		return sp_fail(err, SP_EINVAL,
+			       "no pods returned by selector while calculating replica count");
+	if (begin(a, c, ret) != SP_OK)
+		return sp_fail(err, SP_ENOMEM, "no memory for metrics of pods");
+	if (count(ret) == 0)
+		return sp_fail(err, SP_EINVAL,
+			       "did not receive metrics for targeted pods (pods might be unready)");
+	return SP_OK;
+}
+
+sp_code hpa_calc_check(sp_arena *a, const hpa_calc *c, sp_err *err)
+{
+	work w;
+	return begin_checked(a, c, &w, err);
+}
+
 sp_code hpa_calc_per_pod(sp_arena *a, const hpa_calc *c, hpa_result *ret, sp_err *err)
 {
 	work w;
 	double ratio, again;
 	hpa_result other;
-	if (c->n_pods == 0)
-		return sp_fail(err, SP_EINVAL,
-			       "no pods returned by selector while calculating replica count");
-	if (begin(a, c, &w) != SP_OK)
-		return sp_fail(err, SP_ENOMEM, "no memory for metrics of pods");
-	if (count(&w) == 0)
-		return sp_fail(err, SP_EINVAL,
-			       "did not receive metrics for targeted pods (pods might be unready)");
+	SP_TRY(begin_checked(a, c, &w, err));
 	*ret = (hpa_result){.replicas = c->current};
 	if (!ratio_of(&w, &ratio, ret))
 		return sp_fail(err, SP_EINVAL, "%s", no_match);

@@ -54,6 +54,10 @@ typedef struct hpa_result {
 	int64_t average;     /* per pod */
 } hpa_result;
 
+/* Whether there are pods and samples to go by; of targets that are utilizations to be asked before the pods'
+ * requests are looked at, for its refusal comes first. Errors as below. */
+sp_code hpa_calc_check(sp_arena *a, const hpa_calc *c, sp_err *err) SP_MUST_USE;
+
 /* Of a metric with a value per pod. SP_EINVAL with upstream's text, SP_ENOMEM. */
 sp_code hpa_calc_per_pod(sp_arena *a, const hpa_calc *c, hpa_result *ret, sp_err *err) SP_MUST_USE;
 

@@ -199,16 +199,10 @@ static void on_resource(hpa_run *x, const hpa_fetched *found, sp_str why)
 	if (!is_usage) {
 		c.is_utilization = true;
 		c.target = yyjson_get_sint(member(target_of(x), "averageUtilization"));
-		code = hpa_pods_requests(x, container, resource, &err);
+		code = hpa_calc_check(x->arena, &c, &err);
+		if (code == SP_OK)
+			code = hpa_pods_requests(x, container, resource, &err);
 	}
-	/* Who has no samples is told that, whatever his pods ask for. */
-	hpa_calc probe = c;
-	probe.is_utilization = false;
-	probe.target = 1;
-	sp_err first = {0};
-	hpa_result ignored;
-	if (code != SP_OK && hpa_calc_per_pod(x->arena, &probe, &ignored, &first) != SP_OK)
-		err = first;
 	if (code == SP_OK)
 		code = hpa_calc_per_pod(x->arena, &c, &r, &err);
 	if (code != SP_OK) {

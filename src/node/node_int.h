@@ -391,6 +391,8 @@ void node_self_free(node_agent *a);
 void node_self_changed(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
+/* Of the machine, as its Node names them; may be empty. */
+void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system);
 
 /* ---- local_path.c: directories that are volumes ---- */
 sp_code node_local_path_new(node_agent *a, sp_err *err) SP_MUST_USE;

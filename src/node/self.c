@@ -530,3 +530,11 @@ void node_self_free(node_agent *a)
 	s->posting = sp_bytes_unref(s->posting);
 	sp_free(s);
 }
+
+void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system)
+{
+	const node_machine *m = &a->self->machine;
+	*ret_boot = m->boot_id;
+	*ret_machine = m->machine_id;
+	*ret_system = m->system_uuid;
+}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /metrics of the agent and /metrics/resource, which metrics-server reads. */
+/* /metrics of the agent, /metrics/resource, which metrics-server reads, and /metrics/cadvisor for dashboards.
+ */
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "io/file.h"
+#include "node/cadvisor.h"
 #include "node/metrics.h"
 #include "node/serve_int.h"
 
@@ -77,12 +79,52 @@ static void on_resource(node_batch *b)
 	answer_text(r, &out);
 }
 
-static void serve_resource(node_request *r)
+typedef struct cgroups {
+	const node_agent *agent;
+	sp_arena *arena;
+} cgroups;
+
+/* Of a pod whose spec is not at hand: as if it had no class. */
+static sp_str cgroup_of(void *arg, sp_str uid)
+{
+	const cgroups *c = arg;
+	const node_agent *a = c->agent;
+	const node_worker *w = sp_map_get(&a->workers_by_uid, uid);
+	if (uid.len == 0)
+		return SP_STR("");
+	if (w != NULL && w->pod != NULL)
+		return node_pod_cgroup(c->arena, a->place.cgroup_root, w->pod, a->place.systemd);
+	return sp_arena_printf(c->arena, "/" SP_FMT "/pod" SP_FMT, SP_ARG(a->place.cgroup_root), SP_ARG(uid));
+}
+
+static void on_cadvisor(node_batch *b)
+{
+	node_request *r = b->arg;
+	node_agent *a = r->agent;
+	const node_use use = node_machine_use(r, b->arena);
+	cgroups find = {a, b->arena};
+	node_cadvisor_input in = {.node = &use,
+				  .cpu_milli = a->cpu_milli,
+				  .memory_bytes = a->memory_bytes,
+				  .cgroup_of = cgroup_of,
+				  .arg = &find,
+				  .stats = node_scrape_answer(b, 0),
+				  .containers = node_scrape_answer(b, 1),
+				  .pods = node_scrape_answer(b, 2)};
+	node_self_ids(a, &in.boot_id, &in.machine_id, &in.system_uuid);
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, BYTES_MAX);
+	node_cadvisor_write(&out, &in);
+	answer_text(r, &out);
+}
+
+/* Both tell of the same statistics. */
+static void serve_usage(node_request *r, void (*done)(node_batch *b))
 {
 	const sp_cri_list_container_stats_request stats = {0};
 	const sp_cri_list_containers_request containers = {0};
 	const sp_cri_list_pod_sandbox_stats_request pods = {0};
-	node_scrape *s = node_scrape_begin(r, 3, on_resource);
+	node_scrape *s = node_scrape_begin(r, 3, done);
 	if (s == NULL)
 		return;
 	node_batch_add(&s->batch, SP_CRI_LIST_CONTAINER_STATS, &stats, NODE_CALL_TIMEOUT_NS);
@@ -122,7 +164,9 @@ void node_serve_metrics(node_request *r)
 	const sp_cri_list_containers_request containers = {0};
 	if (r->n_segments == 2) {
 		if (sp_str_eq(r->segments[1], SP_STR("resource")))
-			serve_resource(r);
+			serve_usage(r, on_resource);
+		else if (sp_str_eq(r->segments[1], SP_STR("cadvisor")))
+			serve_usage(r, on_cadvisor);
 		else
 			node_answer(r, 404, "404 page not found\n");
 		return;

@@ -249,6 +249,8 @@ JSON
 	curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/containerLogs/default/none/c"
 is api-no-pod 'pod "nope" does not exist' ask /containerLogs/default/nope/c
 is api-metrics 1 sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics/resource | grep -c 'container_memory_working_set_bytes{container=\"c\",namespace=\"default\",pod=\"web\"}'"
+is api-cadvisor 1 sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics/cadvisor | grep -c '^container_memory_working_set_bytes{container=\"c\",id=\"/.*namespace=\"default\",pod=\"web\"}'"
+is api-summary '["e2e-node",true,true]' sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/stats/summary | jq -c '[.node.nodeName, (.node.memory.workingSetBytes > 0), ([.pods[] | select(.podRef.name == \"web\")][0].memory.workingSetBytes > 0)]'"
 is api-own-metrics 'kubelet_node_name{node="e2e-node"} 1' sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics | grep '^kubelet_node_name'"
 
 # a static pod: its mirror comes back when it is deleted, follows the file and goes with it

@@ -281,7 +281,8 @@ SP_TEST(api_usage, answers)
 	ask(r, "GET", METRICS "/nodes", "", 200,
 	    "{\"kind\":\"NodeMetricsList\",*\"items\":[{*\"name\":\"n\"*");
 	ask(r, "GET", METRICS "/pods", "", 200,
-	    "{\"kind\":\"PodMetricsList\",*\"items\":[{*" POD_META POD_USE "]}*");
+	    "{\"kind\":\"PodMetricsList\",\"apiVersion\":\"metrics.k8s.io/"
+	    "v1beta1\",\"metadata\":{},\"items\":[{*" POD_META POD_USE "]}*");
 	ask(r, "GET", METRICS "/namespaces/default/pods", "", 200, "*" POD_META "*");
 	ask(r, "GET", METRICS "/namespaces/default/pods?labelSelector=a%3Dq", "", 200, "*\"items\":[]}*");
 	ask(r, "GET", METRICS "/namespaces/default/pods?fieldSelector=metadata.name%3Dp", "", 200,

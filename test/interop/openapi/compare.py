@@ -12,6 +12,8 @@ KNOWN = [
     # (part of the place, why)
     ("/logs/", "a log directory is not served"),
     ("definition io.k8s.apimachinery.pkg.apis.meta.v1.GroupResource", "only storagemigration.k8s.io, not served, has it"),
+    ("metrics.k8s.io", "a server of its own serves it there"),
+    ("io.k8s.metrics.", "the same"),
     ("gvk of DeleteOptions", "upstream lists every group of its scheme, served or not"),
     ("gvk of WatchEvent", "upstream lists every group of its scheme, served or not"),
 ]
