@@ -145,6 +145,7 @@ static int run_host(const flags *f, const cri_user *u, int fd)
 				.shim_options = shim_input(f, u, &a),
 				.containerd = SP_STR("/bin/false"),
 				.cni_bin_dirs = f->cni_bin_dir,
+				.cni_conf_dir = f->cni_conf_dir,
 				.images_dir = SP_CONCAT(&a, f->root, SP_STR("/images")),
 				.unpack = f->unpack,
 				.uid = u->uid,
@@ -332,12 +333,15 @@ static sp_code open_runtime(process *p, sp_err *err)
 					       .prefix = p->f.pod_cidr,
 					       .mtu = (uint32_t)p->f.mtu};
 	SP_TRY(network_bridge_new(p->base.world, &p->bridge_opts, &p->network, err));
-	p->cni_opts = (cni_opts){.log = p->base.log,
-				 .host = p->host,
-				 .builtin = p->network,
-				 .conf_dir = p->f.cni_conf_dir,
-				 .cache_dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/cni")),
-				 .ip_range = p->f.pod_cidr};
+	p->cni_opts = (cni_opts){
+		.log = p->base.log,
+		.host = p->host,
+		.builtin = p->network,
+		.conf_dir = p->user.set ? SP_CONCAT(&p->base.arena, p->f.run_dir, SP_STR(SP_HOST_CNI_DIR))
+					: p->f.cni_conf_dir,
+		.copied = p->user.set,
+		.cache_dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/cni")),
+		.ip_range = p->f.pod_cidr};
 	p->cni = cni_new(p->base.world, &p->cni_opts);
 	p->rt_opts.log = p->base.log;
 	p->rt_opts.host = p->host;

@@ -191,5 +191,6 @@ const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_CNI] = {SP_STR_INIT("Cni"), &cni_message, &cni_answer_message},
 	[SP_HOST_LAYER] = {SP_STR_INIT("Layer"), &layer_message, &layer_answer_message},
 	[SP_HOST_VOLUME] = {SP_STR_INIT("Volume"), &volume_message, NULL},
+	[SP_HOST_CNI_CONFS] = {SP_STR_INIT("CniConfs"), &id_message, NULL},
 	[SP_HOST_LAYER_STOP] = {SP_STR_INIT("LayerStop"), &layer_stop_message, NULL},
 };

@@ -46,6 +46,7 @@ typedef enum sp_host_method {
 	SP_HOST_LAYER,
 	SP_HOST_LAYER_STOP,
 	SP_HOST_VOLUME,
+	SP_HOST_CNI_CONFS, /* SP_HOST_CNI_DIR has what the directory of CNI configurations has now */
 	SP_HOST_METHODS_
 } sp_host_method;
 
@@ -226,6 +227,9 @@ typedef struct sp_host_volume {
 	bool recursive;
 } sp_host_volume;
 #define SP_HOST_VOLUMES_MAX 1024u
+
+/* Below RUN_DIR: a copy for a side that may not read the directory itself. */
+#define SP_HOST_CNI_DIR "/cni"
 
 #define SP_HOST_SERVICE SP_STR_INIT("sampan.host.v1.Host")
 

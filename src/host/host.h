@@ -19,6 +19,7 @@ typedef struct host_opts {
 	sp_str containerd;   /* -publish-binary: what the shim would run without a ttrpc address */
 	sp_str namespace_;   /* of the shim */
 	sp_str cni_bin_dirs; /* of CNI plugins, absolute, ':' between them */
+	sp_str cni_conf_dir; /* of their configurations */
 	sp_str images_dir;   /* the image store: layers are unpacked below it */
 	sp_str unpack;       /* absolute path of the helper that does it */
 	uint32_t uid, gid;   /* of the other side: sockets and bundles are made so that it gets at them */

@@ -41,7 +41,7 @@ void host_refuse(host_request *r, const sp_err *err);
 
 host_handler host_sandbox_make, host_sandbox_remove, host_link_make, host_link_remove, host_rootfs_mount,
 	host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete, host_forward,
-	host_ports, host_pids_make, host_cni, host_layer, host_layer_stop, host_volume;
+	host_ports, host_pids_make, host_cni, host_layer, host_layer_stop, host_volume, host_cni_confs;
 
 /* What runs beside the loop's requests (a shim's start, a forward): the host is not over before all have
  * gone. */

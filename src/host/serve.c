@@ -27,6 +27,7 @@ static host_handler *const handlers[SP_HOST_METHODS_] = {
 	[SP_HOST_LAYER] = host_layer,
 	[SP_HOST_LAYER_STOP] = host_layer_stop,
 	[SP_HOST_VOLUME] = host_volume,
+	[SP_HOST_CNI_CONFS] = host_cni_confs,
 };
 
 /* ---- the end ---- */

@@ -255,6 +255,10 @@ sp_code node_sandbox_security(const node_pod *p, sp_arena *a, sp_cri_linux_sandb
 	sp_cri_linux_sandbox_security_context *s = sp_try_new(a, sp_cri_linux_sandbox_security_context, 1);
 	if (s == NULL)
 		return no_room(err);
+	/* Fails closed: nobody gives out ranges of ids here yet. U: pkg/kubelet/userns/userns_manager.go. */
+	if (p->v.has_host_users && !p->v.host_users)
+		return sp_fail(err, SP_EINVAL,
+			       "can't set `spec.hostUsers: false`, runtime does not support user namespaces");
 	s->privileged = any_privileged(p);
 	s->supplemental_groups_policy = groups_policy(p);
 	SP_TRY(namespaces(p, (sp_str){NULL, 0}, true, a, &s->namespace_options, err));

@@ -81,7 +81,7 @@ static sp_code start(void *arg, image_job *j, sp_err *err)
 	for (size_t i = 0; i < j->n_parents; i++)
 		parents[i] = below(l, j->parents[i]);
 	sp_host_layer q = {.token = r->token,
-			   .kind = kinds[j->kind],
+			   .kind = (int32_t)kinds[j->kind],
 			   .dir = below(l, j->dir),
 			   .bytes_max = j->bytes_max,
 			   .inodes_max = j->inodes_max,

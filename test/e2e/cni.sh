@@ -64,6 +64,7 @@ for c in json.load(sys.stdin)["status"]["conditions"]:
     if c["type"] == "NetworkReady": print(str(c["status"]).lower(), c["reason"], c["message"])'
 }
 mkdir -p "$tmp/net.d" "$tmp/bin"
+chmod 700 "$tmp/net.d" # as containerd makes it: not for everybody
 
 # -- no configuration: the built-in network -------------------------------------------------------------------------------
 start
@@ -101,6 +102,23 @@ print(json.dumps(v))' "$@"; }
 same second true "$(field "$tmp/in.ADD" second)"
 same prev '"192.0.2.9/24"' "$(field "$tmp/in.ADD" prevResult.ips.1.address)"
 same no-capabilities null "$(field "$tmp/in.ADD" runtimeConfig)"
+# Plugins in files of their own: those of the network's name, by name; not when the list says that it is whole.
+mkdir "$tmp/net.d/files" "$tmp/net.d/other"
+cp "$tmp/net.d/50-test.conflist" "$tmp/list"
+printf '{"cniVersion":"1.1.0","name":"files"}' >"$tmp/net.d/50-test.conflist"
+printf '{"type":"recorder","from":"a"}' >"$tmp/net.d/files/1.conf"
+printf '{"type":"recorder","from":"b","capabilities":{"cgroupPath":true,"io.kubernetes.cri.pod-annotations":true}}' >"$tmp/net.d/files/2.conf"
+printf '{"type":"none"}' >"$tmp/net.d/other/1.conf"
+f2=$(pod files)
+same plugin-files '"b"' "$(field "$tmp/in.ADD" from)"
+same plugin-files-annotations '"1M"' "$(python3 -c 'import json,sys
+print(json.dumps(json.load(open(sys.argv[1]))["runtimeConfig"]["io.kubernetes.cri.pod-annotations"]["kubernetes.io/ingress-bandwidth"]))' "$tmp/in.ADD")"
+rm -r "$tmp/net.d/files"
+cri rmp -f "$f2" >/dev/null
+same plugin-files-delete '"a"' "$(field "$tmp/in.DEL" from)"
+printf '{"cniVersion":"1.1.0","name":"files","loadOnlyInlinedPlugins":true}' >"$tmp/net.d/50-test.conflist"
+cp "$tmp/list" "$tmp/net.d/50-test.conflist"
+same inlined-again true "$(condition | cut -d' ' -f1)"
 stop KILL
 start
 has gc-valid "\"cni.dev/valid-attachments\":[{\"containerID\":\"$s\",\"ifname\":\"eth0\"}]" "$(cat "$tmp/in.GC")"

@@ -10,7 +10,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void list(sp_str text, sp_arena *a)
 {
 	cni_list l;
-	sp_str one;
+	sp_str one, more;
+	cni_list_head head;
+	cni_list whole;
+	if (cni_list_head_parse(text, a, &head, NULL) == SP_OK &&
+	    cni_list_add(text, &text, 1, a, &more, NULL) == SP_OK)
+		(void)!cni_list_parse(more, a, &whole, NULL);
 	if (cni_list_of_one(text, a, &one, NULL) == SP_OK)
 		text = one;
 	if (cni_list_parse(text, a, &l, NULL) != SP_OK)

@@ -52,6 +52,44 @@ SP_TEST(network_cni, lists)
 	T_TRUE(!cni_version_is(SP_STR("x"), "0.4.0"));
 }
 
+SP_TEST(network_cni, plugins_of_files_follow_those_of_the_list)
+{
+	static const struct {
+		const char *text, *name;
+		bool only_inlined;
+		sp_code code;
+	} heads[] = {
+		{"{\"name\":\"a\"}", "a", false, SP_OK},
+		{"{\"name\":\"a\",\"plugins\":[{\"type\":\"x\"}],\"loadOnlyInlinedPlugins\":true}", "a", true,
+		 SP_OK},
+		{"{\"name\":\"a\",\"loadOnlyInlinedPlugins\":true}", "", false, SP_EINVAL},
+		{"{\"name\":\"a\",\"plugins\":[]}", "", false, SP_EINVAL},
+		{"{\"name\":\"a\",\"plugins\":1}", "", false, SP_EINVAL},
+		{"{\"plugins\":[{}]}", "", false, SP_EINVAL},
+		{"[]", "", false, SP_EINVAL},
+	};
+	for (size_t i = 0; i < SP_LEN(heads); i++) {
+		cni_list_head head;
+		t_row("%zu", i);
+		T_CODE(cni_list_head_parse(sp_str_c(heads[i].text), T_ARENA, &head, T_ERR), heads[i].code);
+		if (heads[i].code == SP_OK) {
+			T_EQ_C(head.name, heads[i].name);
+			T_TRUE(head.only_inlined == heads[i].only_inlined);
+		}
+	}
+	const sp_str more[] = {SP_STR("{\"type\":\"y\"}"), SP_STR("{\"type\":\"z\"}")};
+	const sp_str none[] = {SP_STR("{\"name\":\"y\"}")};
+	sp_str text;
+	T_OK(cni_list_add(SP_STR("{\"plugins\":[{\"type\":\"x\"}],\"name\":\"a\"}"), more, 2, T_ARENA, &text,
+			  T_ERR));
+	T_EQ_C(text, "{\"name\":\"a\",\"plugins\":[{\"type\":\"x\"},{\"type\":\"y\"},{\"type\":\"z\"}]}");
+	T_OK(cni_list_add(SP_STR("{\"name\":\"a\"}"), more, 1, T_ARENA, &text, T_ERR));
+	T_EQ_C(text, "{\"name\":\"a\",\"plugins\":[{\"type\":\"y\"}]}");
+	T_CODE(cni_list_add(SP_STR("{\"name\":\"a\"}"), more, 0, T_ARENA, &text, T_ERR), SP_EINVAL);
+	T_EQ_C(sp_str_c(t_err()->msg), "no plugin configs found");
+	T_CODE(cni_list_add(SP_STR("{\"name\":\"a\"}"), none, 1, T_ARENA, &text, T_ERR), SP_EINVAL);
+}
+
 static sp_cri_pod_sandbox_config pod_with(sp_pb_pair *annotation, sp_cri_port_mapping *ports, size_t n_ports)
 {
 	static sp_cri_pod_sandbox_metadata meta = {
@@ -76,6 +114,8 @@ SP_TEST(network_cni, a_plugin_is_given_what_it_declares)
 	sp_buf_init(&out, 4096);
 	T_OK(cni_capabilities_of(&c, SP_STR("10.1.0.0/24"), T_ARENA, &caps, T_ERR));
 	T_EQ_C(caps.dns, "");
+	T_EQ_C(caps.cgroup_path, "");
+	T_EQ_C(caps.annotations, "{\"kubernetes.io/egress-bandwidth\":\"10M\"}");
 	T_OK(cni_list_parse(
 		SP_STR("{\"name\":\"n\",\"cniVersion\":\"1.0.0\",\"plugins\":[{\"type\":\"x\",\"prevResult\":"
 		       "1,"

@@ -7,6 +7,7 @@
 #include "node/env.h"
 #include "node/probe.h"
 #include "node/resources.h"
+#include "node/security.h"
 
 static const char *const pod_json =
 	"{\"metadata\":{\"name\":\"web-0\",\"namespace\":\"shop\",\"uid\":\"u-1\",\"labels\":{\"b\":\"2\\n\","
@@ -57,6 +58,33 @@ static node_field_source source(const node_pod *p)
 				   .n_pod_ips = 2,
 				   .memory_bytes = INT64_C(4) << 30,
 				   .cpu_milli = 2000};
+}
+
+SP_TEST(node_env, users_of_its_own_are_refused)
+{
+	static const struct {
+		const char *json;
+		sp_code code;
+	} rows[] = {
+		{"{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\",\"uid\":\"c\"},\"spec\":{\"hostUsers\":"
+		 "false,"
+		 "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+		 SP_EINVAL},
+		{"{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\",\"uid\":\"c\"},\"spec\":{\"hostUsers\":"
+		 "true,"
+		 "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+		 SP_OK},
+		{"{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\",\"uid\":\"c\"},\"spec\":{"
+		 "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+		 SP_OK},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_cri_linux_sandbox_security_context *s;
+		t_row("%zu", i);
+		node_pod *p = parse(rows[i].json);
+		T_TRUE(p != NULL);
+		T_CODE(node_sandbox_security(p, T_ARENA, &s, T_ERR), rows[i].code);
+	}
 }
 
 SP_TEST(node_env, container)

@@ -80,19 +80,25 @@ SP_TEST(shim_args, bootstrap_params)
 	put_options(&any_bytes, "containerd.runc.v1.Options");
 	shim_any any;
 	T_OK(sp_pb_decode(&shim_any_message, sp_buf_view(&any_bytes), T_ARENA, &any, T_ERR));
-	shim_extension extension = {&any};
+	SP_AUTO_BUF owner_bytes;
+	sp_buf_init(&owner_bytes, 4096);
+	const shim_owner owner = {.uid = 7, .gid = 8};
+	sp_pb_encode(&shim_owner_message, &owner, &owner_bytes);
+	shim_any owner_any = {SP_STR("sampan.shim.v1.Owner"), sp_buf_view(&owner_bytes)};
+	shim_extension extensions[] = {{&any}, {&owner_any}};
 	const shim_bootstrap params = {.instance_id = SP_STR("id"),
 				       .ns = SP_STR("ns"),
 				       .containerd_version = SP_STR("2.4"),
 				       .ttrpc_address = SP_STR("/run/t"),
 				       .socket_dir = SP_STR("/run/s"),
-				       .extensions = {&extension, 1}};
+				       .extensions = {extensions, SP_LEN(extensions)}};
 	sp_pb_encode(&shim_bootstrap_message, &params, &in);
 	T_OK(shim_boot_parse(sp_buf_view(&in), T_ARENA, &boot, T_ERR));
 	T_TRUE(boot.is_params);
 	T_EQ_C(boot.ttrpc_address, "/run/t");
 	T_EQ_C(boot.socket_dir, "/run/s");
 	T_EQ_C(boot.options.shim_cgroup, "/pods/x");
+	T_TRUE(boot.owner.uid == 7 && boot.owner.gid == 8);
 }
 
 SP_TEST(shim_config, groups_and_namespaces)

@@ -51,7 +51,8 @@ typedef struct op {
 	size_t n_ids;
 	sp_str *stale;
 	size_t n_stale;
-	void (*after)(struct op *o); /* all plugins have run */
+	void (*after)(struct op *o);                        /* all plugins have run */
+	void (*then)(sp_work *w), (*then_done)(sp_work *w); /* the configurations are up to date */
 	sp_code code;
 	sp_err err;
 } op;
@@ -110,6 +111,29 @@ static void run_work(op *o, void (*fn)(sp_work *w), void (*done)(sp_work *w))
 	if (o->code == SP_OK)
 		failed(o, &err);
 	finish(o);
+}
+
+static void on_copied(sp_host_call *c, const void *response, const sp_err *err)
+{
+	op *o = c->arg;
+	(void)response;
+	if (err != NULL)
+		failed(o, err);
+	run_work(o, o->then, o->then_done);
+}
+
+/* The same with the configurations as they are now. */
+static void run_on_confs(op *o, void (*fn)(sp_work *w), void (*done)(sp_work *w))
+{
+	const sp_host_id none = {.id = SP_STR("")};
+	if (!o->opts->copied || o->code != SP_OK) {
+		run_work(o, fn, done);
+		return;
+	}
+	o->then = fn;
+	o->then_done = done;
+	o->host = (sp_host_call){.done = on_copied, .arg = o};
+	o->opts->host->call(o->opts->host, SP_HOST_CNI_CONFS, &none, &o->host);
 }
 
 /* False: nobody waits any more. */
@@ -350,7 +374,7 @@ static void attach(sp_pod_network *base, sp_str id, const sp_cri_pod_sandbox_con
 	if (o->code == SP_OK)
 		o->code = cni_capabilities_of(config, n->opts->ip_range, &o->arena, &o->rec.caps, &o->err);
 	copy_good(o);
-	run_work(o, prepare, on_prepared);
+	run_on_confs(o, prepare, on_prepared);
 }
 
 /* ---- detaching ---- */
@@ -561,7 +585,7 @@ static void settle(sp_pod_network *base, const sp_str *ids, size_t n_ids, sp_pod
 	o->ids = ids;
 	o->n_ids = n_ids;
 	check_later(o->n, ids, n_ids);
-	run_work(o, find_stale, on_stale_found);
+	run_on_confs(o, find_stale, on_stale_found);
 }
 
 /* ---- the state ---- */
@@ -601,7 +625,7 @@ static void refresh(sp_pod_network *base, sp_pod_network_call *c)
 	op *o = begin(of(base), c, SP_STR(""));
 	o->verb = SP_HOST_CNI_STATUS;
 	copy_good(o);
-	run_work(o, look, on_looked);
+	run_on_confs(o, look, on_looked);
 }
 
 static sp_code ready(sp_pod_network *base, sp_err *err)

@@ -17,6 +17,7 @@ typedef struct cni_opts {
 	sp_host *host;
 	sp_pod_network *builtin; /* while there is no configuration */
 	sp_str conf_dir;         /* absolute; may be missing */
+	bool copied;             /* it is a copy that the host process brings up to date when asked */
 	sp_str cache_dir;        /* absolute, ours: what DEL needs of each attachment; made when missing */
 	sp_str ip_range;         /* given to plugins with the capability ipRanges; may be empty */
 } cni_opts;

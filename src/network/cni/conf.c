@@ -94,6 +94,78 @@ static bool is_true(yyjson_val *root, sp_str key)
 	return yyjson_is_true(v) || sp_str_eq(sp_json_str(v), SP_STR("true"));
 }
 
+static sp_code read_name(yyjson_val *root, sp_str *ret, sp_err *err)
+{
+	*ret = sp_json_str(sp_json_last(root, SP_STR("name")));
+	if (!is_name(*ret))
+		return sp_fail(err, SP_EINVAL, "error parsing configuration list: %s",
+			       ret->len == 0 ? "no name" : "invalid characters in the name");
+	return SP_OK;
+}
+
+sp_code cni_list_head_parse(sp_str text, sp_arena *a, cni_list_head *ret, sp_err *err)
+{
+	yyjson_val *root;
+	cni_list_head out;
+	SP_TRY(sp_json_parse(a, text, &root, err));
+	if (!yyjson_is_obj(root))
+		return sp_fail(err, SP_EINVAL, "error parsing configuration: no object");
+	SP_TRY(read_name(root, &out.name, err));
+	out.only_inlined = is_true(root, SP_STR("loadOnlyInlinedPlugins"));
+	yyjson_val *plugins = sp_json_last(root, SP_STR("plugins"));
+	if (plugins == NULL && out.only_inlined)
+		return sp_fail(err, SP_EINVAL,
+			       "error parsing configuration list: `loadOnlyInlinedPlugins` is true, and no "
+			       "'plugins' key");
+	if (plugins != NULL && (!yyjson_is_arr(plugins) || yyjson_arr_size(plugins) == 0))
+		return sp_fail(err, SP_EINVAL, "error parsing configuration list: %s",
+			       yyjson_is_arr(plugins) ? "no plugins in list" : "invalid 'plugins' type");
+	*ret = out;
+	return SP_OK;
+}
+
+sp_code cni_list_add(sp_str text, const sp_str *plugins, size_t n, sp_arena *a, sp_str *ret, sp_err *err)
+{
+	SP_AUTO_BUF out;
+	yyjson_val *root, *key, *value, *plugin;
+	size_t i, n_members;
+	sp_buf_init(&out, 2 * CNI_CONF_BYTES);
+	SP_TRY(sp_json_parse(a, text, &root, err));
+	sp_jout j = sp_jout_to(&out);
+	sp_jout_open(&j, '{');
+	yyjson_obj_foreach(root, i, n_members, key, value)
+	{
+		if (sp_str_eq(sp_json_str(key), SP_STR("plugins")))
+			continue;
+		sp_jout_key(&j, sp_json_str(key));
+		(void)sp_json_write(&out, value);
+		j.comma = true;
+	}
+	yyjson_val *own = sp_json_last(root, SP_STR("plugins"));
+	sp_jout_member_open(&j, SP_STR("plugins"), '[');
+	yyjson_arr_foreach(own, i, n_members, value)
+	{
+		if (i > 0)
+			sp_buf_char(&out, ',');
+		(void)sp_json_write(&out, value);
+		j.comma = true;
+	}
+	if (yyjson_arr_size(own) + n == 0)
+		return sp_fail(err, SP_EINVAL, "no plugin configs found");
+	for (i = 0; i < n; i++) {
+		SP_TRY(sp_json_parse(a, plugins[i], &plugin, err));
+		if (sp_json_str(sp_json_last(plugin, SP_STR("type"))).len == 0)
+			return sp_fail(err, SP_EINVAL, "error parsing configuration: missing 'type'");
+		sp_jout_raw(&j, plugins[i]);
+	}
+	sp_jout_close(&j, ']');
+	sp_jout_close(&j, '}');
+	*ret = sp_arena_try_dup(a, sp_buf_view(&out));
+	return sp_buf_code(&out) == SP_OK && ret->len == out.len
+		       ? SP_OK
+		       : sp_fail(err, SP_ETOOLARGE, "the configuration is too large");
+}
+
 sp_code cni_list_parse(sp_str text, sp_arena *a, cni_list *ret, sp_err *err)
 {
 	yyjson_val *root;
@@ -101,10 +173,7 @@ sp_code cni_list_parse(sp_str text, sp_arena *a, cni_list *ret, sp_err *err)
 	SP_TRY(sp_json_parse(a, text, &root, err));
 	if (!yyjson_is_obj(root))
 		return sp_fail(err, SP_EINVAL, "error parsing configuration: no object");
-	out.name = sp_json_str(sp_json_last(root, SP_STR("name")));
-	if (!is_name(out.name))
-		return sp_fail(err, SP_EINVAL, "error parsing configuration list: %s",
-			       out.name.len == 0 ? "no name" : "invalid characters in the name");
+	SP_TRY(read_name(root, &out.name, err));
 	yyjson_val *versions = sp_json_last(root, SP_STR("cniVersions"));
 	out.version = yyjson_is_arr(versions) ? newest(versions)
 					      : sp_json_str(sp_json_last(root, SP_STR("cniVersion")));
@@ -250,11 +319,30 @@ static void write_aliases(const sp_cri_pod_sandbox_config *c, sp_buf *out)
 	sp_jout_close(&j, ']');
 }
 
+/* U: containerd internal/cri/server/sandbox_run.go, cniNamespaceOpts. */
+static void write_cgroup(const sp_cri_pod_sandbox_config *c, sp_buf *out)
+{
+	sp_jout j = sp_jout_to(out);
+	if (c->linux_ != NULL && c->linux_->cgroup_parent.len > 0)
+		sp_jout_str(&j, c->linux_->cgroup_parent);
+}
+
+static void write_annotations(const sp_cri_pod_sandbox_config *c, sp_buf *out)
+{
+	sp_jout j = sp_jout_to(out);
+	if (c->annotations.n == 0)
+		return;
+	sp_jout_open(&j, '{');
+	for (size_t i = 0; i < c->annotations.n; i++)
+		sp_jout_member_str(&j, c->annotations.at[i].key, c->annotations.at[i].value);
+	sp_jout_close(&j, '}');
+}
+
 sp_code cni_capabilities_of(const sp_cri_pod_sandbox_config *c, sp_str ip_range, sp_arena *a,
 			    cni_capabilities *ret, sp_err *err)
 {
 	SP_AUTO_BUF out;
-	size_t at[6] = {0};
+	size_t at[8] = {0};
 	sp_buf_init(&out, CAPS_BYTES);
 	write_ports(c, &out);
 	at[1] = out.len;
@@ -266,11 +354,15 @@ sp_code cni_capabilities_of(const sp_cri_pod_sandbox_config *c, sp_str ip_range,
 	at[4] = out.len;
 	write_aliases(c, &out);
 	at[5] = out.len;
+	write_cgroup(c, &out);
+	at[6] = out.len;
+	write_annotations(c, &out);
+	at[7] = out.len;
 	sp_str whole = sp_arena_try_dup(a, sp_buf_view(&out));
 	if (sp_buf_code(&out) != SP_OK || whole.len != out.len)
 		return sp_fail(err, SP_ETOOLARGE, "what the pod asks of its network is too large");
-	sp_str *const parts[] = {&ret->port_mappings, &ret->bandwidth, &ret->dns, &ret->ip_ranges,
-				 &ret->aliases};
+	sp_str *const parts[] = {&ret->port_mappings, &ret->bandwidth,   &ret->dns,        &ret->ip_ranges,
+				 &ret->aliases,       &ret->cgroup_path, &ret->annotations};
 	for (size_t i = 0; i < SP_LEN(parts); i++)
 		*parts[i] = sp_str_sub(whole, at[i], at[i + 1]);
 	return SP_OK;
@@ -299,6 +391,8 @@ static void write_runtime(sp_jout *j, yyjson_val *conf, const cni_capabilities *
 		{SP_STR("dns"), c->dns},
 		{SP_STR("ipRanges"), c->ip_ranges},
 		{SP_STR("aliases"), c->aliases},
+		{SP_STR("cgroupPath"), c->cgroup_path},
+		{SP_STR("io.kubernetes.cri.pod-annotations"), c->annotations},
 	};
 	yyjson_val *declared = sp_json_last(conf, SP_STR("capabilities"));
 	bool any = false;

@@ -27,6 +27,16 @@ typedef struct cni_list {
 /* A list of plugins. Of cniVersions the newest that is known here counts. Everything is in the arena.
  * SP_EINVAL. */
 sp_code cni_list_parse(sp_str text, sp_arena *a, cni_list *ret, sp_err *err) SP_MUST_USE;
+/* Of a list before plugins in files of their own are added (cni_list_add). SP_EINVAL. */
+typedef struct cni_list_head {
+	sp_str name;
+	bool only_inlined; /* loadOnlyInlinedPlugins: there are none to add */
+} cni_list_head;
+sp_code cni_list_head_parse(sp_str text, sp_arena *a, cni_list_head *ret, sp_err *err) SP_MUST_USE;
+/* The list with the configurations of further plugins behind its own; what is not understood stays.
+ * SP_EINVAL: a configuration without a type, or no plugin at all. */
+sp_code cni_list_add(sp_str text, const sp_str *plugins, size_t n, sp_arena *a, sp_str *ret,
+		     sp_err *err) SP_MUST_USE;
 /* One plugin's configuration (*.conf, *.json) as a list of one. */
 sp_code cni_list_of_one(sp_str text, sp_arena *a, sp_str *ret, sp_err *err) SP_MUST_USE;
 /* The versions are three numbers; a malformed one is older than all. */
@@ -34,7 +44,7 @@ bool cni_version_is(sp_str version, const char *at_least);
 
 /* What a pod gives to plugins that declare the capability; empty: not given. */
 typedef struct cni_capabilities {
-	sp_str port_mappings, bandwidth, dns, ip_ranges, aliases; /* JSON */
+	sp_str port_mappings, bandwidth, dns, ip_ranges, aliases, cgroup_path, annotations; /* JSON */
 } cni_capabilities;
 /* Of a pod. `ip_range`: "10.88.0.0/16" or empty. The host ports of a mapping without one are left out.
  * SP_EINVAL: an annotation with a malformed bandwidth. */

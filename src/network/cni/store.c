@@ -15,12 +15,42 @@ static bool is_conf(sp_str name, bool *ret_list)
 	return *ret_list || sp_str_ends(name, SP_STR(".conf")) || sp_str_ends(name, SP_STR(".json"));
 }
 
-static sp_code read_conf(sp_world *w, sp_str path, bool is_list, sp_arena *a, sp_str *ret, sp_err *err)
+/* DIR/NAME/.conf files, by name: plugins of the list of that name. U: libcni NetworkConfFromFile. */
+static sp_code add_files(sp_world *w, sp_str dir, sp_arena *a, sp_str *text, sp_err *err)
+{
+	sp_dir_entry *entries;
+	size_t n, n_plugins = 0;
+	cni_list_head head;
+	SP_TRY(cni_list_head_parse(*text, a, &head, err));
+	if (head.only_inlined)
+		return SP_OK;
+	sp_str sub = SP_CONCAT(a, dir, SP_STR("/"), head.name);
+	sp_code code = sp_dir_list(w, sub, a, &entries, &n, err);
+	if (code == SP_ENOTFOUND)
+		n = 0;
+	else if (code != SP_OK)
+		return code;
+	sp_str *plugins = sp_try_new(a, sp_str, n + 1);
+	if (plugins == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a network configuration");
+	for (size_t i = 0; i < n && n_plugins < CNI_PLUGINS_MAX; i++) {
+		if (entries[i].type == SP_TYPE_DIR || !sp_str_ends(entries[i].name, SP_STR(".conf")))
+			continue;
+		SP_TRY(sp_file_read_arena(w, SP_CONCAT(a, sub, SP_STR("/"), entries[i].name), a,
+					  CNI_CONF_BYTES, &plugins[n_plugins++], err));
+	}
+	return cni_list_add(*text, plugins, n_plugins, a, text, err);
+}
+
+static sp_code read_conf(sp_world *w, sp_str dir, sp_str path, bool is_list, sp_arena *a, sp_str *ret,
+			 sp_err *err)
 {
 	cni_list list;
 	sp_str text;
 	SP_TRY(sp_file_read_arena(w, path, a, CNI_CONF_BYTES, &text, err));
-	if (!is_list)
+	if (is_list)
+		SP_TRY(add_files(w, dir, a, &text, err));
+	else
 		SP_TRY(cni_list_of_one(text, a, &text, err));
 	SP_TRY(cni_list_parse(text, a, &list, err));
 	*ret = text;
@@ -41,7 +71,7 @@ sp_code cni_load(sp_world *w, sp_str dir, sp_arena *a, sp_str *ret, sp_err *err)
 		if (entries[i].type == SP_TYPE_DIR || !is_conf(entries[i].name, &is_list))
 			continue;
 		sp_str path = SP_CONCAT(a, dir, SP_STR("/"), entries[i].name);
-		code = read_conf(w, path, is_list, a, ret, &mine);
+		code = read_conf(w, dir, path, is_list, a, ret, &mine);
 		return code == SP_OK ? SP_OK
 				     : sp_fail(err, code, "failed to load CNI config%s file " SP_FMT ": %s",
 					       is_list ? " list" : "", SP_ARG(path), mine.msg);
@@ -80,6 +110,8 @@ static const cap_slot cap_slots[] = {
 	{SP_STR_INIT("dns"), offsetof(cni_capabilities, dns)},
 	{SP_STR_INIT("ipRanges"), offsetof(cni_capabilities, ip_ranges)},
 	{SP_STR_INIT("aliases"), offsetof(cni_capabilities, aliases)},
+	{SP_STR_INIT("cgroupPath"), offsetof(cni_capabilities, cgroup_path)},
+	{SP_STR_INIT("io.kubernetes.cri.pod-annotations"), offsetof(cni_capabilities, annotations)},
 };
 
 static sp_str *cap_of(cni_capabilities *c, const cap_slot *s)

@@ -6,8 +6,9 @@
 #include "network/cni/conf.h"
 
 /*
- * The text of the first configuration of a directory by name (*.conflist, *.conf, *.json), as a list. Empty:
- * there is none. SP_EINVAL and others with the file's path: the first one cannot be used.
+ * The text of the first configuration of a directory by name (*.conflist, *.conf, *.json), as a list,
+ * with the plugins that DIR/NAME has in files of their own. Empty: there is none. SP_EINVAL and others with
+ * the file's path: the first one cannot be used.
  */
 sp_code cni_load(sp_world *w, sp_str dir, sp_arena *a, sp_str *ret, sp_err *err) SP_MUST_USE;
 
