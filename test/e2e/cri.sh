@@ -89,15 +89,18 @@ pod() { # NAME PID-MODE
 	printf '"dns_config":{"servers":["192.0.2.1"],"searches":["e2e.example"]},"linux":{}}' >>"$tmp/$1.json"
 }
 container() { # NAME COMMAND
-	printf '{"metadata":{"name":"%s"},"image":{"image":"%s"},"command":["sh","-c","%s"],"log_path":"%s.log","linux":{}}' \
-		"$1" "$image" "$2" "$1" >"$tmp/$1.json"
+	printf '{"metadata":{"name":"%s"},"image":{"image":"%s"},"command":["sh","-c","%s"],"log_path":"%s.log","mounts":[%s],"linux":{}}' \
+		"$1" "$image" "$2" "$1" "${3:-}" >"$tmp/$1.json"
+}
+volume() { # PATH IMAGE [SUB-PATH]
+	printf '{"container_path":"%s","readonly":true,"image":{"image":"%s"},"image_sub_path":"%s"}' "$1" "$2" "${3:-}"
 }
 mkdir "$tmp/logs"
 
 start
 has version sampan "$(cri version)"
 pod a
-container main "echo out; echo err >&2; trap 'exit 7' INT; while :; do busybox sleep 1; done"
+container main "echo out; echo err >&2; trap 'exit 7' INT; while :; do busybox sleep 1; done" "$(volume /v "$image"),$(volume /s "$image" bin)"
 container once 'exit 3'
 a=$(cri runp "$tmp/a.json")
 same sandbox 64 ${#a}
@@ -120,6 +123,25 @@ reads=$(cri create "$a" "$tmp/reads.json" "$tmp/a.json")
 cri start "$reads" >/dev/null
 same masked 0 "$(cri exec -s "$reads" busybox wc -c /proc/version | cut -d' ' -f1)"
 same attach line-attached "$(echo attached | cri attach -i "$reads")"
+# -- images as volumes ----------------------------------------------------------------------------------------------------
+same volume "$(cri exec "$main" busybox ls /bin)" "$(cri exec "$main" busybox ls /v/bin)"
+same volume-sub-path "$(cri exec "$main" busybox ls /bin)" "$(cri exec "$main" busybox ls /s)"
+same volume-exec here "$(cri exec "$main" /v/bin/busybox echo here)"
+same volume-read-only 1 "$(cri exec "$main" busybox touch /v/x >/dev/null; echo $?)"
+has volume-read-only-text 'Read-only file system' "$(tail -n 3 "$tmp/client")"
+same volume-told 3 "$(cri inspect "$main" | grep -c '"imageRef": "sha256:')"
+refused() { # NAME TEXT MOUNTS
+	container bad 'exit 0' "$3"
+	same "$1" 1 "$(cri create "$a" "$tmp/bad.json" "$tmp/a.json" >/dev/null; echo $?)"
+	has "$1-text" "ImageVolumeMountFailed: $2" "$(tail -n 1 "$tmp/client")"
+}
+mounts=$(grep -c "$tmp" /proc/self/mountinfo)
+refused volume-missing 'failed to resolve image' "$(volume /ok "$image"),$(volume /v example.com/none:1)"
+refused volume-no-sub-path 'openat none: No such file or directory' "$(volume /v "$image" none)"
+refused volume-file 'only directory subpath is supported' "$(volume /v "$image" bin/busybox)"
+refused volume-outside 'openat ../..: path escapes from parent' "$(volume /v "$image" ../..)"
+refused volume-writable 'readonly must be true' "$(volume /v "$image" | sed s/true/false/)"
+same volume-nothing-left "$mounts" "$(grep -c "$tmp" /proc/self/mountinfo)"
 has log ' stdout F out' "$(cat "$tmp/logs/main.log")"
 has log-err ' stderr F err' "$(cat "$tmp/logs/main.log")"
 has stats "${main%???????????????????????????????????????????????????}" "$(cri stats --no-trunc -o json 2>/dev/null || cri stats -o json)"
@@ -134,6 +156,7 @@ start
 has adopted CONTAINER_RUNNING "$(cri inspect "$main")"
 has exit-kept '"exitCode": 3' "$(cri inspect "$once")"
 same exec-again a-host "$(cri exec "$main" busybox hostname)"
+same volume-again "$(cri exec "$main" busybox ls /bin)" "$(cri exec "$main" busybox ls /v/bin)"
 cri stop -t 10 "$main" >/dev/null
 # The image's own stop signal is SIGINT.
 has stopped '"exitCode": 7' "$(cri inspect "$main")"
