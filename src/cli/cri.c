@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/cri_cleanup.h"
+#include "cli/cri_user.h"
 #include "cli/process.h"
 #include "host/host.h"
 #include "io/file.h"
@@ -19,6 +20,7 @@
 #include "network/cni/cni.h"
 #include "runtime/host_client.h"
 #include "runtime/image/pull.h"
+#include "runtime/layers.h"
 #include "runtime/runtime.h"
 #include "runtime/server.h"
 
@@ -28,7 +30,7 @@
 typedef struct flags {
 	bool cleanup;
 	sp_str listen, root, run_dir, log_level, shim, unpack, oci_runtime, cgroup_root, stream_address;
-	sp_str cni_conf_dir, cni_bin_dir;
+	sp_str cni_conf_dir, cni_bin_dir, user;
 	sp_str bridge, if_prefix, pod_cidr, registry_config, namespace_;
 	int64_t mtu;
 } flags;
@@ -38,7 +40,9 @@ typedef struct process {
 	cli_process base;
 	sp_host *host;
 	sp_pod_network *network, *cni;
-	image_helper unpacker;
+	cri_user user;
+	int socket_fd; /* bound while we were root; -1: not */
+	rt_layers layers;
 	image_store *images;
 	image_registry *registry;
 	rt_opts rt_opts;
@@ -59,38 +63,74 @@ static void on_host_end(void *arg)
 }
 
 /* containerd.runc.v1.Options: what the shim is told of the OCI runtime. */
-static sp_str oci_options(const flags *f, sp_arena *a)
+static sp_str oci_options(const flags *f, const cri_user *u, sp_arena *a)
 {
 	typedef struct options {
+		uint32_t io_uid, io_gid;
 		sp_str binary_name, root;
 	} options;
-	static const sp_pb_slot slots[] = {SP_PB_SLOT(options, binary_name, 6, STRING),
-					   SP_PB_SLOT(options, root, 7, STRING)};
+	static const sp_pb_slot slots[] = {
+		SP_PB_SLOT(options, io_uid, 4, UINT32), SP_PB_SLOT(options, io_gid, 5, UINT32),
+		SP_PB_SLOT(options, binary_name, 6, STRING), SP_PB_SLOT(options, root, 7, STRING)};
 	static const sp_pb_message message = SP_PB_MESSAGE_OF("Options", options, slots);
-	const options o = {.binary_name = f->oci_runtime, .root = SP_CONCAT(a, f->run_dir, SP_STR("/oci"))};
+	const options o = {.io_uid = u->uid,
+			   .io_gid = u->gid,
+			   .binary_name = f->oci_runtime,
+			   .root = SP_CONCAT(a, f->run_dir, SP_STR("/oci"))};
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, OPTIONS_BYTES);
 	sp_pb_encode(&message, &o, &out);
 	return sp_arena_try_dup(a, sp_buf_view(&out));
 }
 
-/* The same in an Any: the standard input of `shim start`. */
-static sp_str shim_input(const flags *f, sp_arena *a)
+/* sampan.shim.v1.Owner: of the shim's socket. */
+static sp_str owner_of(const cri_user *u, sp_arena *a)
+{
+	static const sp_pb_slot slots[] = {SP_PB_SLOT(cri_user, uid, 1, UINT32),
+					   SP_PB_SLOT(cri_user, gid, 2, UINT32)};
+	static const sp_pb_message message = SP_PB_MESSAGE_OF("Owner", cri_user, slots);
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, OPTIONS_BYTES);
+	sp_pb_encode(&message, u, &out);
+	return sp_arena_try_dup(a, sp_buf_view(&out));
+}
+
+/* The same in BootstrapParams: the standard input of `shim start`. Sockets of shims are ours: below the run
+ * directory, where containerd's permissions do not matter. */
+static sp_str shim_input(const flags *f, const cri_user *u, sp_arena *a)
 {
 	typedef struct any {
 		sp_str type_url, value;
 	} any;
 	static const sp_pb_slot slots[] = {SP_PB_SLOT(any, type_url, 1, STRING),
 					   SP_PB_SLOT(any, value, 2, BYTES)};
-	static const sp_pb_message message = SP_PB_MESSAGE_OF("Any", any, slots);
-	const any all = {.type_url = SP_STR("containerd.runc.v1.Options"), .value = oci_options(f, a)};
+	static const sp_pb_message any_message = SP_PB_MESSAGE_OF("Any", any, slots);
+	typedef struct extension {
+		any *value;
+	} extension;
+	static const sp_pb_slot extension_slots[] = {SP_PB_SLOT_MSG(extension, value, 1, &any_message)};
+	static const sp_pb_message extension_message =
+		SP_PB_MESSAGE_OF("Extension", extension, extension_slots);
+	typedef struct params {
+		SP_PB_LIST(extension) extensions;
+		sp_str socket_dir;
+	} params;
+	static const sp_pb_slot params_slots[] = {SP_PB_SLOT_MSGS(params, extensions, 8, &extension_message),
+						  SP_PB_SLOT(params, socket_dir, 9, STRING)};
+	static const sp_pb_message message = SP_PB_MESSAGE_OF("BootstrapParams", params, params_slots);
+	any options = {.type_url = SP_STR("containerd.runc.v1.Options"), .value = oci_options(f, u, a)};
+	any owner = {.type_url = SP_STR("sampan.shim.v1.Owner"), .value = owner_of(u, a)};
+	extension extensions[] = {{.value = &options}, {.value = &owner}};
+	params all = {.socket_dir = f->run_dir};
+	all.extensions.at = extensions;
+	all.extensions.n = SP_LEN(extensions);
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, OPTIONS_BYTES);
 	sp_pb_encode(&message, &all, &out);
 	return sp_arena_try_dup(a, sp_buf_view(&out));
 }
 
-static int run_host(const flags *f, int fd)
+static int run_host(const flags *f, const cri_user *u, int fd)
 {
 	sp_arena a;
 	sp_world *w;
@@ -102,11 +142,17 @@ static int run_host(const flags *f, int fd)
 	(void)signal(SIGINT, SIG_IGN); /* of the terminal: it ends when the other side does */
 	const host_opts opts = {.run_dir = f->run_dir,
 				.shim = f->shim,
-				.shim_options = shim_input(f, &a),
+				.shim_options = shim_input(f, u, &a),
 				.containerd = SP_STR("/bin/false"),
 				.cni_bin_dirs = f->cni_bin_dir,
+				.images_dir = SP_CONCAT(&a, f->root, SP_STR("/images")),
+				.unpack = f->unpack,
+				.uid = u->uid,
+				.gid = u->gid,
 				.namespace_ = f->namespace_};
-	sp_code code = sp_world_uv_new(&w, &err);
+	sp_code code = host_give_up_rights(&err);
+	if (code == SP_OK)
+		code = sp_world_uv_new(&w, &err);
 	if (code == SP_OK)
 		code = sp_stream_from_fd(w, fd, &s, &err);
 	if (code == SP_OK)
@@ -123,7 +169,7 @@ static int run_host(const flags *f, int fd)
 }
 
 /* Before there is a loop or a thread in this process. Returns only here; the child exits. */
-static sp_code fork_host(const flags *f, int *ret_fd, sp_err *err)
+static sp_code fork_host(const flags *f, const cri_user *u, int *ret_fd, sp_err *err)
 {
 	int fds[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
@@ -133,7 +179,7 @@ static sp_code fork_host(const flags *f, int *ret_fd, sp_err *err)
 		return sp_fail_sys(err, errno, "fork");
 	if (pid == 0) {
 		(void)close(fds[0]);
-		_exit(run_host(f, fds[1]));
+		_exit(run_host(f, u, fds[1]));
 	}
 	(void)close(fds[1]);
 	*ret_fd = fds[0];
@@ -216,9 +262,16 @@ static void on_recovered(void *arg)
 		cri_cleanup_start(&o, &p->cleanup);
 		return;
 	}
-	if (cri_server_new(p->base.world, rt_cri(p->runtime),
-			   SP_CONCAT(&p->base.arena, SP_STR("unix:"), p->f.listen), &p->server,
-			   &err) != SP_OK) {
+	sp_code code = SP_OK;
+	sp_str address = SP_CONCAT(&p->base.arena, SP_STR("unix:"), p->f.listen);
+	if (p->socket_fd >= 0) {
+		address = sp_arena_printf(&p->base.arena, "fd:%d", p->socket_fd);
+		if (listen(p->socket_fd, SOMAXCONN) != 0)
+			code = sp_fail_sys(&err, errno, "listen");
+	}
+	if (code == SP_OK)
+		code = cri_server_new(p->base.world, rt_cri(p->runtime), address, &p->server, &err);
+	if (code != SP_OK) {
 		sp_log(p->base.log, SP_LOG_ERROR, "the socket can't be served", SP_KE(&err));
 		p->failed = true;
 		on_stop(p, SIGTERM);
@@ -262,12 +315,10 @@ static sp_str parent(sp_str path)
 static sp_code open_images(process *p, sp_err *err)
 {
 	sp_str dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/images"));
-	sp_str helper = sp_arena_try_dup(&p->base.arena, p->f.unpack);
-	image_helper_init(&p->unpacker, p->base.world, helper.ptr);
-	const image_store_opts store = {.dir = dir, .unpacker = &p->unpacker.unpacker, .allow_devices = true};
+	rt_layers_init(&p->layers, p->host, dir);
+	const image_store_opts store = {.dir = dir, .unpacker = &p->layers.unpacker, .allow_devices = true};
 	const image_registry_opts registry = {.config_dir = p->f.registry_config};
 	p->rt_opts.images_dir = dir;
-	SP_TRY(sp_dir_make(p->base.world, p->f.root, 0711, err));
 	SP_TRY(image_store_open(p->base.world, &store, &p->images, err));
 	return image_registry_new(p->base.world, &registry, &p->registry, err);
 }
@@ -295,13 +346,25 @@ static sp_code open_runtime(process *p, sp_err *err)
 	p->rt_opts.registry = p->registry;
 	p->rt_opts.state_dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/state"));
 	p->rt_opts.run_dir = p->f.run_dir;
-	p->rt_opts.shim_options = oci_options(&p->f, &p->base.arena);
+	p->rt_opts.shim_options = oci_options(&p->f, &p->user, &p->base.arena);
 	p->rt_opts.cgroup_root = p->f.cgroup_root;
 	p->rt_opts.stream_address = p->f.stream_address;
 	SP_TRY(rt_new(p->base.world, &p->rt_opts, &p->runtime, err));
-	SP_TRY(sp_dir_make(p->base.world, parent(p->f.listen), 0711, err));
 	rt_recover(p->runtime, on_recovered, p);
 	return SP_OK;
+}
+
+/* The last that root is needed for on this side. */
+static sp_code give_up_root(process *p, sp_err *err)
+{
+	static const char *const dirs[] = {"/images", "/state", "/cni"};
+	static const cri_user nobody;
+	SP_TRY(cri_user_own(&nobody, parent(p->f.listen), err));
+	for (size_t i = 0; i < SP_LEN(dirs); i++)
+		SP_TRY(cri_user_own(&p->user, SP_CONCAT(&p->base.arena, p->f.root, sp_str_c(dirs[i])), err));
+	if (p->user.set && !p->f.cleanup)
+		SP_TRY(cri_user_bind(p->f.listen, &p->socket_fd, err));
+	return cri_user_become(&p->user, err);
 }
 
 static sp_code start(process *p, int host_fd, sp_err *err)
@@ -328,7 +391,7 @@ static void finish(process *p)
 
 int cli_cri(int argc, char **argv)
 {
-	process p = {.n_open = 0};
+	process p = {.socket_fd = -1};
 	sp_err err = {0};
 	int status;
 	int fd = -1;
@@ -370,12 +433,19 @@ int cli_cri(int argc, char **argv)
 		{"stream-address", CLI_STR, &p.f.stream_address,
 		 "where exec, attach and port-forward are served"},
 		{"unpack", CLI_STR, &p.f.unpack, "the helper that unpacks layers"},
+		{"user", CLI_STR, &p.f.user,
+		 "who this process becomes; what needs root is left to its host process. Default: who starts "
+		 "it"},
 	};
 	if (!cli_begin("cri", NULL, table, SP_LEN(table), argc, argv, &status))
 		return status;
 	sp_code code = check_flags(&p.f, &err);
 	if (code == SP_OK)
-		code = fork_host(&p.f, &fd, &err);
+		code = cri_user_find(p.f.user, &p.user, &err);
+	if (code == SP_OK)
+		code = fork_host(&p.f, &p.user, &fd, &err);
+	if (code == SP_OK)
+		code = give_up_root(&p, &err);
 	if (code == SP_OK)
 		code = start(&p, fd, &err);
 	if (code == SP_OK)

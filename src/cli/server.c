@@ -19,7 +19,7 @@
 #define ARGS_MAX 32u
 
 typedef struct flags {
-	sp_str data_dir, run_dir, bind_address, advertise, user, keys_user, log_level, node_name;
+	sp_str data_dir, run_dir, bind_address, advertise, user, keys_user, node_user, log_level, node_name;
 	sp_str service_cidr, pod_cidr, cluster_dns, cluster_domain;
 	int64_t port;
 } flags;
@@ -122,6 +122,8 @@ static void cri_args(args *a)
 	add(a, "pod-cidr", p->f.pod_cidr);
 	add(a, "shim", cli_beside(&a->p->base.arena, "containerd-shim-sampan-v1"));
 	add(a, "unpack", cli_beside(&a->p->base.arena, "sampan-unpack"));
+	if (p->f.node_user.len > 0)
+		add(a, "user", p->f.node_user); /* it forks its host process as root first */
 }
 
 static void node_args(args *a)
@@ -374,6 +376,8 @@ int cli_server(int argc, char **argv)
 		 "who runs the keys process; default: the invoking user"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"node-name", CLI_STR, &p.f.node_name, "name of this node; default: of the machine"},
+		{"node-user", CLI_STR, &p.f.node_user,
+		 "whom the container runtime becomes beside its host process; default: the invoking user"},
 		{"pod-cidr", CLI_STR, &p.f.pod_cidr, "prefix of pods' addresses"},
 		{"run-dir", CLI_STR, &p.f.run_dir, "what is gone after a reboot: sockets, mounts"},
 		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidr, "prefix of services' addresses"},

@@ -21,6 +21,7 @@
 #include "io/file.h"
 #include "io/http.h"
 
+#define NODE_SUFFIX "-node" /* and of the one that runs the container runtime */
 #define KEYS_SUFFIX "-keys" /* of the name of the user that holds the keys */
 #define AGAIN_NS UINT64_C(20000000)
 #define MS_NS UINT64_C(1000000)
@@ -375,6 +376,7 @@ static sp_code spawn_server(up *u, int log_fd, int said_fd)
 		SP_CONCAT(&u->base.arena, SP_STR("--advertise-address="), u->address).ptr,
 		SP_CONCAT(&u->base.arena, SP_STR("--user="), u->f.user).ptr,
 		SP_CONCAT(&u->base.arena, SP_STR("--keys-user="), u->f.user, SP_STR(KEYS_SUFFIX)).ptr,
+		SP_CONCAT(&u->base.arena, SP_STR("--node-user="), u->f.user, SP_STR(NODE_SUFFIX)).ptr,
 		NULL,
 	};
 	const int fds[] = {-1, said_fd, log_fd};
@@ -476,10 +478,10 @@ static void on_user_made(void *arg, sp_exit exit)
 	make_users(u);
 }
 
-/* That of the roles without need for root, and that of the keys alone. */
+/* That of the roles without need for root, that of the keys alone, that of the container runtime. */
 static void make_users(up *u)
 {
-	const char *const suffixes[] = {"", KEYS_SUFFIX};
+	const char *const suffixes[] = {"", KEYS_SUFFIX, NODE_SUFFIX};
 	for (size_t i = 0; i < SP_LEN(suffixes); i++) {
 		const char *name = SP_CONCAT(&u->base.arena, u->f.user, sp_str_c(suffixes[i])).ptr;
 		if (getpwnam(name) != NULL)
@@ -594,7 +596,8 @@ int cli_up(int argc, char **argv)
 		{"run-dir", CLI_STR, &u.f.run_dir, "what is gone after a reboot: sockets, mounts"},
 		{"secure-port", CLI_I64, &u.f.port, "port of the API"},
 		{"timeout", CLI_I64, &u.f.timeout_s, "seconds to wait for everything together"},
-		{"user", CLI_STR, &u.f.user, "who runs what needs no root; made when missing, and NAME-keys"},
+		{"user", CLI_STR, &u.f.user,
+		 "who runs what needs no root; made when missing, as are NAME-keys and NAME-node"},
 	};
 	int status;
 	if (!cli_begin("up", NULL, table, SP_LEN(table), argc, argv, &status))

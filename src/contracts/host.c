@@ -12,6 +12,10 @@ static const sp_pb_slot sandbox_make_slots[] = {
 	SP_PB_SLOT(sp_host_sandbox_make, hostname_file, 8, BYTES),
 	SP_PB_SLOT(sp_host_sandbox_make, hosts_file, 9, BYTES),
 	SP_PB_SLOT(sp_host_sandbox_make, resolv_file, 10, BYTES),
+	SP_PB_SLOT(sp_host_sandbox_make, uid_host, 11, UINT32),
+	SP_PB_SLOT(sp_host_sandbox_make, uid_length, 12, UINT32),
+	SP_PB_SLOT(sp_host_sandbox_make, gid_host, 13, UINT32),
+	SP_PB_SLOT(sp_host_sandbox_make, gid_length, 14, UINT32),
 };
 static const sp_pb_message sandbox_make_message =
 	SP_PB_MESSAGE_OF("SandboxMake", sp_host_sandbox_make, sandbox_make_slots);
@@ -53,6 +57,9 @@ static const sp_pb_slot rootfs_mount_slots[] = {
 	SP_PB_SLOT(sp_host_rootfs_mount, upper, 4, STRING),
 	SP_PB_SLOT(sp_host_rootfs_mount, work, 5, STRING),
 	SP_PB_SLOT(sp_host_rootfs_mount, user_xattr, 6, BOOL),
+	SP_PB_SLOT(sp_host_rootfs_mount, users_of, 7, STRING),
+	SP_PB_SLOT(sp_host_rootfs_mount, uid, 8, UINT32),
+	SP_PB_SLOT(sp_host_rootfs_mount, gid, 9, UINT32),
 };
 static const sp_pb_message rootfs_mount_message =
 	SP_PB_MESSAGE_OF("RootfsMount", sp_host_rootfs_mount, rootfs_mount_slots);
@@ -87,6 +94,7 @@ static const sp_pb_message bundle_write_message =
 static const sp_pb_slot path_slots[] = {
 	SP_PB_SLOT(sp_host_path, path, 1, STRING),
 	SP_PB_SLOT(sp_host_path, make, 2, BOOL),
+	SP_PB_SLOT(sp_host_path, read, 3, BOOL),
 };
 static const sp_pb_message path_message = SP_PB_MESSAGE_OF("Path", sp_host_path, path_slots);
 
@@ -95,7 +103,7 @@ static const sp_pb_slot path_found_slots[] = {
 	SP_PB_SLOT(sp_host_path_found, master, 3, BOOL),  SP_PB_SLOT(sp_host_path_found, type, 4, STRING),
 	SP_PB_SLOT(sp_host_path_found, major, 5, UINT32), SP_PB_SLOT(sp_host_path_found, minor, 6, UINT32),
 	SP_PB_SLOT(sp_host_path_found, mode, 7, UINT32),  SP_PB_SLOT(sp_host_path_found, uid, 8, UINT32),
-	SP_PB_SLOT(sp_host_path_found, gid, 9, UINT32),
+	SP_PB_SLOT(sp_host_path_found, gid, 9, UINT32),   SP_PB_SLOT(sp_host_path_found, content, 10, BYTES),
 };
 static const sp_pb_message path_found_message =
 	SP_PB_MESSAGE_OF("PathFound", sp_host_path_found, path_found_slots);
@@ -147,6 +155,39 @@ static const sp_pb_slot cni_answer_slots[] = {
 static const sp_pb_message cni_answer_message =
 	SP_PB_MESSAGE_OF("CniAnswer", sp_host_cni_answer, cni_answer_slots);
 
+static const sp_pb_slot layer_slots[] = {
+	SP_PB_SLOT(sp_host_layer, token, 1, UINT64),
+	SP_PB_SLOT(sp_host_layer, kind, 2, INT32),
+	SP_PB_SLOT(sp_host_layer, dir, 3, STRING),
+	SP_PB_SLOT(sp_host_layer, blob, 4, STRING),
+	SP_PB_SLOT_LIST(sp_host_layer, parents, 5, STRING),
+	SP_PB_SLOT(sp_host_layer, bytes_max, 6, UINT64),
+	SP_PB_SLOT(sp_host_layer, inodes_max, 7, UINT64),
+	SP_PB_SLOT(sp_host_layer, reserve_bytes, 8, UINT64),
+	SP_PB_SLOT(sp_host_layer, allow_devices, 9, BOOL),
+};
+static const sp_pb_message layer_message = SP_PB_MESSAGE_OF("Layer", sp_host_layer, layer_slots);
+
+static const sp_pb_slot layer_answer_slots[] = {
+	SP_PB_SLOT(sp_host_layer_answer, output, 1, BYTES),
+	SP_PB_SLOT(sp_host_layer_answer, status, 2, INT32),
+};
+static const sp_pb_message layer_answer_message =
+	SP_PB_MESSAGE_OF("LayerAnswer", sp_host_layer_answer, layer_answer_slots);
+
+static const sp_pb_slot layer_stop_slots[] = {
+	SP_PB_SLOT(sp_host_layer_stop, token, 1, UINT64),
+};
+static const sp_pb_message layer_stop_message =
+	SP_PB_MESSAGE_OF("LayerStop", sp_host_layer_stop, layer_stop_slots);
+
+static const sp_pb_slot volume_slots[] = {
+	SP_PB_SLOT(sp_host_volume, id, 1, STRING),      SP_PB_SLOT(sp_host_volume, users_of, 2, STRING),
+	SP_PB_SLOT(sp_host_volume, path, 3, STRING),    SP_PB_SLOT(sp_host_volume, index, 4, UINT32),
+	SP_PB_SLOT(sp_host_volume, recursive, 5, BOOL),
+};
+static const sp_pb_message volume_message = SP_PB_MESSAGE_OF("Volume", sp_host_volume, volume_slots);
+
 const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_SANDBOX_MAKE] = {SP_STR_INIT("SandboxMake"), &sandbox_make_message, NULL},
 	[SP_HOST_SANDBOX_REMOVE] = {SP_STR_INIT("SandboxRemove"), &sandbox_remove_message, NULL},
@@ -163,4 +204,7 @@ const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_FORWARD] = {SP_STR_INIT("Forward"), &forward_message, &forwarded_message},
 	[SP_HOST_PORTS] = {SP_STR_INIT("Ports"), &ports_message, NULL},
 	[SP_HOST_CNI] = {SP_STR_INIT("Cni"), &cni_message, &cni_answer_message},
+	[SP_HOST_LAYER] = {SP_STR_INIT("Layer"), &layer_message, &layer_answer_message},
+	[SP_HOST_VOLUME] = {SP_STR_INIT("Volume"), &volume_message, NULL},
+	[SP_HOST_LAYER_STOP] = {SP_STR_INIT("LayerStop"), &layer_stop_message, NULL},
 };

@@ -8,10 +8,10 @@
  * Every request may be repeated after a crash of either side: making what is there and removing what is not
  * are both SP_OK.
  *
- *   RUN_DIR/sandboxes/<id>/ns/{net,ipc,uts,pid}   pinned namespaces
+ *   RUN_DIR/sandboxes/<id>/ns/{net,ipc,uts,pid,user}   pinned namespaces
  *   RUN_DIR/sandboxes/<id>/shm                tmpfs, /dev/shm of the pod
  *   RUN_DIR/sandboxes/<id>/{hostname,hosts,resolv.conf}
- *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay)
+ *   RUN_DIR/containers/<id>/                  bundle: config.json, rootfs (overlay), mounts/<n>
  *   RUN_DIR/a<id>, RUN_DIR/x<id>              sockets: streams of a container, of a command in one; half the
  * id
  */
@@ -44,6 +44,9 @@ typedef enum sp_host_method {
 	SP_HOST_FORWARD,
 	SP_HOST_PORTS,
 	SP_HOST_CNI,
+	SP_HOST_LAYER,
+	SP_HOST_LAYER_STOP,
+	SP_HOST_VOLUME,
 	SP_HOST_METHODS_
 } sp_host_method;
 
@@ -56,6 +59,8 @@ typedef struct sp_host_sandbox_make {
 	uint64_t shm_bytes;               /* with ipc */
 	sp_str hostname_file, hosts_file; /* contents; empty: not made */
 	sp_str resolv_file;               /* content */
+	/* A user namespace that owns the others: ids from 0 in it are ids from *_host on. Length 0: none. */
+	uint32_t uid_host, uid_length, gid_host, gid_length;
 } sp_host_sandbox_make;
 
 typedef struct sp_host_id {
@@ -89,6 +94,10 @@ typedef struct sp_host_rootfs_mount {
 	SP_PB_LIST(sp_str) lower; /* relative, top first */
 	sp_str upper, work;       /* relative */
 	bool user_xattr;
+	/* The sandbox in whose user namespace the container will live: layers are seen with its ids, and the
+	 * root belongs to these. Empty: none. */
+	sp_str users_of;
+	uint32_t uid, gid;
 } sp_host_rootfs_mount;
 
 /* Mounts an image as a volume, read-only, below the bundle: it goes with that. The answer is a path, either
@@ -119,7 +128,9 @@ typedef struct sp_host_bundle_write {
 typedef struct sp_host_path {
 	sp_str path;
 	bool make; /* a directory, when nothing is there */
+	bool read; /* a seccomp profile: its content is told when it is a regular file that begins with '{' */
 } sp_host_path;
+#define SP_HOST_PROFILE_BYTES ((size_t)1 << 20)
 
 typedef struct sp_host_path_found {
 	sp_str path;         /* without symbolic links */
@@ -127,6 +138,7 @@ typedef struct sp_host_path_found {
 	/* Of a device: */
 	sp_str type; /* "c", "b"; empty: something else */
 	uint32_t major, minor, mode, uid, gid;
+	sp_str content; /* with `read` */
 } sp_host_path_found;
 
 /* `shim start` for a container whose bundle is written. Containers of one sandbox get the same address. */
@@ -185,6 +197,50 @@ typedef struct sp_host_cni_answer {
 	bool cut; /* the output is longer than SP_HOST_CNI_OUTPUT_BYTES */
 } sp_host_cni_answer;
 #define SP_HOST_CNI_OUTPUT_BYTES ((size_t)1 << 20)
+
+typedef enum sp_host_layer_kind {
+	SP_HOST_LAYER_UNPACK,
+	SP_HOST_LAYER_REMOVE,
+	SP_HOST_LAYER_USAGE,
+	SP_HOST_LAYER_KINDS_
+} sp_host_layer_kind;
+
+/* Runs the helper that unpacks layers. Paths are below the image store the host process was started with,
+ * relative to it, and are resolved there without following any link. */
+typedef struct sp_host_layer {
+	uint64_t token; /* names this request while it runs */
+	int32_t kind;   /* sp_host_layer_kind */
+	sp_str dir;     /* UNPACK: is there; REMOVE: its parent is */
+	/* of UNPACK: */
+	sp_str blob;
+	SP_PB_LIST(sp_str)
+	parents; /* directories of the layers below, top first; at most
+		    SP_HOST_LAYER_PARENTS_MAX */
+	uint64_t bytes_max, inodes_max, reserve_bytes;
+	bool allow_devices;
+} sp_host_layer;
+#define SP_HOST_LAYER_PARENTS_MAX 512u
+
+/* What the helper said: a line, or nonsense. */
+typedef struct sp_host_layer_answer {
+	sp_str output;
+	int32_t status; /* 128 + signal when it was killed */
+} sp_host_layer_answer;
+
+/* Kills it; the answer to the request comes as ever. SP_OK when nothing of the name runs. */
+typedef struct sp_host_layer_stop {
+	uint64_t token;
+} sp_host_layer_stop;
+
+/* A host path (as Path answered it) with the ids of a pod's user namespace, at the bundle's mounts/<index>.
+ */
+typedef struct sp_host_volume {
+	sp_str id, users_of; /* container, sandbox */
+	sp_str path;
+	uint32_t index; /* below SP_HOST_VOLUMES_MAX */
+	bool recursive;
+} sp_host_volume;
+#define SP_HOST_VOLUMES_MAX 1024u
 
 #define SP_HOST_SERVICE SP_STR_INIT("sampan.host.v1.Host")
 

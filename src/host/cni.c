@@ -118,5 +118,5 @@ sp_code host_cni(host_request *r, const void *message, sp_err *err)
 					.apart = true,
 					.done = on_done,
 					.arg = r};
-	return host_program_run(r->h, &opts, err);
+	return host_program_run(r->h, &opts, NULL, err);
 }

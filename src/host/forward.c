@@ -165,6 +165,8 @@ sp_code host_forward(host_request *r, const void *message, sp_err *err)
 	sp_str address = sp_arena_printf(&r->arena, "unix:" SP_FMT "/f%016llx", SP_ARG(h->opts->run_dir),
 					 (unsigned long long)sp_random_u64(h->world));
 	code = sp_listen(h->world, address, NULL, on_accept, f, &f->listener, err);
+	if (code == SP_OK)
+		code = host_give(h, address.ptr + strlen("unix:"), false, 0600, err);
 	if (code != SP_OK) {
 		give_up(f);
 		return code;

@@ -14,12 +14,18 @@ typedef struct host host;
 typedef struct host_opts {
 	sp_str run_dir;      /* absolute; made when missing */
 	sp_str shim;         /* absolute path of the shim program */
-	sp_str shim_options; /* an encoded google.protobuf.Any for the shim's standard input; may be empty */
+	sp_str shim_options; /* encoded containerd.runtime.bootstrap.v1.BootstrapParams for its standard
+				input; its socket_dir is run_dir */
 	sp_str containerd;   /* -publish-binary: what the shim would run without a ttrpc address */
 	sp_str namespace_;   /* of the shim */
 	sp_str cni_bin_dirs; /* of CNI plugins, absolute, ':' between them */
-	sp_str oci_root;     /* of the OCI runtime's own state; told to the shim in its options */
+	sp_str images_dir;   /* the image store: layers are unpacked below it */
+	sp_str unpack;       /* absolute path of the helper that does it */
+	uint32_t uid, gid;   /* of the other side: sockets and bundles are made so that it gets at them */
 } host_opts;
+
+/* Keeps the capabilities the host process uses, for good. Programs it starts are not concerned. */
+sp_code host_give_up_rights(sp_err *err) SP_MUST_USE;
 
 /* Takes the stream over (on success). on_end comes once, when the connection is gone and nothing runs any
  * more; host_free may be called from then on. `opts` stays as long as the host. */

@@ -19,6 +19,7 @@ struct host {
 	int ns[4];       /* its own namespaces: net, ipc, uts, pid */
 	int lock;        /* RUN-DIR/lock, held */
 	sp_list running; /* host_run */
+	sp_list layers;  /* layers.c: those that are being unpacked, removed, measured */
 	bool is_gone;
 };
 
@@ -40,7 +41,7 @@ void host_refuse(host_request *r, const sp_err *err);
 
 host_handler host_sandbox_make, host_sandbox_remove, host_link_make, host_link_remove, host_rootfs_mount,
 	host_image_mount, host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete,
-	host_forward, host_ports, host_pids_make, host_cni;
+	host_forward, host_ports, host_pids_make, host_cni, host_layer, host_layer_stop, host_volume;
 
 /* What runs beside the loop's requests (a shim's start, a forward): the host is not over before all have
  * gone. */
@@ -58,7 +59,7 @@ void host_run_end(host_run *r);
  * Removes the socket of a shim, dead or at its end: one that is killed there leaves its name behind, and the
  * name belongs to the sandbox, which does not come again. An address that no shim can have stays.
  */
-void host_shim_forget(sp_str address);
+void host_shim_forget(const host *h, sp_str address);
 
 /* ---- bundle.c, image_mount.c ---- */
 
@@ -75,6 +76,9 @@ sp_code host_overlay_mount(host_request *r, const sp_host_rootfs_mount *m, unsig
 sp_code host_image_mounts_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
 
 /* ---- paths.c ---- */
+
+/* Gives what is at the path to the other side, or to its group alone; nothing when that is root. */
+sp_code host_give(const host *h, const char *path, bool group_only, uint32_t mode, sp_err *err) SP_MUST_USE;
 
 /* SP_EINVAL unless the text is an id. */
 sp_code host_check_id(sp_str id, sp_err *err) SP_MUST_USE;
@@ -99,5 +103,30 @@ enum { HOST_NS_NET, HOST_NS_IPC, HOST_NS_UTS, HOST_NS_PID };
 /* Into the pinned network of a sandbox, and back: nothing may fail in between without the way back. */
 sp_code host_enter_net(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
 void host_leave(const host *h, int which);
+/* ---- users.c ---- */
+
+/* A process that holds new namespaces, owned by a new user namespace with these ids, until it is let go. */
+typedef struct host_holder {
+	pid_t pid;
+	int wait; /* it ends when this end of a pipe does */
+} host_holder;
+sp_code host_holder_start(const sp_host_sandbox_make *m, int flags, host_holder *ret,
+			  sp_err *err) SP_MUST_USE;
+void host_holder_end(host_holder *x);
+/* Pins its user namespace as that of the sandbox. */
+sp_code host_users_pin(const host *h, sp_str id, const host_holder *x, sp_err *err) SP_MUST_USE;
+/* A descriptor of the user namespace that is pinned; -1: the sandbox has none. */
+sp_code host_users_open(const host *h, sp_str id, int *ret, sp_err *err) SP_MUST_USE;
+/* Mounts `from` (relative to the working directory) at `target` with the ids of the user namespace; private.
+ */
+sp_code host_mount_mapped(const char *from, const char *target, int users, bool recursive,
+			  sp_err *err) SP_MUST_USE;
+/* Makes the bundle's directory of such mounts, through which its user can pass. */
+sp_code host_mounts_dir(const host *h, sp_str id, host_path_buf *ret, sp_err *err) SP_MUST_USE;
+/* Takes all of them off. */
+sp_code host_mounts_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
+
+/* ---- pids.c ---- */
+
 /* Ends the pod's shared PID namespace and all that is in it; fine when there is none. */
 sp_code host_pids_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/host_int.h"
 
@@ -128,18 +129,40 @@ static sp_code furnish(const host *h, const sp_host_sandbox_make *m, const bool 
 	return SP_OK;
 }
 
+/* A new one; or that of the holder. */
+static bool enter_new(int which, const host_holder *holder)
+{
+	char path[64];
+	if (holder->pid == 0)
+		return unshare(kinds[which].flag) == 0;
+	(void)snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)holder->pid, kinds[which].name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int failed = fd < 0 || setns(fd, kinds[which].flag) != 0 ? errno : 0;
+	if (fd >= 0)
+		(void)close(fd);
+	errno = failed;
+	return failed == 0;
+}
+
 static sp_code make_namespaces(const host *h, const sp_host_sandbox_make *m, sp_err *err)
 {
 	const bool want[3] = {m->net, m->ipc, m->uts};
 	bool made[3] = {false};
-	sp_code code = SP_OK;
+	host_holder holder = {.pid = 0, .wait = -1};
+	int flags = 0;
+	for (int i = 0; i < 3; i++)
+		flags |= want[i] ? kinds[i].flag : 0;
+	sp_code code = m->uid_length > 0 ? host_holder_start(m, flags, &holder, err) : SP_OK;
+	if (code == SP_OK && holder.pid != 0)
+		code = host_users_pin(h, m->id, &holder, err);
 	for (int i = 0; i < 3 && code == SP_OK; i++) {
 		if (!want[i])
 			continue;
-		made[i] = unshare(kinds[i].flag) == 0;
+		made[i] = enter_new(i, &holder);
 		if (!made[i])
 			code = sp_fail_sys(err, errno, "make a %s namespace", kinds[i].name);
 	}
+	host_holder_end(&holder);
 	if (code == SP_OK)
 		code = furnish(h, m, want, err);
 	for (int i = 0; i < 3; i++) {
@@ -172,13 +195,15 @@ static sp_code make_files(const host *h, const sp_host_sandbox_make *m, sp_err *
 	for (size_t i = 0; i < SP_LEN(files); i++) {
 		SP_TRY(host_path_of(h, "sandboxes", m->id, files[i].rest, &path, err));
 		SP_TRY(host_write_file(path.text, files[i].content, 0644, err));
+		if (m->uid_length > 0 && lchown(path.text, m->uid_host, m->gid_host) != 0)
+			return sp_fail_sys(err, errno, "own %s", path.text);
 	}
 	return SP_OK;
 }
 
 static sp_code remove_sandbox(const host *h, sp_str id, bool files_too, sp_err *err)
 {
-	static const char *const mounts[] = {"/shm", "/ns/net", "/ns/ipc", "/ns/uts"};
+	static const char *const mounts[] = {"/shm", "/ns/net", "/ns/ipc", "/ns/uts", "/ns/user"};
 	host_path_buf path;
 	SP_TRY(host_pids_remove(h, id, err));
 	for (size_t i = 0; i < SP_LEN(mounts); i++) {
@@ -218,7 +243,7 @@ sp_code host_sandbox_remove(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_sandbox_remove *m = message;
 	SP_TRY(remove_sandbox(r->h, m->id, true, err));
-	host_shim_forget(m->shim);
+	host_shim_forget(r->h, m->shim);
 	host_answer(r, NULL);
 	return SP_OK;
 }

@@ -60,6 +60,21 @@ static sp_code find_mount(const host *h, const char *path, sp_host_path_found *r
 	return SP_OK;
 }
 
+/* Whoever asks gets profiles, not the secrets of others: those are no JSON. */
+static sp_code read_profile(host_request *r, const char *path, const struct stat *st, sp_str *ret,
+			    sp_err *err)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, SP_HOST_PROFILE_BYTES);
+	if (!S_ISREG(st->st_mode))
+		return sp_fail(err, SP_EINVAL, "%s is no file", path);
+	SP_TRY(sp_file_read_all(r->h->world, sp_str_c(path), &text, err));
+	*ret = sp_arena_try_dup(&r->arena, sp_str_trim(sp_buf_view(&text)));
+	if (!sp_str_starts(*ret, SP_STR("{")))
+		return sp_fail(err, SP_EINVAL, "%s is no profile", path);
+	return SP_OK;
+}
+
 sp_code host_path(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_path *m = message;
@@ -81,6 +96,8 @@ sp_code host_path(host_request *r, const void *message, sp_err *err)
 		found.major = major(st.st_rdev);
 		found.minor = minor(st.st_rdev);
 	}
+	if (m->read)
+		SP_TRY(read_profile(r, real, &st, &found.content, err));
 	SP_TRY(find_mount(r->h, real, &found, err));
 	host_answer(r, &found);
 	return SP_OK;

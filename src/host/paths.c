@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/host_int.h"
 
@@ -44,6 +45,16 @@ sp_code host_mkdir(const char *path, uint32_t mode, sp_err *err)
 	if (mkdir(path, mode) == 0 || errno == EEXIST)
 		return SP_OK;
 	return sp_fail_sys(err, errno, "mkdir %s", path);
+}
+
+sp_code host_give(const host *h, const char *path, bool group_only, uint32_t mode, sp_err *err)
+{
+	const host_opts *o = h->opts;
+	if (o->uid == 0)
+		return SP_OK;
+	if (lchown(path, group_only ? (uid_t)-1 : o->uid, o->gid) != 0 || chmod(path, mode) != 0)
+		return sp_fail_sys(err, errno, "give %s away", path);
+	return SP_OK;
 }
 
 sp_code host_write_file(const char *path, sp_str content, uint32_t mode, sp_err *err)

@@ -10,7 +10,9 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "host/host_int.h"
@@ -83,15 +85,8 @@ sp_code host_pids_remove(const host *h, sp_str id, sp_err *err)
 	return host_unmount(path.text, err);
 }
 
-sp_code host_pids_make(host_request *r, const void *message, sp_err *err)
+static sp_code start(const host *h, pid_t *ret, sp_err *err)
 {
-	const sp_host_id *m = message;
-	const host *h = r->h;
-	SP_TRY(host_check_id(m->id, err));
-	if (first_process(h, m->id) > 0) {
-		host_answer(r, NULL);
-		return SP_OK;
-	}
 	if (unshare(CLONE_NEWPID) != 0)
 		return sp_fail_sys(err, errno, "make a PID namespace");
 	pid_t pid = fork();
@@ -101,6 +96,58 @@ sp_code host_pids_make(host_request *r, const void *message, sp_err *err)
 	host_leave(h, HOST_NS_PID); /* of children to come */
 	if (pid < 0)
 		return sp_fail_sys(err, failed, "fork");
+	*ret = pid;
+	return SP_OK;
+}
+
+/* The same in a pod's user namespace, which cannot be left again: a child makes it, and its child is ours. */
+static sp_code start_owned(int users, pid_t *ret, sp_err *err)
+{
+	int tell[2], status = 0;
+	pid_t pid = 0;
+	if (pipe2(tell, O_CLOEXEC) != 0)
+		return sp_fail_sys(err, errno, "pipe");
+	pid_t maker = fork();
+	if (maker == 0) {
+		if (setns(users, CLONE_NEWUSER) != 0 || unshare(CLONE_NEWPID) != 0)
+			_exit(errno);
+		pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+		if (pid == 0)
+			wait_for_orphans();
+		_exit(pid > 0 && write(tell[1], &pid, sizeof pid) == (ssize_t)sizeof pid ? 0 : errno);
+	}
+	int failed = maker < 0 ? errno : 0;
+	(void)close(tell[1]);
+	if (failed == 0 && read(tell[0], &pid, sizeof pid) != (ssize_t)sizeof pid)
+		failed = EIO;
+	if (maker > 0 && waitpid(maker, &status, 0) == maker && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		failed = WEXITSTATUS(status);
+	(void)close(tell[0]);
+	if (failed != 0)
+		return sp_fail_sys(err, failed, "make a PID namespace for the pod's users");
+	*ret = pid;
+	return SP_OK;
+}
+
+sp_code host_pids_make(host_request *r, const void *message, sp_err *err)
+{
+	const sp_host_id *m = message;
+	const host *h = r->h;
+	SP_TRY(host_check_id(m->id, err));
+	if (first_process(h, m->id) > 0) {
+		host_answer(r, NULL);
+		return SP_OK;
+	}
+	pid_t pid = 0;
+	int users;
+	SP_TRY(host_users_open(h, m->id, &users, err));
+	if (users >= 0) {
+		sp_code made = start_owned(users, &pid, err);
+		(void)close(users);
+		SP_TRY(made);
+	} else {
+		SP_TRY(start(h, &pid, err));
+	}
 	sp_code code = pin(h, m->id, pid, err);
 	if (code != SP_OK) {
 		(void)kill(pid, SIGKILL);

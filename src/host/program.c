@@ -126,7 +126,10 @@ static sp_code spawn(host_program *p, const host_program_opts *o, sp_err *err)
 	enum { IN, OUT, OUR_END, N };
 	int own[N] = {-1, -1, -1};
 	host *h = p->run.h;
-	sp_code code = memory_file(o->input, &own[IN], err);
+	int fds[3 + HOST_PROGRAM_FDS_MAX + 1];
+	size_t n = 3;
+	SP_ASSERT(o->n_more <= HOST_PROGRAM_FDS_MAX);
+	sp_code code = o->in != 0 ? SP_OK : memory_file(o->input, &own[IN], err);
 	if (code == SP_OK && o->apart)
 		code = memory_file(SP_STR(""), &p->errors, err);
 	int ends[2];
@@ -135,12 +138,18 @@ static sp_code spawn(host_program *p, const host_program_opts *o, sp_err *err)
 	if (code == SP_OK) {
 		own[OUR_END] = ends[0];
 		own[OUT] = ends[1];
-		const int fds[] = {own[IN], own[OUT], o->apart ? p->errors : own[OUT], h->lock};
+		fds[0] = o->in != 0 ? o->in : own[IN];
+		fds[1] = own[OUT];
+		fds[2] = o->apart ? p->errors : own[OUT];
+		for (size_t i = 0; i < o->n_more; i++)
+			fds[n++] = o->more[i];
+		if (o->holds_lock)
+			fds[n++] = h->lock;
 		const sp_spawn_opts s = {.argv = o->argv,
 					 .env = o->env,
 					 .cwd = o->cwd,
 					 .fds = fds,
-					 .n_fds = o->holds_lock ? 4 : 3,
+					 .n_fds = n,
 					 .death_signal = SIGKILL};
 		code = sp_spawn(h->world, &s, on_exit_, p, &p->process, err);
 	}
@@ -157,7 +166,12 @@ static sp_code spawn(host_program *p, const host_program_opts *o, sp_err *err)
 	return code;
 }
 
-sp_code host_program_run(host *h, const host_program_opts *o, sp_err *err)
+void host_program_kill(host_program *p)
+{
+	(void)!sp_process_kill(p->process, SIGKILL, NULL); /* it may have ended */
+}
+
+sp_code host_program_run(host *h, const host_program_opts *o, host_program **ret, sp_err *err)
 {
 	host_program *p = SP_NEW(host_program);
 	*p = (host_program){
@@ -172,6 +186,9 @@ sp_code host_program_run(host *h, const host_program_opts *o, sp_err *err)
 	host_run_begin(h, &p->run, stop);
 	sp_stream_handle(p->out, &output_handler, p);
 	sp_stream_read(p->out, true);
-	sp_timer_start(h->world, &p->timer, o->timeout_ns, on_timeout);
+	if (o->timeout_ns != 0)
+		sp_timer_start(h->world, &p->timer, o->timeout_ns, on_timeout);
+	if (ret != NULL)
+		*ret = p;
 	return SP_OK;
 }

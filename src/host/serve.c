@@ -25,6 +25,9 @@ static host_handler *const handlers[SP_HOST_METHODS_] = {
 	[SP_HOST_FORWARD] = host_forward,
 	[SP_HOST_PORTS] = host_ports,
 	[SP_HOST_CNI] = host_cni,
+	[SP_HOST_LAYER] = host_layer,
+	[SP_HOST_LAYER_STOP] = host_layer_stop,
+	[SP_HOST_VOLUME] = host_volume,
 };
 
 /* ---- the end ---- */
@@ -122,6 +125,7 @@ static sp_code open_own(host *h, sp_err *err)
 {
 	static const char *const paths[] = {"/proc/self/ns/net", "/proc/self/ns/ipc", "/proc/self/ns/uts",
 					    "/proc/self/ns/pid"};
+	_Static_assert(SP_LEN(paths) == SP_LEN(((host *)0)->ns), "one for each");
 	for (size_t i = 0; i < SP_LEN(paths); i++) {
 		h->ns[i] = open(paths[i], O_RDONLY | O_CLOEXEC);
 		if (h->ns[i] < 0)
@@ -130,15 +134,16 @@ static sp_code open_own(host *h, sp_err *err)
 	return SP_OK;
 }
 
-static sp_code make_dirs(const host_opts *o, sp_err *err)
+static sp_code make_dirs(const host *h, sp_err *err)
 {
 	static const char *const subs[] = {"", "/sandboxes", "/containers"};
 	host_path_buf path;
 	for (size_t i = 0; i < SP_LEN(subs); i++) {
-		int n = snprintf(path.text, sizeof path.text, SP_FMT "%s", SP_ARG(o->run_dir), subs[i]);
+		int n = snprintf(path.text, sizeof path.text, SP_FMT "%s", SP_ARG(h->opts->run_dir), subs[i]);
 		if (n < 0 || (size_t)n >= sizeof path.text)
 			return sp_fail(err, SP_ETOOLARGE, "run directory: path too long");
 		SP_TRY(host_mkdir(path.text, 0711, err));
+		SP_TRY(host_give(h, path.text, true, 0751, err));
 	}
 	return SP_OK;
 }
@@ -167,6 +172,7 @@ sp_code host_new(sp_world *w, sp_stream *s, const host_opts *opts, void (*on_end
 	*h = (host){
 		.world = w, .opts = opts, .on_end = on_end, .arg = arg, .ns = {-1, -1, -1, -1}, .lock = -1};
 	sp_list_init(&h->running);
+	sp_list_init(&h->layers);
 	for (size_t i = 0; i < SP_HOST_METHODS_; i++)
 		h->methods[i] = (sp_ttrpc_method){.name = sp_host_methods[i].name, .on_call = on_call};
 	h->service = (sp_ttrpc_service){
@@ -175,7 +181,7 @@ sp_code host_new(sp_world *w, sp_stream *s, const host_opts *opts, void (*on_end
 		.services = &h->service, .n_services = 1, .on_close = on_conn_close, .arg = h};
 	sp_code code = open_own(h, err);
 	if (code == SP_OK)
-		code = make_dirs(opts, err);
+		code = make_dirs(h, err);
 	if (code == SP_OK)
 		code = take_lock(h, err);
 	if (code == SP_OK)

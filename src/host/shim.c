@@ -3,13 +3,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "host/program.h"
 
 #define OUTPUT_BYTES 16384u
 #define TIMEOUT_NS UINT64_C(10000000000)
 #define ARGS_MAX 16
-#define SOCKET_DIR "/run/containerd/s" /* shim/start.c */
 #define SOCKET_DIGITS 32u
 
 /* One command of the shim. */
@@ -20,15 +18,23 @@ typedef struct command {
 
 /* ---- the answer ---- */
 
-/* The address: the whole output, or the member of a JSON object (containerd 1.7). */
+/* BootstrapResult of containerd.runtime.bootstrap.v1 */
+typedef struct result_message {
+	int32_t version;
+	sp_str address, protocol;
+} result_message;
+static const sp_pb_slot result_slots[] = {
+	SP_PB_SLOT(result_message, version, 1, INT32),
+	SP_PB_SLOT(result_message, address, 2, STRING),
+	SP_PB_SLOT(result_message, protocol, 3, STRING),
+};
+static const sp_pb_message result_pb = SP_PB_MESSAGE_OF("BootstrapResult", result_message, result_slots);
+
 static sp_code address_of(host_request *r, sp_str text, sp_str *ret, sp_err *err)
 {
-	text = sp_str_trim(text);
-	if (sp_str_starts(text, SP_STR("{"))) {
-		yyjson_val *v;
-		SP_TRY(sp_json_parse(&r->arena, text, &v, err));
-		text = sp_json_str(sp_json_last(v, SP_STR("address")));
-	}
+	result_message m = {0};
+	SP_TRY(sp_pb_decode(&result_pb, sp_arena_try_dup(&r->arena, text), &r->arena, &m, err));
+	text = m.address;
 	if (!sp_str_starts(text, SP_STR("unix://")))
 		return sp_fail(err, SP_EPROTO, "the shim said '" SP_FMT "' instead of an address",
 			       SP_ARG(text));
@@ -51,7 +57,8 @@ static void on_done(void *arg, const host_program_result *result)
 	command *c = arg;
 	sp_err err;
 	sp_host_shim shim = {.address = {NULL, 0}};
-	if (outcome(c, result, &shim, &err) != SP_OK)
+	sp_code code = outcome(c, result, &shim, &err);
+	if (code != SP_OK)
 		host_refuse(c->r, &err);
 	else
 		host_answer(c->r, c->r->method == SP_HOST_SHIM_START ? (void *)&shim : NULL);
@@ -60,10 +67,11 @@ static void on_done(void *arg, const host_program_result *result)
 
 /* ---- the socket ---- */
 
-/* "DIR/" and 32 digits, as the shim names it; nothing else is ever removed here. */
-static bool is_socket(sp_str path)
+/* "RUN-DIR/" and 32 digits, as the shim names it; nothing else is ever removed here. */
+static bool is_socket(const host *h, sp_str path)
 {
-	if (!sp_str_take(&path, SP_STR(SOCKET_DIR "/")) || path.len != SOCKET_DIGITS)
+	if (!sp_str_take(&path, h->opts->run_dir) || !sp_str_take(&path, SP_STR("/")) ||
+	    path.len != SOCKET_DIGITS)
 		return false;
 	for (size_t i = 0; i < path.len; i++) {
 		char c = path.ptr[i];
@@ -73,12 +81,12 @@ static bool is_socket(sp_str path)
 	return true;
 }
 
-void host_shim_forget(sp_str address)
+void host_shim_forget(const host *h, sp_str address)
 {
-	char path[sizeof SOCKET_DIR + 1 + SOCKET_DIGITS];
-	if (!sp_str_take(&address, SP_STR("unix://")) || !is_socket(address))
+	char path[HOST_PATH_BYTES];
+	if (!sp_str_take(&address, SP_STR("unix://")) || !is_socket(h, address) || address.len >= sizeof path)
 		return;
-	(void)snprintf(path, sizeof path, SP_FMT, SP_ARG(address)); /* fits: see is_socket */
+	(void)snprintf(path, sizeof path, SP_FMT, SP_ARG(address));
 	(void)unlink(path);
 }
 
@@ -128,7 +136,7 @@ static sp_code run(host_request *r, const char *verb, sp_str id, sp_str events, 
 					.holds_lock = true,
 					.done = on_done,
 					.arg = c};
-	sp_code code = host_program_run(h, &opts, err);
+	sp_code code = host_program_run(h, &opts, NULL, err);
 	if (code != SP_OK)
 		sp_free(c);
 	return code;

@@ -19,8 +19,6 @@ typedef struct making {
 	size_t n_mounts, n_devices;
 	rt_spec spec;
 	rt_container_record rec;
-	sp_code profile_code;
-	sp_err profile_err;
 } making;
 
 static const sp_cri_linux_container_security_context *security(const sp_cri_container_config *c)
@@ -130,6 +128,12 @@ static void on_prepared(void *arg, sp_code code, const image_rootfs *fs, const s
 					    .upper = sp_arena_try_dup(&j->arena, fs->upper),
 					    .work = sp_arena_try_dup(&j->arena, fs->work),
 					    .user_xattr = fs->user_xattr};
+		const sp_cri_user_namespace *users = rt_sandbox_users(j->sandbox);
+		if (users != NULL) {
+			q->users_of = j->sandbox->rec.id;
+			q->uid = users->uids.at[0].host_id;
+			q->gid = users->gids.at[0].host_id;
+		}
 		q->lower.at = lower;
 		q->lower.n = fs->lower.n;
 		m->mount = q;
@@ -160,7 +164,8 @@ static sp_code mount_images(rt_job *j, sp_err *err)
 	(void)err;
 	m->image_paths = sp_new(&j->arena, sp_str, q->config->mounts.n + 1);
 	if (rt_has_image_mounts(q->config))
-		rt_job_part(j, rt_image_mounts_job(j->r, m->rec.id, q->config, &j->arena, m->image_paths));
+		rt_job_part(j,
+			    rt_image_mounts_job(j->sandbox, m->rec.id, q->config, &j->arena, m->image_paths));
 	return SP_OK;
 }
 
@@ -210,6 +215,31 @@ static sp_code resolve_mounts(rt_job *j, sp_err *err)
 	return rt_job_host(j, SP_HOST_PATH, &ask, on_mount_path);
 }
 
+/* Volumes that kubelet wants with the pod's ids; images have them already. */
+static sp_code map_mounts(rt_job *j, sp_err *err)
+{
+	making *m = j->data;
+	(void)err;
+	while (j->i < m->n_mounts &&
+	       (m->mounts[j->i].cri->uid_mappings.n == 0 || m->mounts[j->i].cri->image != NULL))
+		j->i++;
+	if (j->i >= m->n_mounts || rt_sandbox_users(j->sandbox) == NULL) {
+		j->i = 0;
+		return SP_OK;
+	}
+	char name[32];
+	(void)snprintf(name, sizeof name, "/mounts/%zu", j->i);
+	const sp_host_volume ask = {.id = m->rec.id,
+				    .users_of = j->sandbox->rec.id,
+				    .path = m->mounts[j->i].source,
+				    .index = (uint32_t)j->i,
+				    .recursive = true};
+	m->mounts[j->i].source = rt_path(j->r, &j->arena, "containers", m->rec.id, name);
+	j->i++;
+	j->steps--;
+	return rt_job_host(j, SP_HOST_VOLUME, &ask, NULL);
+}
+
 static sp_code on_device_path(rt_job *j, const void *response, sp_err *err)
 {
 	const sp_host_path_found *found = response;
@@ -253,15 +283,12 @@ static const sp_cri_security_profile *seccomp_of(const sp_cri_container_config *
 	return sc == NULL || sc->privileged ? NULL : sc->seccomp;
 }
 
-static void read_profile(sp_work *work)
+static sp_code on_profile(rt_job *j, const void *response, sp_err *err)
 {
-	rt_job *j = work->arg;
-	const sp_cri_create_container_request *q = j->request;
+	const sp_host_path_found *found = response;
 	making *m = j->data;
-	const sp_cri_security_profile *p = seccomp_of(q->config);
-	SP_ASSERT(p != NULL); /* load_profile looked */
-	m->profile_code = sp_file_read_arena(j->r->world, p->localhost_ref, &j->arena, PROFILE_BYTES,
-					     &m->spec.seccomp, &m->profile_err);
+	m->spec.seccomp = sp_arena_try_dup(&j->arena, found->content);
+	return m->spec.seccomp.len > 0 ? SP_OK : sp_fail(err, SP_ENOMEM, "no memory for a seccomp profile");
 }
 
 static sp_code load_profile(rt_job *j, sp_err *err)
@@ -271,8 +298,10 @@ static sp_code load_profile(rt_job *j, sp_err *err)
 	const sp_cri_security_profile *p = seccomp_of(q->config);
 	if (p == NULL || p->profile_type == SP_CRI_PROFILE_UNCONFINED)
 		return SP_OK;
-	if (p->profile_type == SP_CRI_PROFILE_LOCALHOST)
-		return rt_job_work(j, read_profile, err);
+	if (p->profile_type == SP_CRI_PROFILE_LOCALHOST) {
+		const sp_host_path ask = {.path = p->localhost_ref, .read = true};
+		return rt_job_host(j, SP_HOST_PATH, &ask, on_profile);
+	}
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, PROFILE_BYTES);
 	rt_spec_default_seccomp(rt_spec_effective(security(q->config), j->r->caps), &out);
@@ -284,10 +313,6 @@ static sp_code check_profile(rt_job *j, sp_err *err)
 {
 	making *m = j->data;
 	yyjson_val *v;
-	if (m->profile_code != SP_OK) {
-		*err = m->profile_err;
-		return sp_wrap(err, "seccomp profile");
-	}
 	/* It becomes a part of config.json: so it must be one value. */
 	if (m->spec.seccomp.len > 0 && sp_json_parse(&j->arena, m->spec.seccomp, &v, err) != SP_OK)
 		return sp_wrap(err, "seccomp profile");
@@ -342,6 +367,9 @@ static void sandbox_files(rt_job *j, rt_spec *spec)
 	spec->hostname = rt_path(j->r, a, "sandboxes", id, "/hostname");
 	spec->hosts = rt_path(j->r, a, "sandboxes", id, "/hosts");
 	spec->resolv = rt_path(j->r, a, "sandboxes", id, "/resolv.conf");
+	spec->users = rt_sandbox_users(s);
+	if (spec->users != NULL)
+		spec->user_ns = rt_path(j->r, a, "sandboxes", id, "/ns/user");
 	if (rt_sandbox_has_ipc(s)) {
 		spec->shm = rt_path(j->r, a, "sandboxes", id, "/shm");
 		spec->ipc = rt_path(j->r, a, "sandboxes", id, "/ns/ipc");
@@ -557,10 +585,21 @@ sp_code rt_forget_container(rt_job *j, sp_err *err)
 
 /* ---- the sequences ---- */
 
-rt_step *const rt_create_container_steps[] = {
-	begin,           prepare,           mount,         mount_images, resolve_mounts,
-	resolve_devices, load_profile,      check_profile, need_pids,    write_bundle,
-	make_object,     rt_save_container, tell_id,       NULL};
+rt_step *const rt_create_container_steps[] = {begin,
+					      prepare,
+					      mount,
+					      mount_images,
+					      resolve_mounts,
+					      map_mounts,
+					      resolve_devices,
+					      load_profile,
+					      check_profile,
+					      need_pids,
+					      write_bundle,
+					      make_object,
+					      rt_save_container,
+					      tell_id,
+					      NULL};
 rt_step *const rt_create_container_undo[] = {
 	is_there, rt_forget_container, remove_bundle, remove_images, remove_rootfs, unlist, NULL};
 rt_step *const rt_remove_container_steps[] = {find_removed,  kill_first,    remove_bundle,

@@ -107,6 +107,12 @@ static void on_prepared(void *arg, sp_code code, const image_rootfs *fs, const s
 					  .upper = sp_arena_try_dup(&j->arena, fs->upper),
 					  .work = sp_arena_try_dup(&j->arena, fs->work),
 					  .user_xattr = fs->user_xattr};
+	const sp_cri_user_namespace *users = rt_sandbox_users(j->sandbox);
+	if (users != NULL) {
+		m->view->users_of = j->sandbox->rec.id;
+		m->view->uid = users->uids.at[0].host_id;
+		m->view->gid = users->gids.at[0].host_id;
+	}
 	m->view->lower.at = lower;
 	m->view->lower.n = fs->lower.n;
 	rt_job_resume(j, NULL);
@@ -179,11 +185,12 @@ static rt_job *new_job(rt *r, rt_step *const *steps, sp_str id, const sp_cri_con
 	return j;
 }
 
-rt_job *rt_image_mounts_job(rt *r, sp_str id, const sp_cri_container_config *config, sp_arena *a,
+rt_job *rt_image_mounts_job(rt_sandbox *s, sp_str id, const sp_cri_container_config *config, sp_arena *a,
 			    sp_str *ret_paths)
 {
-	rt_job *j = new_job(r, mount_steps, id, config);
+	rt_job *j = new_job(s->r, mount_steps, id, config);
 	images *m = j->data;
+	rt_job_set_sandbox(j, s);
 	m->arena = a;
 	m->paths = ret_paths;
 	j->on_end = on_mounts_end;

@@ -67,6 +67,7 @@ struct rt {
 	sp_list subscribers; /* events.c */
 	rt_streams *streams; /* streams.c */
 	uint64_t caps;       /* of this machine, a bit each */
+	bool may_map_users;  /* this machine lets root make user namespaces */
 	bool closing, closed_told;
 	void (*on_closed)(void *arg);
 	void *closed_arg;
@@ -219,6 +220,10 @@ rt_job *rt_stop_sandbox_job(rt_sandbox *s);
 rt_job *rt_teardown_job(rt_sandbox *s);
 bool rt_sandbox_has_net(const rt_sandbox *s);
 bool rt_sandbox_has_ipc(const rt_sandbox *s);
+/* The ids of its own user namespace; NULL: it has none. */
+const sp_cri_user_namespace *rt_sandbox_users(const rt_sandbox *s);
+/* This kernel can make one, and show layers and volumes with its ids. */
+bool rt_can_map_users(const rt *r);
 
 /* The sequences of the methods (methods.c has the table). */
 extern rt_step *const rt_run_sandbox_steps[],
@@ -251,7 +256,7 @@ bool rt_has_image_mounts(const sp_cri_container_config *config);
 /* Parts of other jobs, for all mounts of a container that are images. The first gives each its path in
  * ret_paths[index of the mount], in the arena; the second, after the bundle is gone, gives the images back;
  * what is not there is fine. `config` is used while they run. */
-rt_job *rt_image_mounts_job(rt *r, sp_str id, const sp_cri_container_config *config, sp_arena *a,
+rt_job *rt_image_mounts_job(rt_sandbox *s, sp_str id, const sp_cri_container_config *config, sp_arena *a,
 			    sp_str *ret_paths);
 rt_job *rt_image_mounts_remove_job(rt *r, sp_str id, const sp_cri_container_config *config);
 /* The container that a root filesystem of the image store is for. */

@@ -44,6 +44,18 @@ static uint64_t bounding_set(rt *r)
 	return set;
 }
 
+static bool may_map_users(rt *r)
+{
+	sp_arena a;
+	sp_str text;
+	sp_arena_init(&a, 65536);
+	bool may = sp_file_read_arena(r->world, SP_STR("/proc/sys/user/max_user_namespaces"), &a, 64, &text,
+				      NULL) == SP_OK &&
+		   !sp_str_starts(text, SP_STR("0"));
+	sp_arena_done(&a);
+	return may;
+}
+
 sp_code rt_new(sp_world *w, const rt_opts *opts, rt **ret, sp_err *err)
 {
 	rt *r = SP_NEW(rt);
@@ -56,6 +68,7 @@ sp_code rt_new(sp_world *w, const rt_opts *opts, rt **ret, sp_err *err)
 	sp_defer_init(&r->closed, on_closed, r);
 	rt_cri_init(r);
 	r->caps = bounding_set(r);
+	r->may_map_users = may_map_users(r);
 	sp_code code = make_dirs(r, err);
 	if (code == SP_OK)
 		code = rt_load(r, err);

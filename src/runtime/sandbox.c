@@ -26,6 +26,41 @@ bool rt_sandbox_has_ipc(const rt_sandbox *s)
 	return namespaces(s)->ipc != SP_CRI_NAMESPACE_NODE;
 }
 
+const sp_cri_user_namespace *rt_sandbox_users(const rt_sandbox *s)
+{
+	const sp_cri_user_namespace *u = namespaces(s)->userns_options;
+	return u != NULL && u->mode == SP_CRI_NAMESPACE_POD ? u : NULL;
+}
+
+static bool is_whole(const sp_cri_id_mapping *m, size_t n)
+{
+	return n == 1 && m->container_id == 0 && m->length > 0 && m->host_id <= UINT32_MAX - m->length;
+}
+
+/* U: containerd internal/cri/server/podsandbox, parseUsernsIDs. */
+static sp_code check_users(const rt *r, const sp_cri_namespace_option *o, sp_err *err)
+{
+	const sp_cri_user_namespace *u = o->userns_options;
+	if (u == NULL || u->mode == SP_CRI_NAMESPACE_NODE)
+		return SP_OK;
+	if (u->mode != SP_CRI_NAMESPACE_POD)
+		return sp_fail(err, SP_EINVAL, "user namespace mode %d is not supported", (int)u->mode);
+	if (u->uids.n != 1 || u->gids.n != 1)
+		return sp_fail(err, SP_EINVAL,
+			       "a user namespace has one mapping of uids and one of gids, not %zu and %zu",
+			       u->uids.n, u->gids.n);
+	if (!is_whole(u->uids.at, u->uids.n) || !is_whole(u->gids.at, u->gids.n))
+		return sp_fail(err, SP_EINVAL,
+			       "the mapping of a user namespace has to begin with ID 0 of the container");
+	if (o->network == SP_CRI_NAMESPACE_NODE || o->ipc == SP_CRI_NAMESPACE_NODE ||
+	    o->pid == SP_CRI_NAMESPACE_NODE)
+		return sp_fail(err, SP_EINVAL,
+			       "a pod with a user namespace can't have namespaces of the host");
+	if (!rt_can_map_users(r))
+		return sp_fail(err, SP_EINVAL, "this kernel has no user namespaces with ID-mapped mounts");
+	return SP_OK;
+}
+
 /* ---- running ---- */
 
 typedef struct making {
@@ -50,8 +85,7 @@ static sp_code begin(rt_job *j, sp_err *err)
 	rt_job_set_sandbox(j, s);
 	rt_sandbox_unref(s); /* the job has it */
 	const sp_cri_namespace_option *o = namespaces(s);
-	if (o->userns_options != NULL && o->userns_options->mode != SP_CRI_NAMESPACE_NODE)
-		return sp_fail(err, SP_EINVAL, "user namespaces are not supported");
+	SP_TRY(check_users(j->r, o, err));
 	j->data = sp_new(&j->arena, making, 1);
 	return rt_sandbox_list(s, err);
 }
@@ -123,6 +157,13 @@ static sp_code make(rt_job *j, sp_err *err)
 				  .hostname_file = SP_CONCAT(&j->arena, hostname, SP_STR("\n")),
 				  .hosts_file = m->hosts,
 				  .resolv_file = m->resolv};
+	const sp_cri_user_namespace *users = rt_sandbox_users(j->sandbox);
+	if (users != NULL) {
+		q.uid_host = users->uids.at[0].host_id;
+		q.uid_length = users->uids.at[0].length;
+		q.gid_host = users->gids.at[0].host_id;
+		q.gid_length = users->gids.at[0].length;
+	}
 	if (c->linux_ != NULL) {
 		q.sysctls.at = c->linux_->sysctls.at;
 		q.sysctls.n = c->linux_->sysctls.n;

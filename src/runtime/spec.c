@@ -126,10 +126,9 @@ static void write_namespaces(sp_jout *j, const rt_spec *s)
 	const struct {
 		sp_str type, path;
 	} joined[] = {
-		{SP_STR("network"), s->net},
-		{SP_STR("ipc"), s->ipc},
-		{SP_STR("uts"), s->uts},
-		{SP_STR("pid"), s->own_pids ? SP_STR("") : s->pid},
+		{SP_STR("network"), s->net},  {SP_STR("ipc"), s->ipc},
+		{SP_STR("uts"), s->uts},      {SP_STR("pid"), s->own_pids ? SP_STR("") : s->pid},
+		{SP_STR("user"), s->user_ns},
 	};
 	sp_jout_member_open(j, SP_STR("namespaces"), '[');
 	write_namespace(j, SP_STR("mount"), SP_STR(""));
@@ -139,6 +138,17 @@ static void write_namespaces(sp_jout *j, const rt_spec *s)
 		if (joined[i].path.len > 0)
 			write_namespace(j, joined[i].type, joined[i].path);
 	}
+	sp_jout_close(j, ']');
+}
+
+static void write_mapping(sp_jout *j, sp_str name, const sp_cri_id_mapping *m)
+{
+	sp_jout_member_open(j, name, '[');
+	sp_jout_open(j, '{');
+	sp_jout_member_i64(j, SP_STR("containerID"), m->container_id);
+	sp_jout_member_i64(j, SP_STR("hostID"), m->host_id);
+	sp_jout_member_i64(j, SP_STR("size"), m->length);
+	sp_jout_close(j, '}');
 	sp_jout_close(j, ']');
 }
 
@@ -160,6 +170,10 @@ static void write_linux(sp_jout *j, const rt_spec *s)
 	sp_str propagation = root_propagation(s);
 	sp_jout_member_open(j, SP_STR("linux"), '{');
 	write_namespaces(j, s);
+	if (s->users != NULL) {
+		write_mapping(j, SP_STR("uidMappings"), s->users->uids.at);
+		write_mapping(j, SP_STR("gidMappings"), s->users->gids.at);
+	}
 	sp_jout_member_str(j, SP_STR("cgroupsPath"), s->cgroup);
 	sp_jout_member_open(j, SP_STR("resources"), '{');
 	rt_spec_limits(j, l == NULL ? NULL : l->resources, s);

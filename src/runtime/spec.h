@@ -40,6 +40,8 @@ typedef struct rt_spec {
 	sp_str net, ipc, uts;
 	sp_str pid; /* likewise; unless own_pids */
 	bool own_pids;
+	sp_str user_ns; /* likewise; its ids are in `users` */
+	const sp_cri_user_namespace *users;
 	sp_str cgroup;                       /* cgroupsPath */
 	sp_str hostname, hosts, resolv, shm; /* files of the sandbox; shm empty: the host's */
 	sp_str hostname_text;                /* for $HOSTNAME */

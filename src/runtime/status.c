@@ -277,9 +277,7 @@ sp_code rt_version(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
-/* By mount_setattr, since Linux 5.12; every crun and runc of the distributions we build on knows the option.
- */
-static bool has_recursive_read_only(void)
+static bool is_kernel(uint64_t want_major, uint64_t want_minor)
 {
 	struct utsname u;
 	uint64_t major, minor;
@@ -294,7 +292,20 @@ static bool has_recursive_read_only(void)
 	if (sp_parse_u64(first, 0, 1000, &major, NULL) != SP_OK ||
 	    sp_parse_u64(sp_str_sub(rest, 0, n), 0, 1000, &minor, NULL) != SP_OK)
 		return false;
-	return major > 5 || (major == 5 && minor >= 12);
+	return major > want_major || (major == want_major && minor >= want_minor);
+}
+
+/* By mount_setattr, since Linux 5.12; every crun and runc of the distributions we build on knows the option.
+ */
+static bool has_recursive_read_only(void)
+{
+	return is_kernel(5, 12);
+}
+
+/* Overlays of ID-mapped layers came with 5.19; the machine may forbid user namespaces altogether. */
+bool rt_can_map_users(const rt *r)
+{
+	return r->may_map_users && is_kernel(5, 19);
 }
 
 static void unwait_network(rt_job *j)
@@ -341,6 +352,7 @@ sp_code rt_status(rt_job *j, sp_err *err)
 	a->runtime_handlers.n = 1;
 	a->runtime_handlers.at[0].features = sp_new(&j->arena, sp_cri_runtime_handler_features, 1);
 	a->runtime_handlers.at[0].features->recursive_read_only_mounts = has_recursive_read_only();
+	a->runtime_handlers.at[0].features->user_namespaces = rt_can_map_users(j->r);
 	a->features = sp_new(&j->arena, sp_cri_runtime_features, 1);
 	a->features->supplemental_groups_policy = true;
 	j->response = a;

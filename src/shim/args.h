@@ -17,6 +17,7 @@ typedef struct shim_boot {
 	bool is_params; /* BootstrapParams: the answer is a BootstrapResult */
 	sp_str ttrpc_address, socket_dir;
 	shim_options options;
+	shim_owner owner; /* of the socket */
 } shim_boot;
 
 /*

@@ -224,6 +224,9 @@ static const sp_pb_slot options_slots[] = {
 };
 MESSAGE(shim_options_message, "containerd.runc.v1.Options", shim_options, options_slots);
 
+static const sp_pb_slot owner_slots[] = {U(shim_owner, uid, 1), U(shim_owner, gid, 2)};
+MESSAGE(shim_owner_message, "sampan.shim.v1.Owner", shim_owner, owner_slots);
+
 static const sp_pb_slot extension_slots[] = {SP_PB_SLOT_MSG(shim_extension, value, 1, &shim_any_message)};
 static const sp_pb_message extension_message =
 	SP_PB_MESSAGE_OF("containerd.runtime.bootstrap.v1.Extension", shim_extension, extension_slots);

@@ -193,6 +193,12 @@ typedef struct shim_options {
 } shim_options;
 extern const sp_pb_message shim_options_message;
 
+/* Ours, an extension of the bootstrap: who else may connect. */
+typedef struct shim_owner {
+	uint32_t uid, gid;
+} shim_owner;
+extern const sp_pb_message shim_owner_message;
+
 typedef struct shim_extension {
 	shim_any *value;
 } shim_extension;

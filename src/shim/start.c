@@ -152,7 +152,7 @@ static sp_code write_address(const char *bundle, sp_str address, sp_err *err)
 	int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return sp_fail_sys(err, errno, "open %s", bundle);
-	sp_code code = shim_write_file(dir, "address", address, 0600, err);
+	sp_code code = shim_write_file(dir, "address", address, 0644, err);
 	(void)close(dir);
 	return code;
 }
@@ -174,6 +174,8 @@ static sp_code start(const shim_args *args, const char *bundle, const shim_boot 
 		return SP_OK;
 	SP_TRY(code);
 	code = prepare(boot, a, err);
+	if (code == SP_OK && boot->owner.uid != 0 && lchown(path.ptr, boot->owner.uid, boot->owner.gid) != 0)
+		code = sp_fail_sys(err, errno, "give %s away", path.ptr);
 	if (code == SP_OK)
 		code = start_server(args, path.ptr, fd, ret_pid, err);
 	(void)close(fd);

@@ -13,10 +13,11 @@ command -v busybox >/dev/null || skip "no busybox-static"
 command -v runc >/dev/null || command -v crun >/dev/null || skip "no OCI runtime"
 command -v ip >/dev/null || skip "no iproute2"
 tmp=$(mktemp -d /tmp/sampan-cni-XXXXXX)
+chmod 711 "$tmp"
 id=$(printf '%s' "${tmp##*-}" | tr '[:upper:]' '[:lower:]')
 bridge=cn$id builtin=cb$id cgroup=/sampan-cni-$id net=10.$((100 + $$ % 100)).$(($$ / 100 % 250))
 args="--listen unix://$tmp/cri.sock --root $tmp/root --run-dir $tmp/run --bridge $builtin --interface-prefix n${id%???}
-	--pod-cidr $net.0/25 --cgroup-root $cgroup --shim $bin/containerd-shim-sampan-v1 --unpack $bin/sampan-unpack
+	--pod-cidr $net.0/25 --cgroup-root $cgroup --shim $bin/containerd-shim-sampan-v1 --unpack $bin/sampan-unpack --user ${CRI_USER-nobody}
 	--cni-conf-dir $tmp/net.d --cni-bin-dir $tmp/bin:$plugins"
 pid=
 start() {

@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 p=0 f=0
 bin=$PWD/build/${VARIANT:-release}
+user=${CRI_USER-nobody}
 crictl=${PEER_CRICTL:-$(command -v crictl)}
 skip() { echo "$1: skipped"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
 [ -n "$crictl" ] || skip "no crictl (PEER_CRICTL)"
@@ -18,13 +19,14 @@ for b in sampan sampan-unpack; do
 done
 
 tmp=$(mktemp -d /tmp/sampan-cri-XXXXXX)
+chmod 711 "$tmp"
 id=$(printf '%s' "${tmp##*-}" | tr '[:upper:]' '[:lower:]')
 bridge=e2e$id prefix=e${id%???} cgroup=/sampan-e2e-$id
 pid=
 start() {
 	"$bin/sampan" cri --listen "unix://$tmp/cri.sock" --root "$tmp/root" --run-dir "$tmp/run" --bridge "$bridge" \
 		--interface-prefix "$prefix" --pod-cidr 10.98.0.0/24 --cgroup-root "$cgroup" --shim "$shim" \
-		--unpack "$bin/sampan-unpack" ${OCI:+--oci-runtime "$OCI"} >>"$tmp/log" 2>&1 &
+		--unpack "$bin/sampan-unpack" --user "$user" ${OCI:+--oci-runtime "$OCI"} >>"$tmp/log" 2>&1 &
 	pid=$!
 	# Served once the line is there: waits for the event, not for a time.
 	while kill -0 "$pid" 2>/dev/null && ! cri version >/dev/null 2>&1; do :; done
@@ -104,6 +106,13 @@ container main "echo out; echo err >&2; trap 'exit 7' INT; while :; do busybox s
 container once 'exit 3'
 a=$(cri runp "$tmp/a.json")
 same sandbox 64 ${#a}
+rights() { awk '$1 == "Uid:" { u = $2 } $1 == "CapEff:" { c = $2 } $1 == "CapPrm:" { m = $2 } $1 == "NoNewPrivs:" { n = $2 }
+	END { print u, c, m, n }' "/proc/$1/status"; }
+if [ -n "$user" ]; then
+	same no-root "$(id -u "$user") 0000000000000000 0000000000000000 1" "$(rights "$pid")"
+	# mounts, networks, files, ids of pods: neither modules nor raw devices nor raw sockets
+	same host-rights "0 00000000882010ff 00000000882010ff 0" "$(rights "$(pgrep -P "$pid" -x sampan-host)")"
+fi
 has address 10.98.0. "$(cri inspectp "$a")"
 main=$(cri create "$a" "$tmp/main.json" "$tmp/a.json")
 same created 64 ${#main}
@@ -149,6 +158,34 @@ once=$(cri create "$a" "$tmp/once.json" "$tmp/a.json")
 cri start "$once" >/dev/null
 while cri inspect "$once" | grep -q CONTAINER_RUNNING; do :; done
 has exit-code '"exitCode": 3' "$(cri inspect "$once")"
+
+# -- a pod with users of its own ------------------------------------------------------------------------------------------
+if cri info | grep -Eqi '"user_?namespaces": true'; then
+	ids='[{"host_id":70000,"container_id":0,"length":65536}]'
+	pod u
+	sed -i 's/"linux":{}/"linux":{"security_context":{"namespace_options":{"userns_options":{"uids":'"$ids"',"gids":'"$ids"'}}}}/' "$tmp/u.json"
+	mkdir "$tmp/vol" && echo theirs >"$tmp/vol/old" && chmod 600 "$tmp/vol/old"
+	container inner 'busybox sleep 1000'
+	sed -i 's!"linux":{}!"mounts":[{"container_path":"/vol","host_path":"'"$tmp/vol"'","uidMappings":'"$ids"',"gidMappings":'"$ids"'},{"container_path":"/img","readonly":true,"image":{"image":"'"$image"'"},"uidMappings":'"$ids"',"gidMappings":'"$ids"'}],"linux":{"security_context":{"run_as_user":{"value":0}}}!' "$tmp/inner.json"
+	sed 's/inner/shared/; s/"run_as_user"/"namespace_options":{"pid":0},"run_as_user"/' "$tmp/inner.json" >"$tmp/shared.json"
+	u=$(cri runp "$tmp/u.json")
+	inner=$(cri create "$u" "$tmp/inner.json" "$tmp/u.json")
+	cri start "$inner" >/dev/null
+	same users '0 70000 65536' "$(cri exec "$inner" busybox awk '{ print $1, $2, $3 }' /proc/self/uid_map)"
+	same users-outside 70000 "$(awk '$1 == "Uid:" { print $2 }' "/proc/$(cri inspect -o go-template --template '{{.info.pid}}' "$inner")/status")"
+	same users-files '0 0 theirs' "$(cri exec "$inner" sh -c 'busybox stat -c "%u %g" /bin/busybox; busybox cat /vol/old; echo mine >/vol/new; echo x >/root-file' |
+		busybox xargs)"
+	same users-image '0 0' "$(cri exec "$inner" busybox stat -c '%u %g' /img/bin/busybox)"
+	same users-volume '0 0' "$(stat -c '%u %g' "$tmp/vol/new")"
+	same users-network "$(cri inspectp "$u" | sed -n 's/.*"ip": "\(.*\)".*/\1/p' | head -n 1)" \
+		"$(cri exec "$inner" busybox ip -4 -o addr show eth0 | sed 's/.* inet \([0-9.]*\).*/\1/')"
+	shared=$(cri create "$u" "$tmp/shared.json" "$tmp/u.json")
+	cri start "$shared" >/dev/null
+	same users-processes 'sampan-pod' "$(cri exec "$shared" busybox cat /proc/1/comm)"
+	cri rmp -f "$u" >/dev/null
+else
+	echo 'user namespaces are not possible here: skipped'
+fi
 
 # -- killed at any instant: what runs is adopted --------------------------------------------------------------------------
 stop KILL

@@ -150,6 +150,13 @@ static void go(life *l)
 	sp_cri_pod_sandbox_metadata pod_name = {
 		.name = sp_str_c(l->name), .uid = sp_str_c(l->name), .namespace = SP_STR("leaks")};
 	sp_cri_linux_pod_sandbox_config linux_pod = {0};
+	/* Every other pod has users of its own, where that is possible. */
+	sp_cri_id_mapping ids = {.host_id = 100000, .length = 65536};
+	sp_cri_user_namespace users = {.uids = {.at = &ids, .n = 1}, .gids = {.at = &ids, .n = 1}};
+	sp_cri_namespace_option namespaces = {.userns_options = &users};
+	sp_cri_linux_sandbox_security_context pod_security = {.namespace_options = &namespaces};
+	if (getenv("LEAK_USERS") != NULL && l->name[strlen(l->name) - 1] % 2 == 0)
+		linux_pod.security_context = &pod_security;
 	sp_cri_pod_sandbox_config pod = {.metadata = &pod_name,
 					 .hostname = sp_str_c(l->name),
 					 .log_directory = sp_str_c(g.log_dir),

@@ -138,6 +138,24 @@ SP_TEST(runtime_spec, namespaces_join_the_sandbox)
 	T_TRUE(yyjson_equals_str(at(v, "/annotations/io.kubernetes.cri.sandbox-id"), "sid"));
 }
 
+SP_TEST(runtime_spec, users_of_the_pod_are_joined_and_told)
+{
+	made *m = make();
+	sp_cri_id_mapping uids = {.host_id = 70000, .length = 65536},
+			  gids = {.host_id = 80000, .length = 65536};
+	sp_cri_user_namespace users = {.uids = {.at = &uids, .n = 1}, .gids = {.at = &gids, .n = 1}};
+	T_TRUE(at(written(m), "/linux/uidMappings") == NULL);
+	m->spec.users = &users;
+	m->spec.user_ns = SP_STR("/ns/user");
+	yyjson_val *v = written(m);
+	T_TRUE(yyjson_equals_str(at(v, "/linux/namespaces/3/type"), "user"));
+	T_TRUE(yyjson_equals_str(at(v, "/linux/namespaces/3/path"), "/ns/user"));
+	T_EQ_U64(yyjson_get_uint(at(v, "/linux/uidMappings/0/hostID")), 70000);
+	T_EQ_U64(yyjson_get_uint(at(v, "/linux/uidMappings/0/containerID")), 0);
+	T_EQ_U64(yyjson_get_uint(at(v, "/linux/gidMappings/0/hostID")), 80000);
+	T_EQ_U64(yyjson_get_uint(at(v, "/linux/gidMappings/0/size")), 65536);
+}
+
 SP_TEST(runtime_spec, the_order_of_killing_needs_a_capability)
 {
 	made *m = make();

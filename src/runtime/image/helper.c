@@ -61,14 +61,14 @@ static sp_code parse_failed(sp_str text, sp_err *err)
 	return sp_fail(err, (sp_code)code, SP_FMT, SP_ARG(text));
 }
 
-static sp_code judge(const running *r, image_job *j, sp_err *err)
+sp_code image_job_judge(image_job *j, sp_str output, sp_exit exit, sp_err *err)
 {
-	sp_str line, rest = sp_buf_view(&r->answer);
-	if (r->exit.signal != 0)
-		return sp_fail(err, SP_EINTERNAL, "sampan-unpack was ended by signal %d", r->exit.signal);
+	sp_str line, rest = output;
+	if (exit.signal != 0)
+		return sp_fail(err, SP_EINTERNAL, "sampan-unpack was ended by signal %d", exit.signal);
 	if (!sp_str_cut(&rest, '\n', &line))
 		return sp_fail(err, SP_EINTERNAL, "sampan-unpack ended with status %d and no word",
-			       r->exit.code);
+			       exit.code);
 	if (sp_str_take(&line, SP_STR("ok ")))
 		return parse_ok(line, j, err);
 	return sp_str_take(&line, SP_STR("failed ")) ? parse_failed(line, err) : nonsense(err);
@@ -87,7 +87,8 @@ static void check_end(running *r)
 	if (r->out != NULL)
 		return;
 	image_job *j = r->job;
-	sp_code code = r->cancelled ? sp_fail(&err, SP_ECANCELED, "canceled") : judge(r, j, &err);
+	sp_code code = r->cancelled ? sp_fail(&err, SP_ECANCELED, "canceled")
+				    : image_job_judge(j, sp_buf_view(&r->answer), r->exit, &err);
 	sp_process_free(r->process);
 	sp_buf_done(&r->answer);
 	sp_free(r);

@@ -43,6 +43,9 @@ typedef struct image_unpacker {
 	bool user_xattr; /* opaque directories are marked for mounts with "userxattr" */
 } image_unpacker;
 
+/* What the helper said and how it ended, as the outcome of the job. */
+sp_code image_job_judge(image_job *j, sp_str output, sp_exit exit, sp_err *err) SP_MUST_USE;
+
 /* The program `sampan-unpack` at this absolute path, which has to live as long as the unpacker. */
 typedef struct image_helper {
 	sp_world *world;

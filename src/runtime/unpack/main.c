@@ -102,6 +102,9 @@ static sp_code do_unpack(command *c, outcome *ret, sp_err *err)
 	unsigned may = (c->opts.allow_devices ? UNPACK_MAY_MKNOD : 0) |
 		       (c->opts.n_parents > 0 && !c->opts.user_xattr ? UNPACK_MAY_TRUST : 0);
 	SP_TRY(open_dir(c->dir, &root, err));
+	/* Until the layer says otherwise: whoever made it need not be root. */
+	if (!c->apart && fchown(root, 0, 0) != 0)
+		return sp_fail_sys(err, errno, "own '%s'", c->dir);
 	c->opts.one_owner = c->apart;
 	unpack_source *source = unpack_source_new(STDIN_FILENO);
 	if (source == NULL)
