@@ -64,6 +64,20 @@ static const sp_pb_slot rootfs_mount_slots[] = {
 static const sp_pb_message rootfs_mount_message =
 	SP_PB_MESSAGE_OF("RootfsMount", sp_host_rootfs_mount, rootfs_mount_slots);
 
+static const sp_pb_slot image_mount_slots[] = {
+	SP_PB_SLOT_MSG(sp_host_image_mount, view, 1, &rootfs_mount_message),
+	SP_PB_SLOT(sp_host_image_mount, number, 2, UINT32),
+	SP_PB_SLOT(sp_host_image_mount, sub_path, 3, STRING),
+};
+static const sp_pb_message image_mount_message =
+	SP_PB_MESSAGE_OF("ImageMount", sp_host_image_mount, image_mount_slots);
+
+static const sp_pb_slot image_mounted_slots[] = {
+	SP_PB_SLOT(sp_host_image_mounted, path, 1, STRING),
+};
+static const sp_pb_message image_mounted_message =
+	SP_PB_MESSAGE_OF("ImageMounted", sp_host_image_mounted, image_mounted_slots);
+
 static const sp_pb_slot users_slots[] = {
 	SP_PB_SLOT(sp_host_users, passwd, 1, BYTES),
 	SP_PB_SLOT(sp_host_users, group, 2, BYTES),
@@ -181,6 +195,7 @@ const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_LINK_MAKE] = {SP_STR_INIT("LinkMake"), &link_make_message, NULL},
 	[SP_HOST_LINK_REMOVE] = {SP_STR_INIT("LinkRemove"), &link_remove_message, NULL},
 	[SP_HOST_ROOTFS_MOUNT] = {SP_STR_INIT("RootfsMount"), &rootfs_mount_message, &users_message},
+	[SP_HOST_IMAGE_MOUNT] = {SP_STR_INIT("ImageMount"), &image_mount_message, &image_mounted_message},
 	[SP_HOST_BUNDLE_WRITE] = {SP_STR_INIT("BundleWrite"), &bundle_write_message, NULL},
 	[SP_HOST_BUNDLE_REMOVE] = {SP_STR_INIT("BundleRemove"), &id_message, NULL},
 	[SP_HOST_PATH] = {SP_STR_INIT("Path"), &path_message, &path_found_message},

@@ -35,6 +35,7 @@ typedef enum sp_host_method {
 	SP_HOST_LINK_MAKE,
 	SP_HOST_LINK_REMOVE,
 	SP_HOST_ROOTFS_MOUNT,
+	SP_HOST_IMAGE_MOUNT,
 	SP_HOST_BUNDLE_WRITE,
 	SP_HOST_BUNDLE_REMOVE,
 	SP_HOST_PATH,
@@ -99,6 +100,20 @@ typedef struct sp_host_rootfs_mount {
 	sp_str users_of;
 	uint32_t uid, gid;
 } sp_host_rootfs_mount;
+
+/* Mounts an image as a volume, read-only, below the bundle: it goes with that. The answer is a path, either
+ * of the whole or of the directory `sub_path` in it, which no link leads out of; SP_ENOTFOUND: there is none.
+ */
+typedef struct sp_host_image_mount {
+	sp_host_rootfs_mount *view; /* its upper directory stays empty */
+	uint32_t number;            /* of the container's mount: below SP_HOST_IMAGE_MOUNTS_MAX */
+	sp_str sub_path;            /* relative; empty: the whole */
+} sp_host_image_mount;
+#define SP_HOST_IMAGE_MOUNTS_MAX 1024u
+
+typedef struct sp_host_image_mounted {
+	sp_str path;
+} sp_host_image_mounted;
 
 /* The container's own user database, read without leaving its root; empty when missing or over 1 MiB. */
 typedef struct sp_host_users {

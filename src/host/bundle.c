@@ -64,8 +64,8 @@ static sp_code own_upper(const char *dir, sp_str upper, uint32_t uid, uint32_t g
 	return failed == 0 ? SP_OK : sp_fail_sys(err, failed, "open " SP_FMT, SP_ARG(upper));
 }
 
-static sp_code mount_overlay(host_request *r, const sp_host_rootfs_mount *m, int mounts, const char *target,
-			     sp_err *err)
+static sp_code mount_overlay(host_request *r, const sp_host_rootfs_mount *m, int mounts, unsigned long flags,
+			     const char *target, sp_err *err)
 {
 	SP_AUTO_BUF data;
 	sp_buf_init(&data, MOUNT_DATA_BYTES - 1);
@@ -77,9 +77,9 @@ static sp_code mount_overlay(host_request *r, const sp_host_rootfs_mount *m, int
 	/* Short names in the mount data, which fits a page then: relative to where we stand. */
 	if (chdir(dir.ptr) != 0)
 		return sp_fail_sys(err, errno, "chdir %s", dir.ptr);
-	int failed = mount("overlay", target, "overlay", 0, data.ptr) == 0 ? 0 : errno;
+	int failed = mount("overlay", target, "overlay", flags, data.ptr) == 0 ? 0 : errno;
 	SP_ASSERT(chdir("/") == 0);
-	return failed == 0 ? SP_OK : sp_fail_sys(err, failed, "mount the root filesystem at %s", target);
+	return failed == 0 ? SP_OK : sp_fail_sys(err, failed, "mount the image at %s", target);
 }
 
 /* Each layer with the ids of the pod's users, below the bundle, while the overlay is made of them. */
@@ -99,12 +99,13 @@ static sp_code map_layers(host_request *r, const sp_host_rootfs_mount *m, const 
 	return SP_OK;
 }
 
-static sp_code mount_root(host_request *r, const sp_host_rootfs_mount *m, const char *target, sp_err *err)
+sp_code host_overlay_mount(host_request *r, const sp_host_rootfs_mount *m, unsigned long flags,
+			   const char *target, sp_err *err)
 {
 	host_path_buf dir;
 	int users;
 	if (m->users_of.len == 0)
-		return mount_overlay(r, m, -1, target, err);
+		return mount_overlay(r, m, -1, flags, target, err);
 	SP_TRY(host_mounts_dir(r->h, m->id, &dir, err));
 	SP_TRY(host_mounts_remove(r->h, m->id, err));
 	SP_TRY(host_users_open(r->h, m->users_of, &users, err));
@@ -114,7 +115,7 @@ static sp_code mount_root(host_request *r, const sp_host_rootfs_mount *m, const 
 	(void)close(users);
 	int fd = code == SP_OK ? open(dir.text, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (code == SP_OK)
-		code = fd >= 0 ? mount_overlay(r, m, fd, target, err)
+		code = fd >= 0 ? mount_overlay(r, m, fd, flags, target, err)
 			       : sp_fail_sys(err, errno, "open %s", dir.text);
 	if (fd >= 0)
 		(void)close(fd);
@@ -159,7 +160,7 @@ static sp_host_users users_of(host_request *r, const char *rootfs)
 
 /* ---- messages ---- */
 
-static sp_code make_bundle(const host *h, sp_str id, host_path_buf *ret_rootfs, sp_err *err)
+sp_code host_bundle_make(const host *h, sp_str id, host_path_buf *ret_rootfs, sp_err *err)
 {
 	static const char *const subs[] = {"", "/rootfs"};
 	for (size_t i = 0; i < SP_LEN(subs); i++) {
@@ -177,9 +178,9 @@ sp_code host_rootfs_mount(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_rootfs_mount *m = message;
 	host_path_buf rootfs;
-	SP_TRY(make_bundle(r->h, m->id, &rootfs, err));
+	SP_TRY(host_bundle_make(r->h, m->id, &rootfs, err));
 	SP_TRY(host_unmount(rootfs.text, err));
-	SP_TRY(mount_root(r, m, rootfs.text, err));
+	SP_TRY(host_overlay_mount(r, m, 0, rootfs.text, err));
 	sp_host_users users = users_of(r, rootfs.text);
 	host_answer(r, &users);
 	return SP_OK;
@@ -189,7 +190,7 @@ sp_code host_bundle_write(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_bundle_write *m = message;
 	host_path_buf path;
-	SP_TRY(make_bundle(r->h, m->id, &path, err));
+	SP_TRY(host_bundle_make(r->h, m->id, &path, err));
 	SP_TRY(host_path_of(r->h, "containers", m->id, "/config.json", &path, err));
 	SP_TRY(host_write_file(path.text, m->config, 0600, err));
 	host_answer(r, NULL);
@@ -202,6 +203,7 @@ sp_code host_bundle_remove(host_request *r, const void *message, sp_err *err)
 	host_path_buf path;
 	SP_TRY(host_path_of(r->h, "containers", m->id, "/rootfs", &path, err));
 	SP_TRY(host_unmount(path.text, err));
+	SP_TRY(host_image_mounts_remove(r->h, m->id, err));
 	SP_TRY(host_mounts_remove(r->h, m->id, err));
 	SP_TRY(host_path_of(r->h, "containers", m->id, "", &path, err));
 	SP_TRY(host_remove_tree(path.text, err));

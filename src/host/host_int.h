@@ -40,8 +40,9 @@ void host_answer(host_request *r, const void *response);
 void host_refuse(host_request *r, const sp_err *err);
 
 host_handler host_sandbox_make, host_sandbox_remove, host_link_make, host_link_remove, host_rootfs_mount,
-	host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete, host_forward,
-	host_ports, host_pids_make, host_cni, host_layer, host_layer_stop, host_volume, host_cni_confs;
+	host_image_mount, host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete,
+	host_forward, host_ports, host_pids_make, host_cni, host_layer, host_layer_stop, host_volume,
+	host_cni_confs;
 
 /* What runs beside the loop's requests (a shim's start, a forward): the host is not over before all have
  * gone. */
@@ -61,6 +62,20 @@ void host_run_end(host_run *r);
  */
 void host_shim_forget(const host *h, sp_str address);
 
+/* ---- bundle.c, image_mount.c ---- */
+
+typedef struct host_path_buf {
+	char text[HOST_PATH_BYTES];
+} host_path_buf;
+
+/* RUN_DIR/containers/<id> and its rootfs, whose path is *ret. */
+sp_code host_bundle_make(const host *h, sp_str id, host_path_buf *ret_rootfs, sp_err *err) SP_MUST_USE;
+/* flags: of mount(2). */
+sp_code host_overlay_mount(host_request *r, const sp_host_rootfs_mount *m, unsigned long flags,
+			   const char *target, sp_err *err) SP_MUST_USE;
+/* Takes all images off that are mounted below a bundle; fine when there are none. */
+sp_code host_image_mounts_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
+
 /* ---- paths.c ---- */
 
 /* Gives what is at the path to the other side, or to its group alone; nothing when that is root. */
@@ -71,9 +86,6 @@ sp_code host_check_id(sp_str id, sp_err *err) SP_MUST_USE;
 /* SP_EINVAL unless the text may name an interface. */
 sp_code host_check_if(sp_str name, sp_err *err) SP_MUST_USE;
 
-typedef struct host_path_buf {
-	char text[HOST_PATH_BYTES];
-} host_path_buf;
 /* RUN_DIR/<kind>/<id><rest>; SP_ETOOLARGE. */
 sp_code host_path_of(const host *h, const char *kind, sp_str id, const char *rest, host_path_buf *ret,
 		     sp_err *err) SP_MUST_USE;

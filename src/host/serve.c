@@ -16,6 +16,7 @@ static host_handler *const handlers[SP_HOST_METHODS_] = {
 	[SP_HOST_LINK_MAKE] = host_link_make,
 	[SP_HOST_LINK_REMOVE] = host_link_remove,
 	[SP_HOST_ROOTFS_MOUNT] = host_rootfs_mount,
+	[SP_HOST_IMAGE_MOUNT] = host_image_mount,
 	[SP_HOST_BUNDLE_WRITE] = host_bundle_write,
 	[SP_HOST_BUNDLE_REMOVE] = host_bundle_remove,
 	[SP_HOST_PATH] = host_path,

@@ -21,6 +21,8 @@ struct node_image_gc {
 	node_batch batch;
 	sp_cri_call call;
 	node_images images;
+	const sp_cri_list_containers_response *containers; /* of the round */
+	const sp_cri_image_fs_info_response *file_system;
 	node_disk disk;
 	node_image *removing;
 	int64_t now_ns; /* of the round */
@@ -166,25 +168,13 @@ static sp_code look_at_disk(node_image_gc *g, const sp_cri_image_fs_info_respons
 	return SP_EINVAL;
 }
 
-static void on_lists(node_batch *b)
+static void begin_freeing(node_image_gc *g)
 {
-	node_image_gc *g = b->arg;
 	const node_agent *a = g->agent;
-	const node_batch_item *bad = node_batch_failed(b);
 	unsigned high = a->opts.image_high == 0 ? HIGH_DEFAULT : a->opts.image_high,
 		 low = a->opts.image_high == 0 ? LOW_DEFAULT : a->opts.image_low;
 	sp_err err = {0};
-	char text[300];
-	if (bad != NULL) {
-		(void)snprintf(text, sizeof text, "rpc error: code = %s desc = " SP_FMT,
-			       node_rpc_code_name(bad->status), SP_ARG(bad->message));
-		end_round(g, text);
-		return;
-	}
-	g->now_ns = sp_wall_ns(a->world);
-	if (node_images_update(&g->images, b->items[0].response, b->items[1].response, g->now_ns, &err) !=
-		    SP_OK ||
-	    look_at_disk(g, b->items[2].response, &err) != SP_OK) {
+	if (look_at_disk(g, g->file_system, &err) != SP_OK) {
 		end_round(g, err.msg);
 		return;
 	}
@@ -192,6 +182,92 @@ static void on_lists(node_batch *b)
 	g->freed = 0;
 	g->any_failed = false;
 	free_next(g);
+}
+
+/* Without all answers nothing is removed. */
+static bool has_failed(node_image_gc *g, const node_batch_item *bad)
+{
+	char text[300];
+	if (bad == NULL)
+		return false;
+	(void)snprintf(text, sizeof text, "rpc error: code = %s desc = " SP_FMT,
+		       node_rpc_code_name(bad->status), SP_ARG(bad->message));
+	end_round(g, text);
+	return true;
+}
+
+/* ---- images that are volumes. U: handleImageVolumes ---- */
+
+static void on_statuses(node_batch *b)
+{
+	node_image_gc *g = b->arg;
+	for (size_t i = 0; i < b->n; i++) {
+		const sp_cri_container_status_response *r = b->items[i].response;
+		if (b->items[i].status == SP_RPC_NOT_FOUND)
+			continue; /* it has gone meanwhile */
+		if (b->items[i].status != SP_RPC_OK && has_failed(g, &b->items[i]))
+			return;
+		if (r->status != NULL)
+			node_images_use_mounts(&g->images, r->status, g->now_ns);
+	}
+	begin_freeing(g);
+}
+
+/* Unless its pod is known and has none. */
+static bool may_mount_images(const node_image_gc *g, const sp_cri_container *c)
+{
+	const node_worker *w = NULL;
+	for (size_t i = 0; i < c->labels.n; i++) {
+		if (sp_str_eq(c->labels.at[i].key, SP_STR(NODE_LABEL_POD_UID)))
+			w = node_agent_worker(g->agent, c->labels.at[i].value);
+	}
+	if (w == NULL || w->pod == NULL)
+		return true;
+	SP_VLIST_FOREACH(volume, w->pod->v.volumes)
+	{
+		if (sp_view_at(volume, "image") != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void ask_mounts(node_image_gc *g)
+{
+	size_t n = 0;
+	sp_err err = {0};
+	for (size_t i = 0; i < g->containers->containers.n; i++)
+		n += may_mount_images(g, &g->containers->containers.at[i]);
+	if (n == 0) {
+		begin_freeing(g);
+		return;
+	}
+	if (node_batch_init(&g->batch, g->agent->cri, &g->arena, n, on_statuses, g, &err) != SP_OK) {
+		end_round(g, err.msg);
+		return;
+	}
+	for (size_t i = 0; i < g->containers->containers.n; i++) {
+		const sp_cri_container *c = &g->containers->containers.at[i];
+		if (may_mount_images(g, c))
+			node_batch_add(&g->batch, SP_CRI_CONTAINER_STATUS,
+				       &(sp_cri_container_status_request){.container_id = c->id},
+				       NODE_CALL_TIMEOUT_NS);
+	}
+}
+
+static void on_lists(node_batch *b)
+{
+	node_image_gc *g = b->arg;
+	sp_err err = {0};
+	if (has_failed(g, node_batch_failed(b)))
+		return;
+	g->now_ns = sp_wall_ns(g->agent->world);
+	g->containers = b->items[1].response;
+	g->file_system = b->items[2].response;
+	if (node_images_update(&g->images, b->items[0].response, g->containers, g->now_ns, &err) != SP_OK) {
+		end_round(g, err.msg);
+		return;
+	}
+	ask_mounts(g);
 }
 
 static void begin(node_image_gc *g)

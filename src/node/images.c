@@ -96,6 +96,18 @@ sp_code node_images_update(node_images *m, const sp_cri_list_images_response *im
 	return SP_OK;
 }
 
+void node_images_use_mounts(node_images *m, const sp_cri_container_status *c, int64_t now_ns)
+{
+	for (size_t k = 0; k < c->mounts.n; k++) {
+		const sp_cri_image_spec *image = c->mounts.at[k].image;
+		node_image *i = image == NULL ? NULL : sp_map_get(&m->by_id, image->image);
+		if (i == NULL)
+			continue;
+		i->in_use = true;
+		i->last_used_ns = now_ns;
+	}
+}
+
 static bool before(const node_image *a, const node_image *b)
 {
 	return a->last_used_ns != b->last_used_ns ? a->last_used_ns < b->last_used_ns

@@ -24,6 +24,8 @@ void node_images_done(node_images *m);
 sp_code node_images_update(node_images *m, const sp_cri_list_images_response *images,
 			   const sp_cri_list_containers_response *containers, int64_t now_ns,
 			   sp_err *err) SP_MUST_USE;
+/* Images that are mounted as volumes are used, too. After an update. */
+void node_images_use_mounts(node_images *m, const sp_cri_container_status *c, int64_t now_ns);
 /* The next to go: unused for the longest time, then known for the longest; NULL: none may. */
 node_image *node_images_next(const node_images *m, int64_t now_ns, int64_t age_ns_min);
 void node_images_forget(node_images *m, node_image *i);

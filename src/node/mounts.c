@@ -68,28 +68,39 @@ static sp_code add_sub_path(build *b, const node_volume *v, sp_str rel, size_t i
 	return s->target.ptr == NULL ? no_room(err) : SP_OK;
 }
 
+/* U: getImageVolumes: the runtime finds the sub-path, too. */
+static sp_code add_image(build *b, const node_volume *v, sp_str rel, sp_cri_mount *m, sp_err *err)
+{
+	m->image = sp_try_new(b->arena, sp_cri_image_spec, 1);
+	if (m->image == NULL)
+		return no_room(err);
+	*m->image = (sp_cri_image_spec){.image = v->image_ref, .user_specified_image = v->image};
+	m->image_sub_path = rel;
+	return SP_OK;
+}
+
 static sp_code add_volume(build *b, yyjson_val *mount, size_t i, bool *hides_hosts, sp_err *err)
 {
 	sp_str name = sp_view_str_at(mount, "name"), path = sp_view_str_at(mount, "mountPath"), rel;
 	const node_volume *v = node_volumes_find(b->volumes, name);
 	sp_cri_mount *m = &b->out->at[b->out->n];
-	if (v == NULL)
+	if (v == NULL || v->kind == NODE_VOLUME_NONE)
 		return sp_fail(err, SP_EINVAL,
 			       "cannot find volume \"" SP_FMT "\" to mount into container \"" SP_FMT "\"",
 			       SP_ARG(name), SP_ARG(b->c->name));
-	if (v->kind == NODE_VOLUME_NONE)
-		return sp_fail(err, SP_EUNSUPPORTED, "volume \"" SP_FMT "\" of an image is not supported",
-			       SP_ARG(name));
 	if (path.len > 0 && path.ptr[0] != '/')
 		path = SP_CONCAT(b->arena, SP_STR("/"), path);
 	*hides_hosts |= sp_str_eq(path, SP_STR("/etc/hosts"));
 	*m = (sp_cri_mount){.container_path = path,
 			    .host_path = v->dir,
 			    .readonly = yyjson_get_bool(sp_view_at(mount, "readOnly")) ||
-					v->plain_read_only || v->kind == NODE_VOLUME_FILES,
+					v->plain_read_only || v->kind == NODE_VOLUME_FILES ||
+					v->kind == NODE_VOLUME_IMAGE,
 			    .propagation = propagation_of(sp_view_str_at(mount, "mountPropagation"))};
 	SP_TRY(sub_path_of(b, mount, &rel, err));
-	if (rel.len != 0)
+	if (v->kind == NODE_VOLUME_IMAGE)
+		SP_TRY(add_image(b, v, rel, m, err));
+	else if (rel.len != 0)
 		SP_TRY(add_sub_path(b, v, rel, i, m, err));
 	b->out->n++;
 	return path.ptr == NULL ? no_room(err) : SP_OK;

@@ -16,6 +16,7 @@
 #include "node/config.h"
 #include "node/counters.h"
 #include "node/eviction.h"
+#include "node/pull_auth.h"
 #include "node/status.h"
 #include "node/summary.h"
 
@@ -95,6 +96,7 @@ typedef enum node_stage {
 typedef struct node_memo {
 	sp_str name;
 	node_backoff restart, pull;
+	uint64_t pull_image;           /* digest of the name of the image that `pull` is about */
 	int64_t pull_failed_ns;        /* wall */
 	uint64_t retry_at_ns;          /* monotonic; 0: at once */
 	bool is_backing_off;           /* the event about it was written */
@@ -312,6 +314,35 @@ void node_unmount(node_worker *w, bool logs_too, void (*then)(node_worker *w));
 /* ---- prune.c ---- */
 /* Removes what is left of earlier lives of containers, then `then`. */
 void node_prune(node_worker *w, void (*then)(node_worker *w));
+
+/* ---- image_need.c ---- */
+
+/* An image that a container needs before it is made. In place until done, or until the call is cancelled. */
+typedef struct node_image_need {
+	/* Once, from the loop. reason NULL: it is there. Else the container waits with that reason and is
+	 * tried again after a while; events about it are written. */
+	void (*done)(struct node_image_need *n, const char *reason, sp_str message, uint64_t retry_ns);
+	void *arg;
+	node_worker *w;
+	const node_container *c;
+	sp_str image, policy; /* as the pod has them */
+	bool is_volume;       /* of a volume: events of the pull are about the pod */
+	bool tells_missing;   /* an event about pull secrets that are not there */
+	/* what is there */
+	sp_str ref; /* as the runtime knows it */
+	uint64_t bytes;
+	bool has_uid;
+	int64_t uid;
+	sp_str user;
+	/* of image_need.c */
+	sp_cri_call call;
+	node_auths auths; /* tried one after the other */
+	size_t next_auth;
+	sp_str pull_errors; /* of those that failed */
+	uint64_t pull_began_ns;
+	bool is_pulling; /* may be given up */
+} node_image_need;
+void node_image_need_start(node_image_need *n);
 
 /* ---- sandbox.c, start.c ---- */
 /* "NotFound" …, as Go prints the code of a gRPC status. */

@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The start of one container: image, environment, files, create, start, hook. U: kubernetes
- * pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer, pkg/kubelet/images/image_manager.go.
+ * The start of one container: images, environment, files, create, start, hook. U: kubernetes
+ * pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer, kuberuntime_manager.go getImageVolumes.
  */
 #include "base/alloc.h"
-#include "base/duration.h"
 #include "node/node_int.h"
-#include "node/pull_auth.h"
-
-#define PULL_TIMEOUT_NS UINT64_C(0) /* as long as it takes: a deletion ends it */
 
 struct node_start {
 	node_worker *w;
 	const node_container *c;
-	sp_str sandbox_id, image_ref, container_id;
+	sp_str sandbox_id, container_id;
 	sp_cri_call call;
 	sp_cri_pod_sandbox_config *sandbox_config;
 	node_env env;
 	node_mounts mounts;
 	uint32_t restarts;
-	bool has_image_uid;
-	int64_t image_uid;
-	sp_str image_user;
-	node_auths auths; /* tried one after the other */
-	size_t next_auth;
-	sp_str pull_errors; /* of those that failed */
-	uint64_t pull_began_ns;
-	uint64_t image_bytes;
-	bool pulled;
+	node_image_need need; /* of the volume `volume`, then of the container itself */
+	size_t volume;
 	node_hook hook;
 	bool may_interrupt;
 };
@@ -150,11 +139,11 @@ static void create(node_start *s)
 					 .n_mounts = s->mounts.n,
 					 .restarts = s->restarts,
 					 .attempt = s->restarts,
-					 .image_ref = s->image_ref,
+					 .image_ref = s->need.ref,
 					 .target_id = target == NULL ? (sp_str){NULL, 0} : target->id,
-					 .has_image_uid = s->has_image_uid,
-					 .image_uid = s->image_uid,
-					 .image_user = s->image_user};
+					 .has_image_uid = s->need.has_uid,
+					 .image_uid = s->need.uid,
+					 .image_user = s->need.user};
 	sp_cri_create_container_request request = {.pod_sandbox_id = s->sandbox_id,
 						   .sandbox_config = s->sandbox_config};
 	if (node_container_config(&in, &w->scratch, &request.config, &err) != SP_OK) {
@@ -259,177 +248,75 @@ static void prepare(node_start *s)
 	node_worker_work(w, on_files_job, on_files);
 }
 
-/* ---- the image ---- */
+/* ---- images ---- */
 
-static void take_image(node_start *s, const sp_cri_image *image)
+static void on_image(node_image_need *n, const char *reason, sp_str message, uint64_t retry_ns)
 {
-	s->image_ref = sp_arena_try_dup(&s->w->scratch, image->id);
-	s->image_bytes = image->size;
-	s->has_image_uid = image->uid != NULL;
-	s->image_uid = image->uid == NULL ? 0 : image->uid->value;
-	s->image_user = sp_arena_try_dup(&s->w->scratch, image->username);
-}
-
-static void on_inspected_again(sp_cri_call *c, int32_t status, sp_str message, const void *response)
-{
-	node_start *s = c->arg;
-	const sp_cri_image_status_response *r = response;
-	if (status != SP_RPC_OK || r->image == NULL || r->image->id.len == 0) {
-		node_worker_event(s->w, s->c, true, "InspectFailed",
-				  "Failed to inspect image \"" SP_FMT "\": " SP_FMT, SP_ARG(s->c->v.image),
-				  SP_ARG(message));
-		fail_told(s, "ImageInspectError", sp_arena_try_dup(&s->w->scratch, message));
-		return;
-	}
-	take_image(s, r->image);
-	sp_str took = sp_duration_print(
-		&s->w->scratch, (int64_t)((sp_now_ns(world(s)) - s->pull_began_ns) / 1000000 * 1000000));
-	node_worker_event(s->w, s->c, false, "Pulled",
-			  "Successfully pulled image \"" SP_FMT "\" in " SP_FMT " (" SP_FMT
-			  " including waiting). Image size: %llu bytes.",
-			  SP_ARG(s->c->v.image), SP_ARG(took), SP_ARG(took),
-			  (unsigned long long)s->image_bytes);
-	prepare(s);
-}
-
-static void inspect(node_start *s,
-		    void (*done)(sp_cri_call *c, int32_t status, sp_str message, const void *response))
-{
-	sp_cri_image_spec image = {.image = s->c->v.image, .user_specified_image = s->c->v.image};
-	call(s, SP_CRI_IMAGE_STATUS, &(sp_cri_image_status_request){.image = &image}, NODE_CALL_TIMEOUT_NS,
-	     done);
-}
-
-static void pull_failed(node_start *s, sp_str text)
-{
-	node_memo *m = node_worker_memo(s->w, s->c->name);
-	int64_t now = sp_wall_ns(world(s));
-	(void)snprintf(m->pull_error, sizeof m->pull_error, SP_FMT, SP_ARG(text));
-	node_worker_event(s->w, s->c, true, "Failed", "Failed to pull image \"" SP_FMT "\": " SP_FMT,
-			  SP_ARG(s->c->v.image), SP_ARG(text));
-	node_worker_event(s->w, s->c, true, "Failed", "Error: ErrImagePull");
-	node_backoff_next(&m->pull, now, now);
-	m->pull_failed_ns = now;
-	/* Half way to the next try its status says that it waits. */
-	fail(s, "ErrImagePull", text, m->pull.delay_ns / 2);
-}
-
-static void pull_next(node_start *s);
-
-static void on_pulled(sp_cri_call *c, int32_t status, sp_str message, const void *response)
-{
-	node_start *s = c->arg;
-	sp_arena *a = &s->w->scratch;
-	(void)response;
-	s->may_interrupt = false;
-	if (status == SP_RPC_OK) {
-		node_worker_memo(s->w, s->c->name)->pull = (node_backoff){0};
-		inspect(s, on_inspected_again);
-		return;
-	}
-	sp_str text = sp_arena_printf(a, "rpc error: code = %s desc = " SP_FMT, node_rpc_code_name(status),
-				      SP_ARG(message));
-	s->pull_errors = s->pull_errors.len == 0 ? text : SP_CONCAT(a, s->pull_errors, SP_STR(", "), text);
-	if (s->next_auth < s->auths.n)
-		pull_next(s);
-	else if (s->next_auth > 1)
-		pull_failed(s, SP_CONCAT(a, SP_STR("["), s->pull_errors, SP_STR("]")));
+	node_start *s = n->arg;
+	if (reason != NULL)
+		fail(s, reason, message, retry_ns);
 	else
-		pull_failed(s, s->pull_errors);
-}
-
-/* With the next credentials, or without any when there are none. */
-static void pull_next(node_start *s)
-{
-	sp_cri_image_spec image = {.image = s->c->v.image, .user_specified_image = s->c->v.image};
-	sp_cri_auth_config *auth = s->auths.n == 0 ? NULL : &s->auths.at[s->next_auth++];
-	s->may_interrupt = true;
-	call(s, SP_CRI_PULL_IMAGE,
-	     &(sp_cri_pull_image_request){.image = &image, .auth = auth, .sandbox_config = s->sandbox_config},
-	     PULL_TIMEOUT_NS, on_pulled);
-}
-
-static void pull(node_start *s)
-{
-	node_memo *m = node_worker_memo(s->w, s->c->name);
-	uint64_t left = node_backoff_left(&m->pull, m->pull_failed_ns, sp_wall_ns(world(s)));
-	if (left != 0) {
-		sp_str text = sp_arena_printf(&s->w->scratch,
-					      "Back-off pulling image \"" SP_FMT "\": ErrImagePull: %s",
-					      SP_ARG(s->c->v.image), m->pull_error);
-		node_worker_event(s->w, s->c, false, "BackOff", "Back-off pulling image \"" SP_FMT "\"",
-				  SP_ARG(s->c->v.image));
-		node_worker_event(s->w, s->c, true, "Failed", "Error: ImagePullBackOff");
-		fail(s, "ImagePullBackOff", text, left);
-		return;
-	}
-	node_worker_event(s->w, s->c, false, "Pulling", "Pulling image \"" SP_FMT "\"",
-			  SP_ARG(s->c->v.image));
-	s->pull_began_ns = sp_now_ns(world(s));
-	pull_next(s);
-}
-
-static void on_inspected(sp_cri_call *c, int32_t status, sp_str message, const void *response)
-{
-	node_start *s = c->arg;
-	const sp_cri_image_status_response *r = response;
-	sp_str policy = s->c->v.pull_policy, image = s->c->v.image;
-	if (status != SP_RPC_OK) {
-		node_worker_event(s->w, s->c, true, "InspectFailed",
-				  "Failed to inspect image \"" SP_FMT "\": " SP_FMT, SP_ARG(image),
-				  SP_ARG(message));
-		fail_told(s, status == SP_RPC_INVALID_ARGUMENT ? "InvalidImageName" : "ImageInspectError",
-			  sp_arena_try_dup(&s->w->scratch, message));
-		return;
-	}
-	bool present = r->image != NULL && r->image->id.len != 0;
-	if (present)
-		take_image(s, r->image);
-	if (sp_str_eq(policy, SP_STR("Never")) && !present) {
-		sp_str text = sp_arena_printf(&s->w->scratch,
-					      "Container image \"" SP_FMT
-					      "\" is not present with pull policy of Never",
-					      SP_ARG(image));
-		node_worker_event(s->w, s->c, true, "ErrImageNeverPull", SP_FMT, SP_ARG(text));
-		node_worker_event(s->w, s->c, true, "Failed", "Error: ErrImageNeverPull");
-		fail(s, "ErrImageNeverPull", text, NODE_RETRY_NS);
-		return;
-	}
-	if (present && !sp_str_eq(policy, SP_STR("Always"))) {
-		node_worker_event(s->w, s->c, false, "Pulled",
-				  "Container image \"" SP_FMT
-				  "\" already present on machine and can be accessed by the pod",
-				  SP_ARG(image));
 		prepare(s);
+}
+
+static bool is_mounted(const node_container *c, sp_str volume)
+{
+	SP_VLIST_FOREACH(mount, c->v.mounts)
+	{
+		if (sp_str_eq(sp_view_str_at(mount, "name"), volume))
+			return true;
+	}
+	return false;
+}
+
+static void need_image(node_start *s);
+
+static void on_volume_image(node_image_need *n, const char *reason, sp_str message, uint64_t retry_ns)
+{
+	node_start *s = n->arg;
+	if (reason != NULL) {
+		fail(s, reason, message, retry_ns);
 		return;
 	}
-	pull(s);
+	s->w->volumes.at[s->volume++].image_ref = n->ref;
+	need_image(s);
+}
+
+/* Those of the container's volumes come before its own. */
+static void need_image(node_start *s)
+{
+	node_worker *w = s->w;
+	bool first = s->need.done == NULL;
+	while (s->volume < w->volumes.n && (w->volumes.at[s->volume].kind != NODE_VOLUME_IMAGE ||
+					    !is_mounted(s->c, w->volumes.at[s->volume].name)))
+		s->volume++;
+	s->need = (node_image_need){.arg = s, .w = w, .c = s->c, .tells_missing = first};
+	if (s->volume < w->volumes.n) {
+		s->need.done = on_volume_image;
+		s->need.is_volume = true;
+		s->need.image = w->volumes.at[s->volume].image;
+		s->need.policy = w->volumes.at[s->volume].pull_policy;
+	} else {
+		s->need.done = on_image;
+		s->need.image = s->c->v.image;
+		s->need.policy = s->c->v.pull_policy;
+	}
+	node_image_need_start(&s->need);
 }
 
 void node_start_container(node_worker *w, const node_container *c, sp_str sandbox_id)
 {
 	node_start *s = SP_NEW(node_start);
-	node_objects objects = {.get = node_refs_get, .arg = w->agent};
-	sp_err err = {0};
 	SP_ASSERT(w->start == NULL);
 	*s = (node_start){.w = w, .c = c, .sandbox_id = sandbox_id};
 	w->start = s;
 	w->agent->counters.containers[c->role]++;
-	if (node_auths_find(w->pod, &objects, c->v.image, &w->scratch, &s->auths, &err) != SP_OK) {
-		fail_told(s, "ErrImagePull", sp_str_c(err.msg));
-		return;
-	}
-	if (s->auths.missing.len > 0)
-		node_worker_event(w, NULL, true, "FailedToRetrieveImagePullSecret",
-				  "Unable to retrieve some image pull secrets (" SP_FMT
-				  "); attempting to pull the image may not succeed.",
-				  SP_ARG(s->auths.missing));
-	inspect(s, on_inspected);
+	need_image(s);
 }
 
 bool node_start_may_interrupt(const node_worker *w)
 {
-	return w->start != NULL && w->start->may_interrupt;
+	return w->start != NULL && (w->start->may_interrupt || w->start->need.is_pulling);
 }
 
 void node_start_cancel(node_worker *w)
@@ -439,6 +326,7 @@ void node_start_cancel(node_worker *w)
 		return;
 	w->start = NULL;
 	w->agent->cri->cancel(w->agent->cri, &s->call);
+	w->agent->cri->cancel(w->agent->cri, &s->need.call);
 	node_hook_cancel(&s->hook);
 	sp_free(s);
 }

@@ -318,8 +318,10 @@ static sp_code plan_claim(plan *l, yyjson_val *source, sp_err *err)
 }
 static sp_code plan_image(plan *l, yyjson_val *source, sp_err *err)
 {
-	(void)source, (void)err;
-	l->v->kind = NODE_VOLUME_NONE;
+	(void)err;
+	l->v->kind = NODE_VOLUME_IMAGE;
+	l->v->image = sp_view_str_at(source, "reference");
+	l->v->pull_policy = sp_view_str_at(source, "pullPolicy");
 	return SP_OK;
 }
 
@@ -447,6 +449,7 @@ sp_code node_volume_make(sp_world *w, sp_pod_files *f, const node_volume *v, int
 		if (fs_group >= 0)
 			open_to_group(v);
 		return node_atomic_write(w, f, v->dir, version, v->files, v->n_files, gid, NULL, err);
+	case NODE_VOLUME_IMAGE:
 	case NODE_VOLUME_NONE:
 		return SP_OK;
 	}

@@ -18,7 +18,8 @@ typedef enum node_volume_kind {
 	NODE_VOLUME_LOCAL,     /* a directory of the host that has to be there */
 	NODE_VOLUME_DIRECTORY, /* one that is made where it is missing, for everybody */
 	NODE_VOLUME_FILES,     /* config maps, secrets, fields, tokens */
-	NODE_VOLUME_NONE,      /* nothing to make: image volumes */
+	NODE_VOLUME_IMAGE,     /* the runtime mounts it */
+	NODE_VOLUME_NONE,      /* nothing to make: a claim that no container uses */
 } node_volume_kind;
 
 typedef struct node_volume {
@@ -29,8 +30,10 @@ typedef struct node_volume {
 	uint64_t size_bytes; /* MEMORY: 0: the node's */
 	node_file *files;
 	size_t n_files;
-	bool in_memory;       /* FILES: on a tmpfs, for secrets never touch the disk */
-	bool plain_read_only; /* claims and host paths that say so */
+	sp_str image, pull_policy; /* IMAGE */
+	sp_str image_ref;          /* IMAGE: as the runtime knows it; whoever has pulled it fills that in */
+	bool in_memory;            /* FILES: on a tmpfs, for secrets never touch the disk */
+	bool plain_read_only;      /* claims and host paths that say so */
 } node_volume;
 
 /* Tokens of service accounts for projected volumes. */

@@ -14,6 +14,7 @@ typedef struct making {
 	sp_str passwd, group;
 	const sp_host_rootfs_mount *mount;
 	rt_mount *mounts;
+	sp_str *image_paths; /* of mounts that are images; see image_mounts.c */
 	rt_device *devices;
 	size_t n_mounts, n_devices;
 	rt_spec spec;
@@ -70,8 +71,7 @@ static sp_code check(const sp_cri_create_container_request *q, const rt_sandbox 
 		if (m->container_path.len == 0 || m->container_path.ptr[0] != '/')
 			return sp_fail(err, SP_EINVAL, "mount point '" SP_FMT "' is not absolute",
 				       SP_ARG(m->container_path));
-		if (m->image != NULL)
-			return sp_fail(err, SP_EUNSUPPORTED, "images as volumes are not supported");
+		SP_TRY(rt_image_mount_check(m, err));
 		if (m->recursive_read_only && (!m->readonly || m->propagation != SP_CRI_PROPAGATION_PRIVATE))
 			return sp_fail(err, SP_EINVAL,
 				       "recursive_read_only needs readonly and private propagation");
@@ -157,6 +157,18 @@ static sp_code mount(rt_job *j, sp_err *err)
 	return rt_job_host(j, SP_HOST_ROOTFS_MOUNT, m->mount, on_mounted);
 }
 
+static sp_code mount_images(rt_job *j, sp_err *err)
+{
+	const sp_cri_create_container_request *q = j->request;
+	making *m = j->data;
+	(void)err;
+	m->image_paths = sp_new(&j->arena, sp_str, q->config->mounts.n + 1);
+	if (rt_has_image_mounts(q->config))
+		rt_job_part(j,
+			    rt_image_mounts_job(j->sandbox, m->rec.id, q->config, &j->arena, m->image_paths));
+	return SP_OK;
+}
+
 /* ---- paths of the host ---- */
 
 static sp_code check_propagation(const sp_cri_mount *m, const sp_host_path_found *found, sp_err *err)
@@ -197,16 +209,19 @@ static sp_code resolve_mounts(rt_job *j, sp_err *err)
 		return SP_OK;
 	}
 	j->steps--; /* once more for the next one */
-	const sp_host_path ask = {.path = q->config->mounts.at[j->i].host_path, .make = true};
+	const sp_cri_mount *cri = &q->config->mounts.at[j->i];
+	const sp_host_path ask = {.path = cri->image != NULL ? m->image_paths[j->i] : cri->host_path,
+				  .make = cri->image == NULL};
 	return rt_job_host(j, SP_HOST_PATH, &ask, on_mount_path);
 }
 
-/* Volumes that kubelet wants with the pod's ids. */
+/* Volumes that kubelet wants with the pod's ids; images have them already. */
 static sp_code map_mounts(rt_job *j, sp_err *err)
 {
 	making *m = j->data;
 	(void)err;
-	while (j->i < m->n_mounts && m->mounts[j->i].cri->uid_mappings.n == 0)
+	while (j->i < m->n_mounts &&
+	       (m->mounts[j->i].cri->uid_mappings.n == 0 || m->mounts[j->i].cri->image != NULL))
 		j->i++;
 	if (j->i >= m->n_mounts || rt_sandbox_users(j->sandbox) == NULL) {
 		j->i = 0;
@@ -484,6 +499,16 @@ static sp_code remove_bundle(rt_job *j, sp_err *err)
 	return rt_job_host(j, SP_HOST_BUNDLE_REMOVE, &q, NULL);
 }
 
+static sp_code remove_images(rt_job *j, sp_err *err)
+{
+	const sp_cri_container_config *config =
+		j->container != NULL ? j->container->rec.config : ((making *)j->data)->rec.config;
+	(void)err;
+	if (rt_has_image_mounts(config))
+		rt_job_part(j, rt_image_mounts_remove_job(j->r, id_of(j), config));
+	return SP_OK;
+}
+
 static void on_rootfs_removed(void *arg, sp_code code, const sp_err *err)
 {
 	rt_job_resume(arg, code == SP_OK ? NULL : err);
@@ -560,16 +585,28 @@ sp_code rt_forget_container(rt_job *j, sp_err *err)
 
 /* ---- the sequences ---- */
 
-rt_step *const rt_create_container_steps[] = {
-	begin,        prepare,       mount,     resolve_mounts, map_mounts,  resolve_devices,
-	load_profile, check_profile, need_pids, write_bundle,   make_object, rt_save_container,
-	tell_id,      NULL};
+rt_step *const rt_create_container_steps[] = {begin,
+					      prepare,
+					      mount,
+					      mount_images,
+					      resolve_mounts,
+					      map_mounts,
+					      resolve_devices,
+					      load_profile,
+					      check_profile,
+					      need_pids,
+					      write_bundle,
+					      make_object,
+					      rt_save_container,
+					      tell_id,
+					      NULL};
 rt_step *const rt_create_container_undo[] = {
-	is_there, rt_forget_container, remove_bundle, remove_rootfs, unlist, NULL};
-rt_step *const rt_remove_container_steps[] = {find_removed,        kill_first,   remove_bundle, remove_rootfs,
-					      rt_forget_container, tell_removed, unlist,        NULL};
-static rt_step *const remove_steps[] = {kill_first,   remove_bundle, remove_rootfs, rt_forget_container,
-					tell_removed, unlist,        NULL};
+	is_there, rt_forget_container, remove_bundle, remove_images, remove_rootfs, unlist, NULL};
+rt_step *const rt_remove_container_steps[] = {find_removed,  kill_first,    remove_bundle,
+					      remove_images, remove_rootfs, rt_forget_container,
+					      tell_removed,  unlist,        NULL};
+static rt_step *const remove_steps[] = {kill_first,          remove_bundle, remove_images, remove_rootfs,
+					rt_forget_container, tell_removed,  unlist,        NULL};
 
 rt_job *rt_remove_job(rt_container *c)
 {

@@ -22,16 +22,15 @@ static void answer(rt_job *j)
 
 static void part_ended(rt_job *j, const rt_job *part)
 {
-	if (part->code != SP_OK && j->code == SP_OK) {
-		j->code = part->code;
-		j->err = part->err;
+	if (part->code != SP_OK && j->parts_err.code == SP_OK) {
+		j->parts_err = part->err;
+		j->parts_err.code = part->code;
 	}
 	if (--j->n_parts > 0)
 		return;
-	sp_err err = j->err;
-	sp_code code = j->code;
-	j->code = SP_OK;
-	rt_job_resume(j, code == SP_OK ? NULL : &err);
+	const sp_err err = j->parts_err;
+	j->parts_err.code = SP_OK;
+	rt_job_resume(j, err.code == SP_OK ? NULL : &err);
 }
 
 static sp_str method_name(const rt_job *j)

@@ -163,7 +163,7 @@ static sp_code stray_rootfs(rt_job *j, sp_err *err)
 	sp_strs keys = image_rootfs_keys(j->r->opts->images);
 	(void)err;
 	for (size_t i = 0; i < keys.n; i++) {
-		if (sp_map_get(&j->r->containers, keys.items[i]) != NULL)
+		if (sp_map_get(&j->r->containers, rt_rootfs_owner(keys.items[i])) != NULL)
 			continue;
 		rt_job *part = rt_job_new(j->r, rootfs_steps);
 		stray *s = sp_new(&part->arena, stray, 1);

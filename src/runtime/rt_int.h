@@ -138,6 +138,7 @@ struct rt_job {
 	/* part of another job, which waits until all its parts ended */
 	rt_job *parent;
 	size_t n_parts;
+	sp_err parts_err;          /* of the first one that failed, while others run */
 	void (*on_end)(rt_job *j); /* may be NULL; before the memory goes */
 
 	rt_sandbox *sandbox; /* references of the job, or NULL */
@@ -255,6 +256,23 @@ extern rt_step *const rt_run_sandbox_steps[],
 																		*const rt_list_sandbox_stats_steps
 																			[];
 rt_step rt_exec, rt_attach, rt_port_forward;
+
+/* ---- images as volumes (image_mounts.c) ---- */
+
+/* What a request may ask for of a mount; SP_OK for other mounts. */
+sp_code rt_image_mount_check(const sp_cri_mount *m, sp_err *err) SP_MUST_USE;
+bool rt_has_image_mounts(const sp_cri_container_config *config);
+/* Parts of other jobs, for all mounts of a container that are images. The first gives each its path in
+ * ret_paths[index of the mount], in the arena; the second, after the bundle is gone, gives the images back;
+ * what is not there is fine. `config` is used while they run. */
+rt_job *rt_image_mounts_job(rt_sandbox *s, sp_str id, const sp_cri_container_config *config, sp_arena *a,
+			    sp_str *ret_paths);
+rt_job *rt_image_mounts_remove_job(rt *r, sp_str id, const sp_cri_container_config *config);
+/* The container that a root filesystem of the image store is for. */
+sp_str rt_rootfs_owner(sp_str key);
+/* The mounts as they are told: with what the images are. */
+void rt_image_mounts_tell(rt *r, sp_str id, const sp_cri_container_config *config, sp_arena *a,
+			  sp_cri_container_status *ret);
 
 /* ---- events.c ---- */
 

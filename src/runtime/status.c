@@ -56,8 +56,7 @@ sp_cri_container_status *rt_container_status(rt_container *c, sp_arena *a)
 	s->labels.n = config->labels.n;
 	s->annotations.at = config->annotations.at;
 	s->annotations.n = config->annotations.n;
-	s->mounts.at = config->mounts.at;
-	s->mounts.n = config->mounts.n;
+	rt_image_mounts_tell(c->r, c->rec.id, config, a, s);
 	s->log_path = c->rec.log_path;
 	s->resources = resources(c, a);
 	s->user = user(c, a);

@@ -91,15 +91,18 @@ pod() { # NAME PID-MODE
 	printf '"dns_config":{"servers":["192.0.2.1"],"searches":["e2e.example"]},"linux":{}}' >>"$tmp/$1.json"
 }
 container() { # NAME COMMAND
-	printf '{"metadata":{"name":"%s"},"image":{"image":"%s"},"command":["sh","-c","%s"],"log_path":"%s.log","linux":{}}' \
-		"$1" "$image" "$2" "$1" >"$tmp/$1.json"
+	printf '{"metadata":{"name":"%s"},"image":{"image":"%s"},"command":["sh","-c","%s"],"log_path":"%s.log","mounts":[%s],"linux":{}}' \
+		"$1" "$image" "$2" "$1" "${3:-}" >"$tmp/$1.json"
+}
+volume() { # PATH IMAGE [SUB-PATH]
+	printf '{"container_path":"%s","readonly":true,"image":{"image":"%s"},"image_sub_path":"%s"}' "$1" "$2" "${3:-}"
 }
 mkdir "$tmp/logs"
 
 start
 has version sampan "$(cri version)"
 pod a
-container main "echo out; echo err >&2; trap 'exit 7' INT; while :; do busybox sleep 1; done"
+container main "echo out; echo err >&2; trap 'exit 7' INT; while :; do busybox sleep 1; done" "$(volume /v "$image"),$(volume /s "$image" bin)"
 container once 'exit 3'
 a=$(cri runp "$tmp/a.json")
 same sandbox 64 ${#a}
@@ -129,6 +132,25 @@ reads=$(cri create "$a" "$tmp/reads.json" "$tmp/a.json")
 cri start "$reads" >/dev/null
 same masked 0 "$(cri exec -s "$reads" busybox wc -c /proc/version | cut -d' ' -f1)"
 same attach line-attached "$(echo attached | cri attach -i "$reads")"
+# -- images as volumes ----------------------------------------------------------------------------------------------------
+same volume "$(cri exec "$main" busybox ls /bin)" "$(cri exec "$main" busybox ls /v/bin)"
+same volume-sub-path "$(cri exec "$main" busybox ls /bin)" "$(cri exec "$main" busybox ls /s)"
+same volume-exec here "$(cri exec "$main" /v/bin/busybox echo here)"
+same volume-read-only 1 "$(cri exec "$main" busybox touch /v/x >/dev/null; echo $?)"
+has volume-read-only-text 'Read-only file system' "$(tail -n 3 "$tmp/client")"
+same volume-told 3 "$(cri inspect "$main" | grep -c '"imageRef": "sha256:')"
+refused() { # NAME TEXT MOUNTS
+	container bad 'exit 0' "$3"
+	same "$1" 1 "$(cri create "$a" "$tmp/bad.json" "$tmp/a.json" >/dev/null; echo $?)"
+	has "$1-text" "ImageVolumeMountFailed: $2" "$(tail -n 1 "$tmp/client")"
+}
+mounts=$(grep -c "$tmp" /proc/self/mountinfo)
+refused volume-missing 'failed to resolve image' "$(volume /ok "$image"),$(volume /v example.com/none:1)"
+refused volume-no-sub-path 'openat none: No such file or directory' "$(volume /v "$image" none)"
+refused volume-file 'only directory subpath is supported' "$(volume /v "$image" bin/busybox)"
+refused volume-outside 'openat ../..: path escapes from parent' "$(volume /v "$image" ../..)"
+refused volume-writable 'readonly must be true' "$(volume /v "$image" | sed s/true/false/)"
+same volume-nothing-left "$mounts" "$(grep -c "$tmp" /proc/self/mountinfo)"
 has log ' stdout F out' "$(cat "$tmp/logs/main.log")"
 has log-err ' stderr F err' "$(cat "$tmp/logs/main.log")"
 has stats "${main%???????????????????????????????????????????????????}" "$(cri stats --no-trunc -o json 2>/dev/null || cri stats -o json)"
@@ -149,7 +171,7 @@ if cri info | grep -Eqi '"user_?namespaces": true'; then
 	sed -i 's/"linux":{}/"linux":{"security_context":{"namespace_options":{"userns_options":{"uids":'"$ids"',"gids":'"$ids"'}}}}/' "$tmp/u.json"
 	mkdir "$tmp/vol" && echo theirs >"$tmp/vol/old" && chmod 600 "$tmp/vol/old"
 	container inner 'busybox sleep 1000'
-	sed -i 's!"linux":{}!"mounts":[{"container_path":"/vol","host_path":"'"$tmp/vol"'","uidMappings":'"$ids"',"gidMappings":'"$ids"'}],"linux":{"security_context":{"run_as_user":{"value":0}}}!' "$tmp/inner.json"
+	sed -i 's!"linux":{}!"mounts":[{"container_path":"/vol","host_path":"'"$tmp/vol"'","uidMappings":'"$ids"',"gidMappings":'"$ids"'},{"container_path":"/img","readonly":true,"image":{"image":"'"$image"'"},"uidMappings":'"$ids"',"gidMappings":'"$ids"'}],"linux":{"security_context":{"run_as_user":{"value":0}}}!' "$tmp/inner.json"
 	sed 's/inner/shared/; s/"run_as_user"/"namespace_options":{"pid":0},"run_as_user"/' "$tmp/inner.json" >"$tmp/shared.json"
 	u=$(cri runp "$tmp/u.json")
 	inner=$(cri create "$u" "$tmp/inner.json" "$tmp/u.json")
@@ -158,6 +180,7 @@ if cri info | grep -Eqi '"user_?namespaces": true'; then
 	same users-outside 70000 "$(awk '$1 == "Uid:" { print $2 }' "/proc/$(cri inspect -o go-template --template '{{.info.pid}}' "$inner")/status")"
 	same users-files '0 0 theirs' "$(cri exec "$inner" sh -c 'busybox stat -c "%u %g" /bin/busybox; busybox cat /vol/old; echo mine >/vol/new; echo x >/root-file' |
 		busybox xargs)"
+	same users-image '0 0' "$(cri exec "$inner" busybox stat -c '%u %g' /img/bin/busybox)"
 	same users-volume '0 0' "$(stat -c '%u %g' "$tmp/vol/new")"
 	same users-network "$(cri inspectp "$u" | sed -n 's/.*"ip": "\(.*\)".*/\1/p' | head -n 1)" \
 		"$(cri exec "$inner" busybox ip -4 -o addr show eth0 | sed 's/.* inet \([0-9.]*\).*/\1/')"
@@ -175,6 +198,7 @@ start
 has adopted CONTAINER_RUNNING "$(cri inspect "$main")"
 has exit-kept '"exitCode": 3' "$(cri inspect "$once")"
 same exec-again a-host "$(cri exec "$main" busybox hostname)"
+same volume-again "$(cri exec "$main" busybox ls /bin)" "$(cri exec "$main" busybox ls /v/bin)"
 cri stop -t 10 "$main" >/dev/null
 # The image's own stop signal is SIGINT.
 has stopped '"exitCode": 7' "$(cri inspect "$main")"

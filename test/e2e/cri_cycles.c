@@ -170,6 +170,9 @@ static void go(life *l)
 					  .image = &image,
 					  .log_path = SP_STR("main.log"),
 					  .linux_ = &linux_container};
+	sp_cri_mount volume = {.container_path = SP_STR("/v"), .readonly = true, .image = &image};
+	config.mounts.at = &volume;
+	config.mounts.n = 1;
 	config.command.at = command;
 	config.command.n = SP_LEN(command);
 	const sp_cri_run_pod_sandbox_request run = {.config = &pod};

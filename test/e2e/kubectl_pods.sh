@@ -93,9 +93,44 @@ spec:
     command: [/bin/sh, -c, "echo a life; test -e /kept/was && exec sleep 1000; touch /kept/was"]
     volumeMounts: [{name: kept, mountPath: /kept}]
   volumes: [{name: kept, emptyDir: {}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: files}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: example.com/bb:1
+    imagePullPolicy: Never
+    command: [/bin/sh, -c, "sleep 1000"]
+    volumeMounts: [{name: files, mountPath: /files}, {name: files, mountPath: /programs, subPath: bin}]
+  volumes: [{name: files, image: {reference: "example.com/bb:1", pullPolicy: IfNotPresent}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: nofiles}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: example.com/bb:1
+    imagePullPolicy: Never
+    command: [/bin/sh, -c, "sleep 1000"]
+    volumeMounts: [{name: files, mountPath: /files}]
+  volumes: [{name: files, image: {reference: "example.com/none:1", pullPolicy: Never}}]
 EOF
 says apply 0 'pod/two created' k apply -f "$tmp/pods.yaml"
 says ready 0 'condition met' k wait --for=condition=Ready pod/two --timeout=30s
+
+# Images as volumes.
+says files 0 'condition met' k wait --for=condition=Ready pod/files --timeout=30s
+same files-whole "$(k exec files -- ls /bin)" "$(k exec files -- ls /files/bin)"
+same files-sub-path "$(k exec files -- ls /bin)" "$(k exec files -- ls /programs)"
+says files-read-only 1 'Read-only file system' k exec files -- touch /files/x
+says files-missing 0 'condition met' k wait --for=jsonpath='{.status.containerStatuses[0].state.waiting.reason}'=ErrImageNeverPull pod/nofiles --timeout=30s
+says files-missing-event 0 'Container image "example.com/none:1" is not present with pull policy of Never' k events --for pod/nofiles
+says files-delete 0 'deleted' k delete pod files nofiles
 
 # Logs.
 says logs-which 0 first k logs two -c main

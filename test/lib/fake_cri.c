@@ -472,6 +472,7 @@ static void container_status(flight *l)
 				     .resources = &has,
 				     .image = k->image,
 				     .image_ref = SP_STR("sha256:1"),
+				     .mounts = {.at = k->mounts.at, .n = k->mounts.n},
 				     .labels = {.at = k->labels.at, .n = k->labels.n},
 				     .annotations = {.at = k->annotations.at, .n = k->annotations.n}};
 	if (c->state == SP_CRI_CONTAINER_EXITED)
@@ -485,6 +486,8 @@ static void image_status(flight *l)
 	sp_cri_image i = {.id = SP_STR("sha256:1"), .size = 1000};
 	bool none = sp_str_starts(q->image->image, SP_STR("none")) ||
 		    (sp_str_starts(q->image->image, SP_STR("private")) && !l->cri->has_private);
+	if (sp_str_starts(q->image->image, SP_STR("volume")))
+		i.id = SP_STR("sha256:2");
 	finish(l, SP_RPC_OK, "", &(sp_cri_image_status_response){.image = none ? NULL : &i});
 }
 
@@ -708,6 +711,17 @@ sp_str fake_cri_handler(const fake_cri *f, const char *pod)
 		const box *b = SP_CONTAINER_OF(node, box, node);
 		if (sp_str_eq(b->made->config->metadata->name, sp_str_c(pod)))
 			found = b->made->runtime_handler;
+	}
+	return found;
+}
+
+const sp_cri_container_config *fake_cri_container(const fake_cri *f, const char *name)
+{
+	const sp_cri_container_config *found = NULL;
+	SP_LIST_FOREACH (node, (sp_list *)(uintptr_t)&f->containers) {
+		const container *c = SP_CONTAINER_OF(node, container, node);
+		if (sp_str_eq(c->made->config->metadata->name, sp_str_c(name)))
+			found = c->made->config;
 	}
 	return found;
 }

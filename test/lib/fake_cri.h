@@ -8,8 +8,9 @@
  *   ["deaf"]                until the grace is over; ends with 137
  *   ["exit", "3", "250"]    ends with 3 after 250 ms
  *
- * Commands in them (exec) succeed, but for ["fail"]. Images are there, but for those named "none…". It
- * outlives the agents that use it, as a runtime does.
+ * Commands in them (exec) succeed, but for ["fail"]. Images are there, but for those named "none…"; those
+ * named "volume…" are the first of those that nobody uses. It outlives the agents that use it, as a runtime
+ * does.
  */
 #pragma once
 
@@ -45,6 +46,8 @@ size_t fake_cri_boxes(const fake_cri *f);
 size_t fake_cri_running(const fake_cri *f);
 /* The handler that the newest sandbox of a pod of that name was asked with; "-": there is none. */
 sp_str fake_cri_handler(const fake_cri *f, const char *pod);
+/* What the newest container of that name was asked for with, good as long as it; NULL: there is none. */
+const sp_cri_container_config *fake_cri_container(const fake_cri *f, const char *name);
 /* How often a container of that name was begun in the pods of that name. */
 size_t fake_cri_starts(const fake_cri *f, const char *pod, const char *container);
 /* The running ones end as if they had been killed. */

@@ -500,6 +500,60 @@ SP_TEST(sim_node, static_pods)
 
 /* ---- images ---- */
 
+SP_TEST(sim_node, image_volumes)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+#define VOLUMES(first_, second_)                                                             \
+	"\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"" first_                    \
+	"\",\"pullPolicy\":\"Always\"}},{\"name\":\"w\",\"image\":{\"reference\":\"" second_ \
+	"\",\"pullPolicy\":\"IfNotPresent\"}}]"
+#define MOUNTING(name_, mounts_)                                                                            \
+	"\"containers\":[{\"name\":\"" name_ "\",\"image\":\"i\",\"command\":[" RUN "],\"env\":[{\"name\":" \
+	"\"DIR\",\"value\":\"b/c\"}],\"volumeMounts\":[" mounts_ "]}],"
+	nr_make(r, "good",
+		MOUNTING("g", "{\"name\":\"v\",\"mountPath\":\"/v\"},{\"name\":\"w\",\"mountPath\":\"/w\","
+			      "\"subPathExpr\":\"a/$(DIR)\"}") VOLUMES("volume:1", "other:2"));
+	T_TRUE(nr_becomes(r, "good", STATUS(0) "ready", "true", 20));
+	const sp_cri_container_config *c = fake_cri_container(&r->cri, "g");
+	T_TRUE(c != NULL && c->mounts.n >= 2);
+	static const struct {
+		const char *path, *ref, *name, *sub_path;
+	} want[] = {{"/v", "sha256:2", "volume:1", ""}, {"/w", "sha256:1", "other:2", "a/b/c"}};
+	for (size_t i = 0; i < SP_LEN(want); i++) {
+		const sp_cri_mount *m = &c->mounts.at[i];
+		t_row("%zu", i);
+		T_EQ_C(m->container_path, want[i].path);
+		T_TRUE(m->image != NULL && m->readonly && m->host_path.len == 0);
+		T_EQ_C(m->image->image, want[i].ref);
+		T_EQ_C(m->image->user_specified_image, want[i].name);
+		T_EQ_C(m->image_sub_path, want[i].sub_path);
+	}
+	T_TRUE(nr_has_event(r, "Pulling", "Pulling image \"volume:1\""));
+	T_TRUE(!nr_has_event(r, "Pulling", "Pulling image \"other:2\""));
+	/* One that is not to be had: only who mounts it waits for it. */
+	nr_make(r, "bad",
+		MOUNTING("b", "{\"name\":\"v\",\"mountPath\":\"/v\"}") VOLUMES("none:1", "other:2"));
+	nr_make(r, "part",
+		MOUNTING("p", "{\"name\":\"w\",\"mountPath\":\"/w\"}") VOLUMES("none:1", "other:2"));
+	T_TRUE(nr_becomes(r, "part", STATUS(0) "ready", "true", 20));
+	T_TRUE(nr_becomes(r, "bad", STATUS(0) "state.waiting.reason", "ErrImagePull", 20));
+	T_EQ_C(nr_of(r, "bad", STATUS(0) "state.waiting.message"),
+	       "rpc error: code = NotFound desc = no such image");
+	T_TRUE(nr_becomes(r, "bad", STATUS(0) "state.waiting.reason", "ImagePullBackOff", 20));
+	T_EQ_C(nr_of(r, "bad", STATUS(0) "state.waiting.message"),
+	       "Back-off pulling image \"none:1\": ErrImagePull: rpc error: code = NotFound desc = no such "
+	       "image");
+	T_TRUE(nr_has_event(r, "Failed", "Error: ErrImagePull"));
+	T_TRUE(fake_cri_container(&r->cri, "b") == NULL);
+	/* What is mounted is used. */
+	nr_disk.available = 0;
+	nr_run(r, 700 * SECOND);
+	T_EQ_U64(r->cri.removed_images, 2);
+	nr_disk.available = r->disk.capacity;
+	T_TRUE(r->cri.broken == NULL);
+}
+
 SP_TEST(sim_node, images_on_a_full_disk)
 {
 	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});

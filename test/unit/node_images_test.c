@@ -57,6 +57,30 @@ SP_TEST(node_images, order)
 	T_EQ_U64(sp_map_count(&m->by_id), 0);
 }
 
+SP_TEST(node_images, volumes_are_used)
+{
+	sp_cri_image_spec a = {.image = SP_STR("a"), .user_specified_image = SP_STR("b")},
+			  none = {.image = SP_STR("none")};
+	sp_cri_mount mounts[] = {{.host_path = SP_STR("/d")}, {.image = &none}, {.image = &a}};
+	const sp_cri_container_status c = {.mounts = {.at = mounts, .n = SP_LEN(mounts)}};
+	node_images *m = sp_new(T_ARENA, node_images, 1);
+	node_images_init(m);
+	T_DEFER(done, m);
+	T_OK(update(m, 2, "", 1000));
+	node_images_use_mounts(m, &c, 1000);
+	T_OK(update(m, 2, "", 2000));
+	node_images_use_mounts(m, &c, 2000);
+	node_image *i = node_images_next(m, 2000, AGE);
+	T_TRUE(i != NULL);
+	T_EQ_C(i->id, "b");
+	node_images_forget(m, i);
+	T_TRUE(node_images_next(m, 2000, AGE) == NULL);
+	/* It was used later than one that nobody ever used. */
+	T_OK(update(m, 2, "", 3000));
+	T_TRUE(node_images_next(m, 3000, AGE) == sp_map_get(&m->by_id, SP_STR("a")));
+	T_EQ_U64(node_images_next(m, 3000, AGE)->last_used_ns, 2000);
+}
+
 SP_TEST(node_images, disk)
 {
 	static const struct {
