@@ -550,7 +550,7 @@ SP_TEST(sim_node, image_volumes)
 	nr_disk.available = 0;
 	nr_run(r, 700 * SECOND);
 	T_EQ_U64(r->cri.removed_images, 2);
-	nr_disk.available = r->disk.capacity;
+	nr_disk.available = nr_disk.capacity;
 	T_TRUE(r->cri.broken == NULL);
 }
 
