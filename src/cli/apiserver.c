@@ -13,6 +13,7 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "cli/addons.h"
 #include "cli/apiserver_audit.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
@@ -35,8 +36,8 @@ typedef struct flags {
 	sp_str front_proxy_cert, front_proxy_key, front_proxy_ca, front_proxy_names;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
 	sp_str token_file, issuers, signing_key, signing_endpoint, key_files, audiences, jwks_uri;
-	bool bootstrap_tokens, extend_expiration;
-	int64_t port, max_inflight, max_mutating;
+	bool bootstrap_tokens, extend_expiration, own_roles;
+	int64_t port, listen_fd, max_inflight, max_mutating;
 	bool fairness;
 	cli_audit_flags audit;
 	bool anonymous;
@@ -141,6 +142,8 @@ static sp_code check_flags(const flags *f, sp_err *err)
 	if ((f->front_proxy_cert.len > 0) != (f->front_proxy_key.len > 0))
 		return sp_fail(err, SP_EINVAL,
 			       "--proxy-client-cert-file and --proxy-client-key-file go together");
+	if (f->listen_fd < 0 || f->listen_fd > 65535)
+		return sp_fail(err, SP_EINVAL, "--listen-fd is a descriptor");
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
 	if (f->signing_endpoint.len > 0 && (f->signing_key.len > 0 || f->key_files.len > 0))
@@ -390,8 +393,9 @@ static sp_code listen_tls(process *p, sp_err *err)
 				   .reload = reload,
 				   .arg = p};
 	cli_renewal_start(&p->renewal);
-	SP_TRY(api_front_open(p->base.world, p->server, host_port(p, p->f.bind_address, port), p->tls,
-			      &p->front, err));
+	sp_str address = p->f.listen_fd > 0 ? sp_arena_printf(&p->base.arena, "fd:%d", (int)p->f.listen_fd)
+					    : host_port(p, p->f.bind_address, port);
+	SP_TRY(api_front_open(p->base.world, p->server, address, p->tls, &p->front, err));
 	if (!p->own_keys)
 		return SP_OK;
 	return keys_pki_kubeconfig(p->base.world, &p->base.arena, &pki, advertised(p), &keys_pki_admin, err);
@@ -433,7 +437,19 @@ static sp_code bootstrap(process *p, sp_err *err)
 			    &port, err));
 	SP_TRY(sp_file_read_arena(p->base.world, p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
 				  &p->base.arena, CA_BYTES_MAX, &p->client_ca_pem, err));
-	const api_bootstrap_opts opts = {.address = p->f.advertise,
+	size_t n = 0;
+	const cli_addon *roles = cli_role_addons(&n);
+	api_bootstrap_object *more = sp_new(&p->base.arena, api_bootstrap_object, n);
+	for (size_t i = 0; i < n; i++)
+		more[i] = (api_bootstrap_object){roles[i].gvr.group.ptr,
+						 roles[i].gvr.version.ptr,
+						 roles[i].gvr.resource.ptr,
+						 roles[i].ns,
+						 roles[i].name,
+						 roles[i].json};
+	const api_bootstrap_opts opts = {.more = more,
+					 .n_more = p->f.own_roles ? n : 0,
+					 .address = p->f.advertise,
 					 .port = (uint16_t)port,
 					 .service_cidr = first_of(p->f.service_cidrs),
 					 .client_ca = p->client_ca_pem,
@@ -541,6 +557,8 @@ int cli_apiserver(int argc, char **argv)
 		{"kubelet-client-key", CLI_STR, &p.f.kubelet_key, "its key"},
 		{"kubelet-preferred-address-types", CLI_STR, &p.f.kubelet_address_types,
 		 "which of a node's addresses to use, best first"},
+		{"listen-fd", CLI_I64, &p.f.listen_fd,
+		 "descriptor of a socket that listens already, instead of --bind-address and --secure-port"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
 		 "requests that are worked on at once: this many"},
@@ -553,6 +571,9 @@ int cli_apiserver(int argc, char **argv)
 		 "names of that certificate, as aggregated servers are told"},
 		{"requestheader-client-ca-file", CLI_STR, &p.f.front_proxy_ca,
 		 "who signed it, as aggregated servers are told"},
+		{"sampan-roles", CLI_BOOL, &p.f.own_roles,
+		 "make the roles of what sampan has beyond upstream: its DNS server, its local-path "
+		 "provisioner"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
 		 "tokens that pods get by default last a year"},
