@@ -377,6 +377,20 @@ static sp_str advertised(process *p)
 	return host_port(p, p->f.advertise, sp_str_sub(bound, (size_t)(colon + 1), bound.len));
 }
 
+static sp_code open_door(process *p, sp_str address, sp_err *err)
+{
+	return api_front_open(p->base.world, p->server, address, p->tls, &p->front, err);
+}
+
+/* On a socket that listens already clients wait: they are let in when the first objects are made, without
+ * which nobody has a right. */
+static sp_code open_late(process *p, sp_err *err)
+{
+	if (p->f.listen_fd == 0 || p->stopping)
+		return SP_OK;
+	return open_door(p, sp_arena_printf(&p->base.arena, "fd:%d", (int)p->f.listen_fd), err);
+}
+
 static sp_code listen_tls(process *p, sp_err *err)
 {
 	sp_tls_config *config = NULL;
@@ -393,10 +407,9 @@ static sp_code listen_tls(process *p, sp_err *err)
 				   .reload = reload,
 				   .arg = p};
 	cli_renewal_start(&p->renewal);
-	sp_str address = p->f.listen_fd > 0 ? sp_arena_printf(&p->base.arena, "fd:%d", (int)p->f.listen_fd)
-					    : host_port(p, p->f.bind_address, port);
-	SP_TRY(api_front_open(p->base.world, p->server, address, p->tls, &p->front, err));
-	if (!p->own_keys)
+	if (p->f.listen_fd == 0)
+		SP_TRY(open_door(p, host_port(p, p->f.bind_address, port), err));
+	if (!p->own_keys || p->f.listen_fd > 0)
 		return SP_OK;
 	return keys_pki_kubeconfig(p->base.world, &p->base.arena, &pki, advertised(p), &keys_pki_admin, err);
 }
@@ -409,6 +422,13 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 		sp_store_close(p->store, on_store_closed, p);
 		return;
 	}
+	if (p->stopping)
+		return;
+	sp_err own = {0};
+	if (code == SP_OK && open_late(p, &own) != SP_OK) {
+		code = own.code;
+		err = &own;
+	}
 	if (code == SP_OK) {
 		sp_str file = sp_str_c(p->own_keys ? keys_pki_admin.file : "");
 		sp_log(p->base.log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
@@ -417,8 +437,7 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 	}
 	sp_log(p->base.log, SP_LOG_ERROR, "the first objects can't be made", SP_KE(err));
 	p->failed = code;
-	if (!p->stopping)
-		on_stop(p, SIGTERM);
+	on_stop(p, SIGTERM);
 }
 
 /* The prefix of the family that services have by default. */
@@ -431,10 +450,11 @@ static sp_str first_of(sp_str list)
 /* Requests are answered from now on, but readiness is told when this is done. */
 static sp_code bootstrap(process *p, sp_err *err)
 {
-	sp_str bound = api_front_address(p->front);
-	uint64_t port;
-	SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 0, 65535,
-			    &port, err));
+	sp_str bound = p->front == NULL ? SP_STR("") : api_front_address(p->front);
+	uint64_t port = (uint64_t)p->f.port;
+	if (bound.len > 0)
+		SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 0,
+				    65535, &port, err));
 	SP_TRY(sp_file_read_arena(p->base.world, p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
 				  &p->base.arena, CA_BYTES_MAX, &p->client_ca_pem, err));
 	size_t n = 0;
@@ -558,7 +578,8 @@ int cli_apiserver(int argc, char **argv)
 		{"kubelet-preferred-address-types", CLI_STR, &p.f.kubelet_address_types,
 		 "which of a node's addresses to use, best first"},
 		{"listen-fd", CLI_I64, &p.f.listen_fd,
-		 "descriptor of a socket that listens already, instead of --bind-address and --secure-port"},
+		 "descriptor of a socket that listens already, at --secure-port; clients are let in when the "
+		 "first objects are made"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
 		 "requests that are worked on at once: this many"},

@@ -96,6 +96,7 @@ static void api_args(args *a)
 	add(a, "service-account-signing-endpoint", keys_socket(a));
 	add(a, "sampan-roles", SP_STR("true"));
 	add(a, "data-dir", in_dir(a, p->f.data_dir, "api"));
+	add(a, "secure-port", sp_arena_printf(&a->p->base.arena, "%u", (unsigned)p->f.port));
 	add(a, "listen-fd", sp_arena_printf(&a->p->base.arena, "%d", SUP_SOCKET_FD));
 	add(a, "advertise-address", p->f.advertise);
 	add(a, "service-cluster-ip-range", p->f.service_cidr);
