@@ -4,7 +4,7 @@
 #include "cli/cluster.h"
 #include "contracts/local_path.h"
 
-static const cli_addon fixed[] = {
+static const cli_addon roles[] = {
 	/* The only controller that upstream has no account for. */
 	{{SP_STR_INIT("rbac.authorization.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
 	 {NULL, 0},
@@ -44,6 +44,9 @@ static const cli_addon fixed[] = {
 		 "\"name\":\"sampan:dns\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
 		 "\"ClusterRole\",\"name\":\"sampan:dns\"},\"subjects\":[{\"kind\":\"User\",\"apiGroup\":"
 		 "\"rbac.authorization.k8s.io\",\"name\":\"system:sampan-dns\"}]}")},
+};
+
+static const cli_addon fixed[] = {
 	{{SP_STR_INIT(""), SP_STR_INIT("v1"), SP_STR_INIT("services")},
 	 SP_STR_INIT("kube-system"),
 	 SP_STR_INIT("kube-dns"),
@@ -102,4 +105,10 @@ const cli_addon *cli_addons(sp_arena *a, sp_str node_ip, size_t *ret_n)
 	};
 	*ret_n = n + 1;
 	return all;
+}
+
+const cli_addon *cli_role_addons(size_t *ret_n)
+{
+	*ret_n = SP_LEN(roles);
+	return roles;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects that `sampan up` puts into a cluster: what its DNS needs, and the sample. */
+/* Objects beyond those that every Kubernetes cluster has. */
 #pragma once
 
 #include "base/arena.h"
@@ -15,6 +15,10 @@ typedef struct cli_addon {
 
 /* In the order in which they are applied, in the arena. `node_ip` is where DNS is served. */
 const cli_addon *cli_addons(sp_arena *a, sp_str node_ip, size_t *ret_n);
+
+/* Roles, and their bindings, of what is ours and not upstream's: the DNS server, the local-path provisioner.
+ * The API server of `sampan server` makes them, so they are there before anybody asks. */
+const cli_addon *cli_role_addons(size_t *ret_n);
 
 /* What a cluster needs so that nodes may join it by tokens; `address` is the API server's, host:port. Made
  * when the first token is. */

@@ -13,6 +13,7 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "cli/addons.h"
 #include "cli/apiserver_audit.h"
 #include "cli/apiserver_front.h"
 #include "cli/cli.h"
@@ -36,8 +37,8 @@ typedef struct flags {
 	cli_front_flags front;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
 	sp_str token_file, issuers, signing_key, signing_endpoint, key_files, audiences, jwks_uri;
-	bool bootstrap_tokens, extend_expiration;
-	int64_t port, max_inflight, max_mutating;
+	bool bootstrap_tokens, extend_expiration, own_roles;
+	int64_t port, listen_fd, max_inflight, max_mutating;
 	bool fairness;
 	cli_audit_flags audit;
 	bool anonymous;
@@ -144,6 +145,8 @@ static sp_code check_flags(const flags *f, sp_err *err)
 		return sp_fail(err, SP_EINVAL,
 			       "--max-requests-inflight and --max-mutating-requests-inflight are not both 0");
 	SP_TRY(cli_front_check(&f->front, err));
+	if (f->listen_fd < 0 || f->listen_fd > 65535)
+		return sp_fail(err, SP_EINVAL, "--listen-fd is a descriptor");
 	if (f->port < 0 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 0 to 65535");
 	if (f->signing_endpoint.len > 0 && (f->signing_key.len > 0 || f->key_files.len > 0))
@@ -339,6 +342,20 @@ static sp_str advertised(process *p)
 	return host_port(p, p->f.advertise, sp_str_sub(bound, (size_t)(colon + 1), bound.len));
 }
 
+static sp_code open_door(process *p, sp_str address, sp_err *err)
+{
+	return api_front_open(p->base.world, p->server, address, p->tls, &p->front, err);
+}
+
+/* On a socket that listens already clients wait: they are let in when the first objects are made, without
+ * which nobody has a right. */
+static sp_code open_late(process *p, sp_err *err)
+{
+	if (p->f.listen_fd == 0 || p->stopping)
+		return SP_OK;
+	return open_door(p, sp_arena_printf(&p->base.arena, "fd:%d", (int)p->f.listen_fd), err);
+}
+
 static sp_code listen_tls(process *p, sp_err *err)
 {
 	sp_tls_config *config = NULL;
@@ -358,9 +375,9 @@ static sp_code listen_tls(process *p, sp_err *err)
 				   .reload = reload,
 				   .arg = p};
 	cli_renewal_start(&p->renewal);
-	SP_TRY(api_front_open(p->base.world, p->server, host_port(p, p->f.bind_address, port), p->tls,
-			      &p->front, err));
-	if (!p->own_keys)
+	if (p->f.listen_fd == 0)
+		SP_TRY(open_door(p, host_port(p, p->f.bind_address, port), err));
+	if (!p->own_keys || p->f.listen_fd > 0)
 		return SP_OK;
 	return keys_pki_kubeconfig(p->base.world, &p->base.arena, &pki, advertised(p), &keys_pki_admin, err);
 }
@@ -373,6 +390,13 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 		sp_store_close(p->store, on_store_closed, p);
 		return;
 	}
+	if (p->stopping)
+		return;
+	sp_err own = {0};
+	if (code == SP_OK && open_late(p, &own) != SP_OK) {
+		code = own.code;
+		err = &own;
+	}
 	if (code == SP_OK) {
 		sp_str file = sp_str_c(p->own_keys ? keys_pki_admin.file : "");
 		sp_log(p->base.log, SP_LOG_INFO, "serving", SP_KS("address", api_front_address(p->front)),
@@ -381,8 +405,7 @@ static void on_bootstrapped(void *arg, sp_code code, const sp_err *err)
 	}
 	sp_log(p->base.log, SP_LOG_ERROR, "the first objects can't be made", SP_KE(err));
 	p->failed = code;
-	if (!p->stopping)
-		on_stop(p, SIGTERM);
+	on_stop(p, SIGTERM);
 }
 
 /* The prefix of the family that services have by default. */
@@ -395,13 +418,26 @@ static sp_str first_of(sp_str list)
 /* Requests are answered from now on, but readiness is told when this is done. */
 static sp_code bootstrap(process *p, sp_err *err)
 {
-	sp_str bound = api_front_address(p->front);
-	uint64_t port;
-	SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 0, 65535,
-			    &port, err));
+	sp_str bound = p->front == NULL ? SP_STR("") : api_front_address(p->front);
+	uint64_t port = (uint64_t)p->f.port;
+	if (bound.len > 0)
+		SP_TRY(sp_parse_u64(sp_str_sub(bound, (size_t)(sp_str_rindex(bound, ':') + 1), bound.len), 0,
+				    65535, &port, err));
 	SP_TRY(sp_file_read_arena(p->base.world, p->f.client_ca.len > 0 ? p->f.client_ca : p->pki.ca_crt,
 				  &p->base.arena, CA_BYTES_MAX, &p->client_ca_pem, err));
-	api_bootstrap_opts opts = {.address = p->f.advertise,
+	size_t n = 0;
+	const cli_addon *roles = cli_role_addons(&n);
+	api_bootstrap_object *more = sp_new(&p->base.arena, api_bootstrap_object, n);
+	for (size_t i = 0; i < n; i++)
+		more[i] = (api_bootstrap_object){roles[i].gvr.group.ptr,
+						 roles[i].gvr.version.ptr,
+						 roles[i].gvr.resource.ptr,
+						 roles[i].ns,
+						 roles[i].name,
+						 roles[i].json};
+	api_bootstrap_opts opts = {.more = more,
+				   .n_more = p->f.own_roles ? n : 0,
+				   .address = p->f.advertise,
 				   .port = (uint16_t)port,
 				   .service_cidr = first_of(p->f.service_cidrs),
 				   .client_ca = p->client_ca_pem};
@@ -513,6 +549,9 @@ int cli_apiserver(int argc, char **argv)
 		{"kubelet-client-key", CLI_STR, &p.f.kubelet_key, "its key"},
 		{"kubelet-preferred-address-types", CLI_STR, &p.f.kubelet_address_types,
 		 "which of a node's addresses to use, best first"},
+		{"listen-fd", CLI_I64, &p.f.listen_fd,
+		 "descriptor of a socket that listens already, at --secure-port; clients are let in when the "
+		 "first objects are made"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
 		 "requests that are worked on at once: this many"},
@@ -529,6 +568,9 @@ int cli_apiserver(int argc, char **argv)
 		{"requestheader-group-headers", CLI_STR, &p.f.front.groups, "headers with the user's groups"},
 		{"requestheader-uid-headers", CLI_STR, &p.f.front.uids, "headers with the user's uid"},
 		{"requestheader-username-headers", CLI_STR, &p.f.front.users, "headers with the user's name"},
+		{"sampan-roles", CLI_BOOL, &p.f.own_roles,
+		 "make the roles of what sampan has beyond upstream: its DNS server, its local-path "
+		 "provisioner"},
 		{"secure-port", CLI_I64, &p.f.port, "port of HTTPS"},
 		{"service-account-extend-token-expiration", CLI_BOOL, &p.f.extend_expiration,
 		 "tokens that pods get by default last a year"},

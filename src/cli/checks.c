@@ -7,13 +7,18 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "cli/cluster.h"
+#include "cli/process.h"
 #include "io/file.h"
 #include "io/stream.h"
+#include "io/tls/x509.h"
 #include "io/world.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define DISK_BAD (256 * MIB)
 #define DISK_LOW (2048 * MIB)
+#define MEMORY_LOW_MIB 256
+#define AUTHORITY_LOW_DAYS 180
 #define TEXT_BYTES_MAX ((size_t)1 << 20)
 #define BUILT_S INT64_C(1780000000) /* no clock is right that is before this program */
 
@@ -161,6 +166,73 @@ static cli_finding check_port(checking *c)
 	return good(sp_arena_printf(c->arena, "%u is free", (unsigned)c->o->port));
 }
 
+/* Of the node: of its kubelet API, and where the cluster's DNS is served. */
+static cli_finding check_node_ports(checking *c)
+{
+	static const char *const ports[] = {"10250", CLI_DNS_PORT};
+	sp_err err = {0};
+	if (c->o->port == 0)
+		return good(SP_STR("ours"));
+	for (size_t i = 0; i < SP_LEN(ports); i++) {
+		sp_listener *l = NULL;
+		sp_str address = sp_arena_printf(c->arena, "0.0.0.0:%s", ports[i]);
+		if (sp_listen(c->world, address, NULL, on_probe, NULL, &l, &err) != SP_OK)
+			return fault(CLI_BAD, sp_arena_printf(c->arena, "%s is taken", ports[i]),
+				     SP_STR("stop what listens there: another kubelet, another cluster?"));
+		sp_listener_close(l);
+	}
+	return good(SP_STR("10250 and " CLI_DNS_PORT " are free"));
+}
+
+static cli_finding check_helpers(checking *c)
+{
+	static const char *const names[] = {"containerd-shim-sampan-v1", "sampan-unpack"};
+	for (size_t i = 0; i < SP_LEN(names); i++) {
+		sp_str path = cli_beside(c->arena, names[i]);
+		if (access(path.ptr, X_OK) != 0)
+			return fault(
+				CLI_BAD, sp_arena_printf(c->arena, "no %s", names[i]),
+				SP_STR("it belongs beside the program sampan: 'make install' brings it"));
+	}
+	return good(SP_STR("beside this program"));
+}
+
+static cli_finding check_memory(checking *c)
+{
+	sp_str text = text_of(c, "/proc/meminfo"), line;
+	uint64_t kib = 0;
+	while (sp_str_cut(&text, '\n', &line)) {
+		if (!sp_str_take(&line, SP_STR("MemAvailable:")))
+			continue;
+		line = sp_str_trim(line);
+		ptrdiff_t blank = sp_str_index(line, ' ');
+		if (blank < 0 ||
+		    sp_parse_u64(sp_str_sub(line, 0, (size_t)blank), 0, INT64_MAX, &kib, NULL) != SP_OK)
+			kib = 0;
+	}
+	sp_str found = sp_arena_printf(c->arena, "%llu MiB free", (unsigned long long)(kib / 1024));
+	return kib / 1024 >= MEMORY_LOW_MIB
+		       ? good(found)
+		       : fault(CLI_WARNING, found, SP_STR("pods may find none: end something else"));
+}
+
+/* Whatever else ends is made anew by itself. */
+static cli_finding check_authority(checking *c)
+{
+	sp_x509_info *all;
+	size_t n;
+	sp_str path = SP_CONCAT(c->arena, c->o->data_dir, SP_STR("/pki/ca.crt"));
+	sp_str pem = text_of(c, path.ptr);
+	if (pem.len == 0 || sp_x509_inspect_pem(pem, c->arena, &all, &n, NULL) != SP_OK)
+		return good(SP_STR("made at the first start"));
+	int64_t days = (all[0].not_after_s - sp_wall_ns(c->world) / 1000000000) / 86400;
+	sp_str found = sp_arena_printf(c->arena, "ends in %lld days", (long long)days);
+	if (days >= AUTHORITY_LOW_DAYS)
+		return good(found);
+	return fault(days > 0 ? CLI_WARNING : CLI_BAD, found,
+		     SP_STR("plan a new cluster or a new ca.crt and ca.key: clients must learn to trust it"));
+}
+
 /* Of the nearest directory above that exists. */
 static cli_finding check_disk(checking *c)
 {
@@ -194,10 +266,11 @@ static const struct {
 	const char *what;
 	cli_finding (*run)(checking *c);
 } checks[] = {
-	{"user", check_root},         {"kernel", check_kernel},         {"overlayfs", check_overlay},
-	{"cgroups", check_cgroups},   {"namespaces", check_namespaces}, {"OCI runtime", check_runtime},
-	{"nftables", check_nftables}, {"bridge", check_bridge},         {"API port", check_port},
-	{"disk", check_disk},         {"clock", check_clock},
+	{"user", check_root},       {"kernel", check_kernel},         {"overlayfs", check_overlay},
+	{"cgroups", check_cgroups}, {"namespaces", check_namespaces}, {"OCI runtime", check_runtime},
+	{"helpers", check_helpers}, {"nftables", check_nftables},     {"bridge", check_bridge},
+	{"API port", check_port},   {"node ports", check_node_ports}, {"memory", check_memory},
+	{"disk", check_disk},       {"clock", check_clock},           {"authority", check_authority},
 };
 
 sp_code cli_check_host(sp_world *w, sp_arena *a, const cli_check_opts *o, cli_finding **ret, size_t *ret_n,

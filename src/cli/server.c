@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/cluster.h"
 #include "cli/host_names.h"
+#include "cli/listen_socket.h"
 #include "cli/process.h"
 #include "contracts/host.h"
 #include "io/file.h"
@@ -45,6 +46,7 @@ typedef struct process {
 	sup_role roles[SUP_ROLES_MAX];
 	size_t n_roles;
 	supervisor *supervisor;
+	int socket;       /* of the API */
 	sp_arena scratch; /* of one making of keys */
 	sp_timer renewal;
 	int64_t lifetime_s;
@@ -92,10 +94,11 @@ static void api_args(args *a)
 {
 	const process *p = a->p;
 	add(a, "service-account-signing-endpoint", keys_socket(a));
+	add(a, "sampan-roles", SP_STR("true"));
 	add(a, "data-dir", in_dir(a, p->f.data_dir, "api"));
-	add(a, "bind-address", p->f.bind_address);
-	add(a, "advertise-address", p->f.advertise);
 	add(a, "secure-port", sp_arena_printf(&a->p->base.arena, "%u", (unsigned)p->f.port));
+	add(a, "listen-fd", sp_arena_printf(&a->p->base.arena, "%d", SUP_SOCKET_FD));
+	add(a, "advertise-address", p->f.advertise);
 	add(a, "service-cluster-ip-range", p->f.service_cidr);
 	add(a, "tls-cert-file", p->pki.tls_crt);
 	add(a, "tls-private-key-file", p->pki.tls_key);
@@ -199,8 +202,12 @@ static void add_role(process *p, const role_plan *plan)
 	add(&a, "log-level", p->f.log_level);
 	a.at[a.n] = NULL;
 	const ids who = plan->as == AS_USER ? p->user : plan->as == AS_KEYS ? p->keys_user : (ids){0};
-	p->roles[p->n_roles++] = (sup_role){
-		.name = plan->name, .argv = a.at, .set_ids = who.set, .uid = who.uid, .gid = who.gid};
+	p->roles[p->n_roles++] = (sup_role){.name = plan->name,
+					    .argv = a.at,
+					    .set_ids = who.set,
+					    .uid = who.uid,
+					    .gid = who.gid,
+					    .socket = plan->args == api_args ? p->socket : 0};
 }
 
 /* ---- the beginning ---- */
@@ -385,6 +392,7 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(cli_self(&p->base.arena, &p->self, err));
 	SP_TRY(find_user(p, "--user", p->f.user, &p->user, err));
 	SP_TRY(find_user(p, "--keys-user", p->f.keys_user, &p->keys_user, err));
+	SP_TRY(cli_listen_socket(p->f.bind_address, (uint16_t)p->f.port, &p->socket, err));
 	SP_TRY(make_keys(p, err));
 	wait_for_renewal(p);
 	for (size_t i = 0; i < SP_LEN(plans); i++)

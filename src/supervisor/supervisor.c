@@ -98,11 +98,11 @@ static void on_exit_(void *arg, sp_exit exit)
 
 static void start(child *c)
 {
-	static const int fds[] = {-1, 2, 2}; /* what a role prints belongs to the log */
+	const int fds[] = {-1, 2, 2, c->role->socket}; /* what a role prints belongs to the log */
 	sp_spawn_opts o = {.argv = c->role->argv,
 			   .env = c->of->opts.env,
 			   .fds = fds,
-			   .n_fds = SP_LEN(fds),
+			   .n_fds = c->role->socket > 0 ? SP_LEN(fds) : SUP_SOCKET_FD,
 			   .set_ids = c->role->set_ids,
 			   .uid = c->role->uid,
 			   .gid = c->role->gid,

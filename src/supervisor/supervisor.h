@@ -11,6 +11,7 @@
 #include "io/world.h"
 
 #define SUP_ROLES_MAX 16u
+#define SUP_SOCKET_FD 3
 #define SUP_BACKOFF_MIN_NS UINT64_C(100000000)   /* before the first restart; doubled each time */
 #define SUP_BACKOFF_MAX_NS UINT64_C(10000000000) /* and never longer */
 #define SUP_GOOD_NS UINT64_C(30000000000)        /* a role that ran so long begins again with the minimum */
@@ -21,6 +22,7 @@ typedef struct sup_role {
 	const char *const *argv; /* NULL-terminated; argv[0] is an absolute path */
 	bool set_ids;
 	uint32_t uid, gid; /* with set_ids */
+	int socket;        /* a descriptor that it gets as SUP_SOCKET_FD; 0: none */
 } sup_role;
 
 typedef struct sup_opts {

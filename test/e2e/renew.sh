@@ -65,7 +65,7 @@ check node 'kubectl label node renewed seen=yes && kubectl get lease renewed -n 
 check scheduler 'kubectl run p --image=localhost/none --restart=Never && kubectl wait --for=jsonpath={.spec.nodeName}=renewed pod/p --timeout=20s'
 check node-works 'kubectl wait --for=jsonpath={.status.containerStatuses[0].state.waiting.reason} pod/p --timeout=20s'
 check no-restarts '"$bin" status --run-dir="$tmp/run" | awk "NR > 2 && \$5 ~ /^[0-9]+\$/ && \$5 > 0 { bad = 1 } END { exit bad }"'
-check nobody-was-refused '! grep -E "Unauthorized|is forbidden" "$tmp/log" | grep -v system:sampan-dns'
+check nobody-was-refused '! grep -E "Unauthorized|is forbidden" "$tmp/log"'
 # shellcheck disable=SC2086
 check down '"$bin" down $dirs'
 echo "$p passed, $f failed"

@@ -195,12 +195,10 @@ static bool is_started(void *arg)
 static bool add_roles(t_ctl *t)
 {
 	size_t n;
-	const cli_addon *all = cli_addons(T_ARENA, SP_STR("10.0.0.1"), &n);
+	const cli_addon *all = cli_role_addons(&n);
 	bool ok = true;
 	for (size_t i = 0; i < n && ok; i++) {
 		unsigned n_tries = 0;
-		if (!sp_str_eq(all[i].gvr.group, SP_STR("rbac.authorization.k8s.io")))
-			continue;
 		do
 			t_ask(&t->user,
 			      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = all[i].gvr, .body = all[i].json});

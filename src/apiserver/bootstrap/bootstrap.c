@@ -339,6 +339,16 @@ static void write_all(boot *b)
 		sp_store_write(b->server->store, &b->txns[i]);
 }
 
+static void put_more(boot *b)
+{
+	const api_bootstrap_opts *o = boot_opts(b);
+	for (size_t i = 0; i < o->n_more; i++) {
+		const api_bootstrap_object *m = &o->more[i];
+		const boot_where where = {m->group, m->version, m->plural, m->ns, m->name};
+		boot_put(b, &where, boot_merge_all, m->json);
+	}
+}
+
 static void begin(boot *b)
 {
 	b->err = (sp_err){0};
@@ -350,6 +360,7 @@ static void begin(boot *b)
 	boot_put_objects(b);
 	boot_put_roles(b);
 	boot_put_flow(b);
+	put_more(b);
 	if (b->err.code != SP_OK || b->n_ops == 0)
 		sp_defer_call(b->server->world, &b->nothing);
 	else

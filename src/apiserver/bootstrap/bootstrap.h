@@ -11,6 +11,13 @@
 #include "apiserver/rules.h"
 #include "apiserver/server.h"
 
+/* A further object, made when it is missing and brought to this state when it differs; its kind is built in.
+ */
+typedef struct api_bootstrap_object {
+	const char *group, *version, *plural;
+	sp_str ns, name, json;
+} api_bootstrap_object;
+
 /* What about this server goes into the objects. */
 typedef struct api_bootstrap_opts {
 	sp_str address;      /* IP that clients are told to use; a loopback one gets no endpoints */
@@ -22,6 +29,8 @@ typedef struct api_bootstrap_opts {
 	sp_str front_proxy_ca;
 	/* As the config map tells them: JSON lists. */
 	sp_str front_proxy_names, user_headers, uid_headers, group_headers, extra_prefixes;
+	const api_bootstrap_object *more; /* beyond upstream's; stay until it is done */
+	size_t n_more;
 } api_bootstrap_opts;
 
 /*
