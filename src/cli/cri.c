@@ -31,7 +31,7 @@ typedef struct flags {
 	bool cleanup;
 	sp_str listen, root, run_dir, log_level, shim, unpack, oci_runtime, cgroup_root, stream_address;
 	sp_str cni_conf_dir, cni_bin_dir, user;
-	sp_str bridge, if_prefix, pod_cidr, registry_config, namespace_;
+	sp_str bridge, if_prefix, pod_cidr, cluster_cidr, registry_config, namespace_;
 	int64_t mtu;
 } flags;
 
@@ -331,6 +331,7 @@ static sp_code open_runtime(process *p, sp_err *err)
 					       .bridge = p->f.bridge,
 					       .if_prefix = p->f.if_prefix,
 					       .prefix = p->f.pod_cidr,
+					       .cluster = p->f.cluster_cidr,
 					       .mtu = (uint32_t)p->f.mtu};
 	SP_TRY(network_bridge_new(p->base.world, &p->bridge_opts, &p->network, err));
 	p->cni_opts = (cni_opts){
@@ -419,6 +420,9 @@ int cli_cri(int argc, char **argv)
 		{"bridge", CLI_STR, &p.f.bridge, "bridge of the pod network"},
 		{"cleanup", CLI_BOOL, &p.f.cleanup, "stop and remove every pod and the pod network, and end"},
 		{"cgroup-root", CLI_STR, &p.f.cgroup_root, "cgroup of pods that name no parent"},
+		{"cluster-cidr", CLI_STR, &p.f.cluster_cidr,
+		 "prefix of the pods of all nodes, which see each other's own addresses; default: "
+		 "--pod-cidr"},
 		{"cni-bin-dir", CLI_STR, &p.f.cni_bin_dir, "CNI plugins; several with ':' between them"},
 		{"cni-conf-dir", CLI_STR, &p.f.cni_conf_dir,
 		 "CNI configurations, the first by name counts; none: the built-in network"},

@@ -148,6 +148,10 @@ static void node_args(args *a)
 	add(a, "node-name", p->f.node_name);
 	add(a, "node-ip", p->f.advertise);
 	add(a, "root-dir", in_dir(a, p->f.data_dir, "node"));
+	/* One machine, often somebody's own: its disk may be fuller than that of a server before pods go. */
+	add(a, "eviction-hard",
+	    SP_STR("imagefs.available<5%,imagefs.inodesFree<5%,memory.available<100Mi,nodefs.available<5%,"
+		   "nodefs.inodesFree<5%"));
 	add(a, "tls-cert-file", p->kubelet_serving.crt);
 	add(a, "tls-private-key-file", p->kubelet_serving.key);
 	add(a, "cluster-dns", p->f.cluster_dns);

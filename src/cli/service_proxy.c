@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "cli/cli.h"
@@ -11,12 +12,14 @@
 #include "cli/process.h"
 #include "client/call.h"
 #include "host/nft.h"
+#include "host/routes.h"
+#include "network/routes/routes.h"
 #include "network/services/proxy.h"
 #include "network/services/rules.h"
 
 typedef struct flags {
 	sp_str kubeconfig, node, log_level;
-	bool cleanup;
+	bool cleanup, pod_routes;
 } flags;
 
 typedef struct process {
@@ -27,6 +30,16 @@ typedef struct process {
 	sp_informers *informers;
 	net_proxy *proxy;
 	net_runner runner;
+	sp_informers *nodes; /* of the routes */
+	net_routes *routes;
+	net_router router;
+	sp_work route_work;
+	host_route *wanted; /* being set */
+	size_t n_wanted;
+	sp_err route_err;
+	sp_code route_code;
+	void (*route_done)(void *arg, const sp_err *err);
+	void *route_arg;
 	sp_work work; /* the transaction under way */
 	sp_str commands;
 	sp_err work_err;
@@ -61,6 +74,33 @@ static void run(net_runner *r, sp_str commands, void (*done)(void *arg, const sp
 	SP_ASSERT(sp_work_start(p->base.world, &p->work, NULL) == SP_OK);
 }
 
+static void route_job(sp_work *job)
+{
+	process *p = job->arg;
+	p->route_code = host_routes_set(p->wanted, p->n_wanted, &p->route_err);
+}
+
+static void route_job_done(sp_work *job)
+{
+	process *p = job->arg;
+	sp_free(SP_TAKE(p->wanted));
+	p->route_done(p->route_arg, p->route_code == SP_OK ? NULL : &p->route_err);
+}
+
+static void set_routes(net_router *r, const net_route *at, size_t n,
+		       void (*done)(void *arg, const sp_err *err), void *arg)
+{
+	process *p = SP_CONTAINER_OF(r, process, router);
+	p->wanted = sp_alloc((n + 1) * sizeof *p->wanted);
+	for (size_t i = 0; i < n; i++)
+		p->wanted[i] = (host_route){.to = at[i].to, .via = at[i].via};
+	p->n_wanted = n;
+	p->route_done = done;
+	p->route_arg = arg;
+	p->route_work = (sp_work){.fn = route_job, .done = route_job_done, .arg = p};
+	SP_ASSERT(sp_work_start(p->base.world, &p->route_work, NULL) == SP_OK);
+}
+
 /* ---- the end ---- */
 
 static void on_client_closed(void *arg)
@@ -68,10 +108,19 @@ static void on_client_closed(void *arg)
 	sp_world_stop(((process *)arg)->base.world);
 }
 
-static void on_proxy_stopped(void *arg)
+static void on_routes_stopped(void *arg)
 {
 	process *p = arg;
 	sp_client_close(p->client, on_client_closed, p);
+}
+
+static void on_proxy_stopped(void *arg)
+{
+	process *p = arg;
+	if (p->routes != NULL)
+		net_routes_stop(p->routes, on_routes_stopped, p);
+	else
+		on_routes_stopped(p);
 }
 
 static void on_stop(void *arg, int signal)
@@ -94,6 +143,18 @@ static sp_code find_node(process *p, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code start_routes(process *p, sp_err *err)
+{
+	if (!p->f.pod_routes)
+		return SP_OK;
+	SP_TRY(sp_informers_new(p->client, p->base.log, &p->nodes, err));
+	const net_routes_opts routes = {
+		.informers = p->nodes, .router = &p->router, .log = p->base.log, .node = p->f.node};
+	SP_TRY(net_routes_new(p->base.world, &routes, &p->routes, err));
+	sp_informers_start(p->nodes);
+	return SP_OK;
+}
+
 static sp_code start(process *p, sp_err *err)
 {
 	if (p->f.kubeconfig.len == 0)
@@ -111,12 +172,15 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(net_proxy_new(p->base.world, &proxy, &p->proxy, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	sp_informers_start(p->informers);
-	return SP_OK;
+	return start_routes(p, err);
 }
 
 static void finish(process *p)
 {
 	net_proxy_free(p->proxy);
+	net_routes_free(p->routes);
+	if (p->nodes != NULL)
+		sp_informers_free(p->nodes);
 	sp_informers_free(p->informers);
 	sp_client_free(p->client);
 	cli_process_done(&p->base);
@@ -144,12 +208,14 @@ static sp_code run_all(process *p, sp_err *err)
 
 int cli_service_proxy(int argc, char **argv)
 {
-	process p = {.f = {.log_level = SP_STR("info")}, .runner = {run}};
+	process p = {.f = {.log_level = SP_STR("info")}, .runner = {run}, .router = {set_routes}};
 	const cli_flag table[] = {
 		{"cleanup", CLI_BOOL, &p.f.cleanup, "remove the rules of all services, and end"},
 		{"hostname-override", CLI_STR, &p.f.node, "name of this node; default: of the machine"},
 		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "where the API server is, and who we are"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"pod-routes", CLI_BOOL, &p.f.pod_routes,
+		 "keep routes to the pods of other nodes (their spec.podCIDRs by way of their InternalIP)"},
 	};
 	sp_err err = {0};
 	int status;

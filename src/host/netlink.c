@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/alloc.h"
+
 #define ANSWER_BYTES 8192u
+#define DUMP_BYTES 32768u /* the kernel fills at most that at once */
 
 static void *room(host_nl *m, size_t n)
 {
@@ -80,17 +83,66 @@ sp_code host_nl_socket(int *ret, sp_err *err)
 	return SP_OK;
 }
 
-sp_code host_nl_talk(int fd, const host_nl *m, const char *what, sp_err *err)
+static sp_code send_it(int fd, const host_nl *m, const char *what, sp_err *err)
 {
 	host_nl out = *m;
-	_Alignas(NLMSG_ALIGNTO) uint8_t answer[ANSWER_BYTES];
-	struct nlmsghdr head;
 	if (m->overflow)
 		return sp_fail(err, SP_ETOOLARGE, "%s: request too long", what);
 	uint32_t len = (uint32_t)out.len;
 	memcpy(out.bytes + offsetof(struct nlmsghdr, nlmsg_len), &len, sizeof len);
 	if (send(fd, out.bytes, out.len, 0) != (ssize_t)out.len)
 		return sp_fail_sys(err, errno, "%s: send", what);
+	return SP_OK;
+}
+
+/* One datagram of answers; true: the last one, with *ret_code. */
+static bool take_answers(const uint8_t *bytes, size_t n,
+			 void (*each)(void *arg, uint16_t type, const uint8_t *bytes, size_t n), void *arg,
+			 int32_t *ret_code)
+{
+	struct nlmsghdr head;
+	for (size_t at = 0; at + sizeof head <= n; at += NLMSG_ALIGN(head.nlmsg_len)) {
+		memcpy(&head, bytes + at, sizeof head);
+		if (head.nlmsg_len < NLMSG_HDRLEN || head.nlmsg_len > n - at)
+			break;
+		const uint8_t *body = bytes + at + NLMSG_HDRLEN;
+		size_t size = head.nlmsg_len - NLMSG_HDRLEN;
+		*ret_code = 0;
+		if (head.nlmsg_type == NLMSG_ERROR && size >= sizeof *ret_code)
+			memcpy(ret_code, body, sizeof *ret_code);
+		if (head.nlmsg_type == NLMSG_ERROR || head.nlmsg_type == NLMSG_DONE)
+			return true;
+		each(arg, head.nlmsg_type, body, size);
+	}
+	return false;
+}
+
+sp_code host_nl_dump(int fd, const host_nl *m,
+		     void (*each)(void *arg, uint16_t type, const uint8_t *bytes, size_t n), void *arg,
+		     const char *what, sp_err *err)
+{
+	int32_t refused = 0;
+	SP_TRY(send_it(fd, m, what, err));
+	uint8_t *answer = sp_alloc(DUMP_BYTES);
+	sp_code code = SP_OK;
+	for (bool done = false; !done && code == SP_OK;) {
+		ssize_t n = recv(fd, answer, DUMP_BYTES, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			code = sp_fail_sys(err, n < 0 ? errno : EPROTO, "%s: receive", what);
+		else
+			done = take_answers(answer, (size_t)n, each, arg, &refused);
+	}
+	sp_free(answer);
+	return code != SP_OK || refused == 0 ? code : sp_fail_sys(err, -refused, "%s", what);
+}
+
+sp_code host_nl_talk(int fd, const host_nl *m, const char *what, sp_err *err)
+{
+	_Alignas(NLMSG_ALIGNTO) uint8_t answer[ANSWER_BYTES];
+	struct nlmsghdr head;
+	SP_TRY(send_it(fd, m, what, err));
 	for (;;) {
 		ssize_t n = recv(fd, answer, sizeof answer, 0);
 		if (n < 0 && errno == EINTR)

@@ -32,6 +32,11 @@ sp_code host_nl_socket(int *ret, sp_err *err) SP_MUST_USE;
 /* Sends and waits for the answer. The kernel's refusal is an error with sys_errno and `what`. */
 sp_code host_nl_talk(int fd, const host_nl *m, const char *what, sp_err *err) SP_MUST_USE;
 
+/* The same for a question with many answers (NLM_F_DUMP): each one's type and what follows its header. */
+sp_code host_nl_dump(int fd, const host_nl *m,
+		     void (*each)(void *arg, uint16_t type, const uint8_t *bytes, size_t n), void *arg,
+		     const char *what, sp_err *err) SP_MUST_USE;
+
 /* Text to the bytes of the family; false: no prefix. */
 typedef struct host_prefix {
 	uint8_t family, n_bits;

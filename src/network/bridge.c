@@ -12,6 +12,7 @@ typedef struct bridge {
 	sp_world *world;
 	const network_bridge_opts *opts;
 	network_ipam ipam;
+	sp_cidr cluster;
 	sp_list ports;  /* network_port */
 	bool has_rules; /* the kernel has our program */
 } bridge;
@@ -100,7 +101,7 @@ static void send_ports(work *k)
 	bridge *b = k->b;
 	SP_AUTO_BUF rules;
 	sp_buf_init(&rules, RULES_BYTES);
-	network_ports_write(&rules, b->opts->bridge, &b->ipam.prefix, &b->ports);
+	network_ports_write(&rules, b->opts->bridge, &b->ipam.prefix, &b->cluster, &b->ports);
 	const sp_host_ports q = {.bridge = b->opts->bridge, .ruleset = sp_buf_view(&rules)};
 	k->host = (sp_host_call){.done = on_ports, .arg = k};
 	b->opts->host->call(b->opts->host, SP_HOST_PORTS, &q, &k->host);
@@ -285,6 +286,12 @@ sp_code network_bridge_new(sp_world *w, const network_bridge_opts *opts, sp_pod_
 			       .ready = ready}};
 	sp_list_init(&b->ports);
 	sp_code code = network_ipam_init(&b->ipam, opts->prefix, err);
+	b->cluster = b->ipam.prefix;
+	if (code == SP_OK && opts->cluster.len > 0 &&
+	    (!sp_cidr_parse(opts->cluster, &b->cluster) || b->cluster.ip.v4 != b->ipam.prefix.ip.v4 ||
+	     b->cluster.n_bits > b->ipam.prefix.n_bits || !sp_cidr_contains(&b->cluster, &b->ipam.prefix.ip)))
+		code = sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no prefix that has " SP_FMT " in it",
+			       SP_ARG(opts->cluster), SP_ARG(opts->prefix));
 	if (code != SP_OK) {
 		network_bridge_free(&b->base);
 		return code;

@@ -18,6 +18,8 @@ typedef struct network_bridge_opts {
 	sp_str bridge;    /* name, "sampan0": also of the nftables table */
 	sp_str if_prefix; /* of the pods' interfaces on the host, at most 4 characters: "sp" */
 	sp_str prefix;    /* "10.88.0.0/16" */
+	sp_str cluster;   /* prefix of the pods of all nodes: they are reached by their own addresses; empty:
+			     `prefix` */
 	uint32_t mtu;     /* 0 = the kernel's */
 } network_bridge_opts;
 
@@ -38,5 +40,7 @@ typedef struct network_port {
 	int32_t protocol; /* SP_CRI_TCP … */
 } network_port;
 
-/* Appends the whole program: the table sampan-BRIDGE is made anew in one transaction. */
-void network_ports_write(sp_buf *out, sp_str bridge, const sp_cidr *pods, sp_list *ports);
+/* Appends the whole program: the table sampan-BRIDGE is made anew in one transaction. What pods send to
+ * `cluster` keeps their addresses. */
+void network_ports_write(sp_buf *out, sp_str bridge, const sp_cidr *pods, const sp_cidr *cluster,
+			 sp_list *ports);

@@ -36,9 +36,11 @@ static void put_chain(sp_buf *out, const char *name, const char *hook, const cha
 	sp_buf_str(out, SP_STR("  }\n"));
 }
 
-void network_ports_write(sp_buf *out, sp_str bridge, const sp_cidr *pods, sp_list *ports)
+void network_ports_write(sp_buf *out, sp_str bridge, const sp_cidr *pods, const sp_cidr *cluster,
+			 sp_list *ports)
 {
-	char prefix[SP_IP_TEXT_BYTES];
+	char prefix[SP_IP_TEXT_BYTES], all[SP_IP_TEXT_BYTES];
+	int n_all = (int)sp_cidr_print(all, cluster);
 	size_t n = sp_cidr_print(prefix, pods);
 	const char *family = pods->ip.v4 ? "ip" : "ip6";
 	/* Made first so that deleting cannot fail: libnftables runs all of it as one transaction. */
@@ -50,7 +52,7 @@ void network_ports_write(sp_buf *out, sp_str bridge, const sp_cidr *pods, sp_lis
 	sp_buf_printf(out,
 		      "  chain leaving {\n    type nat hook postrouting priority 100;\n"
 		      "    %s saddr %.*s %s daddr != %.*s masquerade\n",
-		      family, (int)n, prefix, family, (int)n, prefix);
+		      family, (int)n, prefix, family, n_all, all);
 	/* A pod that reaches itself through a host port, and the node through its loopback, would get answers
 	 * from an address they did not ask. */
 	sp_buf_printf(out, "    %s daddr %.*s ct status dnat %s saddr %.*s masquerade\n", family, (int)n,

@@ -120,9 +120,14 @@ static sp_code divided(int64_t amount, int64_t divisor, sp_arena *a, sp_str *ret
 	return ret->ptr == NULL ? no_room(err) : SP_OK;
 }
 
-/* Of a node, for limits that are not set. */
+/* Of the pod, else of the node, for limits that are not set. U: defaultPodLimitsForDownwardAPI. */
 static int64_t allocatable(const node_field_source *from, sp_str resource)
 {
+	yyjson_val *limits = sp_view_at(from->pod->v.resources, "limits");
+	int64_t own = node_amount((sp_vmap){.object = yyjson_is_obj(limits) ? limits : NULL}, resource,
+				  sp_str_eq(resource, SP_STR("cpu")));
+	if (own > 0 && !sp_str_eq(resource, SP_STR("ephemeral-storage")))
+		return own;
 	if (sp_str_eq(resource, SP_STR("cpu")))
 		return from->cpu_milli;
 	if (sp_str_eq(resource, SP_STR("memory")))

@@ -109,9 +109,20 @@ static bool is_node_critical(const node_pod *p)
 	return sp_str_eq(p->v.priority_class, SP_STR("system-node-critical"));
 }
 
-static int64_t oom_of_burstable(const node_container *c, int64_t memory_capacity)
+static int64_t containers_amount(const node_pod *p, bool limits, sp_str resource);
+
+/* What the pod asks for beyond its containers, in equal parts. U: remainingPodMemReqPerContainer. */
+static int64_t share_of_pod(const node_pod *p)
+{
+	int64_t own = amount_of(pod_list(p, "requests"), SP_STR("memory"));
+	size_t n = p->n_init + p->n_regular;
+	return own <= 0 || n == 0 ? 0 : (own - containers_amount(p, false, SP_STR("memory"))) / (int64_t)n;
+}
+
+static int64_t oom_of_burstable(const node_pod *p, const node_container *c, int64_t memory_capacity)
 {
 	int64_t request = node_amount(c->v.requests, SP_STR("memory"), false);
+	request = SP_MAX(request, 0) + share_of_pod(p);
 	int64_t score = memory_capacity <= 0 || request <= 0
 				? 1000
 				: 1000 - (int64_t)((__int128)request * 1000 / memory_capacity);
@@ -134,19 +145,25 @@ static int64_t oom_of(const node_pod *p, const node_container *c, int64_t memory
 	case NODE_QOS_BURSTABLE:
 		break;
 	}
-	int64_t score = oom_of_burstable(c, memory_capacity);
+	int64_t score = oom_of_burstable(p, c, memory_capacity);
 	if (c->is_sidecar) { /* not killed before what it serves */
 		for (size_t i = 0; i < p->n_regular; i++)
-			score = SP_MIN(score, oom_of_burstable(node_pod_regular(p, i), memory_capacity));
+			score = SP_MIN(score, oom_of_burstable(p, node_pod_regular(p, i), memory_capacity));
 	}
 	return score;
+}
+
+/* A container without a limit of its own has the pod's. U: getCPULimit, getMemoryLimit. */
+static int64_t limit_of(const node_pod *p, const node_container *c, sp_str resource)
+{
+	int64_t own = amount_of(c->v.limits, resource);
+	return own > 0 ? own : amount_of(pod_list(p, "limits"), resource);
 }
 
 node_container_limits node_limits_of(const node_pod *p, const node_container *c, int64_t memory_capacity)
 {
 	int64_t request = node_amount(c->v.requests, SP_STR("cpu"), true);
-	int64_t limit = node_amount(c->v.limits, SP_STR("cpu"), true);
-	int64_t memory = node_amount(c->v.limits, SP_STR("memory"), false);
+	int64_t limit = limit_of(p, c, SP_STR("cpu")), memory = limit_of(p, c, SP_STR("memory"));
 	return (node_container_limits){
 		.cpu_shares = (int64_t)node_cpu_shares(request < 0 ? limit : request),
 		.cpu_quota_us = node_cpu_quota(limit),
@@ -168,11 +185,10 @@ static int64_t add(int64_t a, int64_t b)
 	return sp_add(a, b, &sum) ? sum : INT64_MAX;
 }
 
-/* U: PodRequests / PodLimits without overhead: the larger of what runs at the end and of each step of the
- * beginning. */
-static int64_t own_amount(const node_pod *p, bool limits, sp_str resource)
+/* U: AggregateContainerRequests, AggregateContainerLimits: the larger of what runs at the end and of each
+ * step of the beginning. */
+static int64_t containers_amount(const node_pod *p, bool limits, sp_str resource)
 {
-	int64_t own = amount_of(pod_list(p, limits ? "limits" : "requests"), resource);
 	int64_t sidecars = 0, init_most = 0, sum = 0;
 	for (size_t i = 0; i < p->n_init; i++) {
 		const node_container *c = node_pod_init(p, i);
@@ -185,7 +201,14 @@ static int64_t own_amount(const node_pod *p, bool limits, sp_str resource)
 	for (size_t i = 0; i < p->n_regular; i++)
 		sum = add(sum, container_amount(node_pod_regular(p, i), limits, resource));
 	int64_t late = add(sum, sidecars);
-	return own >= 0 ? own : SP_MAX(late, init_most);
+	return SP_MAX(late, init_most);
+}
+
+/* U: PodRequests, PodLimits without overhead: what the pod itself says goes first. */
+static int64_t own_amount(const node_pod *p, bool limits, sp_str resource)
+{
+	int64_t own = amount_of(pod_list(p, limits ? "limits" : "requests"), resource);
+	return own >= 0 ? own : containers_amount(p, limits, resource);
 }
 
 static int64_t pod_amount(const node_pod *p, bool limits, sp_str resource)

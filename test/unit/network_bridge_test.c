@@ -133,6 +133,29 @@ SP_TEST(network_bridge, a_pod_is_attached_and_detached)
 }
 
 /* The process before was killed after it had drawn the pod's ports and before it had written its address. */
+/* Pods of other nodes are reached by their own addresses. */
+SP_TEST(network_bridge, a_prefix_of_all_nodes)
+{
+	static const char *const bad[] = {"10.3.0.0/16", "10.2.0.0/17", "fd00::/8", "x"};
+	SP_AUTO_BUF rules;
+	sp_cidr own, all;
+	sp_list ports;
+	sp_pod_network *n = NULL;
+	sp_buf_init(&rules, 4096);
+	sp_list_init(&ports);
+	T_TRUE(sp_cidr_parse(SP_STR("10.2.1.0/24"), &own) && sp_cidr_parse(SP_STR("10.2.0.0/16"), &all));
+	network_ports_write(&rules, SP_STR("b0"), &own, &all, &ports);
+	T_TRUE(sp_str_find(sp_buf_view(&rules),
+			   SP_STR("ip saddr 10.2.1.0/24 ip daddr != 10.2.0.0/16 masquerade\n")) >= 0);
+	network_bridge_opts opts = {
+		.bridge = SP_STR("b0"), .if_prefix = SP_STR("t"), .prefix = SP_STR("10.2.0.0/16")};
+	for (size_t i = 0; i < SP_LEN(bad); i++) {
+		opts.cluster = sp_str_c(bad[i]);
+		t_row("%zu", i);
+		T_CODE(network_bridge_new(NULL, &opts, &n, T_ERR), SP_EINVAL);
+	}
+}
+
 SP_TEST(network_bridge, rules_of_a_former_process_go)
 {
 	fake_host h = {.base = {.call = fake_call}};

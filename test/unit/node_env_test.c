@@ -311,6 +311,52 @@ SP_TEST(node_resources, classes)
 	}
 }
 
+/* Resources of the pod itself: class, cgroup, what containers without limits get, the killing order. */
+SP_TEST(node_resources, of_the_pod_itself)
+{
+	static const struct {
+		const char *pod, *container, *qos;
+		int64_t shares, quota, memory, oom;                   /* of the container */
+		int64_t pod_shares, pod_quota, pod_memory, requested; /* of the pod */
+	} rows[] = {
+		{"{\"limits\":{\"cpu\":\"2\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"2\",\"memory\":"
+		 "\"1Gi\"}}",
+		 "{}", "Guaranteed", 2048, 200000, 1 << 30, -997, 2048, 200000, 1 << 30, 1 << 30},
+		{"{\"requests\":{\"cpu\":\"1\",\"memory\":\"1Gi\"}}", "{}", "Burstable", 2, -1, 0, 875, 1024,
+		 -1, 0, 1 << 30},
+		/* The rest of what the pod asks for is shared by its two containers. */
+		{"{\"requests\":{\"memory\":\"1Gi\"}}", "{\"requests\":{\"memory\":\"512Mi\"}}", "Burstable",
+		 2, -1, 0, 813, 2, -1, 0, 1 << 30},
+		{"{\"limits\":{\"memory\":\"1Gi\"},\"requests\":{\"memory\":\"64Mi\"}}",
+		 "{\"limits\":{\"memory\":\"32Mi\"}}", "Burstable", 2, -1, 32 << 20, 993, 2, -1, 1 << 30,
+		 64 << 20},
+		{"{}", "{\"requests\":{\"memory\":\"512Mi\"}}", "Burstable", 2, -1, 0, 875, 2, -1, 0,
+		 512 << 20},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_str json = sp_arena_printf(
+			T_ARENA,
+			"{\"metadata\":{\"name\":\"p\",\"uid\":\"u\"},\"spec\":{\"resources\":%s,"
+			"\"containers\":[{\"name\":\"c\",\"resources\":%s},{\"name\":\"d\"}]}}",
+			rows[i].pod, rows[i].container);
+		T_TRUE(json.ptr != NULL);
+		node_pod *p = parse(json.ptr);
+		T_TRUE(p != NULL);
+		node_container_limits l = node_limits_of(p, node_pod_regular(p, 0), INT64_C(4) << 30);
+		node_pod_limits all = node_pod_limits_of(p);
+		t_row("%zu", i);
+		T_EQ_C(node_qos_text(node_qos_of(p)), rows[i].qos);
+		T_EQ_I64(l.cpu_shares, rows[i].shares);
+		T_EQ_I64(l.cpu_quota_us, rows[i].quota);
+		T_EQ_I64(l.memory_bytes, rows[i].memory);
+		T_EQ_I64(l.oom_score_adj, rows[i].oom);
+		T_EQ_I64(all.cpu_shares, rows[i].pod_shares);
+		T_EQ_I64(all.cpu_quota_us, rows[i].pod_quota);
+		T_EQ_I64(all.memory_bytes, rows[i].pod_memory);
+		T_EQ_I64(node_pod_request(p, SP_STR("memory")), rows[i].requested);
+	}
+}
+
 SP_TEST(node_resources, sandbox)
 {
 	const node_pod *p =
