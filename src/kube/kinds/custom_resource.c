@@ -31,7 +31,7 @@ static void store_version(sp_kind_ctx *c, yyjson_mut_val *obj)
 			continue;
 		sp_str name = sp_kv_str(version, "name");
 		SP_KV_EACH (stored, k, sp_kv_list(sp_kv_get(obj, "status"), "storedVersions")) {
-			if (sp_str_eq(name, sp_str_c(yyjson_mut_get_str(stored))))
+			if (sp_str_eq(name, sp_jmut_str(stored)))
 				return;
 		}
 		status = sp_kv_need_obj(c->doc, obj, "status");
@@ -83,7 +83,7 @@ void sp_crd_name_validate(sp_violations *v, const sp_path *path, sp_str shown, s
 static void name_list(sp_violations *v, const sp_path *path, yyjson_mut_val *list)
 {
 	SP_KV_EACH (item, i, list) {
-		sp_str s = sp_str_c(yyjson_mut_get_str(item));
+		sp_str s = sp_jmut_str(item);
 		sp_crd_name_validate(v, SP_AT_I(path, i), s, s, "");
 	}
 }
@@ -114,7 +114,7 @@ static bool review_version(sp_str s)
 static bool any_review_version(yyjson_mut_val *list)
 {
 	SP_KV_EACH (item, i, list) {
-		if (review_version(sp_str_c(yyjson_mut_get_str(item))))
+		if (review_version(sp_jmut_str(item)))
 			return true;
 	}
 	return false;
@@ -128,7 +128,7 @@ static void review_versions(sp_violations *v, yyjson_mut_val *list, bool strict)
 	if (list == NULL)
 		sp_v_required(v, path, "%s", "");
 	SP_KV_EACH (item, i, list) {
-		sp_str s = sp_str_c(yyjson_mut_get_str(item));
+		sp_str s = sp_jmut_str(item);
 		if (!sp_strset_add(&seen, s, v))
 			sp_v_invalid(v, SP_AT_I(path, i), s, "duplicate version");
 		else
@@ -291,7 +291,7 @@ static void stored_validate(sp_violations *v, yyjson_mut_val *obj)
 		return;
 	}
 	SP_KV_EACH (item, i, stored)
-		(void)sp_strset_add(&kept, sp_str_c(yyjson_mut_get_str(item)), v);
+		(void)sp_strset_add(&kept, sp_jmut_str(item), v);
 	SP_KV_EACH (version, k, versions) {
 		sp_str name = sp_kv_str(version, "name");
 		(void)sp_strset_add(&names, name, v);
@@ -299,7 +299,7 @@ static void stored_validate(sp_violations *v, yyjson_mut_val *obj)
 			sp_v_invalid(v, path, stored, "must have the storage version " SP_FMT, SP_ARG(name));
 	}
 	SP_KV_EACH (item, j, stored) {
-		sp_str s = sp_str_c(yyjson_mut_get_str(item));
+		sp_str s = sp_jmut_str(item);
 		if (!sp_strset_has(&names, s))
 			sp_v_invalid(
 				v, SP_AT_I(path, j), s,
@@ -438,7 +438,7 @@ static bool prepare_delete(sp_kind_ctx *c, yyjson_mut_val *obj)
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, meta, "deletionTimestamp", time));
 	list = sp_kv_need_list(c->doc, meta, "finalizers");
 	SP_KV_EACH (f, i, list)
-		has = has || sp_str_eq(sp_str_c(yyjson_mut_get_str(f)), sp_str_c(finalizer));
+		has = has || sp_str_eq(sp_jmut_str(f), sp_str_c(finalizer));
 	SP_KIND_NEED(c, list != NULL && (has || sp_kv_append_str(c->doc, list, sp_str_c(finalizer))));
 	status = sp_kv_need_obj(c->doc, obj, "status");
 	conditions = status != NULL ? sp_kv_need_list(c->doc, status, "conditions") : NULL;

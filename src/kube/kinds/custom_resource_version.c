@@ -150,7 +150,7 @@ static void defaults_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str pat
 					  depth - 1);
 	}
 	SP_KV_EACH_MEMBER (key, val, i, sp_kv_map(schema, "properties")) {
-		sp_str name = sp_str_c(yyjson_mut_get_str(key));
+		sp_str name = sp_jmut_str(key);
 		defaults_validate(c, val,
 				  sp_arena_printf(c->arena, SP_FMT ".properties[" SP_FMT "]", SP_ARG(path),
 						  SP_ARG(name)),
