@@ -7,6 +7,7 @@
 #include "apiserver/admission/policies.h"
 #include "apiserver/aggregate/aggregate.h"
 #include "apiserver/aggregate/register.h"
+#include "apiserver/answer.h"
 #include "apiserver/audit/audit.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
@@ -124,12 +125,10 @@ static void refuse_protobuf(api_request *r)
 static bool negotiate(api_request *r)
 {
 	bool watch = sp_str_eq(r->info.verb, SP_STR("watch"));
-	/* What can only be asked (reviews) is no row of a table. U: RequestScope.AllowsMediaTypeTransform. */
-	bool tables = (r->res->kind->verbs & SP_VERB_GET) != 0;
-	const api_output_rules rules = {API_MEDIA_ALL,
-					(tables ? 1u << API_SHAPE_TABLE : 0) | 1u << API_SHAPE_METADATA |
-						1u << API_SHAPE_METADATA_LIST,
-					watch};
+	/* What is only answered has no columns. U: RequestScope.AllowsMediaTypeTransform. */
+	uint32_t table = api_answer_of(r) != NULL ? 0 : 1u << API_SHAPE_TABLE;
+	const api_output_rules rules = {
+		API_MEDIA_ALL, table | 1u << API_SHAPE_METADATA | 1u << API_SHAPE_METADATA_LIST, watch};
 	bool named = accept_names_medium(r);
 	if (named && api_negotiate(sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), &rules, &r->out)) {
 		r->out.pretty = r->out.media == API_MEDIA_JSON && (r->out.pretty || is_for_people(r));

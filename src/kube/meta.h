@@ -59,6 +59,10 @@ void sp_meta_bump_generation(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val
  * owners, finalizers, managed fields. What the validate hook of nearly every kind begins with.
  */
 void sp_meta_validate(sp_kind_ctx *c, yyjson_mut_val *obj);
+/* The same without the kube rule of finalizers, which custom resources only warn about. */
+void sp_meta_validate_custom(sp_kind_ctx *c, yyjson_mut_val *obj);
+/* True for one of upstream's own, and for one that names its domain. */
+bool sp_finalizer_is_usual(sp_str finalizer);
 /* The same with another rule of names and for a cluster-wide or namespaced kind. */
 void sp_meta_validate_as(sp_kind_ctx *c, yyjson_mut_val *obj, bool namespaced,
 			 sp_name_faults (*name)(sp_str));

@@ -143,10 +143,15 @@ void sp_owner_references_validate(sp_violations *v, const sp_path *path, yyjson_
 
 static const char finalizer_orphan[] = "orphan", finalizer_foreground[] = "foregroundDeletion";
 
-void sp_finalizer_validate(sp_violations *v, const sp_path *path, sp_str finalizer)
+bool sp_finalizer_is_usual(sp_str finalizer)
 {
 	static const char *const standard[] = {"kubernetes", finalizer_orphan, finalizer_foreground};
-	if (sp_str_index(finalizer, '/') < 0 && !SP_STR_IN(finalizer, standard))
+	return sp_str_index(finalizer, '/') >= 0 || SP_STR_IN(finalizer, standard);
+}
+
+void sp_finalizer_validate(sp_violations *v, const sp_path *path, sp_str finalizer)
+{
+	if (!sp_finalizer_is_usual(finalizer))
 		sp_v_invalid(v, path, finalizer,
 			     "name is neither a standard finalizer name nor is it fully qualified");
 }
@@ -250,6 +255,11 @@ void sp_meta_validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 	const sp_kind_hooks *hooks = c->kind->hooks;
 	sp_meta_validate_as(c, obj, c->kind->namespaced,
 			    hooks != NULL && hooks->name != NULL ? hooks->name : sp_name_dns1123_subdomain);
+}
+
+void sp_meta_validate_custom(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	meta_validate(c->errors, sp_meta(obj), c->kind->namespaced, sp_name_dns1123_subdomain);
 }
 
 void sp_meta_validate_generic(sp_kind_ctx *c, yyjson_mut_val *obj)

@@ -320,25 +320,31 @@ static void spawn(const char *log, const char *const *argv)
 /* A C string in the arena. */
 #define text(...) (sp_arena_printf(&arena, __VA_ARGS__).ptr)
 
+const char *rig_flags[RIG_FLAGS_MAX + 1];
+
 static void spawn_ours(unsigned port)
 {
-	const char *const argv[] = {"build/release/sampan",
-				    "apiserver",
-				    "--bind-address",
-				    "127.0.0.1",
-				    "--data-dir",
-				    text("%s/data", root),
-				    "--secure-port",
-				    text("%u", port),
-				    "--client-ca-file",
-				    pki.ca_crt.ptr,
-				    "--tls-cert-file",
-				    pki.tls_crt.ptr,
-				    "--tls-private-key-file",
-				    pki.tls_key.ptr,
-				    "--service-account-signing-key-file",
-				    text("%s/pki/sa.key", root),
-				    NULL};
+	const char *argv[32] = {"build/release/sampan",
+				"apiserver",
+				"--bind-address",
+				"127.0.0.1",
+				"--data-dir",
+				text("%s/data", root),
+				"--secure-port",
+				text("%u", port),
+				"--client-ca-file",
+				pki.ca_crt.ptr,
+				"--tls-cert-file",
+				pki.tls_crt.ptr,
+				"--tls-private-key-file",
+				pki.tls_key.ptr,
+				"--service-account-signing-key-file",
+				text("%s/pki/sa.key", root)};
+	size_t n = 0;
+	while (argv[n] != NULL)
+		n++;
+	for (size_t i = 0; rig_flags[i] != NULL; i++)
+		argv[n++] = rig_flags[i];
 	spawn("sampan.log", argv);
 }
 

@@ -27,6 +27,9 @@ bool rig_has_peer(void);
 
 /* ---- servers ---- */
 
+/* Further arguments of ours; NULL ends them. Read at start. */
+#define RIG_FLAGS_MAX 8u
+extern const char *rig_flags[RIG_FLAGS_MAX + 1];
 /* Starts ours or the peer's and waits for /readyz; figure "start". Clients are open. */
 void rig_server_start(bool peer);
 void rig_server_stop(void);

@@ -198,7 +198,7 @@ static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	if (!check_type(c, obj))
 		return;
-	sp_meta_validate(c, obj);
+	sp_meta_validate_custom(c, obj);
 	check_schema(c, obj, c->errors);
 	check_scale(c, obj, true);
 	check_rules(c, obj, NULL);
@@ -239,7 +239,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 {
 	if (!check_type(c, obj))
 		return;
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	check_change(c, obj, old, SP_STR(""));
 	check_scale(c, obj, true);
 	check_rules(c, obj, old);
@@ -247,7 +247,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 
 static void validate_status(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	check_change(c, obj, old, SP_STR("status"));
 	check_scale(c, obj, false);
 	check_rules(c, obj, old);
