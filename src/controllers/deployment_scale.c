@@ -192,7 +192,9 @@ static int64_t drop_available(dep_run *x, int64_t min_available)
 {
 	int64_t n = 0, available = 0;
 	for (size_t i = 0; i < x->n_sets; i++)
-		available += x->sets[i].n_available;
+		/* those of a set beyond what it is to have go, whatever its status, which comes later, says
+		 */
+		available += SP_MIN(x->sets[i].n_available, x->sets[i].want);
 	int64_t most = available - min_available;
 	for (size_t i = 0; i < x->n_old && n < most; i++) {
 		dep_set *s = x->old[i];
