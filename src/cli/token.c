@@ -237,11 +237,6 @@ static sp_code create(token *t, sp_err *err)
 
 /* ---- list ---- */
 
-typedef struct secrets_view {
-	sp_vlist items;
-} secrets_view;
-SP_VIEW(token_list_desc, secrets_view, "v1/SecretList", SP_V(secrets_view, items, "items"));
-
 static sp_str value_of(token *t, yyjson_val *item, const char *key)
 {
 	sp_str text = sp_json_str(sp_json_last(sp_view_at(item, "data"), sp_str_c(key)));
