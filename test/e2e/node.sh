@@ -15,6 +15,7 @@ done
 . test/e2e/lib
 
 node_pid='' containerd_pid='' sock='' control_pids=''
+cgroup=sampan-node-e2e-$$ bridge=spn$$ # two runs at once don't meet
 c8s() { ctr -a "$sock" -n k8s.io "$@"; }
 stop_control() {
 	for c in $control_pids; do kill "$c" 2>/dev/null; wait "$c" 2>/dev/null; done
@@ -33,8 +34,8 @@ stop_all() {
 		wait "$containerd_pid" 2>/dev/null
 	fi
 	awk -v t="$tmp" 'index($2, t) == 1 {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
-	ip link del sp-node-e2e 2>/dev/null
-	find /sys/fs/cgroup -depth -type d -path '*sampan-node-e2e*' -exec rmdir {} + 2>/dev/null
+	ip link del $bridge 2>/dev/null
+	find /sys/fs/cgroup -depth -type d -path "*$cgroup*" -exec rmdir {} + 2>/dev/null
 	stop_server
 }
 trap stop_all EXIT
@@ -59,10 +60,10 @@ of() { k get pod "$1" -o json | jq -r "$2"; }
 start_containerd() {
 	sock=$tmp/cd/sock
 	mkdir -p "$tmp/cd/store" "$tmp/cni"
-	mount -t tmpfs -o size=512m sampan-node-e2e "$tmp/cd/store" # an overlay can't be on an overlay
+	mount -t tmpfs -o size=512m $cgroup "$tmp/cd/store" # an overlay can't be on an overlay
 	cat >"$tmp/cni/10-e2e.conflist" <<JSON
-{"cniVersion":"0.4.0","name":"sampan-node-e2e","plugins":[{"type":"bridge","bridge":"sp-node-e2e","isGateway":true,"hairpinMode":true,
- "ipam":{"type":"host-local","dataDir":"$tmp/cni-data","ranges":[[{"subnet":"10.244.98.0/24"}]]}}]}
+{"cniVersion":"0.4.0","name":"$cgroup","plugins":[{"type":"bridge","bridge":"$bridge","isGateway":true,"hairpinMode":true,
+ "ipam":{"type":"host-local","dataDir":"$tmp/cni-data","ranges":[[{"subnet":"10.244.$((100 + $$ % 100)).0/24"}]]}}]}
 JSON
 	cat >"$tmp/cd/config.toml" <<TOML
 version = 2
@@ -100,7 +101,7 @@ make_image() {
 
 start_node() {
 	"$PWD/build/release/sampan" node --kubeconfig "$kubeconfig" --node-name e2e-node --container-runtime-endpoint "unix://$sock" \
-		--root-dir "$tmp/node" --local-path-dir "$tmp/storage" --pod-log-dir "$tmp/logs" --cgroup-root sampan-node-e2e --port 0 \
+		--root-dir "$tmp/node" --local-path-dir "$tmp/storage" --pod-log-dir "$tmp/logs" --cgroup-root $cgroup --port 0 \
 		--pod-manifest-path "$tmp/manifests" "$@" 2>>"$tmp/node.log" &
 	node_pid=$!
 }
@@ -201,11 +202,11 @@ term" cat "$tmp/hooks/x"
 pod limited '{"containers":[{"name":"c","command":["sleep","1000"],"resources":{"limits":{"cpu":"500m","memory":"64Mi"}}}]}'
 is limited Guaranteed of limited .status.qosClass
 is limited-running Running of limited .status.phase
-cg() { find /sys/fs/cgroup -path "*sampan-node-e2e/pod*/*/$1" -exec cat {} + 2>/dev/null | grep -v -e '^-1$' -e '^max' | sort -u | tail -n 1; }
+cg() { find /sys/fs/cgroup -path "*$cgroup/pod*/*/$1" -exec cat {} + 2>/dev/null | grep -v -e '^-1$' -e '^max' | sort -u | tail -n 1; }
 if [ -d /sys/fs/cgroup/cpu ]; then
 	is limited-quota 50000 cg cpu.cfs_quota_us
-	is limited-pod 50000 sh -c "cat /sys/fs/cgroup/cpu/sampan-node-e2e/pod*/cpu.cfs_quota_us"
-	is limited-memory 67108864 sh -c "find /sys/fs/cgroup/memory -path '*sampan-node-e2e/pod*/*/memory.limit_in_bytes' -exec cat {} + | sort -n | head -n 1"
+	is limited-pod 50000 sh -c "cat /sys/fs/cgroup/cpu/$cgroup/pod*/cpu.cfs_quota_us"
+	is limited-memory 67108864 sh -c "find /sys/fs/cgroup/memory -path '*$cgroup/pod*/*/memory.limit_in_bytes' -exec cat {} + | sort -n | head -n 1"
 fi
 
 
@@ -219,8 +220,8 @@ is sized-place "0 300m 64Mi 300m" sized_now
 is sized-done 0 of sized '[.status.conditions[] | select(.type | startswith("PodResize"))] | length'
 if [ -d /sys/fs/cgroup/cpu ]; then
 	uid=$(of sized .metadata.uid)
-	is sized-quota 30000 sh -c "cat /sys/fs/cgroup/cpu/sampan-node-e2e/pod$uid/*/cpu.cfs_quota_us | grep -v -e -1 | sort -u"
-	is sized-pod 30000 cat "/sys/fs/cgroup/cpu/sampan-node-e2e/pod$uid/cpu.cfs_quota_us"
+	is sized-quota 30000 sh -c "cat /sys/fs/cgroup/cpu/$cgroup/pod$uid/*/cpu.cfs_quota_us | grep -v -e -1 | sort -u"
+	is sized-pod 30000 cat "/sys/fs/cgroup/cpu/$cgroup/pod$uid/cpu.cfs_quota_us"
 fi
 sized 300m 80Mi
 is sized-restart "1 300m 80Mi 300m" sized_now
@@ -407,7 +408,7 @@ is gone-pods '' k get pods -o name
 is gone-containers '' sh -c "ctr -a $sock -n k8s.io containers ls -q"
 is gone-dirs '' ls -A "$tmp/node/pods"
 is gone-logs '' ls -A "$tmp/logs"
-is gone-cgroups '' sh -c "find /sys/fs/cgroup -type d -path '*sampan-node-e2e*/pod*'"
+is gone-cgroups '' sh -c "find /sys/fs/cgroup -type d -path '*$cgroup*/pod*'"
 is gone-mounts '' sh -c "grep $tmp/node /proc/mounts"
 [ "$f" -eq 0 ] || { echo "--- the agent's log"; tail -n 15 "$tmp/node.log"; }
 printf '%d passed, %d failed, %d skipped\n' "$p" "$f" "$s"
