@@ -191,9 +191,8 @@ static int64_t drop_unhealthy(dep_run *x, int64_t most)
 static int64_t drop_available(dep_run *x, int64_t min_available)
 {
 	int64_t n = 0, available = 0;
+	/* Those of a set beyond what it is to have go, whatever its status, which comes later, says. */
 	for (size_t i = 0; i < x->n_sets; i++)
-		/* those of a set beyond what it is to have go, whatever its status, which comes later, says
-		 */
 		available += SP_MIN(x->sets[i].n_available, x->sets[i].want);
 	int64_t most = available - min_available;
 	for (size_t i = 0; i < x->n_old && n < most; i++) {

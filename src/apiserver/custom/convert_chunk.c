@@ -197,6 +197,7 @@ bool api_convert_chunk_next(api_convert_chunk *c, api_converted *ret)
 	if (c->i_part == c->n_parts)
 		return false;
 	const part *p = &c->parts[c->i_part++];
+	SP_ASSERT(c->items != NULL); /* a part has one at least */
 	const api_convert_item *now = p->i_record == SIZE_MAX ? NULL : &c->items[p->i_record];
 	const api_convert_item *any = now != NULL ? now : &c->items[p->i_prev];
 	*ret = (api_converted){.rest = any->rest,
