@@ -104,7 +104,7 @@ static sp_code make_dirs(char *path, sp_err *err)
 
 sp_code cri_user_own(const cri_user *u, sp_str dir, sp_err *err)
 {
-	char path[PATH_BYTES];
+	char path[PATH_BYTES] = "";
 	SP_TRY(text(dir, path, sizeof path, err));
 	SP_TRY(make_dirs(path, err));
 	return u->set ? own_at(u, AT_FDCWD, path, DEPTH_MAX, err) : SP_OK;

@@ -118,7 +118,8 @@ size_t cli_option_nearest(sp_str name, char *out, size_t n)
 	size_t len = nearest == NULL ? 0 : strlen(nearest);
 	if (len == 0 || len > n)
 		return 0;
-	memcpy(out, nearest, len);
+	for (size_t i = 0; i < len; i++) /* no terminated text */
+		out[i] = nearest[i];
 	return len;
 }
 

@@ -76,7 +76,7 @@ static uint64_t life_of(const account *m, sp_str until)
 {
 	sp_time end;
 	if (sp_time_parse(until, &end, NULL) != SP_OK)
-		return LIFE_S * 1000 * MS;
+		return LIFE_S * (1000 * MS);
 	int64_t left_ns = sp_time_ns(end) - sp_wall_ns(m->client->world);
 	return left_ns > 0 ? (uint64_t)left_ns : 0;
 }

@@ -72,7 +72,7 @@ void client_renewal_free(sp_client *c);
 void client_end_waiting(sp_client *c);
 
 /* Tells on_closed when nothing is left; after a call ended. */
-void client_check_closed(sp_client *c);
+void client_check_closed(sp_client *any);
 
 /* Appends "/api/v1/namespaces/NS/RESOURCE/NAME/SUBRESOURCE"; empty parts are left out. */
 sp_code client_path(sp_buf *out, const sp_gvr *gvr, sp_str ns, sp_str name, sp_str subresource);

@@ -194,7 +194,7 @@ sp_code sp_client_config_parse(sp_world *w, sp_arena *a, sp_str text, sp_str dir
 {
 	reader r = {w, a, dir};
 	sp_client_config c = {.namespace_ = SP_STR("default")};
-	yyjson_mut_val *root, *ctx, *cluster, *user = NULL;
+	yyjson_mut_val *root = NULL, *ctx = NULL, *cluster = NULL, *user = NULL;
 	SP_TRY(parse_text(a, text, &root, err));
 	sp_str name = context.len > 0 ? context : sp_kv_str(root, "current-context");
 	if (name.len == 0)
@@ -215,7 +215,7 @@ sp_code sp_client_config_cluster(sp_arena *a, sp_str text, sp_client_config *ret
 {
 	reader r = {NULL, a, SP_STR("")};
 	sp_client_config c = {.namespace_ = SP_STR("default")};
-	yyjson_mut_val *root;
+	yyjson_mut_val *root = NULL;
 	SP_TRY(parse_text(a, text, &root, err));
 	SP_KV_EACH (item, i, sp_kv_get(root, "clusters")) {
 		SP_TRY(read_cluster(&r, sp_kv_get(item, "cluster"), &c, err));
@@ -262,7 +262,7 @@ sp_code sp_client_config_in_cluster(sp_world *w, sp_arena *a, sp_str host, sp_st
 	SP_TRY(read_file(&r, "ca.crt", SP_STR("ca.crt"), &c.ca_pem, err));
 	c.token = sp_str_trim(c.token);
 	SP_TRY(absolute(&r, SP_STR("token"), &c.token_file, err));
-	sp_str ns;
+	sp_str ns = {NULL, 0};
 	if (read_file(&r, "namespace", SP_STR("namespace"), &ns, NULL) == SP_OK && sp_str_trim(ns).len > 0)
 		c.namespace_ = sp_str_trim(ns);
 	*ret = c;

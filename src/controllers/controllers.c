@@ -174,7 +174,7 @@ sp_code controllers_new(const controllers_opts *o, controllers **ret, sp_err *er
 	sp_err own = {0};
 	s->client = o->client;
 	s->log = o->log;
-	s->all = sp_alloc((n_controller_types + 1) * sizeof *s->all);
+	s->all = sp_alloc((n_controller_types + 1) * sizeof(void *));
 	sp_defer_init(&s->closed, on_all_closed, s);
 	sp_code code = sp_informers_new(o->client, o->log, &s->informers, &own);
 	if (code == SP_OK)

@@ -196,7 +196,7 @@ static void doom_oldest(run *x, bool failed, int64_t keep)
 	}
 	if ((int64_t)n <= keep)
 		return;
-	qsort(over, n, sizeof *over, by_start);
+	qsort(over, n, sizeof(void *), by_start);
 	for (size_t i = 0; i < n - (size_t)keep; i++)
 		x->doomed[x->n_doomed++] = (size_t)(over[i] - x->children);
 }

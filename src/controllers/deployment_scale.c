@@ -130,7 +130,7 @@ static void scale_in_proportion(dep_run *x)
 	int64_t to_add = (x->replicas > 0 ? dep_max_replicas(x) : 0) - sum;
 	if (n == 0)
 		return;
-	qsort(active, n, sizeof *active, to_add > 0 ? by_size_newer : by_size_older);
+	qsort(active, n, sizeof(void *), to_add > 0 ? by_size_newer : by_size_older);
 	for (size_t i = 0; i < n; i++) {
 		int64_t rest = to_add - added, share = fraction(x, active[i]);
 		if (to_add == 0 || rest == 0)
@@ -288,7 +288,7 @@ sp_code dep_clean_up(dep_run *x, sp_err *err)
 	}
 	if ((int64_t)n <= x->view.history)
 		return SP_OK;
-	qsort(alive, n, sizeof *alive, by_revision);
+	qsort(alive, n, sizeof(void *), by_revision);
 	for (size_t i = 0; i < n - (size_t)x->view.history; i++) {
 		dep_set *s = alive[i];
 		s->drop = s->n == 0 && s->replicas == 0 && s->generation <= s->observed;

@@ -190,6 +190,7 @@ static void on_change(void *arg, const sp_object *old, const sp_object *now)
 	if (old != NULL)
 		wake_waiting_owners(g, &a, old);
 	if (now == NULL) {
+		SP_ASSERT(old != NULL);
 		gc_dependents(g, old->uid, enqueue_dependent, NULL);
 	} else if (gc_read(&a, now, &v)) {
 		bool waits = v.deleted.len > 0 &&
@@ -239,7 +240,7 @@ static sp_code add_kind(gc *g, const sp_api_resource *r, sp_err *err)
 {
 	if (g->n_kinds == g->cap) {
 		size_t cap = g->cap == 0 ? 64 : 2 * g->cap;
-		gc_kind **more = sp_try_realloc(g->kinds, g->cap * sizeof *more, cap * sizeof *more);
+		gc_kind **more = sp_try_realloc(g->kinds, g->cap * sizeof(void *), cap * sizeof(void *));
 		if (more == NULL)
 			return sp_fail(err, SP_ENOMEM, "no memory for a kind");
 		g->kinds = more;

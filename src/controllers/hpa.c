@@ -546,8 +546,10 @@ static void sync_autoscaler(controller *base, sp_job *job)
 static void on_autoscaler(void *arg, const sp_object *old, const sp_object *now)
 {
 	hpas *h = arg;
+	const sp_object *o = now != NULL ? now : old;
+	SP_ASSERT(o != NULL);
 	if (old == NULL || now == NULL)
-		sp_queue_add(h->base.queue, (now == NULL ? old : now)->key);
+		sp_queue_add(h->base.queue, o->key);
 	else
 		sp_queue_add_after(h->base.queue, now->key, h->period_ns);
 }

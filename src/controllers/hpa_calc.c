@@ -141,7 +141,7 @@ static bool ratio_of(const work *w, double *ret_ratio, hpa_result *ret)
 		requests = add(requests, v->pod == NULL ? 0 : v->pod->request);
 		n++;
 	}
-	if (w->c->is_utilization && requests == 0)
+	if (n == 0 || (w->c->is_utilization && requests == 0))
 		return false;
 	ret->average = sum / n;
 	if (w->c->is_utilization) {
@@ -190,13 +190,13 @@ static sp_code begin_checked(sp_arena *a, const hpa_calc *c, work *ret, sp_err *
 
 sp_code hpa_calc_check(sp_arena *a, const hpa_calc *c, sp_err *err)
 {
-	work w;
+	work w = {0};
 	return begin_checked(a, c, &w, err);
 }
 
 sp_code hpa_calc_per_pod(sp_arena *a, const hpa_calc *c, hpa_result *ret, sp_err *err)
 {
-	work w;
+	work w = {0};
 	double ratio, again;
 	hpa_result other;
 	SP_TRY(begin_checked(a, c, &w, err));

@@ -262,7 +262,7 @@ static size_t find_rivals(const hpa_run *x, hpa_memory **ret)
 			ret[n++] = m;
 	}
 	if (n > 1)
-		qsort(ret, n, sizeof *ret, by_key);
+		qsort(ret, n, sizeof(void *), by_key);
 	return n;
 }
 

@@ -148,7 +148,7 @@ sp_code host_forward(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_forward *m = message;
 	host *h = r->h;
-	int fd;
+	int fd = -1;
 	if (m->port == 0 || m->port > UINT16_MAX)
 		return sp_fail(err, SP_EINVAL, "%u is no port", (unsigned)m->port);
 	SP_TRY(dial_pod(h, m, &fd, err));

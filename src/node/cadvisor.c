@@ -194,6 +194,7 @@ static void put_labels(sp_buf *out, const series *r, const subject *s)
 	put_label(out, "failure_type", r->failure);
 	(void)sp_buf_printf(out, "id=\"" SP_FMT SP_FMT "\",image=\"" SP_FMT "\",", SP_ARG(s->cgroup),
 			    SP_ARG(s->below), SP_ARG(s->image));
+	SP_ASSERT(!r->has_interface || s->interface != NULL);
 	if (r->has_interface)
 		(void)sp_buf_printf(out, "interface=\"" SP_FMT "\",", SP_ARG(s->interface->name));
 	(void)sp_buf_printf(out, "name=\"" SP_FMT "\",namespace=\"" SP_FMT "\",pod=\"" SP_FMT "\"",

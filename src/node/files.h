@@ -8,4 +8,4 @@
 sp_pod_files *node_files(void);
 
 /* Its call of that name (usage.c). */
-sp_code node_files_usage(sp_pod_files *f, sp_str path, sp_pod_usage *ret, sp_err *err) SP_MUST_USE;
+sp_code node_files_usage(sp_pod_files *f, sp_str name, sp_pod_usage *ret, sp_err *err) SP_MUST_USE;

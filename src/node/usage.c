@@ -9,8 +9,9 @@
 #include "base/alloc.h"
 #include "node/files.h"
 
-#define DEPTH_MAX 128u  /* deeper ones don't count */
-#define SEEN_MAX 65536u /* files of several names that are remembered; further ones count by each name */
+#define DEPTH_MAX 128u /* deeper ones don't count */
+#define SEEN_MAX \
+	((size_t)65536) /* files of several names that are remembered; further ones count by each name */
 #define BLOCK_BYTES 512
 
 typedef struct walk {

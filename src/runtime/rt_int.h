@@ -290,8 +290,8 @@ rt_step rt_version, rt_status_look, rt_status, rt_runtime_config, rt_update_runt
 
 sp_code rt_streams_new(rt *r, rt_streams **ret, sp_err *err) SP_MUST_USE;
 /* NULL is fine. done comes once. */
-void rt_streams_close(rt_streams *s, void (*done)(void *arg), void *arg);
-void rt_streams_free(rt_streams *s);
+void rt_streams_close(rt_streams *o, void (*done)(void *arg), void *arg);
+void rt_streams_free(rt_streams *o);
 
 /* ---- what is told of objects (status.c) ---- */
 

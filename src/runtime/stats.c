@@ -251,6 +251,7 @@ static void container_stats(rt_job *j, const sample *s, sp_cri_container_stats *
 
 static void add_sample(gathering *g, rt_container *c)
 {
+	SP_ASSERT(g != NULL);
 	c->n_refs++; /* given back with the job */
 	g->samples[g->n++] = (sample){.c = c, .cgroup = c->rec.cgroup};
 }
@@ -282,8 +283,8 @@ static sp_code prepare(rt_job *j, size_t n_containers, size_t n_sandboxes, gathe
 static sp_code one_container(rt_job *j, sp_err *err)
 {
 	const sp_cri_container_stats_request *q = j->request;
-	rt_container *c;
-	gathering *g;
+	rt_container *c = NULL;
+	gathering *g = NULL;
 	SP_TRY(rt_need_container(j->r, q->container_id, &c, err));
 	SP_TRY(prepare(j, 1, 0, &g, err));
 	add_sample(g, c);
@@ -315,7 +316,7 @@ static sp_code many_containers(rt_job *j, sp_err *err)
 {
 	const sp_cri_list_container_stats_request *q = j->request;
 	const sp_map_entry *e;
-	gathering *g;
+	gathering *g = NULL;
 	SP_TRY(prepare(j, sp_map_count(&j->r->containers), 0, &g, err));
 	for (size_t i = 0; (e = sp_map_next(&j->r->containers, &i)) != NULL;) {
 		rt_container *c = e->value;
@@ -343,6 +344,7 @@ static sp_code tell_containers(rt_job *j, sp_err *err)
 static void add_sandbox(gathering *g, rt_sandbox *s)
 {
 	const sp_cri_linux_pod_sandbox_config *l = s->rec.config->linux_;
+	SP_ASSERT(g != NULL);
 	s->n_refs++;
 	g->pods[g->n_sandboxes].cgroup = l == NULL ? (sp_str){NULL, 0} : l->cgroup_parent;
 	g->sandboxes[g->n_sandboxes++] = s;
@@ -356,8 +358,8 @@ static void add_sandbox(gathering *g, rt_sandbox *s)
 static sp_code one_sandbox(rt_job *j, sp_err *err)
 {
 	const sp_cri_pod_sandbox_stats_request *q = j->request;
-	rt_sandbox *s;
-	gathering *g;
+	rt_sandbox *s = NULL;
+	gathering *g = NULL;
 	SP_TRY(rt_need_sandbox(j->r, q->pod_sandbox_id, &s, err));
 	SP_TRY(prepare(j, sp_map_count(&j->r->containers), 1, &g, err));
 	add_sandbox(g, s);
@@ -376,7 +378,7 @@ static sp_code many_sandboxes(rt_job *j, sp_err *err)
 {
 	const sp_cri_list_pod_sandbox_stats_request *q = j->request;
 	const sp_map_entry *e;
-	gathering *g;
+	gathering *g = NULL;
 	SP_TRY(prepare(j, sp_map_count(&j->r->containers), sp_map_count(&j->r->sandboxes), &g, err));
 	for (size_t i = 0; (e = sp_map_next(&j->r->sandboxes, &i)) != NULL;) {
 		rt_sandbox *s = e->value;

@@ -84,10 +84,12 @@ static sp_code running(rt_job *j, sp_str id, const wanted *w, rt_container **ret
 static sp_code container_ticket(rt_job *j, rt_ticket_kind kind, sp_str id, const wanted *w, rt_ticket **ret,
 				sp_err *err)
 {
-	rt_container *c;
+	rt_container *c = NULL;
+	rt_ticket *t = NULL;
 	SP_TRY(running(j, id, w, &c, err));
-	SP_TRY(new_ticket(j->r, kind, ret, err));
-	rt_ticket *t = *ret;
+	SP_TRY(new_ticket(j->r, kind, &t, err));
+	SP_ASSERT(c != NULL && t != NULL);
+	*ret = t;
 	t->container = c;
 	t->sandbox = c->sandbox;
 	c->n_refs++;
@@ -138,13 +140,14 @@ sp_code rt_port_forward(rt_job *j, sp_err *err)
 {
 	const sp_cri_port_forward_request *q = j->request;
 	rt_sandbox *s;
-	rt_ticket *t;
+	rt_ticket *t = NULL;
 	if (q->pod_sandbox_id.len == 0)
 		return sp_fail(err, SP_EINVAL, "missing required pod_sandbox_id");
 	SP_TRY(rt_need_sandbox(j->r, q->pod_sandbox_id, &s, err));
 	if (s->rec.phase != RT_SANDBOX_READY || s->stopping)
 		return sp_fail(err, SP_ECONFLICT, "sandbox container is not running");
 	SP_TRY(new_ticket(j->r, RT_TICKET_FORWARD, &t, err));
+	SP_ASSERT(t != NULL);
 	t->sandbox = s;
 	s->n_refs++;
 	sp_cri_port_forward_response *a = sp_new(&j->arena, sp_cri_port_forward_response, 1);

@@ -110,7 +110,7 @@ sp_code shim_boot_parse(sp_str bytes, sp_arena *a, shim_boot *ret, sp_err *err)
 		sp_str type = any == NULL ? SP_STR("") : any->type_url;
 		if (sp_str_ends(type, sp_str_c(shim_options_message.name)))
 			SP_TRY(shim_options_of(any, a, &out.options, err));
-		else if (sp_str_ends(type, sp_str_c(shim_owner_message.name)))
+		else if (any != NULL && sp_str_ends(type, sp_str_c(shim_owner_message.name)))
 			SP_TRY(sp_pb_decode(&shim_owner_message, any->value, a, &out.owner, err));
 	}
 	*ret = out;

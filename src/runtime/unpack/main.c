@@ -161,6 +161,7 @@ static sp_code run(command *c, int argc, char **argv, outcome *ret, sp_err *err)
 		sp_code (*fn)(command *c, outcome *ret, sp_err *err);
 	} verbs[] = {{"unpack", do_unpack}, {"remove", do_remove}, {"usage", do_usage}};
 	SP_TRY(parse(c, argc, argv, err));
+	SP_ASSERT(c->verb != NULL);
 	(void)umask(0);
 	if (geteuid() != 0) {
 		SP_TRY(unpack_own_namespace(err));
