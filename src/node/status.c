@@ -172,6 +172,14 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 	return SP_OK;
 }
 
+static node_ended ended_by_reset(void)
+{
+	return (node_ended){.exit_code = 137,
+			    .reason = NODE_RESETTING,
+			    .message =
+				    SP_STR("The container is removed because RestartAllContainers in place")};
+}
+
 /* The status before the runtime is asked: waiting, or how the API knows that it ended. */
 static void of_api(const node_status_input *in, const node_container *c, const old_status *old,
 		   node_container_status *s)
@@ -186,12 +194,9 @@ static void of_api(const node_status_input *in, const node_container *c, const o
 	s->restarts = old->restarts < 0 ? 0 : (uint32_t)old->restarts;
 	if (in->is_resetting && c->role != NODE_EPHEMERAL &&
 	    (old->running != NULL || old->terminated != NULL)) {
-		s->waiting =
-			(node_wait){NODE_RESETTING,
-				    SP_STR("The container is removed because RestartAllContainers in place")};
 		s->has_last = true;
-		s->last = (node_ended){
-			.exit_code = 137, .reason = NODE_RESETTING, .message = s->waiting.message};
+		s->last = ended_by_reset();
+		s->waiting = (node_wait){s->last.reason, s->last.message};
 		s->restarts++;
 		return;
 	}
@@ -260,6 +265,10 @@ static sp_code container_status(const node_status_input *in, sp_arena *a, const 
 	if (n_seen == 1 && !s->has_last && has_last && s->restarts > 0) {
 		s->has_last = true;
 		s->last = last;
+	} else if (n_seen == 1 && !s->has_last && s->restarts > 0 && in->anew_of != NULL &&
+		   in->anew_of(in->arg, c) == s->restarts) {
+		s->has_last = true; /* what the API has may be older than that */
+		s->last = ended_by_reset();
 	}
 	apply_wait(in, s);
 	return SP_OK;

@@ -77,6 +77,8 @@ typedef struct node_status_input {
 	const node_verdicts *verdicts; /* NULL: none */
 	/* The last failure to start that container; may be NULL. */
 	node_wait (*wait_of)(void *arg, const node_container *c);
+	/* Which life of that container began because the pod began anew; 0: none. May be NULL. */
+	uint32_t (*anew_of)(void *arg, const node_container *c);
 	void *arg;
 	sp_str runtime; /* "containerd": the scheme of container ids */
 	const sp_str *host_ips;

@@ -100,12 +100,19 @@ static node_wait wait_of(void *arg, const node_container *c)
 	return (node_wait){.reason = sp_str_c(m->reason), .message = sp_str_c(m->message)};
 }
 
+static uint32_t anew_of(void *arg, const node_container *c)
+{
+	const node_memo *m = node_worker_memo(arg, c->name);
+	return m == NULL ? 0 : m->restarts_next;
+}
+
 node_status_input node_worker_status_input(node_worker *w)
 {
 	const node_agent *a = w->agent;
 	return (node_status_input){.pod = w->pod,
 				   .seen = &w->seen,
 				   .wait_of = wait_of,
+				   .anew_of = anew_of,
 				   .arg = w,
 				   .runtime = sp_str_c(a->runtime_name),
 				   .host_ips = a->host_ips,
