@@ -22,7 +22,7 @@
 
 typedef struct flags {
 	sp_str server, token, data_dir, run_dir, node_name, node_ip, log_level;
-	sp_str pod_cidr, cluster_dns, cluster_domain;
+	sp_str cluster_cidr, cluster_dns, cluster_domain;
 } flags;
 
 typedef struct agent {
@@ -76,7 +76,7 @@ static void cri_args(agent *g, args *a)
 	add(a, "listen", cri_socket(g));
 	add(a, "root", g->f.data_dir);
 	add(a, "run-dir", below(g, g->f.run_dir, "runtime"));
-	add(a, "pod-cidr", g->f.pod_cidr);
+	add(a, "cluster-cidr", g->f.cluster_cidr);
 	add(a, "shim", cli_beside(&g->base.arena, "containerd-shim-sampan-v1"));
 	add(a, "unpack", cli_beside(&g->base.arena, "sampan-unpack"));
 }
@@ -97,6 +97,7 @@ static void service_proxy_args(agent *g, args *a)
 {
 	add(a, "kubeconfig", g->kubeconfig);
 	add(a, "hostname-override", g->f.node_name);
+	add(a, "pod-routes", SP_STR("true"));
 }
 
 /* Those that others are clients of come first. */
@@ -222,18 +223,19 @@ int cli_agent(int argc, char **argv)
 {
 	agent g = {.f = {.data_dir = SP_STR("/var/lib/sampan"),
 			 .run_dir = SP_STR("/run/sampan"),
-			 .pod_cidr = SP_STR("10.88.0.0/16"),
+			 .cluster_cidr = SP_STR(CLI_CLUSTER_CIDR),
 			 .cluster_dns = SP_STR(CLI_DNS_ADDRESS),
 			 .cluster_domain = SP_STR("cluster.local"),
 			 .log_level = SP_STR("info")}};
 	const cli_flag table[] = {
+		{"cluster-cidr", CLI_STR, &g.f.cluster_cidr,
+		 "prefix of the pods of all nodes, as the server has it"},
 		{"cluster-dns", CLI_STR, &g.f.cluster_dns, "address of the service of the cluster's DNS"},
 		{"cluster-domain", CLI_STR, &g.f.cluster_domain, "zone of services and pods"},
 		{"data-dir", CLI_STR, &g.f.data_dir, "what is kept: certificates, images, volumes"},
 		{"log-level", CLI_STR, &g.f.log_level, "error, warn, info, debug or trace"},
 		{"node-ip", CLI_STR, &g.f.node_ip, "address of this node; default: of its first interface"},
 		{"node-name", CLI_STR, &g.f.node_name, "name of this node; default: of the machine"},
-		{"pod-cidr", CLI_STR, &g.f.pod_cidr, "prefix of pods' addresses on this node"},
 		{"run-dir", CLI_STR, &g.f.run_dir, "what is gone after a reboot: sockets, mounts"},
 		{"server", CLI_STR, &g.f.server, "https://HOST:PORT of the cluster, to join"},
 		{"token", CLI_STR, &g.f.token, "as 'sampan token create' prints it, to join"},

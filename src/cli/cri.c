@@ -413,7 +413,6 @@ int cli_cri(int argc, char **argv)
 		      .if_prefix = SP_STR("sp"),
 		      .cni_conf_dir = SP_STR("/etc/cni/net.d"),
 		      .cni_bin_dir = SP_STR("/opt/cni/bin"),
-		      .pod_cidr = SP_STR("10.88.0.0/16"),
 		      .registry_config = SP_STR("/etc/containerd/certs.d"),
 		      .namespace_ = SP_STR("k8s.io")};
 	const cli_flag table[] = {
@@ -422,7 +421,7 @@ int cli_cri(int argc, char **argv)
 		{"cgroup-root", CLI_STR, &p.f.cgroup_root, "cgroup of pods that name no parent"},
 		{"cluster-cidr", CLI_STR, &p.f.cluster_cidr,
 		 "prefix of the pods of all nodes, which see each other's own addresses; default: "
-		 "--pod-cidr"},
+		 "that of this node's"},
 		{"cni-bin-dir", CLI_STR, &p.f.cni_bin_dir, "CNI plugins; several with ':' between them"},
 		{"cni-conf-dir", CLI_STR, &p.f.cni_conf_dir,
 		 "CNI configurations, the first by name counts; none: the built-in network"},
@@ -433,7 +432,8 @@ int cli_cri(int argc, char **argv)
 		{"mtu", CLI_I64, &p.f.mtu, "of pods' interfaces; 0: the kernel's default"},
 		{"namespace", CLI_STR, &p.f.namespace_, "containerd namespace the shims are told"},
 		{"oci-runtime", CLI_STR, &p.f.oci_runtime, "crun or runc; default: what the shim finds"},
-		{"pod-cidr", CLI_STR, &p.f.pod_cidr, "prefix of pods' addresses"},
+		{"pod-cidr", CLI_STR, &p.f.pod_cidr,
+		 "prefix of pods' addresses; default: as the node agent tells it (spec.podCIDR of its Node)"},
 		{"registry-config", CLI_STR, &p.f.registry_config, "directory of hosts.toml files"},
 		{"root", CLI_STR, &p.f.root, "images, records; survives a reboot"},
 		{"run-dir", CLI_STR, &p.f.run_dir, "bundles, namespaces, sockets"},

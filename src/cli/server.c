@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/duration.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
@@ -24,8 +25,9 @@
 
 typedef struct flags {
 	sp_str data_dir, run_dir, bind_address, advertise, user, keys_user, node_user, log_level, node_name;
-	sp_str service_cidr, pod_cidr, cluster_dns, cluster_domain;
+	sp_str service_cidr, cluster_cidr, cluster_dns, cluster_domain;
 	sp_str lifetime;
+	unsigned node_bits; /* of the prefix of a node's pods */
 	int64_t port;
 } flags;
 
@@ -111,6 +113,12 @@ static void api_args(args *a)
 
 static void controllers_args(args *a)
 {
+	const flags *f = &a->p->f;
+	sp_str bits = sp_arena_printf(&a->p->base.arena, "%u", f->node_bits);
+	add(a, "cluster-cidr", f->cluster_cidr);
+	add(a,
+	    sp_str_index(f->cluster_cidr, ':') < 0 ? "node-cidr-mask-size-ipv4" : "node-cidr-mask-size-ipv6",
+	    bits);
 	add(a, "root-ca-file", a->p->pki.ca_crt);
 	add(a, "cluster-signing-endpoint", keys_socket(a));
 	add(a, "use-service-account-credentials", SP_STR("true"));
@@ -134,7 +142,7 @@ static void cri_args(args *a)
 	add(a, "listen", cri_socket(a));
 	add(a, "root", p->f.data_dir);
 	add(a, "run-dir", in_dir(a, p->f.run_dir, "runtime"));
-	add(a, "pod-cidr", p->f.pod_cidr);
+	add(a, "cluster-cidr", p->f.cluster_cidr);
 	add(a, "shim", cli_beside(&a->p->base.arena, "containerd-shim-sampan-v1"));
 	add(a, "unpack", cli_beside(&a->p->base.arena, "sampan-unpack"));
 	if (p->f.node_user.len > 0)
@@ -161,6 +169,7 @@ static void node_args(args *a)
 static void service_proxy_args(args *a)
 {
 	add(a, "hostname-override", a->p->f.node_name);
+	add(a, "pod-routes", SP_STR("true"));
 }
 
 static void dns_args(args *a)
@@ -216,9 +225,21 @@ static void add_role(process *p, const role_plan *plan)
 
 /* ---- the beginning ---- */
 
-static sp_code check_flags(const flags *f, sp_err *err)
+/* Of a small prefix the only node gets all. */
+static sp_code find_node_bits(flags *f, sp_err *err)
+{
+	sp_cidr all;
+	if (!sp_cidr_parse(f->cluster_cidr, &all))
+		return sp_fail(err, SP_EINVAL, "--cluster-cidr: '" SP_FMT "' is no prefix",
+			       SP_ARG(f->cluster_cidr));
+	f->node_bits = SP_MAX(all.ip.v4 ? 24u : 64u, all.n_bits);
+	return SP_OK;
+}
+
+static sp_code check_flags(flags *f, sp_err *err)
 {
 	int64_t ns;
+	SP_TRY(find_node_bits(f, err));
 	if (f->port < 1 || f->port > 65535)
 		return sp_fail(err, SP_EINVAL, "--secure-port is 1 to 65535");
 	if (!sp_str_starts(f->data_dir, SP_STR("/")) || !sp_str_starts(f->run_dir, SP_STR("/")))
@@ -417,7 +438,7 @@ int cli_server(int argc, char **argv)
 			   .run_dir = SP_STR("/run/sampan"),
 			   .bind_address = SP_STR("0.0.0.0"),
 			   .service_cidr = SP_STR("10.96.0.0/16"),
-			   .pod_cidr = SP_STR("10.88.0.0/16"),
+			   .cluster_cidr = SP_STR(CLI_CLUSTER_CIDR),
 			   .cluster_dns = SP_STR(CLI_DNS_ADDRESS),
 			   .cluster_domain = SP_STR("cluster.local"),
 			   .log_level = SP_STR("info"),
@@ -429,6 +450,8 @@ int cli_server(int argc, char **argv)
 		{"bind-address", CLI_STR, &p.f.bind_address, "address of the API to listen at"},
 		{"certificate-lifetime", CLI_STR, &p.f.lifetime,
 		 "of every certificate but the authority's; they are made anew when three tenths are left"},
+		{"cluster-cidr", CLI_STR, &p.f.cluster_cidr,
+		 "prefix of the pods of all nodes; each node gets a part: /24 of IPv4, /64 of IPv6"},
 		{"cluster-dns", CLI_STR, &p.f.cluster_dns, "address of the service of the cluster's DNS"},
 		{"cluster-domain", CLI_STR, &p.f.cluster_domain, "zone of services and pods"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "what is kept: database, keys, images"},
@@ -438,7 +461,6 @@ int cli_server(int argc, char **argv)
 		{"node-name", CLI_STR, &p.f.node_name, "name of this node; default: of the machine"},
 		{"node-user", CLI_STR, &p.f.node_user,
 		 "whom the container runtime becomes beside its host process; default: the invoking user"},
-		{"pod-cidr", CLI_STR, &p.f.pod_cidr, "prefix of pods' addresses"},
 		{"run-dir", CLI_STR, &p.f.run_dir, "what is gone after a reboot: sockets, mounts"},
 		{"service-cluster-ip-range", CLI_STR, &p.f.service_cidr, "prefix of services' addresses"},
 		{"secure-port", CLI_I64, &p.f.port, "port of the API"},

@@ -44,4 +44,9 @@ struct sp_pod_network {
 	void (*refresh)(sp_pod_network *n, sp_pod_network_call *c);
 	/* What was seen last: SP_OK when pods can be attached; else why not. */
 	sp_code (*ready)(sp_pod_network *n, sp_err *err);
+	/* Pods get their addresses out of this prefix from now on. SP_EUNSUPPORTED: the network was made with
+	 * one of its own; SP_EINVAL: no prefix for pods. Either way the one before stays. May be NULL. */
+	sp_code (*set_range)(sp_pod_network *n, sp_str prefix, sp_err *err);
+	/* An attachment has addresses that are not of the range any more. May be NULL. */
+	bool (*is_stale)(sp_pod_network *n, const sp_pod_attachment *a);
 };

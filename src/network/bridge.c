@@ -11,11 +11,18 @@ typedef struct bridge {
 	sp_pod_network base;
 	sp_world *world;
 	const network_bridge_opts *opts;
-	network_ipam ipam;
+	bool has_range;
+	network_ipam ipam; /* of the range, as `cluster` */
 	sp_cidr cluster;
+	sp_list early;  /* early_ip: adopted before there was a range */
 	sp_list ports;  /* network_port */
 	bool has_rules; /* the kernel has our program */
 } bridge;
+
+typedef struct early_ip {
+	sp_list node;
+	sp_ip ip;
+} early_ip;
 
 /* One request: steps after each other. */
 typedef struct work {
@@ -107,13 +114,96 @@ static void send_ports(work *k)
 	b->opts->host->call(b->opts->host, SP_HOST_PORTS, &q, &k->host);
 }
 
+/* ---- addresses ---- */
+
+static void give_back(bridge *b, const sp_ip *ip)
+{
+	network_ipam_release(&b->ipam, ip);
+	SP_LIST_FOREACH (n, &b->early) {
+		early_ip *e = SP_CONTAINER_OF(n, early_ip, node);
+		if (!sp_ip_eq(&e->ip, ip))
+			continue;
+		sp_list_remove(n);
+		sp_free(e);
+	}
+}
+
+static void drop_early(bridge *b)
+{
+	sp_list *n;
+	while ((n = sp_list_pop_front(&b->early)) != NULL)
+		sp_free(SP_CONTAINER_OF(n, early_ip, node));
+}
+
+static sp_code check_range(const bridge *b, sp_str prefix, network_ipam *ret, sp_cidr *ret_cluster,
+			   sp_err *err)
+{
+	sp_str all = b->opts->cluster;
+	SP_TRY(network_ipam_init(ret, prefix, err));
+	*ret_cluster = ret->prefix;
+	if (all.len > 0 &&
+	    (!sp_cidr_parse(all, ret_cluster) || ret_cluster->ip.v4 != ret->prefix.ip.v4 ||
+	     ret_cluster->n_bits > ret->prefix.n_bits || !sp_cidr_contains(ret_cluster, &ret->prefix.ip)))
+		return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no prefix that has " SP_FMT " in it",
+			       SP_ARG(all), SP_ARG(prefix));
+	return SP_OK;
+}
+
+/* What pods have stays taken as far as the range has it. */
+static sp_code take_range(bridge *b, sp_str prefix, sp_err *err)
+{
+	network_ipam next;
+	sp_cidr cluster;
+	sp_code code = check_range(b, prefix, &next, &cluster, err);
+	if (code != SP_OK) {
+		network_ipam_done(&next);
+		return code;
+	}
+	if (b->has_range)
+		network_ipam_inherit(&next, &b->ipam);
+	SP_LIST_FOREACH (n, &b->early)
+		(void)!network_ipam_claim(&next, &SP_CONTAINER_OF(n, early_ip, node)->ip, NULL);
+	drop_early(b);
+	network_ipam_done(&b->ipam);
+	b->ipam = next;
+	b->cluster = cluster;
+	b->has_range = true;
+	b->has_rules = false; /* they name the range: drawn anew with the next pod */
+	return SP_OK;
+}
+
+static sp_code set_range(sp_pod_network *n, sp_str prefix, sp_err *err)
+{
+	bridge *b = bridge_of(n);
+	if (b->opts->prefix.len > 0)
+		return sp_fail(err, SP_EUNSUPPORTED, "the range of pods' addresses is set: " SP_FMT,
+			       SP_ARG(b->opts->prefix));
+	return take_range(b, prefix, err);
+}
+
+static bool is_stale(sp_pod_network *n, const sp_pod_attachment *a)
+{
+	const bridge *b = bridge_of(n);
+	for (size_t i = 0; b->has_range && b->opts->prefix.len == 0 && i < a->ips.n; i++) {
+		sp_ip ip;
+		if (!sp_ip_parse(a->ips.at[i], &ip) || !network_ipam_has(&b->ipam, &ip))
+			return true;
+	}
+	return false;
+}
+
 /* ---- attaching ---- */
 
 static void on_linked(sp_host_call *c, const void *response, const sp_err *err)
 {
 	work *k = c->arg;
 	bridge *b = k->b;
+	sp_err mine;
 	(void)response;
+	if (err == NULL && !network_ipam_has(&b->ipam, &k->ip)) {
+		(void)sp_fail(&mine, SP_EUNAVAILABLE, "the range of pods' addresses has changed");
+		err = &mine;
+	}
 	if (err != NULL) {
 		network_ipam_release(&b->ipam, &k->ip);
 		drop_ports(b, k->id);
@@ -172,7 +262,9 @@ static void attach(sp_pod_network *n, sp_str id, const sp_cri_pod_sandbox_config
 	work *k = begin(b, id, c);
 	sp_err err;
 	k->attaching = true;
-	sp_code code = k->id.len == 0 ? sp_fail(&err, SP_ENOMEM, "no memory to attach a pod")
+	sp_code code = n->ready(n, &err);
+	if (code == SP_OK)
+		code = k->id.len == 0 ? sp_fail(&err, SP_ENOMEM, "no memory to attach a pod")
 				      : network_ipam_take(&b->ipam, &k->ip, &err);
 	if (code == SP_OK) {
 		code = add_ports(b, k->id, config, &k->ip, &k->want_ports, &err);
@@ -196,10 +288,10 @@ static void on_unlinked(sp_host_call *c, const void *response, const sp_err *err
 		for (size_t i = 0; i < k->a.ips.n; i++) {
 			sp_ip ip;
 			if (sp_ip_parse(k->a.ips.at[i], &ip))
-				network_ipam_release(&k->b->ipam, &ip);
+				give_back(k->b, &ip);
 		}
 	}
-	if (err == NULL && k->want_ports)
+	if (err == NULL && k->want_ports && k->b->has_range)
 		send_ports(k);
 	else
 		finish(k, err);
@@ -249,6 +341,16 @@ static void cancel(sp_pod_network *n, sp_pod_network_call *c)
 
 /* ---- the rest ---- */
 
+static sp_code claim(bridge *b, const sp_ip *ip, sp_err *err)
+{
+	if (b->has_range)
+		return network_ipam_claim(&b->ipam, ip, err);
+	early_ip *e = SP_NEW(early_ip);
+	e->ip = *ip;
+	sp_list_push_back(&b->early, &e->node);
+	return SP_OK;
+}
+
 static sp_code adopt(sp_pod_network *n, sp_str id, const sp_cri_pod_sandbox_config *config,
 		     const sp_pod_attachment *a, sp_err *err)
 {
@@ -258,7 +360,7 @@ static sp_code adopt(sp_pod_network *n, sp_str id, const sp_cri_pod_sandbox_conf
 		sp_ip ip;
 		if (!sp_ip_parse(a->ips.at[i], &ip))
 			return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no address", SP_ARG(a->ips.at[i]));
-		SP_TRY(network_ipam_claim(&b->ipam, &ip, err));
+		SP_TRY(claim(b, &ip, err));
 		if (i == 0)
 			SP_TRY(add_ports(b, id, config, &ip, &any, err));
 	}
@@ -267,8 +369,9 @@ static sp_code adopt(sp_pod_network *n, sp_str id, const sp_cri_pod_sandbox_conf
 
 static sp_code ready(sp_pod_network *n, sp_err *err)
 {
-	(void)n, (void)err;
-	return SP_OK; /* everything it needs is made with the first pod */
+	if (!bridge_of(n)->has_range)
+		return sp_fail(err, SP_EUNAVAILABLE, "no range of pods' addresses is known yet");
+	return SP_OK; /* everything else it needs is made with the first pod */
 }
 
 sp_code network_bridge_new(sp_world *w, const network_bridge_opts *opts, sp_pod_network **ret, sp_err *err)
@@ -283,15 +386,12 @@ sp_code network_bridge_new(sp_world *w, const network_bridge_opts *opts, sp_pod_
 			       .detach = detach,
 			       .cancel = cancel,
 			       .adopt = adopt,
-			       .ready = ready}};
+			       .ready = ready,
+			       .set_range = set_range,
+			       .is_stale = is_stale}};
 	sp_list_init(&b->ports);
-	sp_code code = network_ipam_init(&b->ipam, opts->prefix, err);
-	b->cluster = b->ipam.prefix;
-	if (code == SP_OK && opts->cluster.len > 0 &&
-	    (!sp_cidr_parse(opts->cluster, &b->cluster) || b->cluster.ip.v4 != b->ipam.prefix.ip.v4 ||
-	     b->cluster.n_bits > b->ipam.prefix.n_bits || !sp_cidr_contains(&b->cluster, &b->ipam.prefix.ip)))
-		code = sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no prefix that has " SP_FMT " in it",
-			       SP_ARG(opts->cluster), SP_ARG(opts->prefix));
+	sp_list_init(&b->early);
+	sp_code code = opts->prefix.len == 0 ? SP_OK : take_range(b, opts->prefix, err);
 	if (code != SP_OK) {
 		network_bridge_free(&b->base);
 		return code;
@@ -308,6 +408,7 @@ void network_bridge_free(sp_pod_network *n)
 	sp_list *p;
 	while ((p = sp_list_pop_front(&b->ports)) != NULL)
 		sp_free(SP_CONTAINER_OF(p, network_port, node));
+	drop_early(b);
 	network_ipam_done(&b->ipam);
 	sp_free(b);
 }

@@ -17,9 +17,9 @@ typedef struct network_bridge_opts {
 	sp_host *host;
 	sp_str bridge;    /* name, "sampan0": also of the nftables table */
 	sp_str if_prefix; /* of the pods' interfaces on the host, at most 4 characters: "sp" */
-	sp_str prefix;    /* "10.88.0.0/16" */
+	sp_str prefix;    /* "10.88.0.0/16"; empty: none until set_range */
 	sp_str cluster;   /* prefix of the pods of all nodes: they are reached by their own addresses; empty:
-			     `prefix` */
+			     this node's prefix */
 	uint32_t mtu;     /* 0 = the kernel's */
 } network_bridge_opts;
 

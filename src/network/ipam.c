@@ -88,6 +88,23 @@ sp_code network_ipam_claim(network_ipam *p, const sp_ip *ip, sp_err *err)
 	return SP_OK;
 }
 
+bool network_ipam_has(const network_ipam *p, const sp_ip *ip)
+{
+	uint32_t i;
+	return place_of(p, ip, &i);
+}
+
+void network_ipam_inherit(network_ipam *p, const network_ipam *from)
+{
+	for (uint32_t i = GATEWAY + 1; i < from->n; i++) {
+		uint32_t k;
+		sp_ip ip = nth(from, i);
+		bool is_last = i + 1 == from->n && from->prefix.ip.v4; /* of IPv4 it is nobody's */
+		if (is_taken(from, i) && !is_last && place_of(p, &ip, &k))
+			set(p, k, true);
+	}
+}
+
 void network_ipam_release(network_ipam *p, const sp_ip *ip)
 {
 	uint32_t i;

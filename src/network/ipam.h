@@ -25,6 +25,10 @@ void network_ipam_done(network_ipam *p);
 sp_code network_ipam_take(network_ipam *p, sp_ip *ret, sp_err *err) SP_MUST_USE;
 /* A certain one. SP_ECONFLICT: taken already; SP_EINVAL: not of the prefix, or never given. */
 sp_code network_ipam_claim(network_ipam *p, const sp_ip *ip, sp_err *err) SP_MUST_USE;
+/* What `from` has given and `p` can give is taken in `p`, too. */
+void network_ipam_inherit(network_ipam *p, const network_ipam *from);
+/* Of the prefix, and one that is given. */
+bool network_ipam_has(const network_ipam *p, const sp_ip *ip);
 /* Harmless for addresses that are not taken. */
 void network_ipam_release(network_ipam *p, const sp_ip *ip);
 /* The address that stands for the node in this network. */

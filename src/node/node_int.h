@@ -415,11 +415,13 @@ void node_hook_cancel(node_hook *h);
 sp_code node_relist_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_relist_free(node_agent *a);
 
-/* ---- self.c: the Node object and its lease ---- */
+/* ---- self.c: the Node object, its lease, its pods' range ---- */
 sp_code node_self_new(node_agent *a, sp_err *err) SP_MUST_USE;
 void node_self_free(node_agent *a);
 /* A condition of the node may have changed: it is told. */
 void node_self_changed(node_agent *a);
+/* It may be another: it is told the pods' range. */
+void node_self_runtime_is_back(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
 /* Of the machine, as its Node names them; may be empty. */

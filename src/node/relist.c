@@ -150,8 +150,10 @@ static void on_lists(node_batch *b)
 	else
 		digest_lists(r, b->items[0].response, b->items[1].response);
 	sp_timer_start(r->agent->world, &r->timer, bad != NULL ? 5 * NODE_SECOND_NS : RELIST_NS, on_time);
-	if (bad == NULL && !r->polls && r->events.impl == NULL) /* the runtime is back: its events again */
+	if (bad == NULL && !r->polls && r->events.impl == NULL) { /* the runtime is back: its events again */
 		r->agent->cri->subscribe(r->agent->cri, &r->events);
+		node_self_runtime_is_back(r->agent);
+	}
 	if (r->events.impl != NULL && r->agent->is_synced && node_statics_are_known(r->agent) && bad == NULL)
 		sp_timer_stop(r->agent->world, &r->timer);
 }

@@ -26,16 +26,27 @@ typedef struct node_self {
 	sp_call object_call, lease_call, status_call;
 	sp_timer lease_timer, status_timer, object_timer;
 	unsigned n_refused; /* attempts to register in a row */
-	sp_cri_call cri_call;
+	sp_cri_call cri_call, range_call;
+	sp_informers *set; /* of the own node */
+	sp_informer *informer;
+	sp_informer_watch watch;
+	sp_bytes *range, *told;     /* spec.podCIDRs, and what the runtime knows of them; NULL: nothing */
 	sp_bytes *posted, *posting; /* the status without times */
 	int64_t posted_ns;
 	bool is_registered, lease_exists;
-	bool is_ready;
+	bool is_ready, looks_again;
 	int64_t ready_since_ns, pressed_since_ns[NODE_PRESSURE_COUNT_];
 	bool is_pressed[NODE_PRESSURE_COUNT_];
 	char not_ready[300];
 	char uid[64]; /* of the Node object */
 } node_self;
+
+typedef struct ranges_view {
+	sp_str one;
+	sp_vlist all;
+} ranges_view;
+SP_VIEW(ranges_desc, ranges_view, "v1/Node", SP_V(ranges_view, one, "spec.podCIDR"),
+	SP_V(ranges_view, all, "spec.podCIDRs"));
 
 static sp_world *world(const node_self *s)
 {
@@ -214,6 +225,7 @@ static void out_labels(const node_self *s, sp_jout *j)
 static void begin(node_self *s);
 static void renew(node_self *s);
 static void look(node_self *s);
+static void tell_range(node_self *s);
 
 static void on_begin_again(sp_timer *t)
 {
@@ -299,12 +311,96 @@ static void begin(node_self *s)
 		      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = SP_NODES, .body = sp_buf_view(&body)});
 }
 
+/* ---- the range of pods' addresses. U: pkg/kubelet/kubelet_network.go updatePodCIDR ---- */
+
+static bool same_bytes(const sp_bytes *a, const sp_bytes *b)
+{
+	return a != NULL && b != NULL && sp_str_eq(sp_bytes_view(a), sp_bytes_view(b));
+}
+
+static void on_range_told(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_self *s = c->arg;
+	(void)response;
+	if (status != SP_RPC_OK) { /* again after the next look at the runtime */
+		sp_log(s->agent->log, SP_LOG_ERROR, "the runtime does not take the range of pods' addresses",
+		       SP_KS("err", message));
+		s->told = sp_bytes_unref(s->told);
+		return;
+	}
+	sp_log(s->agent->log, SP_LOG_INFO, "the runtime knows the range of pods' addresses");
+	look(s);
+}
+
+/* The runtime is told what it does not know yet. */
+static void tell_range(node_self *s)
+{
+	sp_cri *cri = s->agent->cri;
+	if (s->range == NULL || same_bytes(s->range, s->told) || s->range_call.impl != NULL)
+		return;
+	s->told = sp_bytes_unref(s->told);
+	s->told = sp_bytes_ref(s->range);
+	sp_cri_network_config network = {.pod_cidr = sp_bytes_view(s->told)};
+	sp_cri_runtime_config config = {.network_config = &network};
+	const sp_cri_update_runtime_config_request request = {.runtime_config = &config};
+	s->range_call = (sp_cri_call){.done = on_range_told, .arg = s, .timeout_ns = NODE_CALL_TIMEOUT_NS};
+	cri->call(cri, SP_CRI_UPDATE_RUNTIME_CONFIG, &request, &s->range_call);
+}
+
+static void on_node(void *arg, const sp_object *old, const sp_object *now)
+{
+	node_self *s = arg;
+	ranges_view v;
+	(void)old;
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	sp_arena_init(&arena, BODY_BYTES_MAX);
+	if (now == NULL || sp_view(&arena, now->json, &ranges_desc, &v, NULL) != SP_OK)
+		return;
+	sp_str text = v.one;
+	bool first = true;
+	SP_VLIST_FOREACH(item, v.all)
+	{
+		text = first ? sp_json_str(item) : SP_CONCAT(&arena, text, SP_STR(","), sp_json_str(item));
+		first = false;
+	}
+	if (text.len == 0)
+		return;
+	s->range = sp_bytes_unref(s->range);
+	s->range = sp_bytes_try_dup(text);
+	tell_range(s);
+}
+
+static sp_code follow(node_self *s, sp_err *err)
+{
+	node_agent *a = s->agent;
+	sp_str selector = sp_arena_printf(&a->arena, "metadata.name=" SP_FMT, SP_ARG(a->opts.node_name));
+	SP_TRY(sp_informers_new(a->client, a->log, &s->set, err));
+	SP_TRY(sp_informers_get(s->set, &(sp_informer_opts){.gvr = SP_NODES, .field_selector = selector},
+				&s->informer, err));
+	SP_TRY(sp_informer_keep(s->informer, &ranges_desc));
+	s->watch = (sp_informer_watch){.on_change = on_node, .arg = s};
+	sp_informer_watch_add(s->informer, &s->watch);
+	sp_informers_start(s->set);
+	return SP_OK;
+}
+
+void node_self_runtime_is_back(node_agent *a)
+{
+	node_self *s = a->self;
+	if (s == NULL)
+		return;
+	s->told = sp_bytes_unref(s->told);
+	tell_range(s);
+}
+
 /* ---- status, again and again ---- */
 
 static void on_look_again(sp_timer *t)
 {
 	look(t->arg);
 }
+
+static void post(node_self *s);
 
 static void on_posted(sp_call *c, const sp_answer *a)
 {
@@ -313,6 +409,7 @@ static void on_posted(sp_call *c, const sp_answer *a)
 		s->posted = sp_bytes_unref(s->posted);
 		s->posted = SP_TAKE(s->posting);
 		s->posted_ns = sp_wall_ns(world(s));
+		post(s); /* what changed meanwhile */
 		return;
 	}
 	s->posting = sp_bytes_unref(s->posting);
@@ -408,18 +505,28 @@ static void on_status(sp_cri_call *c, int32_t status, sp_str message, const void
 	if (status != SP_RPC_OK) {
 		(void)snprintf(s->not_ready, sizeof s->not_ready, "container runtime is down: " SP_FMT,
 			       SP_ARG(message));
+		s->told = sp_bytes_unref(s->told); /* another may come back */
 		set_ready(s, false);
 		return;
 	}
 	set_ready(s, runtime_is_ready(s, response));
+	if (SP_TAKE(s->looks_again))
+		look(s);
+	else
+		tell_range(s);
 }
 
 static void look(node_self *s)
 {
 	sp_cri_status_request request = {0};
 	sp_cri *cri = s->agent->cri;
-	if (s->cri_call.impl != NULL || !s->is_registered)
+	if (!s->is_registered)
 		return;
+	if (s->cri_call.impl != NULL) { /* what it says may be of before */
+		s->looks_again = true;
+		return;
+	}
+	sp_timer_stop(world(s), &s->status_timer);
 	s->cri_call = (sp_cri_call){.done = on_status, .arg = s, .timeout_ns = NODE_CALL_TIMEOUT_NS};
 	cri->call(cri, SP_CRI_STATUS, &request, &s->cri_call);
 }
@@ -495,8 +602,8 @@ static void renew(node_self *s)
 sp_code node_self_new(node_agent *a, sp_err *err)
 {
 	node_self *s = SP_NEW(node_self);
-	(void)err;
 	s->agent = a;
+	sp_list_init(&s->watch.node);
 	s->lease_timer.arg = s->status_timer.arg = s->object_timer.arg = s;
 	s->lease_exists = true; /* tried first: it mostly does */
 	s->ready_since_ns = sp_wall_ns(a->world);
@@ -511,7 +618,7 @@ sp_code node_self_new(node_agent *a, sp_err *err)
 	a->place.memory_capacity = a->memory_bytes;
 	a->self = s;
 	begin(s);
-	return SP_OK;
+	return follow(s, err);
 }
 
 void node_self_free(node_agent *a)
@@ -523,6 +630,12 @@ void node_self_free(node_agent *a)
 	sp_call_cancel(&s->lease_call);
 	sp_call_cancel(&s->status_call);
 	a->cri->cancel(a->cri, &s->cri_call);
+	a->cri->cancel(a->cri, &s->range_call);
+	sp_informer_watch_remove(&s->watch);
+	if (s->set != NULL)
+		sp_informers_free(SP_TAKE(s->set));
+	s->range = sp_bytes_unref(s->range);
+	s->told = sp_bytes_unref(s->told);
 	sp_timer_stop(a->world, &s->lease_timer);
 	sp_timer_stop(a->world, &s->status_timer);
 	sp_timer_stop(a->world, &s->object_timer);

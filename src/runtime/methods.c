@@ -12,7 +12,7 @@ const rt_method rt_methods[SP_CRI_METHODS_] = {
 	[SP_CRI_VERSION] = {ONE(rt_version), NULL},
 	[SP_CRI_STATUS] = {(rt_step *const[]){rt_status_look, rt_status, NULL}, NULL},
 	[SP_CRI_RUNTIME_CONFIG] = {ONE(rt_runtime_config), NULL},
-	[SP_CRI_UPDATE_RUNTIME_CONFIG] = {ONE(rt_update_runtime_config), NULL},
+	[SP_CRI_UPDATE_RUNTIME_CONFIG] = {rt_update_config_steps, NULL},
 
 	[SP_CRI_RUN_POD_SANDBOX] = {rt_run_sandbox_steps, rt_run_sandbox_undo},
 	[SP_CRI_STOP_POD_SANDBOX] = {rt_stop_sandbox_steps, NULL},

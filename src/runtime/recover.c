@@ -78,6 +78,7 @@ static sp_code load_all(rt *r, const char *kind, const sp_pb_message *m, take *a
 
 sp_code rt_load(rt *r, sp_err *err)
 {
+	rt_load_range(r);
 	SP_TRY(load_all(r, "sandboxes", &rt_sandbox_record_message, take_sandbox, err));
 	return load_all(r, "containers", &rt_container_record_message, take_container, err);
 }
@@ -194,7 +195,8 @@ static void adopt_network(rt_job *j, rt_sandbox *s)
 	sp_err err;
 	a.ips.at = s->rec.ips.at;
 	a.ips.n = s->rec.ips.n;
-	if (a.ips.n > 0 && n->adopt(n, s->rec.id, s->rec.config, &a, &err) != SP_OK)
+	if (a.ips.n > 0 && !rt_sandbox_is_stale(s) &&
+	    n->adopt(n, s->rec.id, s->rec.config, &a, &err) != SP_OK)
 		sp_log(j->r->opts->log, SP_LOG_WARN, "the network does not know a pod",
 		       SP_KS("sandbox", s->rec.id), SP_KE(&err));
 }
@@ -209,7 +211,7 @@ static sp_code sandboxes(rt_job *j, sp_err *err)
 			adopt_network(j, s);
 		if (s->rec.phase == RT_SANDBOX_MAKING)
 			rt_job_part(j, rt_teardown_job(s));
-		else if (s->rec.phase == RT_SANDBOX_READY && !is_alive(j, s))
+		else if (s->rec.phase == RT_SANDBOX_READY && (!is_alive(j, s) || rt_sandbox_is_stale(s)))
 			rt_job_part(j, rt_stop_sandbox_job(s));
 	}
 	return SP_OK;

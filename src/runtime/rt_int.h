@@ -76,6 +76,7 @@ struct rt {
 	sp_list subscribers; /* events.c */
 	rt_streams *streams; /* streams.c */
 	uint64_t caps;       /* of this machine, a bit each */
+	bool keeps_range;    /* the range of pods' addresses is being written down */
 	bool may_map_users;  /* this machine lets root make user namespaces */
 	bool closing, closed_told;
 	void (*on_closed)(void *arg);
@@ -274,6 +275,15 @@ sp_str rt_rootfs_owner(sp_str key);
 void rt_image_mounts_tell(rt *r, sp_str id, const sp_cri_container_config *config, sp_arena *a,
 			  sp_cri_container_status *ret);
 
+/* ---- the range of pods' addresses (range.c) ---- */
+
+/* Of UpdateRuntimeConfig: kept for the next start; pods with addresses of another are stopped. */
+extern rt_step *const rt_update_config_steps[];
+/* The one that was kept goes to the network (blocks: start-up). */
+void rt_load_range(rt *r);
+/* It was attached with addresses that are not of the range. */
+bool rt_sandbox_is_stale(const rt_sandbox *s);
+
 /* ---- events.c ---- */
 
 void rt_subscribe(sp_cri *cri, sp_cri_events *e);
@@ -282,9 +292,9 @@ void rt_emit(rt_container *c, int32_t type);
 void rt_emit_sandbox(rt_sandbox *s, int32_t type);
 
 /* Methods that only look. */
-rt_step rt_version, rt_status_look, rt_status, rt_runtime_config, rt_update_runtime_config,
-	rt_list_containers, rt_list_sandboxes, rt_container_status_call, rt_sandbox_status_call,
-	rt_list_images, rt_image_status, rt_pull_image, rt_remove_image, rt_image_fs_info;
+rt_step rt_version, rt_status_look, rt_status, rt_runtime_config, rt_list_containers, rt_list_sandboxes,
+	rt_container_status_call, rt_sandbox_status_call, rt_list_images, rt_image_status, rt_pull_image,
+	rt_remove_image, rt_image_fs_info;
 
 /* ---- exec, attach, port-forward (streams.h) ---- */
 

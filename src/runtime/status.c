@@ -368,10 +368,3 @@ sp_code rt_runtime_config(rt_job *j, sp_err *err)
 	j->response = a;
 	return SP_OK;
 }
-
-/* The pods' addresses are the pod network's own business. */
-sp_code rt_update_runtime_config(rt_job *j, sp_err *err)
-{
-	(void)j, (void)err;
-	return SP_OK;
-}

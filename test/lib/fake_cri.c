@@ -560,9 +560,21 @@ static void version(flight *l)
 static void status(flight *l)
 {
 	sp_cri_runtime_condition conditions[] = {{.type = SP_STR("RuntimeReady"), .status = true},
-						 {.type = SP_STR("NetworkReady"), .status = true}};
+						 {.type = SP_STR("NetworkReady"),
+						  .status = !l->cri->needs_range || l->cri->range[0] != 0,
+						  .reason = SP_STR("NetworkPluginNotReady"),
+						  .message = SP_STR("no range")}};
 	sp_cri_runtime_status s = {.conditions = {.at = conditions, .n = 2}};
 	finish(l, SP_RPC_OK, "", &(sp_cri_status_response){.status = &s});
+}
+
+static void update_config(flight *l)
+{
+	const sp_cri_update_runtime_config_request *q = l->request;
+	(void)snprintf(l->cri->range, sizeof l->cri->range, SP_FMT,
+		       SP_ARG(q->runtime_config->network_config->pod_cidr));
+	l->cri->n_ranges++;
+	finish(l, SP_RPC_OK, "", NULL);
 }
 
 static const struct {
@@ -571,6 +583,7 @@ static const struct {
 } methods[SP_CRI_METHODS_] = {
 	[SP_CRI_VERSION] = {version, false},
 	[SP_CRI_STATUS] = {status, false},
+	[SP_CRI_UPDATE_RUNTIME_CONFIG] = {update_config, true},
 	[SP_CRI_RUN_POD_SANDBOX] = {run_sandbox, true},
 	[SP_CRI_STOP_POD_SANDBOX] = {stop_sandbox, true},
 	[SP_CRI_REMOVE_POD_SANDBOX] = {remove_sandbox, true},
@@ -658,6 +671,14 @@ static void fake_unsubscribe(sp_cri *cri, sp_cri_events *e)
 		return;
 	e->impl = NULL;
 	f->events = NULL;
+}
+void fake_cri_end_events(fake_cri *f)
+{
+	sp_cri_events *e = SP_TAKE(f->events);
+	if (e == NULL)
+		return;
+	e->impl = NULL;
+	e->on_end(e, SP_RPC_UNAVAILABLE, SP_STR("gone"));
 }
 static void fake_free(sp_cri *cri)
 {

@@ -33,6 +33,9 @@ typedef struct fake_cri {
 	uint32_t removed_images; /* bits: the first, the second that nobody uses */
 	bool keeps_logs;         /* none can be opened anew */
 	bool has_private;        /* an image "private…" was pulled: as the user "u", which it takes */
+	bool needs_range;        /* its network is not ready before it is told a range of pods' addresses */
+	char range[64];          /* of the last UpdateRuntimeConfig */
+	uint32_t n_ranges;       /* how often it was told one */
 	const char *broken;      /* what should never be: set once, looked at by tests */
 	/* Whether an exec of that container succeeds; NULL: by its command. */
 	bool (*exec)(void *arg, sp_str pod, sp_str container);
@@ -50,6 +53,8 @@ sp_str fake_cri_handler(const fake_cri *f, const char *pod);
 const sp_cri_container_config *fake_cri_container(const fake_cri *f, const char *name);
 /* How often a container of that name was begun in the pods of that name. */
 size_t fake_cri_starts(const fake_cri *f, const char *pod, const char *container);
+/* The stream of events breaks, as when a runtime restarts. */
+void fake_cri_end_events(fake_cri *f);
 /* The running ones end as if they had been killed. */
 void fake_cri_kill(fake_cri *f, const char *pod, const char *container);
 

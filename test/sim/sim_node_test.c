@@ -389,6 +389,55 @@ SP_TEST(sim_node, registers_as_soon_as_it_can)
 	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
 }
 
+static sp_str node_value(node_rig *r, const char *path)
+{
+	yyjson_val *tree;
+	const sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_NODES, .name = SP_STR("n1")};
+	if (!t_ask_ok(&r->user, &ask, SP_OK) ||
+	    sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, T_ERR) != SP_OK)
+		return SP_STR("-");
+	return sp_view_str_at(tree, path);
+}
+
+/* The node is not ready before its range of pods' addresses is known and the runtime has it. */
+SP_TEST(sim_node, range_of_addresses)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_agent_close(r);
+	r->cri.needs_range = true;
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 11 * SECOND);
+	T_EQ_STR(node_value(r, "status.conditions[3].reason"), SP_STR("KubeletNotReady"));
+	T_EQ_STR(node_value(r, "status.conditions[3].message"),
+		 SP_STR("container runtime network not ready: NetworkReady=false "
+			"reason:NetworkPluginNotReady message:no range"));
+	T_TRUE(t_ask_ok(&r->user,
+			&(sp_ask){.verb = SP_ASK_MERGE_PATCH,
+				  .gvr = SP_NODES,
+				  .name = SP_STR("n1"),
+				  .body = SP_STR("{\"spec\":{\"podCIDR\":\"10.88.3.0/24\",\"podCIDRs\":["
+						 "\"10.88.3.0/24\",\"fd00:3::/64\"]}}")},
+			SP_OK));
+	nr_run(r, SECOND / 2); /* at once, not with the next look */
+	T_EQ_STR(sp_str_c(r->cri.range), SP_STR("10.88.3.0/24,fd00:3::/64"));
+	T_EQ_STR(node_value(r, "status.conditions[3].reason"), SP_STR("KubeletReady"));
+	nr_run(r, 30 * SECOND);
+	T_EQ_U64(r->cri.n_ranges, 1);
+	/* Another runtime in its place does not know it. */
+	r->cri.range[0] = 0;
+	fake_cri_end_events(&r->cri);
+	nr_run(r, 2 * SECOND);
+	T_EQ_U64(r->cri.n_ranges, 2);
+	nr_run(r, 11 * SECOND);
+	T_EQ_STR(node_value(r, "status.conditions[3].reason"), SP_STR("KubeletReady"));
+	/* An agent that comes back tells it, too. */
+	nr_agent_close(r);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, SECOND);
+	T_EQ_U64(r->cri.n_ranges, 3);
+}
+
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
  * network. */
 SP_TEST(sim_node, faults)

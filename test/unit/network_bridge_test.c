@@ -196,3 +196,96 @@ SP_TEST(network_bridge, a_failed_attachment_takes_nothing)
 		T_EQ_U64(o.code, SP_EIO);
 	}
 }
+
+/* ---- a range that is told later ---- */
+
+static sp_code attach_one(sp_pod_network *n, outcome *o, const char *id)
+{
+	sp_pod_network_call c = {.done = on_done, .arg = o};
+	const sp_cri_pod_sandbox_config config = {.hostname = {NULL, 0}};
+	n->attach(n, sp_str_c(id), &config, &c);
+	return o->code;
+}
+
+static sp_pod_attachment attached(sp_str *ip)
+{
+	sp_pod_attachment a = {.host_if = SP_STR("t0123456789")};
+	a.ips.at = ip;
+	a.ips.n = 1;
+	return a;
+}
+
+SP_TEST(network_bridge, no_pods_before_there_is_a_range)
+{
+	static const char *const bad[] = {"", "x", "10.3.0.0/24", "10.2.0.0/15", "10.2.0.0/31", "fd00::/64"};
+	fake_host h = {.base = {.call = fake_call}};
+	const network_bridge_opts opts = {.host = &h.base,
+					  .bridge = SP_STR("b0"),
+					  .if_prefix = SP_STR("t"),
+					  .cluster = SP_STR("10.2.0.0/16")};
+	const sp_cri_pod_sandbox_config config = {.hostname = {NULL, 0}};
+	sp_pod_network *n;
+	outcome o = {.code = SP_OK};
+	sp_str ip = SP_STR("10.2.5.2"), other = SP_STR("10.2.9.9");
+	sp_pod_attachment here = attached(&ip), there = attached(&other);
+	T_OK(network_bridge_new(NULL, &opts, &n, T_ERR));
+	T_DEFER(network_bridge_free, n);
+	T_CODE(n->ready(n, T_ERR), SP_EUNAVAILABLE);
+	T_CODE(attach_one(n, &o, "0123456789abcdef"), SP_EUNAVAILABLE);
+	T_EQ_U64(h.n, 0);
+	for (size_t i = 0; i < SP_LEN(bad); i++) {
+		t_row("%s", bad[i]);
+		T_CODE(n->set_range(n, sp_str_c(bad[i]), T_ERR), SP_EINVAL);
+		T_CODE(n->ready(n, T_ERR), SP_EUNAVAILABLE);
+	}
+	/* Pods that were there before keep their addresses, as far as they are of the range. */
+	T_OK(n->adopt(n, SP_STR("a"), &config, &here, T_ERR));
+	T_OK(n->adopt(n, SP_STR("b"), &config, &there, T_ERR));
+	T_TRUE(!n->is_stale(n, &there));
+	T_OK(n->set_range(n, SP_STR("10.2.5.0/24"), T_ERR));
+	T_OK(n->ready(n, T_ERR));
+	T_TRUE(!n->is_stale(n, &here));
+	T_TRUE(n->is_stale(n, &there));
+	T_OK(attach_one(n, &o, "0123456789abcdef"));
+	T_EQ_STR(sp_str_c(o.ip), SP_STR("10.2.5.3"));
+	T_TRUE(strstr(h.ruleset, "ip saddr 10.2.5.0/24 ip daddr != 10.2.0.0/16 masquerade\n") != NULL);
+}
+
+SP_TEST(network_bridge, another_range)
+{
+	fake_host h = {.base = {.call = fake_call}};
+	const network_bridge_opts opts = {.host = &h.base, .bridge = SP_STR("b0"), .if_prefix = SP_STR("t")};
+	sp_pod_network *n;
+	outcome o = {.code = SP_OK};
+	sp_str ip = SP_STR("10.2.5.2");
+	sp_pod_attachment first = attached(&ip);
+	T_OK(network_bridge_new(NULL, &opts, &n, T_ERR));
+	T_DEFER(network_bridge_free, n);
+	T_OK(n->set_range(n, SP_STR("10.2.5.0/24"), T_ERR));
+	T_OK(attach_one(n, &o, "0123456789abcdef"));
+	/* The same again, a wider one: what is given stays given. */
+	T_OK(n->set_range(n, SP_STR("10.2.5.0/24"), T_ERR));
+	T_OK(n->set_range(n, SP_STR("10.2.4.0/22"), T_ERR));
+	T_TRUE(!n->is_stale(n, &first));
+	T_OK(attach_one(n, &o, "1123456789abcdef"));
+	T_EQ_STR(sp_str_c(o.ip), SP_STR("10.2.4.2"));
+	T_OK(n->set_range(n, SP_STR("10.2.5.0/24"), T_ERR));
+	T_OK(attach_one(n, &o, "2123456789abcdef"));
+	T_EQ_STR(sp_str_c(o.ip), SP_STR("10.2.5.3"));
+	T_OK(n->set_range(n, SP_STR("10.9.0.0/24"), T_ERR));
+	T_TRUE(n->is_stale(n, &first));
+}
+
+SP_TEST(network_bridge, a_range_of_its_own_stays)
+{
+	const network_bridge_opts opts = {
+		.bridge = SP_STR("b0"), .if_prefix = SP_STR("t"), .prefix = SP_STR("10.2.0.0/16")};
+	sp_str ip = SP_STR("10.9.0.2");
+	sp_pod_attachment a = attached(&ip);
+	sp_pod_network *n;
+	T_OK(network_bridge_new(NULL, &opts, &n, T_ERR));
+	T_DEFER(network_bridge_free, n);
+	T_OK(n->ready(n, T_ERR));
+	T_CODE(n->set_range(n, SP_STR("10.9.0.0/24"), T_ERR), SP_EUNSUPPORTED);
+	T_TRUE(!n->is_stale(n, &a));
+}

@@ -2,6 +2,7 @@
 #include "network/cni/cni.h"
 
 #include "base/alloc.h"
+#include "base/ip.h"
 #include "io/file.h"
 #include "network/cni/store.h"
 
@@ -15,6 +16,8 @@ typedef struct cni {
 	sp_pod_network base;
 	sp_world *world;
 	const cni_opts *opts;
+	char range[SP_IP_TEXT_BYTES]; /* of set_range */
+	sp_str ip_range;
 	sp_buf good;  /* the last list that could be used */
 	sp_arena ids; /* of pods that were there at the start and are still to be checked */
 	sp_str *to_check;
@@ -372,7 +375,7 @@ static void attach(sp_pod_network *base, sp_str id, const sp_cri_pod_sandbox_con
 	o->rec.if_name = IF_NAME;
 	o->rec.args = cni_args_of(config, o->id, &o->arena);
 	if (o->code == SP_OK)
-		o->code = cni_capabilities_of(config, n->opts->ip_range, &o->arena, &o->rec.caps, &o->err);
+		o->code = cni_capabilities_of(config, n->ip_range, &o->arena, &o->rec.caps, &o->err);
 	copy_good(o);
 	run_on_confs(o, prepare, on_prepared);
 }
@@ -662,18 +665,40 @@ static sp_code adopt(sp_pod_network *base, sp_str id, const sp_cri_pod_sandbox_c
 	return a->host_if.len == 0 ? SP_OK : b->adopt(b, id, config, a, err);
 }
 
+/* Pods of plugins have addresses of the plugins' own. */
+static sp_code set_range(sp_pod_network *base, sp_str prefix, sp_err *err)
+{
+	cni *n = of(base);
+	sp_pod_network *b = n->opts->builtin;
+	SP_TRY(b->set_range(b, prefix, err));
+	if (n->opts->ip_range.len == 0 && prefix.len <= sizeof n->range) {
+		memcpy(n->range, prefix.ptr, prefix.len);
+		n->ip_range = (sp_str){n->range, prefix.len};
+	}
+	return SP_OK;
+}
+
+static bool is_stale(sp_pod_network *base, const sp_pod_attachment *a)
+{
+	sp_pod_network *b = of(base)->opts->builtin;
+	return a->host_if.len > 0 && b->is_stale(b, a);
+}
+
 sp_pod_network *cni_new(sp_world *w, const cni_opts *opts)
 {
 	cni *n = SP_NEW(cni);
 	*n = (cni){.world = w,
 		   .opts = opts,
+		   .ip_range = opts->ip_range,
 		   .base = {.attach = attach,
 			    .detach = detach,
 			    .cancel = cancel,
 			    .adopt = adopt,
 			    .settle = settle,
 			    .refresh = refresh,
-			    .ready = ready}};
+			    .ready = ready,
+			    .set_range = set_range,
+			    .is_stale = is_stale}};
 	sp_buf_init(&n->good, 2 * CNI_CONF_BYTES);
 	sp_arena_init(&n->ids, IDS_BYTES);
 	return &n->base;

@@ -19,7 +19,7 @@ typedef struct cni_opts {
 	sp_str conf_dir;         /* absolute; may be missing */
 	bool copied;             /* it is a copy that the host process brings up to date when asked */
 	sp_str cache_dir;        /* absolute, ours: what DEL needs of each attachment; made when missing */
-	sp_str ip_range;         /* given to plugins with the capability ipRanges; may be empty */
+	sp_str ip_range;         /* given to plugins with the capability ipRanges; empty: that of set_range */
 } cni_opts;
 
 /* `opts` and all it names outlive the network. */
