@@ -17,9 +17,9 @@ pids=()
 on() { node=$1; shift; nsenter "--net=/run/netns/s2n$id$node" "$@"; }
 # begin LOG NODE COMMAND…: in the background, in the node's network
 begin() {
-	log=$tmp/$1
-	shift
-	on "$@" >>"$log" 2>&1 &
+	log=$tmp/$1 node=$2
+	shift 2
+	nsenter "--net=/run/netns/s2n$id$node" "$@" >>"$log" 2>&1 & # becomes the program: its pid is what is ended
 	pids+=($!)
 }
 cri_args() {
