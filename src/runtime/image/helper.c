@@ -79,7 +79,7 @@ static void check_end(running *r)
 	sp_err err;
 	if (!r->exited || !r->ended)
 		return;
-	if (!r->closed) { /* on_close comes back here */
+	if (!r->closed && r->out != NULL) { /* on_close comes back here */
 		r->closed = true;
 		sp_stream_close(r->out);
 		return;
