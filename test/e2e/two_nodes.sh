@@ -69,7 +69,7 @@ for n in 1 2; do
 done
 # one API server
 mkfifo "$tmp/err"
-on 1 "$bin/sampan" apiserver --data-dir "$tmp/api" --bind-address 192.168.77.1 --advertise-address 192.168.77.1 --secure-port 6443 --kubelet-preferred-address-types InternalIP 2>"$tmp/err" &
+nsenter "--net=/run/netns/s2n${id}1" "$bin/sampan" apiserver --data-dir "$tmp/api" --bind-address 192.168.77.1 --advertise-address 192.168.77.1 --secure-port 6443 --kubelet-preferred-address-types InternalIP >"$tmp/api.out" 2>"$tmp/err" &
 pids+=($!)
 exec 3<"$tmp/err"
 while read -r line <&3; do case "$line" in *'"msg":"serving"'*) break ;; esac; done
