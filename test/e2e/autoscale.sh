@@ -45,7 +45,13 @@ says top-none 'No resources found' "$(k top pod -l app=nothing)"
 says get '^hello-[^ ]+ +[0-9]+[nu]? +[0-9]+Ki' "$(k get podmetrics)"
 says api 'v1beta1.metrics.k8s.io +Local +True' "$(k get apiservice v1beta1.metrics.k8s.io)"
 says requests 'updated' "$(k set resources deployment hello --requests=cpu=20m)"
-says autoscale 'autoscaled' "$(k autoscale deployment hello --cpu=50% --min=1 --max=2)"
+# kubectl's own flag for this has another name in each of its versions
+says autoscale 'created' "$(k create -f - <<-'END'
+	{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"hello"},"spec":{
+	"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"hello"},"minReplicas":1,"maxReplicas":2,
+	"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":50}}}]}}
+	END
+)"
 python3 - "$(k get service hello -o 'jsonpath={.spec.clusterIP}')" <<-'END' &
 	import http.client, sys
 	while True:
