@@ -101,7 +101,7 @@ pods() {
 		$k apply -f - >/dev/null <<POD
 {"apiVersion":"v1","kind":"Pod","metadata":{"name":"on-$node","labels":{"app":"web"}},"spec":{"nodeName":"$node","terminationGracePeriodSeconds":0,
 "containers":[{"name":"c","image":"example.com/bb:1","imagePullPolicy":"Never","command":["sh","-c",
-"printf 'busybox netstat -tn | busybox grep -o \"10.88.[0-9.]*:[0-9]* *ESTAB\" | busybox cut -d: -f1; echo on-$node' >/tmp/say; while :; do busybox nc -l -p 8080 -e sh /tmp/say; done"]}]}}
+"printf 'busybox netstat -tn | busybox grep -o \"10.88.[0-9.]*:[0-9]* *[A-Z]\" | busybox cut -d: -f1; echo on-$node' >/tmp/say; while :; do busybox nc -l -p 8080 -e sh /tmp/say; done"]}]}}
 POD
 		$k apply -f - >/dev/null <<POD
 {"apiVersion":"v1","kind":"Pod","metadata":{"name":"ask-$node"},"spec":{"nodeName":"$node","terminationGracePeriodSeconds":0,
