@@ -26,6 +26,19 @@ static const sp_str cluster_names[] = {
 	SP_STR_INIT("localhost"), SP_STR_INIT("kubernetes"), SP_STR_INIT("kubernetes.default"),
 	SP_STR_INIT("kubernetes.default.svc"), SP_STR_INIT("kubernetes.default.svc.cluster.local")};
 
+bool keys_pki_is_cluster_name(sp_str name)
+{
+	const sp_str inside = SP_STR("kubernetes.default.svc.");
+	if (sp_str_ends(name, SP_STR(".")))
+		name.len--;
+	for (size_t i = 0; i < SP_LEN(cluster_names); i++) {
+		if (sp_str_eq_nocase(name, cluster_names[i]))
+			return true;
+	}
+	return sp_str_index(name, '*') >= 0 ||
+	       (name.len > inside.len && sp_str_eq_nocase(sp_str_sub(name, 0, inside.len), inside));
+}
+
 static sp_str path_of(const pki_run *p, const char *name)
 {
 	return sp_arena_printf(p->arena, SP_FMT "/%s", SP_ARG(p->o->dir), name);

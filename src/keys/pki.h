@@ -59,6 +59,12 @@ typedef struct keys_pki_pair {
 
 extern const keys_pki_pair keys_pki_kubelet_client; /* user kube-apiserver-kubelet-client */
 
+/*
+ * Names that the API server serves with, of whatever cluster domain, and patterns that could be one; no node
+ * may have them. Letters and a dot at the end do not count.
+ */
+bool keys_pki_is_cluster_name(sp_str name);
+
 /* Keeps the pair that is there unless it ends soon or says something else. Paths in the arena. */
 sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, const keys_pki_pair *pair,
 			     sp_str *ret_crt, sp_str *ret_key, sp_err *err) SP_MUST_USE;
