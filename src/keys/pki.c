@@ -49,6 +49,22 @@ static sp_code read_file(const pki_run *p, const char *name, sp_str *ret, sp_err
 	return sp_file_read_arena(p->world, path_of(p, name), p->arena, FILE_BYTES_MAX, ret, err);
 }
 
+/* The caller's arena may stay for long: no private key gets into it. */
+static sp_code read_key(const pki_run *p, const char *name, sp_key **ret, sp_err *err)
+{
+	SP_CLEANUP(sp_arena_done) sp_arena secret;
+	sp_str pem;
+	sp_arena_init_secret(&secret, 4 * FILE_BYTES_MAX);
+	SP_TRY(sp_file_read_arena(p->world, path_of(p, name), &secret, FILE_BYTES_MAX, &pem, err));
+	return sp_key_parse(pem, ret, err);
+}
+
+static bool has_key(const pki_run *p, const char *name)
+{
+	SP_AUTO_KEY key = NULL;
+	return read_key(p, name, &key, NULL) == SP_OK;
+}
+
 static sp_code write_key(const pki_run *p, const char *name, const sp_key *key, sp_err *err)
 {
 	SP_AUTO_BUF pem;
@@ -98,15 +114,13 @@ static sp_code make_ca(pki_run *p, sp_err *err)
 static sp_code load_ca(pki_run *p, sp_err *err)
 {
 	SP_AUTO_KEY key = NULL;
-	sp_str key_pem;
 	sp_code code = read_file(p, "ca.crt", &p->ca_pem, err);
 	if (code == SP_ENOTFOUND) {
 		SP_TRY(make_ca(p, err));
 		code = read_file(p, "ca.crt", &p->ca_pem, err);
 	}
 	SP_TRY(code);
-	SP_TRY(read_file(p, "ca.key", &key_pem, err));
-	SP_TRY(sp_key_parse(key_pem, &key, err));
+	SP_TRY(read_key(p, "ca.key", &key, err));
 	return sp_x509_ca_new(p->ca_pem, key, &p->ca, err);
 }
 
@@ -124,18 +138,6 @@ static sp_code issue(pki_run *p, const sp_x509_template *t, const char *crt, con
 	return sp_file_replace(p->world, path_of(p, crt), sp_buf_view(&pem), 0644, err);
 }
 
-static bool has_all(const sp_strs *have, const sp_str *wanted, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		bool found = false;
-		for (size_t j = 0; j < have->n && !found; j++)
-			found = sp_str_eq(have->items[j], wanted[i]);
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
 /* Is there a certificate that lasts and carries these addresses? */
 static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t n_ips)
 {
@@ -144,8 +146,8 @@ static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t
 	size_t n = 0;
 	return read_file(p, crt, &pem, NULL) == SP_OK &&
 	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
-	       has_all(&certs[0].dns, cluster_names, SP_LEN(cluster_names)) &&
-	       has_all(&certs[0].ips, ips, n_ips);
+	       sp_strs_have(&certs[0].dns, cluster_names, SP_LEN(cluster_names)) &&
+	       sp_strs_have(&certs[0].ips, ips, n_ips);
 }
 
 /* Pods know the API by the first address of services. False: no prefix, or no more room. */
@@ -202,12 +204,12 @@ static bool pair_is_good(const pki_run *p, const keys_pki_pair *pair, const char
 	sp_str pem;
 	sp_x509_info *certs = NULL;
 	size_t n = 0;
-	return read_file(p, key, &pem, NULL) == SP_OK && read_file(p, crt, &pem, NULL) == SP_OK &&
+	return has_key(p, key) && read_file(p, crt, &pem, NULL) == SP_OK &&
 	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
 	       sp_str_eq(certs[0].common_name, pair->name) &&
-	       has_all(&certs[0].dns, pair->dns, pair->n_dns) &&
-	       has_all(&certs[0].ips, pair->ips, pair->n_ips) &&
-	       has_all(&certs[0].organizations, &pair->group, pair->group.len > 0 ? 1 : 0);
+	       sp_strs_have(&certs[0].dns, pair->dns, pair->n_dns) &&
+	       sp_strs_have(&certs[0].ips, pair->ips, pair->n_ips) &&
+	       sp_strs_have(&certs[0].organizations, &pair->group, pair->group.len > 0 ? 1 : 0);
 }
 
 static sp_code ensure_pair(pki_run *p, const keys_pki_pair *pair, sp_err *err)
@@ -238,7 +240,7 @@ static bool front_proxy_is_good(const pki_run *p)
 	sp_str pem;
 	sp_x509_info *leaf = NULL, *ca = NULL;
 	size_t n = 0;
-	return read_file(p, "front-proxy-client.key", &pem, NULL) == SP_OK &&
+	return has_key(p, "front-proxy-client.key") &&
 	       read_file(p, "front-proxy-client.crt", &pem, NULL) == SP_OK &&
 	       sp_x509_inspect_pem(pem, p->arena, &leaf, &n, NULL) == SP_OK &&
 	       read_file(p, "front-proxy-ca.crt", &pem, NULL) == SP_OK &&

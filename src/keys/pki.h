@@ -71,7 +71,7 @@ sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, c
 
 /*
  * What the API server is to aggregated ones: front-proxy-client.crt and .key, of an authority of their own.
- * Both are made anew when the certificate ends within 30 days. Paths in the arena.
+ * Both are made anew when less than KEYS_PKI_LEFT is left. Paths in the arena.
  */
 typedef struct keys_pki_front_proxy {
 	sp_str crt, key, ca_crt;
