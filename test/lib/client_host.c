@@ -30,19 +30,15 @@ static void user_close(void *arg)
 
 bool t_user_open(t_user *u, t_api *api, const char *name, bool h2)
 {
-	return t_user_open_as(u, api, name, h2, "", NULL);
+	return t_user_open_as(u, api, name, &(sp_client_config){.h2 = h2});
 }
 
-bool t_user_open_as(t_user *u, t_api *api, const char *name, bool h2, const char *as, const char *group)
+bool t_user_open_as(t_user *u, t_api *api, const char *name, const sp_client_config *credentials)
 {
-	const sp_str groups = sp_str_c(group != NULL ? group : "");
-	const sp_client_config config = {.scheme = SP_STR("http"),
-					 .address = SP_STR("server:80"),
-					 .namespace_ = SP_STR("default"),
-					 .as = sp_str_c(as),
-					 .as_groups = &groups,
-					 .n_as_groups = group != NULL ? 1 : 0,
-					 .h2 = h2};
+	sp_client_config config = *credentials;
+	config.scheme = SP_STR("http");
+	config.address = SP_STR("server:80");
+	config.namespace_ = SP_STR("default");
 	*u = (t_user){.api = api, .host = sp_sim_host_new(api->sim, name, NULL, NULL)};
 	u->world = sp_sim_world(u->host);
 	sp_buf_init(&u->body, (size_t)64 << 20);

@@ -256,11 +256,13 @@ typedef struct serving_rig {
 static serving_rig *open_serving(const char *group)
 {
 	serving_rig *s = sp_new(T_ARENA, serving_rig, 1);
+	const sp_str groups = sp_str_c(group);
+	const sp_client_config node = {
+		.as = SP_STR("system:node:n1"), .as_groups = &groups, .n_as_groups = 1, .h2 = true};
 	s->r = sp_new(T_ARENA, rig, 1);
 	t_no_faults();
 	(void)(t_ctl_open(&s->r->t, &(sp_sim_opts){.seed = t_random()}, APPROVER) &&
-	       t_user_open_as(&s->node, &s->r->t.api, "n1", true, "system:node:n1", group) &&
-	       add_role(s->r, group));
+	       t_user_open_as(&s->node, &s->r->t.api, "n1", &node) && add_role(s->r, group));
 	return s;
 }
 
