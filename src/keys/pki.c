@@ -82,9 +82,9 @@ static int64_t lifetime_s(const pki_run *p)
 	return p->o->lifetime_s > 0 ? p->o->lifetime_s : KEYS_PKI_LIFETIME_S;
 }
 
-static bool lasts(const pki_run *p, const sp_x509_info *cert)
+static bool lasts(const pki_run *p, const sp_x509_info *cert, int64_t lifetime)
 {
-	return cert->not_after_s > p->now_s + KEYS_PKI_LEFT(lifetime_s(p));
+	return cert->not_after_s > p->now_s + KEYS_PKI_LEFT(lifetime);
 }
 
 static sp_x509_template template_of(const pki_run *p, const char *name, int64_t seconds, uint32_t usages)
@@ -145,7 +145,8 @@ static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t
 	sp_x509_info *certs = NULL;
 	size_t n = 0;
 	return read_file(p, crt, &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
+	       lasts(p, &certs[0], lifetime_s(p)) &&
 	       sp_strs_have(&certs[0].dns, cluster_names, SP_LEN(cluster_names)) &&
 	       sp_strs_have(&certs[0].ips, ips, n_ips);
 }
@@ -205,8 +206,8 @@ static bool pair_is_good(const pki_run *p, const keys_pki_pair *pair, const char
 	sp_x509_info *certs = NULL;
 	size_t n = 0;
 	return has_key(p, key) && read_file(p, crt, &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
-	       sp_str_eq(certs[0].common_name, pair->name) &&
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
+	       lasts(p, &certs[0], lifetime_s(p)) && sp_str_eq(certs[0].common_name, pair->name) &&
 	       sp_strs_have(&certs[0].dns, pair->dns, pair->n_dns) &&
 	       sp_strs_have(&certs[0].ips, pair->ips, pair->n_ips) &&
 	       sp_strs_have(&certs[0].organizations, &pair->group, pair->group.len > 0 ? 1 : 0);
@@ -244,7 +245,8 @@ static bool front_proxy_is_good(const pki_run *p)
 	       read_file(p, "front-proxy-client.crt", &pem, NULL) == SP_OK &&
 	       sp_x509_inspect_pem(pem, p->arena, &leaf, &n, NULL) == SP_OK &&
 	       read_file(p, "front-proxy-ca.crt", &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &ca, &n, NULL) == SP_OK && lasts(p, &leaf[0]) &&
+	       sp_x509_inspect_pem(pem, p->arena, &ca, &n, NULL) == SP_OK &&
+	       lasts(p, &leaf[0], CA_DAYS * DAY_S) &&
 	       sp_str_eq(leaf[0].issuer_common_name, ca[0].common_name);
 }
 
@@ -260,7 +262,8 @@ static const char *front_ca_name(const pki_run *p)
 	return sp_arena_printf(p->arena, SP_FMT, SP_ARG(sp_buf_view(&name))).ptr;
 }
 
-/* The run's authority becomes one that nobody can sign with once this is over. */
+/* The run's authority becomes one that nobody can sign with once this is over; so what it signed lasts as
+ * long as it does, and a server that runs for years needs no other one. */
 static sp_code make_front_proxy(pki_run *p, sp_err *err)
 {
 	SP_AUTO_KEY key = NULL;
@@ -270,7 +273,7 @@ static sp_code make_front_proxy(pki_run *p, sp_err *err)
 	sp_x509_template ca = template_of(p, front_ca_name(p), CA_DAYS * DAY_S, SP_X509_CA);
 	SP_TRY(sp_x509_issue(&ca, key, NULL, &pem, err));
 	SP_TRY(sp_x509_ca_new(sp_buf_view(&pem), key, &p->ca, err));
-	sp_x509_template t = template_of(p, "front-proxy-client", lifetime_s(p), SP_X509_CLIENT);
+	sp_x509_template t = template_of(p, "front-proxy-client", CA_DAYS * DAY_S, SP_X509_CLIENT);
 	SP_TRY(issue(p, &t, "front-proxy-client.crt", "front-proxy-client.key", err));
 	return sp_file_replace(p->world, path_of(p, "front-proxy-ca.crt"), sp_buf_view(&pem), 0644, err);
 }

@@ -70,8 +70,9 @@ sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, c
 			     sp_str *ret_crt, sp_str *ret_key, sp_err *err) SP_MUST_USE;
 
 /*
- * What the API server is to aggregated ones: front-proxy-client.crt and .key, of an authority of their own.
- * Both are made anew when less than KEYS_PKI_LEFT is left. Paths in the arena.
+ * What the API server is to aggregated ones: front-proxy-client.crt and .key, of an authority of their own,
+ * as long as which they last (ten years): aggregated servers would not trust another one before they are told
+ * of it. At a start with less than KEYS_PKI_LEFT of that both are made anew. Paths in the arena.
  */
 typedef struct keys_pki_front_proxy {
 	sp_str crt, key, ca_crt;

@@ -4,6 +4,7 @@
 #include "client/accounts.h"
 #include "client/certificate.h"
 #include "io/tls/x509.h"
+#include "keys/pki.h"
 #include "kube/view.h"
 #include "lib/client_host.h"
 #include "lib/store_help.h"
@@ -369,4 +370,47 @@ SP_TEST(sim_credentials, only_what_was_asked_for_is_written)
 	T_TRUE(sign(a, false));
 	T_EQ_U64(a->n_changes, 2);
 	T_TRUE(!sp_str_eq(content(a), before));
+}
+
+/* ---- the front proxy ---- */
+
+#define YEAR_S INT64_C(31536000)
+
+/* The certificate of a start with certificates that live for a minute; its end; and that the authority's end
+ * is the same. */
+static bool front_proxy(sp_world *w, sp_str *ret_pem, int64_t *ret_end_s)
+{
+	const keys_pki_opts o = {.dir = SP_STR("/"), .lifetime_s = 60};
+	keys_pki_front_proxy files;
+	sp_x509_info *leaf, *ca;
+	sp_str ca_pem;
+	size_t n;
+	if (keys_pki_front_proxy_ensure(w, T_ARENA, &o, &files, T_ERR) != SP_OK ||
+	    sp_file_read_arena(w, files.crt, T_ARENA, 1 << 20, ret_pem, T_ERR) != SP_OK ||
+	    sp_file_read_arena(w, files.ca_crt, T_ARENA, 1 << 20, &ca_pem, T_ERR) != SP_OK ||
+	    sp_x509_inspect_pem(*ret_pem, T_ARENA, &leaf, &n, T_ERR) != SP_OK ||
+	    sp_x509_inspect_pem(ca_pem, T_ARENA, &ca, &n, T_ERR) != SP_OK)
+		return t_fail(__FILE__, __LINE__, "no front proxy: %s", T_ERR->msg);
+	*ret_end_s = leaf[0].not_after_s;
+	return leaf[0].not_after_s == ca[0].not_after_s;
+}
+
+/* A server that is not started again for years is known to aggregated ones all the same. */
+SP_TEST(sim_credentials, the_front_proxy_lasts)
+{
+	sp_sim *sim = sp_sim_new(NULL);
+	T_DEFER(sp_sim_free, sim);
+	sp_sim_host *host = sp_sim_host_new(sim, "a", NULL, NULL);
+	sp_world *w = sp_sim_world(host);
+	sp_str first, now;
+	int64_t end_s, start_s = sp_wall_ns(w) / (int64_t)SECOND;
+	T_TRUE(front_proxy(w, &first, &end_s));
+	T_TRUE(end_s > start_s + 9 * YEAR_S);
+	sp_sim_clock_jump(host, 5 * YEAR_S * (int64_t)SECOND);
+	T_TRUE(front_proxy(w, &now, &end_s));
+	T_TRUE(sp_str_eq(now, first));
+	sp_sim_clock_jump(host, 3 * YEAR_S * (int64_t)SECOND);
+	T_TRUE(front_proxy(w, &now, &end_s));
+	T_TRUE(!sp_str_eq(now, first));
+	T_TRUE(end_s > start_s + 17 * YEAR_S);
 }
