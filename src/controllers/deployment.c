@@ -148,7 +148,7 @@ static sp_code on_created(dep_run *x, const sp_answer *a)
 						     SP_ARG(x->create_name)));
 		return SP_OK;
 	}
-	if (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0)
+	if (ctl_namespace_goes(a))
 		return SP_OK;
 	if (a->code == SP_EEXISTS) {
 		/* Ours, not seen yet, or of a template with the same hash: the next one gets another name. */

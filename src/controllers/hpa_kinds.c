@@ -54,10 +54,7 @@ void hpa_kinds_init(hpa_kinds *k)
 
 void hpa_kinds_done(hpa_kinds *k)
 {
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&k->entries, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&k->entries);
+	sp_map_done_values(&k->entries);
 }
 
 const sp_gvr *hpa_kinds_get(const hpa_kinds *k, sp_str group, sp_str kind, uint64_t now_ns)

@@ -342,7 +342,7 @@ static sp_code on_pod_written(fan *f, size_t i, const sp_answer *a)
 		sp_expect_created(&x->c->expect, x->job->key);
 	else
 		sp_expect_deleted(&x->c->expect, x->job->key, x->pods[x->doomed[i]].pod.object->uid);
-	bool going = a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0;
+	bool going = ctl_namespace_goes(a);
 	if (going || (!creates && ctl_is_deleted(a)))
 		return SP_OK;
 	sp_events_emitf(x->c->base.events, &ref, true, creates ? "FailedCreate" : "FailedDelete",
@@ -730,10 +730,7 @@ static sp_code open_jobs(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	job_controller *c = SP_CONTAINER_OF(base, job_controller, base);
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&c->records, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->records);
+	sp_map_done_values(&c->records);
 	sp_expect_done(&c->expect);
 }
 

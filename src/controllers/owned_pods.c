@@ -104,7 +104,7 @@ sp_code owned_pod_created(owned_pods *o, const sp_job *job, const sp_event_ref *
 		return SP_OK;
 	}
 	sp_expect_created(&o->expect, job->key); /* nothing will be seen of it */
-	if (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0)
+	if (ctl_namespace_goes(a))
 		return SP_OK; /* everything in it goes anyway */
 	sp_events_emitf(o->c->events, owner, true, "FailedCreate", "Error creating: " SP_FMT,
 			SP_ARG(a->message));

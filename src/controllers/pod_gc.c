@@ -397,10 +397,7 @@ static sp_code open_pods(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	pod_controller *c = SP_CONTAINER_OF(base, pod_controller, base);
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&c->missing, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->missing);
+	sp_map_done_values(&c->missing);
 }
 
 const controller_type controller_pod_gc = {.name = "pod-garbage-collector-controller",

@@ -229,10 +229,7 @@ static sp_code open_evictor(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	evictor *c = SP_CONTAINER_OF(base, evictor, base);
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&c->firsts, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->firsts);
+	sp_map_done_values(&c->firsts);
 }
 
 const controller_type controller_taint_eviction = {.name = "taint-eviction-controller",

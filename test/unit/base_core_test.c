@@ -321,6 +321,22 @@ SP_TEST(map, iterates_in_insertion_order)
 	T_EQ_C(sp_str_c(order), "cba");
 }
 
+SP_TEST(map, gives_its_values_back)
+{
+	sp_map m;
+	int64_t live = sp_alloc_live();
+	static const char *const keys[] = {"a", "b", "c"};
+	sp_map_init(&m);
+	for (size_t i = 0; i < SP_LEN(keys); i++) {
+		void *value = sp_try_alloc(10);
+		if (value == NULL || sp_map_put(&m, sp_str_c(keys[i]), value, NULL) != SP_OK)
+			sp_free(value);
+	}
+	sp_map_done_values(&m);
+	T_EQ_I64(sp_alloc_live(), live);
+	T_EQ_U64(sp_map_count(&m), 0);
+}
+
 SP_TEST(heap, leaves_in_key_order_and_fifo_among_equals)
 {
 	enum { N = 200 };
