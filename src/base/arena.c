@@ -45,6 +45,11 @@ void sp_arena_init(sp_arena *a, size_t limit_bytes)
 	*a = (sp_arena){.limit_bytes = limit_bytes};
 }
 
+void sp_arena_init_secret(sp_arena *a, size_t limit_bytes)
+{
+	*a = (sp_arena){.limit_bytes = limit_bytes, .secret = true};
+}
+
 void sp_arena_reset(sp_arena *a)
 {
 	/* A cleanup may not allocate from the arena; it may read what is in it. */
@@ -53,10 +58,12 @@ void sp_arena_reset(sp_arena *a)
 	for (sp_arena_block *b = a->blocks; b != NULL;) {
 		sp_arena_block *next = b->next;
 		UNPOISON((char *)b + HEADER_BYTES, b->size_bytes);
+		if (a->secret)
+			explicit_bzero((char *)b + HEADER_BYTES, b->size_bytes);
 		sp_free(b);
 		b = next;
 	}
-	sp_arena_init(a, a->limit_bytes);
+	*a = (sp_arena){.limit_bytes = a->limit_bytes, .secret = a->secret};
 }
 
 void sp_arena_rewind(sp_arena *a)
@@ -74,7 +81,8 @@ void sp_arena_rewind(sp_arena *a)
 	UNPOISON(data, used);
 	memset(data, 0, used);
 	POISON(data, size);
-	*a = (sp_arena){.blocks = keep, .next = data, .end = data + size, .limit_bytes = limit};
+	*a = (sp_arena){
+		.blocks = keep, .next = data, .end = data + size, .limit_bytes = limit, .secret = a->secret};
 }
 
 void sp_arena_done(sp_arena *a)

@@ -22,10 +22,13 @@ typedef struct sp_arena {
 	char *next, *end;           /* free room in it */
 	sp_arena_cleanup *cleanups; /* newest first */
 	size_t used_bytes, limit_bytes;
+	bool secret; /* released memory is overwritten first */
 } sp_arena;
 
 /* No memory is taken before the first allocation. */
 void sp_arena_init(sp_arena *a, size_t limit_bytes);
+/* For keys and tokens: whatever was in it is overwritten before its memory is given back. */
+void sp_arena_init_secret(sp_arena *a, size_t limit_bytes);
 
 /* Runs the cleanups in reverse order and releases everything. The arena is then as after init (reset) or
  * undefined (done). */

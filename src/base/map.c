@@ -19,6 +19,14 @@ void sp_map_done(sp_map *m)
 	sp_map_init(m);
 }
 
+void sp_map_done_values(sp_map *m)
+{
+	const sp_map_entry *e;
+	for (size_t at = 0; (e = sp_map_next(m, &at)) != NULL;)
+		sp_free(e->value);
+	sp_map_done(m);
+}
+
 static uint64_t hash_of(sp_str key)
 {
 	return sp_siphash13(sp_hash_seed(), key.ptr, key.len);

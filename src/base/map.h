@@ -24,6 +24,8 @@ typedef struct sp_map {
 void sp_map_init(sp_map *m);
 /* Releases the table, not keys or values. */
 void sp_map_done(sp_map *m);
+/* The same, and gives each value back by sp_free; keys that stand in their values go along. */
+void sp_map_done_values(sp_map *m);
 
 static inline size_t sp_map_count(const sp_map *m)
 {

@@ -47,6 +47,18 @@ bool sp_str_ends(sp_str s, sp_str suffix)
 	return s.len >= suffix.len && sp_str_eq(sp_str_sub(s, s.len - suffix.len, s.len), suffix);
 }
 
+bool sp_strs_have(const sp_strs *list, const sp_str *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool found = false;
+		for (size_t j = 0; j < list->n && !found; j++)
+			found = sp_str_eq(list->items[j], wanted[i]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 ptrdiff_t sp_str_index(sp_str s, char c)
 {
 	const char *p = s.len == 0 ? NULL : memchr(s.ptr, c, s.len);

@@ -57,6 +57,9 @@ int sp_str_cmp(sp_str a, sp_str b);
 /* ASCII case-insensitive equality (HTTP header names, media types). */
 bool sp_str_eq_nocase(sp_str a, sp_str b);
 
+/* Every one of `wanted` is in the list. */
+bool sp_strs_have(const sp_strs *list, const sp_str *wanted, size_t n);
+
 bool sp_str_starts(sp_str s, sp_str prefix);
 bool sp_str_ends(sp_str s, sp_str suffix);
 

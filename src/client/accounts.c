@@ -85,7 +85,7 @@ static sp_code take(account *m, sp_str body, sp_err *err)
 {
 	sp_arena a;
 	token_view v;
-	sp_arena_init(&a, ANSWER_BYTES);
+	sp_arena_init_secret(&a, ANSWER_BYTES);
 	sp_code code = sp_view(&a, body, &token_view_desc, &v, err);
 	if (code == SP_OK && v.token.len == 0)
 		code = sp_fail(err, SP_EINVAL, "the answer has no token");

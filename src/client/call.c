@@ -268,6 +268,8 @@ static bool write_next(sp_call_run *r)
 	sp_bytes_unref(r->body);
 	r->body = r->req.body = body;
 	r->reads = false;
+	r->asked_token = false; /* another identity, and a request of its own */
+	r->n_tries = 0;
 	return true;
 }
 

@@ -10,12 +10,14 @@
 #include "client/client_int.h"
 #include "client/reflector.h"
 #include "io/file.h"
+#include "io/tls.h"
 #include "kube/view.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 #define TEXT_BYTES_MAX ((size_t)64 << 10)
 #define NAMES_MAX 8u
+#define KEY_BYTES_ROOM 4096u
 #define RETRY_S 5u
 #define RETRY_MOST_S 300u
 #define PATIENCE_S 900u /* for somebody who approves and signs; then another is asked for */
@@ -41,6 +43,7 @@ struct sp_certificate {
 	sp_work job;
 	sp_code write_code;
 	uint32_t retry_s;
+	int64_t due_s; /* of what is written: until the next one is asked for */
 	bool writing, is_there, denied, closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -74,20 +77,25 @@ static void try_later(sp_certificate *c, const char *why, const sp_err *err)
 
 /* ---- what is in the file ---- */
 
-static bool has_all(const sp_strs *have, const sp_str *wanted, size_t n)
+static int64_t due_s(sp_certificate *c, const sp_x509_info *cert, int64_t now_s)
 {
-	for (size_t i = 0; i < n; i++) {
-		bool found = false;
-		for (size_t j = 0; j < have->n && !found; j++)
-			found = sp_str_eq(have->items[j], wanted[i]);
-		if (!found)
-			return false;
-	}
-	return true;
+	int64_t tenth = (cert->not_after_s - cert->not_before_s) / 10, left = cert->not_after_s - now_s;
+	int64_t spread = tenth > 0 ? (int64_t)(sp_random_u64(c->world) % (uint64_t)(2 * tenth + 1)) : 0;
+	return SP_MAX(left - 3 * tenth + spread, 1);
 }
 
-/* When to ask for the next one; false: it is none, or it has ended. */
-static bool wait_for_end(sp_certificate *c, sp_str pem)
+static bool is_pair(sp_str pem)
+{
+	sp_tls_config *config = NULL;
+	const sp_tls_opts o = {.cert_pem = pem, .key_pem = pem, .insecure_skip_verify = true};
+	bool ok = sp_tls_client_config(&o, &config, NULL) == SP_OK;
+	sp_tls_config_unref(config);
+	return ok;
+}
+
+/* A certificate with its key that is what is wanted and has not ended; then due_s says when the next one is.
+ */
+static bool is_wanted(sp_certificate *c, sp_str pem)
 {
 	sp_arena a;
 	sp_x509_info *all;
@@ -96,18 +104,18 @@ static bool wait_for_end(sp_certificate *c, sp_str pem)
 	int64_t now_s = sp_wall_ns(c->world) / (int64_t)NS_PER_S;
 	sp_arena_init(&a, FILE_BYTES_MAX * 4);
 	bool ok = sp_x509_inspect_pem(pem, &a, &all, &n, NULL) == SP_OK && all[0].not_after_s > now_s &&
-		  sp_str_eq(all[0].common_name, t->common_name) && has_all(&all[0].dns, t->dns, t->n_dns) &&
-		  has_all(&all[0].ips, t->ips, t->n_ips);
-	if (ok) {
-		int64_t life = all[0].not_after_s - all[0].not_before_s;
-		int64_t left = all[0].not_after_s - now_s, tenth = life / 10;
-		int64_t spread =
-			tenth > 0 ? (int64_t)(sp_random_u64(c->world) % (uint64_t)(2 * tenth + 1)) : 0;
-		int64_t due = SP_MAX(left - 3 * tenth + spread, 1);
-		sp_timer_start(c->world, &c->timer, (uint64_t)due * NS_PER_S, on_due);
-	}
+		  sp_str_eq(all[0].common_name, t->common_name) &&
+		  sp_strs_have(&all[0].dns, t->dns, t->n_dns) &&
+		  sp_strs_have(&all[0].ips, t->ips, t->n_ips) && is_pair(pem);
+	if (ok)
+		c->due_s = due_s(c, &all[0], now_s);
 	sp_arena_done(&a);
 	return ok;
+}
+
+static void wait_for_end(sp_certificate *c)
+{
+	sp_timer_start(c->world, &c->timer, (uint64_t)c->due_s * NS_PER_S, on_due);
 }
 
 /* On a worker. */
@@ -121,18 +129,16 @@ static void on_written(sp_work *job)
 {
 	sp_certificate *c = job->arg;
 	c->writing = false;
-	sp_str pem = sp_buf_view(&c->pem);
-	bool ok = c->write_code == SP_OK && !c->closing && wait_for_end(c, pem);
 	sp_buf_cleanse(&c->pem);
-	sp_buf_clear(&c->pem);
 	if (c->closing) {
 		sp_defer_call(c->world, &c->gone);
 		return;
 	}
-	if (!ok) {
-		try_later(c, "the file can't be written, or what was signed is something else", NULL);
+	if (c->write_code != SP_OK) {
+		try_later(c, "the file can't be written", NULL);
 		return;
 	}
+	wait_for_end(c);
 	c->retry_s = 0;
 	c->is_there = true;
 	sp_log(c->o.log, SP_LOG_INFO, "new certificate", SP_KS("signer", c->o.signer),
@@ -151,9 +157,14 @@ static void on_decided(sp_defer *d)
 		try_later(c, "the request was denied", NULL);
 		return;
 	}
+	(void)sp_buf_reserve(&c->pem, c->key.len); /* no copy is left behind by growing */
 	(void)sp_buf_str(&c->pem, sp_buf_view(&c->key));
 	sp_buf_cleanse(&c->key);
-	sp_buf_clear(&c->key);
+	if (!is_wanted(c, sp_buf_view(&c->pem))) { /* what is in the file stays */
+		sp_buf_cleanse(&c->pem);
+		try_later(c, "what was signed is something else", NULL);
+		return;
+	}
 	c->job = (sp_work){.fn = write_file, .done = on_written, .arg = c};
 	c->writing = sp_buf_code(&c->pem) == SP_OK && sp_work_start(c->world, &c->job, NULL) == SP_OK;
 	if (!c->writing)
@@ -276,7 +287,7 @@ static sp_code make_request(sp_certificate *c, sp_buf *body, sp_err *err)
 	sp_buf_init(&pem, TEXT_BYTES_MAX);
 	sp_buf_init(&text, TEXT_BYTES_MAX);
 	sp_buf_cleanse(&c->key);
-	sp_buf_clear(&c->key);
+	(void)sp_buf_reserve(&c->key, KEY_BYTES_ROOM);
 	SP_TRY(sp_key_new(&key, err));
 	SP_TRY(sp_key_print(key, &c->key, err));
 	SP_TRY(sp_x509_request_new(&c->o.names, key, &pem, err));
@@ -298,7 +309,7 @@ static void ask(sp_certificate *c)
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, 2 * TEXT_BYTES_MAX);
 	c->denied = false;
-	sp_buf_clear(&c->pem);
+	sp_buf_cleanse(&c->pem);
 	if (make_request(c, &body, &err) != SP_OK) {
 		try_later(c, "", &err);
 		return;
@@ -357,12 +368,14 @@ sp_code sp_certificate_new(const sp_certificate_opts *o, sp_certificate **ret, s
 		sp_certificate_free(c);
 		return sp_fail(err, SP_ENOMEM, "no room for the names of a certificate");
 	}
-	sp_arena_init(&scratch, 2 * FILE_BYTES_MAX);
+	sp_arena_init_secret(&scratch, 2 * FILE_BYTES_MAX);
 	c->is_there =
 		sp_file_read_arena(c->world, c->o.path, &scratch, FILE_BYTES_MAX, &pem, NULL) == SP_OK &&
-		wait_for_end(c, pem);
+		is_wanted(c, pem);
 	sp_arena_done(&scratch);
-	if (!c->is_there)
+	if (c->is_there)
+		wait_for_end(c);
+	else
 		sp_timer_start(c->world, &c->timer, 0, on_due);
 	*ret = c;
 	return SP_OK;

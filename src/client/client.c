@@ -39,6 +39,7 @@ static sp_code set_basic(sp_client *c)
 	return sp_buf_code(&c->authorization);
 }
 
+/* On a worker. */
 static void token_read(sp_work *job)
 {
 	sp_client *c = job->arg;
@@ -59,19 +60,26 @@ static void token_done(sp_work *job)
 	client_check_closed(c);
 }
 
-bool client_refresh_token(sp_client *c)
+static bool read_token(sp_client *c)
 {
-	if (c->refused != NULL)
-		return !c->root->closing && c->refused(c->refused_arg);
-	if (c->renewal != NULL && !c->closing)
-		return client_renewal_now(c);
-	if (c->config.token_file.len == 0 || c->closing)
+	if (c->config.token_file.len == 0)
 		return false;
 	if (c->token_reading)
 		return true;
 	c->token_job = (sp_work){.fn = token_read, .done = token_done, .arg = c};
 	c->token_reading = sp_work_start(c->world, &c->token_job, NULL) == SP_OK;
 	return c->token_reading;
+}
+
+/* Of a certificate and a token the server says not which of them it does not take. */
+bool client_refresh_token(sp_client *c)
+{
+	if (c->root->closing)
+		return false;
+	if (c->refused != NULL)
+		return c->refused(c->refused_arg);
+	bool reads_token = read_token(c), reads_certificate = client_renewal_now(c);
+	return reads_token || reads_certificate;
 }
 
 /* ---- the client ---- */
@@ -154,7 +162,7 @@ sp_code sp_client_new(sp_world *w, const sp_client_opts *o, sp_client **ret, sp_
 	c->world = w;
 	c->root = c;
 	c->user_agent = o->user_agent.len > 0 ? o->user_agent : SP_STR("sampan");
-	sp_arena_init(&c->arena, CONFIG_BYTES_MAX);
+	sp_arena_init_secret(&c->arena, CONFIG_BYTES_MAX);
 	sp_buf_init(&c->authorization, 2 * TOKEN_BYTES_MAX);
 	sp_buf_init(&c->token_next, TOKEN_BYTES_MAX);
 	sp_list_init(&c->runs);
@@ -289,7 +297,7 @@ sp_code client_request(sp_client *c, const client_req *q, const sp_http_events *
 	if (c->root != c && c->authorization.len == 0)
 		return sp_fail(err, SP_EUNAUTH, "the account has no token yet");
 	if (c->config.token_file.len > 0 && sp_now_ns(c->world) - c->token_ns > TOKEN_FRESH_NS)
-		(void)client_refresh_token(c); /* this request goes with the one we have */
+		(void)read_token(c); /* this request goes with the one we have */
 	n = add_header(headers, n, SP_STR("accept"), q->accept);
 	n = add_header(headers, n, SP_STR("content-type"), q->type);
 	n = add_header(headers, n, SP_STR("user-agent"), c->user_agent);

@@ -48,7 +48,9 @@ typedef struct client_req {
 sp_code client_request(sp_client *c, const client_req *q, const sp_http_events *events, void *arg,
 		       sp_http_exchange **ret, sp_err *err) SP_MUST_USE;
 
-/* Reads the token's file again, or has the account's made anew, soon. False: there is none. */
+/* Reads the files of its credentials again, or has the account's token made anew, soon. False: there are
+ * none.
+ */
 bool client_refresh_token(sp_client *c);
 
 /* A client with the root's connections and nobody's identity, until it gets a token: its requests fail with

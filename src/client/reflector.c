@@ -159,8 +159,6 @@ static void read_refusal(sp_reflector *r, sp_err *err)
 	if (r->status == 401) /* a token that is not taken any more; the next try has another */
 		(void)client_refresh_token(r->o.client);
 	(void)sp_fail(err, code, "status %u: " SP_FMT, r->status, SP_ARG(s.message));
-	if (r->status == 401)
-		(void)client_refresh_token(r->o.client);
 }
 
 static void on_close(sp_http_exchange *ex, const sp_err *err)

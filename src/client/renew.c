@@ -131,8 +131,8 @@ void client_renewal_open(sp_client *c)
 	r->client = c;
 	r->now = c->config;
 	r->timer.arg = r;
-	sp_arena_init(&r->arenas[0], CONFIG_BYTES_MAX);
-	sp_arena_init(&r->arenas[1], CONFIG_BYTES_MAX);
+	sp_arena_init_secret(&r->arenas[0], CONFIG_BYTES_MAX);
+	sp_arena_init_secret(&r->arenas[1], CONFIG_BYTES_MAX);
 	c->renewal = r;
 	wait(r);
 }

@@ -8,7 +8,7 @@
 
 #include "base/base64.h"
 #include "client/cluster_info.h"
-#include "controllers/common.h"
+#include "controllers/deletion.h"
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -73,28 +73,6 @@ static bool expires(sp_world *w, sp_arena *a, const token_view *v, int64_t *ret_
 
 /* ---- those that have expired ---- */
 
-static void on_deleted(sp_call *c, const sp_answer *a)
-{
-	const run *x = c->arg;
-	bool fine = a->code == SP_ENOTFOUND || a->code == SP_ECONFLICT;
-	sp_job_done(x->job, fine ? SP_OK : a->code);
-}
-
-static void delete_token(const tokens *t, sp_job *job, const sp_object *o)
-{
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, 4096);
-	(void)sp_patch_delete_opts(&body, &(sp_delete_opts){.uid = o->uid});
-	run *x = sp_new(job->arena, run, 1);
-	*x = (run){.job = job, .call = {.done = on_deleted, .arg = x}};
-	sp_call_start(t->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_DELETE,
-				.gvr = SP_SECRETS,
-				.ns = o->ns,
-				.name = o->name,
-				.body = sp_buf_view(&body)});
-}
-
 static void sync_token(controller *base, sp_job *job)
 {
 	const tokens *t = SP_CONTAINER_OF(base, tokens, base);
@@ -107,7 +85,7 @@ static void sync_token(controller *base, sp_job *job)
 	else if (left_s > 0)
 		sp_job_again(job, (uint64_t)left_s * NS_PER_S);
 	else
-		delete_token(t, job, o);
+		ctl_delete(base->client, job, SP_SECRETS, o, NULL);
 }
 
 static sp_code open_cleaner(controller *base, sp_err *err)

@@ -6,6 +6,7 @@
  */
 #include "base/num.h"
 #include "controllers/cert_requests.h"
+#include "controllers/deletion.h"
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -17,11 +18,6 @@ typedef struct cleaner {
 	sp_informer *requests;
 	sp_informer_watch watch;
 } cleaner;
-
-typedef struct run {
-	sp_job *job;
-	sp_call call;
-} run;
 
 /* The earlier of two times, 0: never. */
 static int64_t earlier(int64_t a, int64_t b)
@@ -64,26 +60,6 @@ static int64_t end_of(sp_arena *a, const csr *c)
 	return failed != NULL ? earlier(end, after(failed->update, HOUR_S)) : end;
 }
 
-static void on_deleted(sp_call *c, const sp_answer *a)
-{
-	const run *x = c->arg;
-	bool fine = a->code == SP_ENOTFOUND || a->code == SP_ECONFLICT;
-	sp_job_done(x->job, fine ? SP_OK : a->code);
-}
-
-static void delete_request(const cleaner *c, sp_job *job, const sp_object *o)
-{
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, 4096);
-	(void)sp_patch_delete_opts(&body, &(sp_delete_opts){.uid = o->uid});
-	run *x = sp_new(job->arena, run, 1);
-	*x = (run){.job = job, .call = {.done = on_deleted, .arg = x}};
-	sp_call_start(
-		c->base.client, &x->call,
-		&(sp_ask){
-			.verb = SP_ASK_DELETE, .gvr = csr_gvr, .name = o->name, .body = sp_buf_view(&body)});
-}
-
 static void sync_request(controller *base, sp_job *job)
 {
 	const cleaner *c = SP_CONTAINER_OF(base, cleaner, base);
@@ -98,7 +74,7 @@ static void sync_request(controller *base, sp_job *job)
 	else if (left >= 0)
 		sp_job_again(job, (uint64_t)(left + 1) * NS_PER_S);
 	else
-		delete_request(c, job, o);
+		ctl_delete(base->client, job, csr_gvr, o, NULL);
 }
 
 static sp_code open_cleaner(controller *base, sp_err *err)

@@ -210,6 +210,20 @@ sp_event_ref ctl_event_ref(const sp_object *o, const char *api_version, const ch
 			      .uid = o->uid};
 }
 
+bool ctl_namespace_goes(const sp_answer *answer)
+{
+	return answer->code == SP_EFORBIDDEN &&
+	       sp_str_find(answer->body, SP_STR("NamespaceTerminating")) >= 0;
+}
+
+bool ctl_is_same_json(sp_arena *a, yyjson_val *have, sp_str want)
+{
+	yyjson_val *v;
+	if (sp_json_parse(a, want, &v, NULL) != SP_OK)
+		return false;
+	return have == NULL ? yyjson_get_len(v) == 0 : yyjson_equals(have, v);
+}
+
 sp_str ctl_name_of_answer(sp_arena *a, const sp_answer *answer)
 {
 	const sp_object *o;

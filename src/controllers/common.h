@@ -70,6 +70,12 @@ void ctl_status_open(sp_jout *j, const sp_object *base);
 /* The object as an event's subject. */
 sp_event_ref ctl_event_ref(const sp_object *o, const char *api_version, const char *kind);
 
+/* A creation that the server refused because its namespace goes: with everything that is in it. */
+bool ctl_namespace_goes(const sp_answer *answer);
+
+/* What is there is as what would be written; NULL is as an empty list or object. */
+bool ctl_is_same_json(sp_arena *a, yyjson_val *have, sp_str want);
+
 /* The name of the object that a write was answered with, in the arena. */
 sp_str ctl_name_of_answer(sp_arena *a, const sp_answer *answer);
 

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
-#include "controllers/common.h"
+#include "controllers/deletion.h"
 #include "controllers/fan.h"
 #include "controllers/table.h"
 #include "io/file.h"
@@ -353,14 +353,11 @@ static sp_code ask(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	run *x = f->arg;
 	(void)err;
+	if (i < x->n_doomed)
+		return ctl_deletion(x->job->arena, SP_JOBS, x->children[x->doomed[i]].object,
+				    &(sp_delete_opts){.propagation = SP_STR("Background")}, q, err);
 	q->gvr = SP_JOBS;
 	q->ns = x->object->ns;
-	if (i < x->n_doomed) {
-		q->verb = SP_ASK_DELETE;
-		q->name = x->children[x->doomed[i]].object->name;
-		q->body = SP_STR("{\"propagationPolicy\":\"Background\"}");
-		return SP_OK;
-	}
 	q->verb = SP_ASK_CREATE;
 	q->body = x->body;
 	return SP_OK;
@@ -374,7 +371,7 @@ static sp_code each(fan *f, size_t i, const sp_answer *a)
 		if (a->code == SP_OK)
 			TELL(x, false, "SuccessfulDelete", "Deleted job " SP_FMT,
 			     SP_ARG(x->children[x->doomed[i]].object->name));
-		return a->code == SP_ENOTFOUND ? SP_OK : a->code;
+		return ctl_is_deleted(a) ? SP_OK : a->code;
 	}
 	if (a->code == SP_OK && sp_object_parse(x->job->arena, a->body, NULL, &o, NULL) == SP_OK) {
 		x->new_uid = sp_arena_try_dup(x->job->arena, o->uid);

@@ -389,11 +389,8 @@ static sp_code open_sets(controller *base, sp_err *err)
 static void close_sets(controller *base)
 {
 	ds_controller *c = SP_CONTAINER_OF(base, ds_controller, base);
-	const sp_map_entry *e;
 	owned_pods_done(&c->owned);
-	for (size_t i = 0; (e = sp_map_next(&c->failures, &i)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->failures);
+	sp_map_done_values(&c->failures);
 }
 
 const controller_type controller_daemon_set = {.name = "daemonset-controller",

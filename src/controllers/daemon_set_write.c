@@ -124,30 +124,14 @@ static sp_event_ref about(const ds_run *x)
 static sp_code ask_deletion(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	const ds_run *x = f->arg;
-	(void)err;
-	q->verb = SP_ASK_DELETE;
-	q->gvr = SP_PODS;
-	q->ns = x->object->ns;
-	q->name = x->deletions[i]->pod.object->name;
-	return SP_OK;
+	return ctl_deletion(x->job->arena, SP_PODS, x->deletions[i]->pod.object, NULL, q, err);
 }
 
 static sp_code on_deleted(fan *f, size_t i, const sp_answer *a)
 {
 	ds_run *x = f->arg;
-	const sp_object *pod = x->deletions[i]->pod.object;
-	sp_event_ref ref = about(x);
-	if (a->code == SP_OK) {
-		sp_events_emitf(x->c->base.events, &ref, false, "SuccessfulDelete", "Deleted pod: " SP_FMT,
-				SP_ARG(pod->name));
-		return SP_OK;
-	}
-	sp_expect_deleted(&x->c->owned.expect, x->job->key, pod->uid);
-	if (a->code == SP_ENOTFOUND)
-		return SP_OK;
-	sp_events_emitf(x->c->base.events, &ref, true, "FailedDelete", "Error deleting: " SP_FMT,
-			SP_ARG(a->message));
-	return a->code;
+	const sp_event_ref ref = about(x);
+	return owned_pod_deleted(&x->c->owned, x->job, &ref, x->deletions[i]->pod.object, a);
 }
 
 static void on_all_deleted(fan *f)
@@ -183,20 +167,9 @@ static sp_code ask_creation(fan *f, size_t i, sp_ask *q, sp_err *err)
 static sp_code on_created(fan *f, size_t i, const sp_answer *a)
 {
 	ds_run *x = f->arg;
-	sp_event_ref ref = about(x);
+	const sp_event_ref ref = about(x);
 	(void)i;
-	if (a->code == SP_OK) {
-		sp_str name = ctl_name_of_answer(x->job->arena, a);
-		sp_events_emitf(x->c->base.events, &ref, false, "SuccessfulCreate", "Created pod: " SP_FMT,
-				SP_ARG(name));
-		return SP_OK;
-	}
-	sp_expect_created(&x->c->owned.expect, x->job->key); /* nothing will be seen of it */
-	if (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0)
-		return SP_OK; /* everything in it goes anyway */
-	sp_events_emitf(x->c->base.events, &ref, true, "FailedCreate", "Error creating: " SP_FMT,
-			SP_ARG(a->message));
-	return a->code;
+	return owned_pod_created(&x->c->owned, x->job, &ref, a);
 }
 
 static void on_all_created(fan *f)

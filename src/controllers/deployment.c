@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/num.h"
+#include "controllers/deletion.h"
 #include "controllers/deployment_int.h"
 #include "controllers/table.h"
 
@@ -115,11 +116,9 @@ static sp_code ask(fan *f, size_t i, sp_ask *q, sp_err *err)
 		return SP_OK;
 	}
 	const dep_set *s = x->writes[i - x->create];
+	if (s->drop)
+		return ctl_deletion(x->job->arena, SP_REPLICASETS, s->object, NULL, q, err);
 	q->name = s->object->name;
-	if (s->drop) {
-		q->verb = SP_ASK_DELETE;
-		return SP_OK;
-	}
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	write_set_patch(x, &body, s);
@@ -149,7 +148,7 @@ static sp_code on_created(dep_run *x, const sp_answer *a)
 						     SP_ARG(x->create_name)));
 		return SP_OK;
 	}
-	if (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0)
+	if (ctl_namespace_goes(a))
 		return SP_OK;
 	if (a->code == SP_EEXISTS) {
 		/* Ours, not seen yet, or of a template with the same hash: the next one gets another name. */
@@ -178,7 +177,7 @@ static sp_code each(fan *f, size_t i, const sp_answer *a)
 	const dep_set *s = x->writes[i - x->create];
 	if (a->code == SP_OK && !s->drop && s->want != s->replicas)
 		tell_scaled(x, s->object->name, s->replicas, s->want);
-	return a->code == SP_ENOTFOUND ? SP_OK : a->code;
+	return a->code == SP_ENOTFOUND || (s->drop && ctl_is_deleted(a)) ? SP_OK : a->code;
 }
 
 static void on_all_written(fan *f)

@@ -17,12 +17,11 @@
 #define MOST 1000u
 #define PORTS_MOST 256u
 #define BODY_BYTES_MAX ((size_t)4 << 20)
-#define MANAGED_BY "endpointslice.kubernetes.io/managed-by"
-#define OURS "endpointslicemirroring-controller.k8s.io"
-#define SERVICE_NAME "kubernetes.io/service-name"
 #define SKIP "endpointslice.kubernetes.io/skip-mirror"
 #define LEADER "control-plane.alpha.kubernetes.io/leader"
 #define TRIGGERED "endpoints.kubernetes.io/last-change-trigger-time"
+
+static const char ours[] = "endpointslicemirroring-controller.k8s.io";
 
 typedef struct source_view {
 	sp_str deleted;
@@ -275,7 +274,8 @@ static sp_code add_group(run *x, size_t first, sp_err *err)
 
 static bool is_kept_out(sp_str key, bool label)
 {
-	return label ? sp_str_eq(key, SP_STR(SERVICE_NAME)) || sp_str_eq(key, SP_STR(MANAGED_BY))
+	return label ? sp_str_eq(key, SP_STR(SVC_SLICE_SERVICE)) ||
+			       sp_str_eq(key, SP_STR(SVC_SLICE_MANAGED_BY))
 		     : sp_str_eq(key, SP_STR(TRIGGERED));
 }
 
@@ -292,8 +292,8 @@ static sp_str copy_map(run *x, sp_vmap map, bool labels)
 			sp_jout_member_str(&j, sp_json_str(key), sp_json_str(yyjson_obj_iter_get_val(key)));
 	}
 	if (labels) {
-		sp_jout_member_str(&j, SP_STR(SERVICE_NAME), x->source->name);
-		sp_jout_member_str(&j, SP_STR(MANAGED_BY), SP_STR(OURS));
+		sp_jout_member_str(&j, SP_STR(SVC_SLICE_SERVICE), x->source->name);
+		sp_jout_member_str(&j, SP_STR(SVC_SLICE_MANAGED_BY), sp_str_c(ours));
 	}
 	sp_jout_close(&j, '}');
 	return sp_buf_code(&out) == SP_OK ? sp_arena_try_dup(x->job->arena, sp_buf_view(&out))
@@ -332,14 +332,6 @@ static sp_code want(run *x, sp_err *err)
 
 /* ---- what is ---- */
 
-static bool is_same(sp_arena *a, yyjson_val *have, sp_str want)
-{
-	yyjson_val *v;
-	if (sp_json_parse(a, want, &v, NULL) != SP_OK)
-		return false;
-	return have == NULL ? yyjson_get_len(v) == 0 : yyjson_equals(have, v);
-}
-
 static bool has_other_owner(const run *x, const slice_view *v)
 {
 	SP_VLIST_FOREACH(o, v->owners)
@@ -355,8 +347,9 @@ static bool has_other_owner(const run *x, const slice_view *v)
 static bool is_right(const run *x, const wanted *w, const slice_view *v)
 {
 	sp_arena *a = x->job->arena;
-	return is_same(a, v->endpoints, w->endpoints) && is_same(a, v->labels.object, x->labels) &&
-	       is_same(a, v->annotations.object, x->annotations) && !has_other_owner(x, v);
+	return ctl_is_same_json(a, v->endpoints, w->endpoints) &&
+	       ctl_is_same_json(a, v->labels.object, x->labels) &&
+	       ctl_is_same_json(a, v->annotations.object, x->annotations) && !has_other_owner(x, v);
 }
 
 /* A slice for a wanted one without: of the same ports, or, `any`, only of the same family. */
@@ -458,7 +451,7 @@ static sp_code each(fan *f, size_t i, const sp_answer *a)
 	const run *x = f->arg;
 	if (a->code != SP_OK && x->slices[i].object == NULL)
 		sp_expect_created(&x->c->expect, x->job->key);
-	bool going = a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0;
+	bool going = ctl_namespace_goes(a);
 	return going || a->code == SP_ENOTFOUND ? SP_OK : a->code;
 }
 
@@ -598,9 +591,9 @@ static sp_str source_of(sp_arena *a, const sp_object *slice)
 {
 	slice_view v;
 	if (slice == NULL || sp_view(a, slice->json, &slice_desc, &v, NULL) != SP_OK ||
-	    !sp_str_eq(sp_vmap_str(v.labels, SP_STR(MANAGED_BY)), SP_STR(OURS)))
+	    !sp_str_eq(sp_vmap_str(v.labels, SP_STR(SVC_SLICE_MANAGED_BY)), sp_str_c(ours)))
 		return (sp_str){NULL, 0};
-	return sp_object_key_join(a, slice->ns, sp_vmap_str(v.labels, SP_STR(SERVICE_NAME)));
+	return sp_object_key_join(a, slice->ns, sp_vmap_str(v.labels, SP_STR(SVC_SLICE_SERVICE)));
 }
 
 static void on_slice(void *arg, const sp_object *old, const sp_object *now)
@@ -618,15 +611,6 @@ static void on_slice(void *arg, const sp_object *old, const sp_object *now)
 	sp_arena_done(&a);
 }
 
-static void keys_of_slice(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
-{
-	yyjson_val *labels = sp_json_last(sp_json_last(object, SP_STR("metadata")), SP_STR("labels"));
-	const sp_str parts[] = {o->ns, SP_STR("/"), sp_json_str(sp_json_last(labels, SP_STR(SERVICE_NAME)))};
-	(void)arg;
-	if (sp_str_eq(sp_json_str(sp_json_last(labels, SP_STR(MANAGED_BY))), SP_STR(OURS)))
-		sp_index_emit_parts(keys, parts, SP_LEN(parts));
-}
-
 /* ---- life ---- */
 
 static sp_code open_mirrors(controller *base, sp_err *err)
@@ -636,7 +620,7 @@ static sp_code open_mirrors(controller *base, sp_err *err)
 	SP_TRY(controller_follow(base, SP_ENDPOINTS, &source_desc, &c->sources, err));
 	SP_TRY(controller_follow(base, SP_SERVICES, &selector_desc, &c->services, err));
 	SP_TRY(controller_follow(base, SP_ENDPOINTSLICES, &slice_desc, &c->slices, err));
-	SP_TRY(sp_informer_index(c->slices, keys_of_slice, NULL, &c->by_service, err));
+	SP_TRY(sp_informer_index(c->slices, svc_index_slices, (void *)(uintptr_t)ours, &c->by_service, err));
 	controller_watch(c->sources, &c->source_watch, on_source, c);
 	controller_watch(c->services, &c->service_watch, on_service, c);
 	controller_watch(c->slices, &c->slice_watch, on_slice, c);

@@ -13,11 +13,10 @@
 
 #define PER_SLICE 100u
 #define BODY_BYTES_MAX ((size_t)4 << 20)
-#define MANAGED_BY "endpointslice.kubernetes.io/managed-by"
-#define OURS "endpointslice-controller.k8s.io"
-#define SERVICE_NAME "kubernetes.io/service-name"
 #define HEADLESS "service.kubernetes.io/headless"
 #define ZONE "topology.kubernetes.io/zone"
+
+static const char ours[] = "endpointslice-controller.k8s.io";
 
 typedef struct slice_view {
 	sp_str family, deleted;
@@ -85,16 +84,6 @@ typedef struct run {
 
 /* ---- events ---- */
 
-static void keys_of_slice(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
-{
-	yyjson_val *labels = sp_json_last(sp_json_last(object, SP_STR("metadata")), SP_STR("labels"));
-	(void)arg;
-	if (!sp_str_eq(sp_json_str(sp_json_last(labels, SP_STR(MANAGED_BY))), SP_STR(OURS)))
-		return;
-	const sp_str parts[] = {o->ns, SP_STR("/"), sp_json_str(sp_json_last(labels, SP_STR(SERVICE_NAME)))};
-	sp_index_emit_parts(keys, parts, SP_LEN(parts));
-}
-
 static void on_slice(void *arg, const sp_object *old, const sp_object *now)
 {
 	slices *c = arg;
@@ -103,8 +92,8 @@ static void on_slice(void *arg, const sp_object *old, const sp_object *now)
 	sp_arena a;
 	sp_arena_init(&a, (size_t)64 << 20);
 	if (sp_view(&a, o->json, &slice_view_desc, &v, NULL) == SP_OK &&
-	    sp_str_eq(sp_vmap_str(v.labels, SP_STR(MANAGED_BY)), SP_STR(OURS))) {
-		sp_str key = sp_object_key_join(&a, o->ns, sp_vmap_str(v.labels, SP_STR(SERVICE_NAME)));
+	    sp_str_eq(sp_vmap_str(v.labels, SP_STR(SVC_SLICE_MANAGED_BY)), sp_str_c(ours))) {
+		sp_str key = sp_object_key_join(&a, o->ns, sp_vmap_str(v.labels, SP_STR(SVC_SLICE_SERVICE)));
 		if (old == NULL)
 			sp_expect_created(&c->expect, key);
 		sp_queue_add(c->s.base.queue, key);
@@ -385,8 +374,8 @@ static sp_code drop_empty(run *x, bool v6, sp_err *err)
 
 static bool is_reserved(sp_str label)
 {
-	return sp_str_eq(label, SP_STR(HEADLESS)) || sp_str_eq(label, SP_STR(MANAGED_BY)) ||
-	       sp_str_eq(label, SP_STR(SERVICE_NAME));
+	return sp_str_eq(label, SP_STR(HEADLESS)) || sp_str_eq(label, SP_STR(SVC_SLICE_MANAGED_BY)) ||
+	       sp_str_eq(label, SP_STR(SVC_SLICE_SERVICE));
 }
 
 static bool labels_are_right(const run *x, const slice *s)
@@ -434,8 +423,8 @@ static void write_labels(const run *x, sp_jout *j)
 		if (!is_reserved(name))
 			sp_jout_member_str(j, name, sp_json_str(yyjson_obj_iter_get_val(k)));
 	}
-	sp_jout_member_str(j, SP_STR(SERVICE_NAME), x->service->name);
-	sp_jout_member_str(j, SP_STR(MANAGED_BY), SP_STR(OURS));
+	sp_jout_member_str(j, SP_STR(SVC_SLICE_SERVICE), x->service->name);
+	sp_jout_member_str(j, SP_STR(SVC_SLICE_MANAGED_BY), sp_str_c(ours));
 	if (svc_is_headless(&x->view))
 		sp_jout_member_str(j, SP_STR(HEADLESS), SP_STR(""));
 	sp_jout_close(j, '}');
@@ -503,7 +492,7 @@ static sp_code each(fan *f, size_t i, const sp_answer *a)
 	const slice *s = x->writes[i];
 	if (a->code != SP_OK && s->object == NULL)
 		sp_expect_created(&x->c->expect, x->job->key);
-	bool going = a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0;
+	bool going = ctl_namespace_goes(a);
 	return going || a->code == SP_ENOTFOUND ? SP_OK : a->code;
 }
 
@@ -588,7 +577,7 @@ static sp_code open_slices(controller *base, sp_err *err)
 	SP_TRY(svc_open(&c->s, err));
 	SP_TRY(controller_follow(base, SP_ENDPOINTSLICES, &slice_view_desc, &c->slices, err));
 	SP_TRY(controller_follow(base, SP_NODES, &node_view_desc, &c->nodes, err));
-	SP_TRY(sp_informer_index(c->slices, keys_of_slice, NULL, &c->by_service, err));
+	SP_TRY(sp_informer_index(c->slices, svc_index_slices, (void *)(uintptr_t)ours, &c->by_service, err));
 	controller_watch(c->slices, &c->slice_watch, on_slice, c);
 	return SP_OK;
 }

@@ -158,20 +158,11 @@ static void write_labels(const run *x, sp_jout *j)
 static void on_written(sp_call *c, const sp_answer *a)
 {
 	run *x = c->arg;
-	bool fine = a->code == SP_EEXISTS || a->code == SP_ENOTFOUND ||
-		    (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0);
+	bool fine = a->code == SP_EEXISTS || a->code == SP_ENOTFOUND || ctl_namespace_goes(a);
 	end(x, fine ? SP_OK : a->code, a->err);
 }
 
 /* As JSON values; names in ports that are empty are left out by the server, as ours are compared. */
-static bool is_same(sp_arena *a, yyjson_val *have, sp_str want)
-{
-	yyjson_val *v;
-	if (sp_json_parse(a, want, &v, NULL) != SP_OK)
-		return false;
-	return have == NULL ? yyjson_get_len(v) == 0 : yyjson_equals(have, v);
-}
-
 static sp_code write_object(run *x, sp_err *err)
 {
 	char text[SP_NUM_TEXT_BYTES];
@@ -189,8 +180,8 @@ static sp_code write_object(run *x, sp_err *err)
 	bool over = x->n_pods > MOST;
 	bool said = sp_vmap_str(have.annotations, SP_STR(OVER_CAPACITY)).len > 0;
 	if (x->object != NULL && over == said &&
-	    is_same(x->job->arena, have.subsets, sp_buf_view(&subsets)) &&
-	    is_same(x->job->arena, have.labels.object, sp_buf_view(&labels))) {
+	    ctl_is_same_json(x->job->arena, have.subsets, sp_buf_view(&subsets)) &&
+	    ctl_is_same_json(x->job->arena, have.labels.object, sp_buf_view(&labels))) {
 		end(x, SP_OK, NULL);
 		return SP_OK;
 	}

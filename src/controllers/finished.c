@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs with ttlSecondsAfterFinished go that long after their end. U: kubernetes
  * pkg/controller/ttlafterfinished. */
-#include "controllers/common.h"
+#include "controllers/deletion.h"
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -22,11 +22,6 @@ typedef struct ttl_controller {
 	sp_informer_watch watch;
 } ttl_controller;
 
-typedef struct ttl_run {
-	sp_job *job;
-	sp_call call;
-} ttl_run;
-
 /* Seconds since 1970 at which it was over; 0: it is not. */
 static int64_t finished_s(sp_vlist conditions)
 {
@@ -39,12 +34,6 @@ static int64_t finished_s(sp_vlist conditions)
 			return ctl_seconds(v->transition);
 	}
 	return 0;
-}
-
-static void on_job_deleted(sp_call *c, const sp_answer *a)
-{
-	ttl_run *x = c->arg;
-	sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
 }
 
 static void sync_job(controller *base, sp_job *job)
@@ -62,18 +51,7 @@ static void sync_job(controller *base, sp_job *job)
 		sp_job_again(job, (uint64_t)left * NS_PER_S);
 		return;
 	}
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, 4096);
-	(void)sp_patch_delete_opts(&body,
-				   &(sp_delete_opts){.uid = o->uid, .propagation = SP_STR("Foreground")});
-	ttl_run *x = sp_new(job->arena, ttl_run, 1);
-	*x = (ttl_run){.job = job, .call = {.done = on_job_deleted, .arg = x}};
-	sp_call_start(base->client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_DELETE,
-				.gvr = SP_JOBS,
-				.ns = o->ns,
-				.name = o->name,
-				.body = sp_buf_view(&body)});
+	ctl_delete(base->client, job, SP_JOBS, o, &(sp_delete_opts){.propagation = SP_STR("Foreground")});
 }
 
 static sp_code open_ttl(controller *base, sp_err *err)

@@ -2,6 +2,7 @@
 #include "controllers/history.h"
 
 #include "base/num.h"
+#include "controllers/deletion.h"
 
 #define BODY_BYTES_MAX ((size_t)4 << 20)
 #define PREFIX_BYTES_MAX 223u /* of the owner's name in a revision's */
@@ -226,19 +227,14 @@ void history_start(history *h)
 static sp_code ask(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	const history *h = f->arg;
-	(void)err;
-	q->verb = SP_ASK_DELETE;
-	q->gvr = SP_CONTROLLERREVISIONS;
-	q->ns = h->owner->ns;
-	q->name = h->doomed[i]->name;
-	return SP_OK;
+	return ctl_deletion(h->arena, SP_CONTROLLERREVISIONS, h->doomed[i]->object, NULL, q, err);
 }
 
 static sp_code each(fan *f, size_t i, const sp_answer *a)
 {
 	(void)f;
 	(void)i;
-	return a->code == SP_ENOTFOUND ? SP_OK : a->code;
+	return ctl_is_deleted(a) ? SP_OK : a->code;
 }
 
 static void on_trimmed(fan *f)

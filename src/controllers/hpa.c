@@ -71,6 +71,17 @@ static const struct {
 	 {SP_STR_INIT(""), SP_STR_INIT("v1"), SP_STR_INIT("replicationcontrollers")}},
 };
 
+static void resolved(hpa_run *x, const sp_gvr *found)
+{
+	const sp_gvr gvr = {sp_arena_try_dup(x->arena, found->group),
+			    sp_arena_try_dup(x->arena, found->version),
+			    sp_arena_try_dup(x->arena, found->resource)};
+	if (gvr.version.ptr == NULL || gvr.resource.ptr == NULL)
+		x->resolved(x, NULL, SP_STR("no memory"));
+	else
+		x->resolved(x, &gvr, SP_STR(""));
+}
+
 static void on_discovered(sp_discover *d, const sp_discovery *found, const sp_err *err)
 {
 	hpa_run *x = d->arg;
@@ -91,13 +102,8 @@ static void on_discovered(sp_discover *d, const sp_discovery *found, const sp_er
 						      SP_ARG(x->resolving_kind), SP_ARG(x->resolving_group)));
 		return;
 	}
-	const sp_gvr gvr = {sp_arena_try_dup(x->arena, best->gvr.group),
-			    sp_arena_try_dup(x->arena, best->gvr.version),
-			    sp_arena_try_dup(x->arena, best->gvr.resource)};
-	if (gvr.version.ptr == NULL || gvr.resource.ptr == NULL)
-		x->resolved(x, NULL, SP_STR("no memory"));
-	else
-		x->resolved(x, &gvr, SP_STR(""));
+	hpa_kinds_put(&x->h->kinds, x->resolving_kind, &best->gvr, sp_now_ns(x->h->base.world));
+	resolved(x, &best->gvr);
 }
 
 void hpa_resolve(hpa_run *x, sp_str group, sp_str kind,
@@ -110,7 +116,12 @@ void hpa_resolve(hpa_run *x, sp_str group, sp_str kind,
 			return;
 		}
 	}
+	const sp_gvr *known = hpa_kinds_get(&x->h->kinds, group, kind, sp_now_ns(x->h->base.world));
 	x->resolved = then;
+	if (known != NULL) {
+		resolved(x, known);
+		return;
+	}
 	x->resolving_group = group;
 	x->resolving_kind = kind;
 	x->discover = (sp_discover){.done = on_discovered, .arg = x};
@@ -570,6 +581,7 @@ static sp_code open_autoscalers(controller *base, sp_err *err)
 {
 	hpas *h = SP_CONTAINER_OF(base, hpas, base);
 	sp_map_init(&h->memories);
+	hpa_kinds_init(&h->kinds);
 	or_default(base->config, h);
 	SP_TRY(controller_follow(base, SP_GVR("autoscaling", "v2", "horizontalpodautoscalers"), &hpa_desc,
 				 &h->autoscalers, err));
@@ -586,6 +598,7 @@ static void done(controller *base)
 	for (size_t i = 0; (e = sp_map_next(&h->memories, &i)) != NULL;)
 		(void)memory_free(e->value);
 	sp_map_done(&h->memories);
+	hpa_kinds_done(&h->kinds);
 }
 
 const controller_type controller_hpa = {.name = "horizontal-pod-autoscaler-controller",

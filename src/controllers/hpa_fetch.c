@@ -213,8 +213,8 @@ static void ask_custom(fetch *f)
 	SP_AUTO_BUF path, query;
 	sp_buf_init(&path, PATH_BYTES_MAX);
 	sp_buf_init(&query, PATH_BYTES_MAX);
-	(void)sp_buf_printf(&path, "/apis/" CUSTOM "/" SP_FMT "/namespaces/" SP_FMT "/",
-			    SP_ARG(x->custom_version), SP_ARG(x->o->ns));
+	(void)sp_buf_printf(&path, "/apis/" CUSTOM "/%s/namespaces/" SP_FMT "/", x->h->custom_version,
+			    SP_ARG(x->o->ns));
 	if (f->plural.len > 0) {
 		(void)sp_url_escape(&path, f->plural);
 		(void)sp_buf_char(&path, '/');
@@ -243,20 +243,21 @@ static void on_group(sp_call *c, const sp_answer *a)
 	hpa_run *x = f->x;
 	yyjson_val *root, *v;
 	size_t i, n;
-	sp_str found = {NULL, 0};
+	const char *found = NULL;
 	if (a->code == SP_OK && sp_json_parse(x->arena, a->body, &root, NULL) == SP_OK) {
 		yyjson_arr_foreach(sp_json_last(root, SP_STR("versions")), i, n, v)
 		{
 			sp_str version = text(v, "version");
-			if (found.len == 0 && sp_str_in(version, known, SP_LEN(known)))
-				found = version;
+			for (size_t k = 0; k < SP_LEN(known) && found == NULL; k++)
+				found = sp_str_eq(version, sp_str_c(known[k])) ? known[k] : NULL;
 		}
 	}
-	if (found.len == 0) {
+	if (found == NULL) {
 		fail(f, SP_STR("no custom metrics API (" CUSTOM ") registered"));
 		return;
 	}
-	x->custom_version = found;
+	x->h->custom_version = found;
+	x->h->custom_ns = sp_now_ns(x->h->base.world);
 	ask_custom(f);
 }
 
@@ -264,7 +265,8 @@ static void need_version(fetch *f)
 {
 	hpa_run *x = f->x;
 	SP_AUTO_BUF path, query;
-	if (x->custom_version.len > 0) {
+	/* U: the versions of pkg/controller/podautoscaler/metrics are forgotten once a period. */
+	if (x->h->custom_version != NULL && sp_now_ns(x->h->base.world) - x->h->custom_ns < x->h->period_ns) {
 		ask_custom(f);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "client/discover.h"
 #include "controllers/common.h"
 #include "controllers/hpa_calc.h"
+#include "controllers/hpa_kinds.h"
 #include "controllers/hpa_limits.h"
 
 /* What is remembered of one autoscaler between its syncs. */
@@ -26,6 +27,9 @@ typedef struct hpas {
 	unsigned pods_by_namespace;
 	sp_informer_watch watch;
 	sp_map memories; /* by key */
+	hpa_kinds kinds;
+	const char *custom_version; /* of custom.metrics.k8s.io, as the server told at that time; or NULL */
+	uint64_t custom_ns;
 	/* of the command line */
 	uint64_t period_ns;
 	int32_t downscale_window_s;
@@ -83,7 +87,6 @@ struct hpa_run {
 	yyjson_val **specs;
 	hpa_metric *metrics;
 	size_t n_metrics, i_metric;
-	sp_str custom_version;
 	void (*resolved)(hpa_run *x, const sp_gvr *gvr, sp_str why); /* of hpa_resolve */
 	sp_str resolving_group, resolving_kind;
 

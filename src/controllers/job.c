@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "controllers/deletion.h"
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -307,13 +308,10 @@ static sp_event_ref about(const job_run *x)
 static sp_code ask_pod(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	job_run *x = f->arg;
+	if (i < x->n_doomed)
+		return ctl_deletion(x->job->arena, SP_PODS, x->pods[x->doomed[i]].pod.object, NULL, q, err);
 	q->gvr = SP_PODS;
 	q->ns = x->object->ns;
-	if (i < x->n_doomed) {
-		q->verb = SP_ASK_DELETE;
-		q->name = x->pods[x->doomed[i]].pod.object->name;
-		return SP_OK;
-	}
 	q->verb = SP_ASK_CREATE;
 	return job_pod_body(x, x->create_indexes[i - x->n_doomed], &q->body, err);
 }
@@ -344,8 +342,8 @@ static sp_code on_pod_written(fan *f, size_t i, const sp_answer *a)
 		sp_expect_created(&x->c->expect, x->job->key);
 	else
 		sp_expect_deleted(&x->c->expect, x->job->key, x->pods[x->doomed[i]].pod.object->uid);
-	bool going = a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0;
-	if (going || (!creates && a->code == SP_ENOTFOUND))
+	bool going = ctl_namespace_goes(a);
+	if (going || (!creates && ctl_is_deleted(a)))
 		return SP_OK;
 	sp_events_emitf(x->c->base.events, &ref, true, creates ? "FailedCreate" : "FailedDelete",
 			"Error %s: " SP_FMT, creates ? "creating" : "deleting", SP_ARG(a->message));
@@ -358,6 +356,8 @@ static void on_all_pods(fan *f)
 	for (size_t i = f->n - f->n_skipped; i < f->n; i++) {
 		if (i >= x->n_doomed)
 			sp_expect_created(&x->c->expect, x->job->key);
+		else
+			sp_expect_deleted(&x->c->expect, x->job->key, x->pods[x->doomed[i]].pod.object->uid);
 	}
 	x->code = f->code;
 	x->err = f->err;
@@ -730,10 +730,7 @@ static sp_code open_jobs(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	job_controller *c = SP_CONTAINER_OF(base, job_controller, base);
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&c->records, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->records);
+	sp_map_done_values(&c->records);
 	sp_expect_done(&c->expect);
 }
 

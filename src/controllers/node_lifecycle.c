@@ -451,10 +451,7 @@ static sp_code open_nodes(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	node_controller *c = SP_CONTAINER_OF(base, node_controller, base);
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&c->healths, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->healths);
+	sp_map_done_values(&c->healths);
 }
 
 const controller_type controller_node_lifecycle = {.name = "node-lifecycle-controller",

@@ -92,3 +92,37 @@ void owned_pods_done(owned_pods *o)
 {
 	sp_expect_done(&o->expect);
 }
+
+/* ---- what came of it ---- */
+
+sp_code owned_pod_created(owned_pods *o, const sp_job *job, const sp_event_ref *owner, const sp_answer *a)
+{
+	if (a->code == SP_OK) {
+		sp_str name = ctl_name_of_answer(job->arena, a);
+		sp_events_emitf(o->c->events, owner, false, "SuccessfulCreate", "Created pod: " SP_FMT,
+				SP_ARG(name));
+		return SP_OK;
+	}
+	sp_expect_created(&o->expect, job->key); /* nothing will be seen of it */
+	if (ctl_namespace_goes(a))
+		return SP_OK; /* everything in it goes anyway */
+	sp_events_emitf(o->c->events, owner, true, "FailedCreate", "Error creating: " SP_FMT,
+			SP_ARG(a->message));
+	return a->code;
+}
+
+sp_code owned_pod_deleted(owned_pods *o, const sp_job *job, const sp_event_ref *owner, const sp_object *pod,
+			  const sp_answer *a)
+{
+	if (a->code == SP_OK) {
+		sp_events_emitf(o->c->events, owner, false, "SuccessfulDelete", "Deleted pod: " SP_FMT,
+				SP_ARG(pod->name));
+		return SP_OK;
+	}
+	sp_expect_deleted(&o->expect, job->key, pod->uid);
+	if (ctl_is_deleted(a))
+		return SP_OK;
+	sp_events_emitf(o->c->events, owner, true, "FailedDelete", "Error deleting: " SP_FMT,
+			SP_ARG(a->message));
+	return a->code;
+}

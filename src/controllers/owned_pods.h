@@ -9,6 +9,7 @@
 
 #include "client/expect.h"
 #include "controllers/common.h"
+#include "controllers/deletion.h"
 
 typedef struct owned_pods {
 	controller *c;
@@ -24,3 +25,10 @@ void owned_pods_init(owned_pods *o, controller *c, const char *api_version, cons
 /* `pods` keeps ctl_pod_view. In open, when the owners are followed already. */
 sp_code owned_pods_follow(owned_pods *o, sp_informer *owners, sp_informer *pods, sp_err *err) SP_MUST_USE;
 void owned_pods_done(owned_pods *o);
+
+/* What came of a pod that the job's owner was to get or lose: it is told of by an event about the owner, and
+ * what will not be seen any more is not waited for. SP_OK also when it is of no use to try again. */
+sp_code owned_pod_created(owned_pods *o, const sp_job *job, const sp_event_ref *owner,
+			  const sp_answer *a) SP_MUST_USE;
+sp_code owned_pod_deleted(owned_pods *o, const sp_job *job, const sp_event_ref *owner, const sp_object *pod,
+			  const sp_answer *a) SP_MUST_USE;

@@ -61,8 +61,7 @@ static void on_written(sp_call *c, const sp_answer *a)
 {
 	run *x = c->arg;
 	/* There already, or the namespace is going or gone: nothing to do. */
-	bool fine = a->code == SP_EEXISTS || a->code == SP_ENOTFOUND ||
-		    (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0);
+	bool fine = a->code == SP_EEXISTS || a->code == SP_ENOTFOUND || ctl_namespace_goes(a);
 	sp_job_done(x->job, fine ? SP_OK : a->code);
 }
 

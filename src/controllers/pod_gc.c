@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "controllers/deletion.h"
 #include "controllers/fan.h"
 #include "controllers/pods.h"
 #include "controllers/table.h"
@@ -30,10 +31,11 @@ typedef struct pod_controller {
 	sp_informer *pods, *nodes;
 	sp_informer_watch pod_watch, node_watch;
 	sp_map missing; /* nodes of pods, by name: since when they are not there */
+	uint64_t round;
 } pod_controller;
 
 typedef struct missing_node {
-	uint64_t since_ns;
+	uint64_t since_ns, round; /* round: the last that saw a pod of it */
 	size_t name_len;
 	char name[];
 } missing_node;
@@ -88,16 +90,37 @@ static bool is_missing(pod_controller *c, sp_str name)
 		forget(c, name);
 		return false;
 	}
-	if (m != NULL)
+	if (m != NULL) {
+		m->round = c->round;
 		return now - m->since_ns >= QUARANTINE_NS;
+	}
 	m = sp_try_alloc(sizeof *m + name.len);
 	if (m == NULL)
 		return false; /* the next round asks again */
-	*m = (missing_node){.since_ns = now, .name_len = name.len};
+	*m = (missing_node){.since_ns = now, .round = c->round, .name_len = name.len};
 	memcpy(m->name, name.ptr, name.len);
 	if (sp_map_put(&c->missing, name_of(m), m, NULL) != SP_OK)
 		sp_free(m);
 	return false;
+}
+
+static const missing_node *unseen(const pod_controller *c)
+{
+	const sp_map_entry *e;
+	for (size_t at = 0; (e = sp_map_next(&c->missing, &at)) != NULL;) {
+		const missing_node *m = e->value;
+		if (m->round != c->round)
+			return m;
+	}
+	return NULL;
+}
+
+/* Nodes that no pod names any more; one that comes and goes once more has its whole quarantine. */
+static void forget_unseen(pod_controller *c)
+{
+	const missing_node *m;
+	while ((m = unseen(c)) != NULL)
+		forget(c, name_of(m));
 }
 
 static bool has_taint(sp_vlist taints, sp_str key)
@@ -214,6 +237,8 @@ static void on_node(void *arg, const sp_object *old, const sp_object *now)
 	sp_arena a;
 	(void)old;
 	sp_arena_init(&a, (size_t)16 << 20);
+	if (now != NULL)
+		forget(c, now->name);
 	if (now == NULL || is_out_of_service(c, &a, now->name))
 		wake(&c->base);
 	sp_arena_done(&a);
@@ -260,21 +285,15 @@ static bool is_not_over(const victim *v)
 static sp_code ask_delete(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	const pod_run *x = f->arg;
-	const sp_object *o = x->stage[i]->pod.object;
-	(void)err;
-	*q = (sp_ask){.verb = SP_ASK_DELETE,
-		      .gvr = SP_PODS,
-		      .ns = o->ns,
-		      .name = o->name,
-		      .body = SP_STR("{\"gracePeriodSeconds\":0}")};
-	return SP_OK;
+	const sp_delete_opts at_once = {.has_grace = true};
+	return ctl_deletion(x->job->arena, SP_PODS, x->stage[i]->pod.object, &at_once, q, err);
 }
 
 static sp_code on_deleted(fan *f, size_t i, const sp_answer *a)
 {
 	(void)f;
 	(void)i;
-	return a->code == SP_ENOTFOUND ? SP_OK : a->code;
+	return ctl_is_deleted(a) ? SP_OK : a->code;
 }
 
 static void on_all(fan *f)
@@ -350,11 +369,13 @@ static void sync_pods(controller *base, sp_job *job)
 	sp_err err = {0};
 	bool again = false;
 	*x = (pod_run){.c = c, .job = job};
+	c->round++;
 	sp_code code = choose(x, &again, &err);
 	if (code != SP_OK) {
 		sp_job_done(job, code);
 		return;
 	}
+	forget_unseen(c);
 	if (again || x->n > 0)
 		wake(base);
 	start(x, is_orphan, ask_node, on_node_known, fail_all);
@@ -376,10 +397,7 @@ static sp_code open_pods(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	pod_controller *c = SP_CONTAINER_OF(base, pod_controller, base);
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&c->missing, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->missing);
+	sp_map_done_values(&c->missing);
 }
 
 const controller_type controller_pod_gc = {.name = "pod-garbage-collector-controller",

@@ -161,21 +161,12 @@ static sp_code ask_create(fan *f, size_t i, sp_ask *q, sp_err *err)
 static sp_code on_created(fan *f, size_t i, const sp_answer *a)
 {
 	run *x = f->arg;
-	sp_event_ref ref = about(x);
+	const sp_event_ref ref = about(x);
 	(void)i;
-	if (a->code == SP_OK) {
-		sp_str name = ctl_name_of_answer(x->job->arena, a);
-		sp_events_emitf(x->r->base.events, &ref, false, "SuccessfulCreate", "Created pod: " SP_FMT,
-				SP_ARG(name));
-		return SP_OK;
-	}
-	sp_expect_created(&x->r->owned.expect, x->job->key); /* nothing will be seen of it */
-	if (a->code == SP_EFORBIDDEN && sp_str_find(a->body, SP_STR("NamespaceTerminating")) >= 0)
-		return SP_OK; /* everything in it goes anyway */
-	sp_events_emitf(x->r->base.events, &ref, true, "FailedCreate", "Error creating: " SP_FMT,
-			SP_ARG(a->message));
-	(void)snprintf(x->err.msg, sizeof x->err.msg, SP_FMT, SP_ARG(a->message));
-	return a->code;
+	sp_code code = owned_pod_created(&x->r->owned, x->job, &ref, a);
+	if (code != SP_OK)
+		(void)snprintf(x->err.msg, sizeof x->err.msg, SP_FMT, SP_ARG(a->message));
+	return code;
 }
 
 static void on_all_created(fan *f)
@@ -224,35 +215,21 @@ static sp_code create(run *x, sp_err *err)
 static sp_code ask_delete(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	const run *x = f->arg;
-	(void)err;
-	q->verb = SP_ASK_DELETE;
-	q->gvr = SP_PODS;
-	q->ns = x->owner->ns;
-	q->name = x->doomed[i]->object->name;
-	return SP_OK;
+	return ctl_deletion(x->job->arena, SP_PODS, x->doomed[i]->object, NULL, q, err);
 }
 
 static sp_code on_deleted(fan *f, size_t i, const sp_answer *a)
 {
 	run *x = f->arg;
-	const sp_object *pod = x->doomed[i]->object;
-	sp_event_ref ref = about(x);
-	if (a->code == SP_OK) {
-		sp_events_emitf(x->r->base.events, &ref, false, "SuccessfulDelete", "Deleted pod: " SP_FMT,
-				SP_ARG(pod->name));
-		return SP_OK;
-	}
-	sp_expect_deleted(&x->r->owned.expect, x->job->key, pod->uid);
-	if (a->code == SP_ENOTFOUND)
-		return SP_OK;
-	sp_events_emitf(x->r->base.events, &ref, true, "FailedDelete", "Error deleting: " SP_FMT,
-			SP_ARG(a->message));
-	return a->code;
+	const sp_event_ref ref = about(x);
+	return owned_pod_deleted(&x->r->owned, x->job, &ref, x->doomed[i]->object, a);
 }
 
 static void on_all_deleted(fan *f)
 {
 	run *x = f->arg;
+	for (size_t i = f->n - f->n_skipped; i < f->n; i++)
+		sp_expect_deleted(&x->r->owned.expect, x->job->key, x->doomed[i]->object->uid);
 	x->code = f->code;
 	x->err = f->err;
 	write_status(x);

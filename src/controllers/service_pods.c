@@ -268,3 +268,12 @@ void svc_ports_read(sp_vlist list, svc_ports *ret)
 					       yyjson_get_sint(sp_json_last(v, SP_STR("port")))};
 	}
 }
+
+void svc_index_slices(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
+{
+	yyjson_val *labels = sp_json_last(sp_json_last(object, SP_STR("metadata")), SP_STR("labels"));
+	const sp_str parts[] = {o->ns, SP_STR("/"),
+				sp_json_str(sp_json_last(labels, SP_STR(SVC_SLICE_SERVICE)))};
+	if (sp_str_eq(sp_json_str(sp_json_last(labels, SP_STR(SVC_SLICE_MANAGED_BY))), sp_str_c(arg)))
+		sp_index_emit_parts(keys, parts, SP_LEN(parts));
+}

@@ -64,3 +64,8 @@ static inline bool svc_is_headless(const svc_view *v)
 {
 	return sp_str_eq(v->cluster_ip, SP_STR("None"));
 }
+
+/* An index of slices by the key of the service they are of; arg (a text) is who manages them. */
+#define SVC_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
+#define SVC_SLICE_SERVICE "kubernetes.io/service-name"
+sp_index_fn svc_index_slices;

@@ -236,6 +236,8 @@ static sp_code ask_pod(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	sts_run *x = f->arg;
 	const sts_slot *s = x->pod_writes[i];
+	if (s->act == STS_DELETE)
+		return ctl_deletion(x->job->arena, SP_PODS, s->pod->object, NULL, q, err);
 	q->gvr = SP_PODS;
 	q->ns = x->object->ns;
 	if (s->act == STS_CREATE) {
@@ -243,13 +245,11 @@ static sp_code ask_pod(fan *f, size_t i, sp_ask *q, sp_err *err)
 		return sts_pod_body(x, s, &q->body, err);
 	}
 	q->name = s->name;
-	q->verb = s->act == STS_DELETE ? SP_ASK_DELETE : SP_ASK_MERGE_PATCH;
-	if (s->act == STS_FIX)
-		q->body =
-			sp_arena_printf(x->job->arena,
-					"{\"metadata\":{\"uid\":\"" SP_FMT "\",\"labels\":{\"" STS_POD_NAME
-					"\":\"" SP_FMT "\",\"" STS_POD_INDEX "\":\"%lld\"}}}",
-					SP_ARG(s->pod->object->uid), SP_ARG(s->name), (long long)s->ordinal);
+	q->verb = SP_ASK_MERGE_PATCH;
+	q->body = sp_arena_printf(x->job->arena,
+				  "{\"metadata\":{\"uid\":\"" SP_FMT "\",\"labels\":{\"" STS_POD_NAME
+				  "\":\"" SP_FMT "\",\"" STS_POD_INDEX "\":\"%lld\"}}}",
+				  SP_ARG(s->pod->object->uid), SP_ARG(s->name), (long long)s->ordinal);
 	return SP_OK;
 }
 
@@ -257,7 +257,7 @@ static sp_code on_pod(fan *f, size_t i, const sp_answer *a)
 {
 	sts_run *x = f->arg;
 	sts_slot *s = x->pod_writes[i];
-	bool ok = a->code == SP_OK || (s->act == STS_DELETE && a->code == SP_ENOTFOUND);
+	bool ok = a->code == SP_OK || (s->act == STS_DELETE && ctl_is_deleted(a));
 	if (a->code != SP_OK && s->act == STS_CREATE)
 		sp_expect_created(&x->c->owned.expect, x->job->key); /* nothing will be seen of it */
 	if (a->code != SP_OK && s->act == STS_DELETE)

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
-#include "controllers/common.h"
+#include "controllers/deletion.h"
 #include "controllers/node_fit.h"
 #include "controllers/table.h"
 
@@ -94,12 +94,6 @@ static int64_t due_for(evictor *c, sp_str key, const pod_view *v, yyjson_val *ta
 	return least < 0 ? 0 : since + least;
 }
 
-static void on_deleted(sp_call *c, const sp_answer *a)
-{
-	run *x = c->arg;
-	sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
-}
-
 static void on_marked(sp_call *c, const sp_answer *a)
 {
 	run *x = c->arg;
@@ -107,10 +101,7 @@ static void on_marked(sp_call *c, const sp_answer *a)
 		sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
 		return;
 	}
-	x->call = (sp_call){.done = on_deleted, .arg = x};
-	sp_call_start(
-		x->c->base.client, &x->call,
-		&(sp_ask){.verb = SP_ASK_DELETE, .gvr = SP_PODS, .ns = x->pod->ns, .name = x->pod->name});
+	ctl_delete(x->c->base.client, x->job, SP_PODS, x->pod, NULL);
 }
 
 static void evict(run *x)
@@ -123,10 +114,11 @@ static void evict(run *x)
 			"Marking for deletion Pod " SP_FMT, SP_ARG(x->pod->key));
 	(void)sp_buf_printf(
 		&body,
-		"{\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\","
+		"{\"metadata\":{\"uid\":\"" SP_FMT
+		"\"},\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\","
 		"\"reason\":\"DeletionByTaintManager\",\"message\":\"Taint manager: deleting due to "
 		"NoExecute taint\",\"lastTransitionTime\":\"" SP_FMT "\"}]}}",
-		SP_ARG(now));
+		SP_ARG(x->pod->uid), SP_ARG(now));
 	x->call = (sp_call){.done = on_marked, .arg = x};
 	sp_call_start(x->c->base.client, &x->call,
 		      &(sp_ask){.verb = SP_ASK_STRATEGIC_PATCH,
@@ -237,10 +229,7 @@ static sp_code open_evictor(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	evictor *c = SP_CONTAINER_OF(base, evictor, base);
-	const sp_map_entry *e;
-	for (size_t at = 0; (e = sp_map_next(&c->firsts, &at)) != NULL;)
-		sp_free(e->value);
-	sp_map_done(&c->firsts);
+	sp_map_done_values(&c->firsts);
 }
 
 const controller_type controller_taint_eviction = {.name = "taint-eviction-controller",

@@ -248,6 +248,8 @@ sp_code sp_file_read_arena(sp_world *w, sp_str path, sp_arena *a, size_t limit_b
 	sp_buf_init(&content, limit_bytes);
 	SP_TRY(sp_file_read_all(w, path, &content, err));
 	sp_str copy = sp_arena_try_dup(a, sp_buf_view(&content));
+	if (a->secret && content.ptr != NULL)
+		explicit_bzero(content.ptr, content.cap);
 	if (copy.ptr == NULL && content.len > 0)
 		return sp_fail(err, SP_ENOMEM, "no memory for the %zu bytes of '" SP_FMT "'", content.len,
 			       SP_ARG(path));

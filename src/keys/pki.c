@@ -26,6 +26,19 @@ static const sp_str cluster_names[] = {
 	SP_STR_INIT("localhost"), SP_STR_INIT("kubernetes"), SP_STR_INIT("kubernetes.default"),
 	SP_STR_INIT("kubernetes.default.svc"), SP_STR_INIT("kubernetes.default.svc.cluster.local")};
 
+bool keys_pki_is_cluster_name(sp_str name)
+{
+	const sp_str inside = SP_STR("kubernetes.default.svc.");
+	if (sp_str_ends(name, SP_STR(".")))
+		name.len--;
+	for (size_t i = 0; i < SP_LEN(cluster_names); i++) {
+		if (sp_str_eq_nocase(name, cluster_names[i]))
+			return true;
+	}
+	return sp_str_index(name, '*') >= 0 ||
+	       (name.len > inside.len && sp_str_eq_nocase(sp_str_sub(name, 0, inside.len), inside));
+}
+
 static sp_str path_of(const pki_run *p, const char *name)
 {
 	return sp_arena_printf(p->arena, SP_FMT "/%s", SP_ARG(p->o->dir), name);
@@ -34,6 +47,22 @@ static sp_str path_of(const pki_run *p, const char *name)
 static sp_code read_file(const pki_run *p, const char *name, sp_str *ret, sp_err *err)
 {
 	return sp_file_read_arena(p->world, path_of(p, name), p->arena, FILE_BYTES_MAX, ret, err);
+}
+
+/* The caller's arena may stay for long: no private key gets into it. */
+static sp_code read_key(const pki_run *p, const char *name, sp_key **ret, sp_err *err)
+{
+	SP_CLEANUP(sp_arena_done) sp_arena secret;
+	sp_str pem;
+	sp_arena_init_secret(&secret, 4 * FILE_BYTES_MAX);
+	SP_TRY(sp_file_read_arena(p->world, path_of(p, name), &secret, FILE_BYTES_MAX, &pem, err));
+	return sp_key_parse(pem, ret, err);
+}
+
+static bool has_key(const pki_run *p, const char *name)
+{
+	SP_AUTO_KEY key = NULL;
+	return read_key(p, name, &key, NULL) == SP_OK;
 }
 
 static sp_code write_key(const pki_run *p, const char *name, const sp_key *key, sp_err *err)
@@ -53,9 +82,9 @@ static int64_t lifetime_s(const pki_run *p)
 	return p->o->lifetime_s > 0 ? p->o->lifetime_s : KEYS_PKI_LIFETIME_S;
 }
 
-static bool lasts(const pki_run *p, const sp_x509_info *cert)
+static bool lasts(const pki_run *p, const sp_x509_info *cert, int64_t lifetime)
 {
-	return cert->not_after_s > p->now_s + KEYS_PKI_LEFT(lifetime_s(p));
+	return cert->not_after_s > p->now_s + KEYS_PKI_LEFT(lifetime);
 }
 
 static sp_x509_template template_of(const pki_run *p, const char *name, int64_t seconds, uint32_t usages)
@@ -85,15 +114,13 @@ static sp_code make_ca(pki_run *p, sp_err *err)
 static sp_code load_ca(pki_run *p, sp_err *err)
 {
 	SP_AUTO_KEY key = NULL;
-	sp_str key_pem;
 	sp_code code = read_file(p, "ca.crt", &p->ca_pem, err);
 	if (code == SP_ENOTFOUND) {
 		SP_TRY(make_ca(p, err));
 		code = read_file(p, "ca.crt", &p->ca_pem, err);
 	}
 	SP_TRY(code);
-	SP_TRY(read_file(p, "ca.key", &key_pem, err));
-	SP_TRY(sp_key_parse(key_pem, &key, err));
+	SP_TRY(read_key(p, "ca.key", &key, err));
 	return sp_x509_ca_new(p->ca_pem, key, &p->ca, err);
 }
 
@@ -111,18 +138,6 @@ static sp_code issue(pki_run *p, const sp_x509_template *t, const char *crt, con
 	return sp_file_replace(p->world, path_of(p, crt), sp_buf_view(&pem), 0644, err);
 }
 
-static bool has_all(const sp_strs *have, const sp_str *wanted, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		bool found = false;
-		for (size_t j = 0; j < have->n && !found; j++)
-			found = sp_str_eq(have->items[j], wanted[i]);
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
 /* Is there a certificate that lasts and carries these addresses? */
 static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t n_ips)
 {
@@ -130,9 +145,10 @@ static bool is_good(const pki_run *p, const char *crt, const sp_str *ips, size_t
 	sp_x509_info *certs = NULL;
 	size_t n = 0;
 	return read_file(p, crt, &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
-	       has_all(&certs[0].dns, cluster_names, SP_LEN(cluster_names)) &&
-	       has_all(&certs[0].ips, ips, n_ips);
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
+	       lasts(p, &certs[0], lifetime_s(p)) &&
+	       sp_strs_have(&certs[0].dns, cluster_names, SP_LEN(cluster_names)) &&
+	       sp_strs_have(&certs[0].ips, ips, n_ips);
 }
 
 /* Pods know the API by the first address of services. False: no prefix, or no more room. */
@@ -189,12 +205,12 @@ static bool pair_is_good(const pki_run *p, const keys_pki_pair *pair, const char
 	sp_str pem;
 	sp_x509_info *certs = NULL;
 	size_t n = 0;
-	return read_file(p, key, &pem, NULL) == SP_OK && read_file(p, crt, &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK && lasts(p, &certs[0]) &&
-	       sp_str_eq(certs[0].common_name, pair->name) &&
-	       has_all(&certs[0].dns, pair->dns, pair->n_dns) &&
-	       has_all(&certs[0].ips, pair->ips, pair->n_ips) &&
-	       has_all(&certs[0].organizations, &pair->group, pair->group.len > 0 ? 1 : 0);
+	return has_key(p, key) && read_file(p, crt, &pem, NULL) == SP_OK &&
+	       sp_x509_inspect_pem(pem, p->arena, &certs, &n, NULL) == SP_OK &&
+	       lasts(p, &certs[0], lifetime_s(p)) && sp_str_eq(certs[0].common_name, pair->name) &&
+	       sp_strs_have(&certs[0].dns, pair->dns, pair->n_dns) &&
+	       sp_strs_have(&certs[0].ips, pair->ips, pair->n_ips) &&
+	       sp_strs_have(&certs[0].organizations, &pair->group, pair->group.len > 0 ? 1 : 0);
 }
 
 static sp_code ensure_pair(pki_run *p, const keys_pki_pair *pair, sp_err *err)
@@ -225,11 +241,12 @@ static bool front_proxy_is_good(const pki_run *p)
 	sp_str pem;
 	sp_x509_info *leaf = NULL, *ca = NULL;
 	size_t n = 0;
-	return read_file(p, "front-proxy-client.key", &pem, NULL) == SP_OK &&
+	return has_key(p, "front-proxy-client.key") &&
 	       read_file(p, "front-proxy-client.crt", &pem, NULL) == SP_OK &&
 	       sp_x509_inspect_pem(pem, p->arena, &leaf, &n, NULL) == SP_OK &&
 	       read_file(p, "front-proxy-ca.crt", &pem, NULL) == SP_OK &&
-	       sp_x509_inspect_pem(pem, p->arena, &ca, &n, NULL) == SP_OK && lasts(p, &leaf[0]) &&
+	       sp_x509_inspect_pem(pem, p->arena, &ca, &n, NULL) == SP_OK &&
+	       lasts(p, &leaf[0], CA_DAYS * DAY_S) &&
 	       sp_str_eq(leaf[0].issuer_common_name, ca[0].common_name);
 }
 
@@ -245,7 +262,8 @@ static const char *front_ca_name(const pki_run *p)
 	return sp_arena_printf(p->arena, SP_FMT, SP_ARG(sp_buf_view(&name))).ptr;
 }
 
-/* The run's authority becomes one that nobody can sign with once this is over. */
+/* The run's authority becomes one that nobody can sign with once this is over; so what it signed lasts as
+ * long as it does, and a server that runs for years needs no other one. */
 static sp_code make_front_proxy(pki_run *p, sp_err *err)
 {
 	SP_AUTO_KEY key = NULL;
@@ -255,7 +273,7 @@ static sp_code make_front_proxy(pki_run *p, sp_err *err)
 	sp_x509_template ca = template_of(p, front_ca_name(p), CA_DAYS * DAY_S, SP_X509_CA);
 	SP_TRY(sp_x509_issue(&ca, key, NULL, &pem, err));
 	SP_TRY(sp_x509_ca_new(sp_buf_view(&pem), key, &p->ca, err));
-	sp_x509_template t = template_of(p, "front-proxy-client", lifetime_s(p), SP_X509_CLIENT);
+	sp_x509_template t = template_of(p, "front-proxy-client", CA_DAYS * DAY_S, SP_X509_CLIENT);
 	SP_TRY(issue(p, &t, "front-proxy-client.crt", "front-proxy-client.key", err));
 	return sp_file_replace(p->world, path_of(p, "front-proxy-ca.crt"), sp_buf_view(&pem), 0644, err);
 }

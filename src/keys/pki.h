@@ -59,13 +59,20 @@ typedef struct keys_pki_pair {
 
 extern const keys_pki_pair keys_pki_kubelet_client; /* user kube-apiserver-kubelet-client */
 
+/*
+ * Names that the API server serves with, of whatever cluster domain, and patterns that could be one; no node
+ * may have them. Letters and a dot at the end do not count.
+ */
+bool keys_pki_is_cluster_name(sp_str name);
+
 /* Keeps the pair that is there unless it ends soon or says something else. Paths in the arena. */
 sp_code keys_pki_pair_ensure(sp_world *w, sp_arena *a, const keys_pki_opts *o, const keys_pki_pair *pair,
 			     sp_str *ret_crt, sp_str *ret_key, sp_err *err) SP_MUST_USE;
 
 /*
- * What the API server is to aggregated ones: front-proxy-client.crt and .key, of an authority of their own.
- * Both are made anew when the certificate ends within 30 days. Paths in the arena.
+ * What the API server is to aggregated ones: front-proxy-client.crt and .key, of an authority of their own,
+ * as long as which they last (ten years): aggregated servers would not trust another one before they are told
+ * of it. At a start with less than KEYS_PKI_LEFT of that both are made anew. Paths in the arena.
  */
 typedef struct keys_pki_front_proxy {
 	sp_str crt, key, ca_crt;

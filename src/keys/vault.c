@@ -2,8 +2,10 @@
 #include "keys/vault.h"
 
 #include "base/alloc.h"
+#include "base/ip.h"
 #include "io/file.h"
 #include "io/tls/sign.h"
+#include "keys/pki.h"
 
 #define FILE_BYTES_MAX ((size_t)64 << 10)
 #define KEY_BYTES_ROOM ((size_t)16 << 10) /* of a private key's text */
@@ -300,12 +302,25 @@ static sp_code check_kubelet(const sp_x509_info *who, sp_err *err)
 	return SP_OK;
 }
 
+/* Whoever approved it: with the API server's names a node could pass for that. */
 static sp_code check_serving(const sp_x509_info *who, sp_err *err)
 {
 	SP_TRY(check_node(who, err));
 	if (who->emails.n + who->uris.n > 0 || who->dns.n + who->ips.n == 0)
 		return sp_fail(err, SP_EFORBIDDEN,
 			       "a serving certificate has names and addresses of its machine only");
+	for (size_t i = 0; i < who->dns.n; i++) {
+		if (keys_pki_is_cluster_name(who->dns.items[i]))
+			return sp_fail(err, SP_EFORBIDDEN, "'" SP_FMT "' is the API server's name",
+				       SP_ARG(who->dns.items[i]));
+	}
+	for (size_t i = 0; i < who->ips.n; i++) {
+		sp_ip ip;
+		if (!sp_ip_parse(who->ips.items[i], &ip) || sp_ip_is_loopback(&ip) ||
+		    sp_ip_is_unspecified(&ip))
+			return sp_fail(err, SP_EFORBIDDEN, "'" SP_FMT "' is no address of one machine",
+				       SP_ARG(who->ips.items[i]));
+	}
 	return SP_OK;
 }
 

@@ -30,10 +30,15 @@ static void user_close(void *arg)
 
 bool t_user_open(t_user *u, t_api *api, const char *name, bool h2)
 {
-	const sp_client_config config = {.scheme = SP_STR("http"),
-					 .address = SP_STR("server:80"),
-					 .namespace_ = SP_STR("default"),
-					 .h2 = h2};
+	return t_user_open_as(u, api, name, &(sp_client_config){.h2 = h2});
+}
+
+bool t_user_open_as(t_user *u, t_api *api, const char *name, const sp_client_config *credentials)
+{
+	sp_client_config config = *credentials;
+	config.scheme = SP_STR("http");
+	config.address = SP_STR("server:80");
+	config.namespace_ = SP_STR("default");
 	*u = (t_user){.api = api, .host = sp_sim_host_new(api->sim, name, NULL, NULL)};
 	u->world = sp_sim_world(u->host);
 	sp_buf_init(&u->body, (size_t)64 << 20);

@@ -20,6 +20,8 @@ typedef struct t_user {
 /* On a machine of its own of that name; closed at the end of the test, after what was deferred later. False:
  * the test has failed. */
 bool t_user_open(t_user *u, t_api *api, const char *name, bool h2);
+/* The same with these credentials; where the server is is filled in. */
+bool t_user_open_as(t_user *u, t_api *api, const char *name, const sp_client_config *credentials);
 
 /* Asks and runs the simulation until the answer is there (code, status, body). */
 void t_ask(t_user *u, const sp_ask *ask);

@@ -33,6 +33,63 @@
 	"W4QCIA1Pj3MNYNfDfXDFb0hSKoovtLjySH5xV6IzjAIBageP\n"                 \
 	"-----END CERTIFICATE REQUEST-----\n"
 
+/* the same, but DNS:kubernetes.default.svc */
+#define T_CSR_SERVING_API                                                    \
+	"-----BEGIN CERTIFICATE REQUEST-----\n"                              \
+	"MIIBHzCBxgIBADAwMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFzAVBgNVBAMMDnN5\n" \
+	"c3RlbTpub2RlOm4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEfyTxZdvLeRd+\n" \
+	"LG1PukjmensXdcxSlKzNSUpLccvUZfiu0xdIn9UH3pNCpdlaWaogGQj/BLnM8BV0\n" \
+	"gbm90ILh76A0MDIGCSqGSIb3DQEJDjElMCMwIQYDVR0RBBowGIIWa3ViZXJuZXRl\n" \
+	"cy5kZWZhdWx0LnN2YzAKBggqhkjOPQQDAgNIADBFAiEAyuGNTA4eth4hVTWWoZs8\n" \
+	"J5dOTRNpAfdo8zatyFMytUQCIF50lUItQoQggEnXIzFiQ5lgYdKxdrs4B3EX88jQ\n" \
+	"HQwk\n"                                                             \
+	"-----END CERTIFICATE REQUEST-----\n"
+
+/* the same, but DNS:n1, DNS:Kubernetes.default.svc.example.com */
+#define T_CSR_SERVING_DOMAIN                                                 \
+	"-----BEGIN CERTIFICATE REQUEST-----\n"                              \
+	"MIIBLzCB1gIBADAwMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFzAVBgNVBAMMDnN5\n" \
+	"c3RlbTpub2RlOm4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE2Lv9Q/bKCNrc\n" \
+	"V6QhA9dmMtELWAbNTyU3meCRl2YRc9jiQJu2nRM7BT7l+Ov62wmrBJ9oS2tTGIuA\n" \
+	"vgCnuYNqMKBEMEIGCSqGSIb3DQEJDjE1MDMwMQYDVR0RBCowKIICbjGCIkt1YmVy\n" \
+	"bmV0ZXMuZGVmYXVsdC5zdmMuZXhhbXBsZS5jb20wCgYIKoZIzj0EAwIDSAAwRQIh\n" \
+	"AKBKuNOAuDFBxRaOTy35BcUZ63Mmx1NCP38uwNyrVIoJAiAYzX9i+mCFFdK/KyY8\n" \
+	"8rVkPpNQfPf6jAh4gWuzrIWJ7A==\n"                                     \
+	"-----END CERTIFICATE REQUEST-----\n"
+
+/* the same, but DNS:n1, IP:127.0.0.1 */
+#define T_CSR_SERVING_LOOP                                                   \
+	"-----BEGIN CERTIFICATE REQUEST-----\n"                              \
+	"MIIBEjCBuAIBADAwMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFzAVBgNVBAMMDnN5\n" \
+	"c3RlbTpub2RlOm4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEBHCDXMmR0LzP\n" \
+	"2j0VfRLSBTkvXacgmajE9Bu9HmCd7Fc9bj8Pvhv7BbBwboli07ixuvLQKuoncpe4\n" \
+	"X6gJrxgf9KAmMCQGCSqGSIb3DQEJDjEXMBUwEwYDVR0RBAwwCoICbjGHBH8AAAEw\n" \
+	"CgYIKoZIzj0EAwIDSQAwRgIhAJ5nsSPDZxKkWya5ruXpBeXpEimCPiVIur59tMoM\n" \
+	"vnpPAiEA4JNjzo/2YJzgr+lQxScAAV674QMTZJxqw5pXWKlYUAg=\n"             \
+	"-----END CERTIFICATE REQUEST-----\n"
+
+/* the same, but DNS:n1, IP:10.96.0.1 */
+#define T_CSR_SERVING_SERVICE                                                \
+	"-----BEGIN CERTIFICATE REQUEST-----\n"                              \
+	"MIIBETCBuAIBADAwMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFzAVBgNVBAMMDnN5\n" \
+	"c3RlbTpub2RlOm4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE30g/Ys7Y+A2d\n" \
+	"cf6SWlqWAWOyEHyer6mzf4CAA6CzOSmmBaOXvHo2WJpAVsTJ0Pfnu7h4vNVz0RGq\n" \
+	"Tjdn1V5PQKAmMCQGCSqGSIb3DQEJDjEXMBUwEwYDVR0RBAwwCoICbjGHBApgAAEw\n" \
+	"CgYIKoZIzj0EAwIDSAAwRQIgJL0TxCiGV7dkPoNIlzNsq3G6n67OptQjNuYJ6hUa\n" \
+	"fMMCIQDb7dQMkRZX9TAmGTN+S2354UXsDT8UZKkKqo3Dd+hxoA==\n"             \
+	"-----END CERTIFICATE REQUEST-----\n"
+
+/* the same, but DNS:other, IP:10.0.0.5 */
+#define T_CSR_SERVING_NAME                                                   \
+	"-----BEGIN CERTIFICATE REQUEST-----\n"                              \
+	"MIIBFDCBuwIBADAwMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFzAVBgNVBAMMDnN5\n" \
+	"c3RlbTpub2RlOm4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEBz5suSMlKGpl\n" \
+	"R8iwwjZfxmYpbton8xRJoKUc1N2/pBzypi4uzK7arTkYJJWFg43+WYzn6/LLDLht\n" \
+	"3do3mPklI6ApMCcGCSqGSIb3DQEJDjEaMBgwFgYDVR0RBA8wDYIFb3RoZXKHBAoA\n" \
+	"AAUwCgYIKoZIzj0EAwIDSAAwRQIgD+3EUlmhmVjArUtXyP2Cfktnw7GSz0JTkdYX\n" \
+	"C+4GCyACIQC1eiNA8X4ECbDLhs49Vz9pg/Ho+HNH/lR81MIEiDUGhA==\n"         \
+	"-----END CERTIFICATE REQUEST-----\n"
+
 /* /O=system:masters/CN=x */
 #define T_CSR_MASTERS                                                        \
 	"-----BEGIN CERTIFICATE REQUEST-----\n"                              \

@@ -191,3 +191,161 @@ SP_TEST(sim_certs, without_an_answer_for_a_day)
 	t_ctl_run(&r->t, 200 * SECOND);
 	T_TRUE(t_ctl_get(&r->t, REQUESTS, "", "r") == NULL);
 }
+
+/* ---- serving certificates of kubelets ---- */
+
+#define APPROVER "kubelet-serving-approver"
+#define SERVING_USAGES "\"digital signature\",\"server auth\""
+#define RBAC(resource) SP_GVR("rbac.authorization.k8s.io", "v1", resource)
+#define STATUS(ip) "{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"" ip "\"}]}}"
+#define NODE_STATUS(ip)                                                                          \
+	"{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"" ip "\"},"          \
+	"{\"type\":\"InternalDNS\",\"address\":\"kubernetes.default.svc\"},"                     \
+	"{\"type\":\"InternalDNS\",\"address\":\"other\"},{\"type\":\"InternalIP\",\"address\":" \
+	"\"127.0.0.1\"},{\"type\":\"InternalIP\",\"address\":\"10.96.0.1\"}]}}"
+
+static bool add_node(rig *r, const char *name, const char *status)
+{
+	sp_str json = sp_arena_printf(T_ARENA, "{\"metadata\":{\"name\":\"%s\"}}", name);
+	return t_ctl_create(&r->t, SP_NODES, "", json.ptr) &&
+	       t_ctl_patch(&r->t, SP_NODES, "", name, "status", status);
+}
+
+/* What `sampan server` gives the approver; and those of the group may ask as nodes do. */
+static bool add_role(rig *r, const char *group)
+{
+	sp_str asks = sp_arena_printf(
+		T_ARENA,
+		"{\"metadata\":{\"name\":\"y\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\","
+		"\"kind\":\"ClusterRole\",\"name\":\"system:node\"},\"subjects\":[{\"kind\":\"Group\","
+		"\"name\":\"%s\"}]}",
+		group);
+	return t_ctl_create(
+		       &r->t, RBAC("clusterroles"), "",
+		       "{\"metadata\":{\"name\":\"x\"},\"rules\":[{\"apiGroups\":[\"certificates.k8s.io\"],"
+		       "\"resources\":[\"certificatesigningrequests/approval\"],\"verbs\":[\"update\"]},{"
+		       "\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],"
+		       "\"resourceNames\":[\"" SERVING "\"],\"verbs\":[\"approve\"]}]}") &&
+	       t_ctl_create(&r->t, RBAC("clusterrolebindings"), "",
+			    "{\"metadata\":{\"name\":\"x\"},\"roleRef\":{\"apiGroup\":"
+			    "\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":\"x\"},"
+			    "\"subjects\":[{\"kind\":\"ServiceAccount\",\"namespace\":\"kube-system\","
+			    "\"name\":\"" APPROVER "\"}]}") &&
+	       t_ctl_create(&r->t, RBAC("clusterrolebindings"), "", asks.ptr);
+}
+
+static void ask_as_node(t_user *node, const char *pem)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 8192);
+	(void)sp_base64_append(&text, pem, strlen(pem));
+	sp_str body = sp_arena_printf(T_ARENA,
+				      "{\"apiVersion\":\"certificates.k8s.io/v1\",\"kind\":"
+				      "\"CertificateSigningRequest\",\"metadata\":{\"name\":\"r\"},\"spec\":{"
+				      "\"signerName\":\"" SERVING "\",\"request\":\"" SP_FMT
+				      "\",\"usages\":[" SERVING_USAGES "]}}",
+				      SP_ARG(sp_buf_view(&text)));
+	(void)t_ask_ok(node, &(sp_ask){.verb = SP_ASK_CREATE, .gvr = REQUESTS, .body = body}, SP_OK);
+}
+
+typedef struct serving_rig {
+	rig *r;
+	t_user node;
+} serving_rig;
+
+static serving_rig *open_serving(const char *group)
+{
+	serving_rig *s = sp_new(T_ARENA, serving_rig, 1);
+	const sp_str groups = sp_str_c(group);
+	const sp_client_config node = {
+		.as = SP_STR("system:node:n1"), .as_groups = &groups, .n_as_groups = 1, .h2 = true};
+	s->r = sp_new(T_ARENA, rig, 1);
+	t_no_faults();
+	(void)(t_ctl_open(&s->r->t, &(sp_sim_opts){.seed = t_random()}, APPROVER) &&
+	       t_user_open_as(&s->node, &s->r->t.api, "n1", &node) && add_role(s->r, group));
+	return s;
+}
+
+/* Whether the request is approved within some seconds. */
+static bool is_approved(serving_rig *s)
+{
+	t_ctl_run(&s->r->t, 5 * SECOND);
+	yyjson_val *request = t_ctl_get(&s->r->t, REQUESTS, "", "r");
+	return sp_str_eq(t_ctl_text(request, "status.conditions[0].type"), SP_STR("Approved"));
+}
+
+/* A node says of itself what it likes; it gets a certificate for what is its own. */
+SP_TEST(sim_certs, nodes_serve_as_themselves_only)
+{
+	static const struct {
+		const char *what, *pem, *other; /* an address of another node; NULL: there is none */
+		bool approved;
+	} rows[] = {
+		{"its own", T_CSR_SERVING, NULL, true},
+		{"its own beside another", T_CSR_SERVING, "10.0.0.6", true},
+		{"the API server's name", T_CSR_SERVING_API, NULL, false},
+		{"another name", T_CSR_SERVING_NAME, NULL, false},
+		{"loopback", T_CSR_SERVING_LOOP, NULL, false},
+		{"the service's address", T_CSR_SERVING_SERVICE, NULL, false},
+		{"another node's address", T_CSR_SERVING, "10.0.0.5", false},
+		{"another node's address, written otherwise", T_CSR_SERVING, "::ffff:10.0.0.5", false},
+	};
+	serving_rig *s = open_serving("system:nodes");
+	T_TRUE(!t_failed());
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s", rows[i].what);
+		T_TRUE(add_node(s->r, "n1", NODE_STATUS("10.0.0.5")));
+		if (rows[i].other != NULL)
+			T_TRUE(add_node(s->r, "n2",
+					sp_arena_printf(T_ARENA, STATUS("%s"), rows[i].other).ptr));
+		t_ctl_run(&s->r->t, 2 * SECOND);
+		ask_as_node(&s->node, rows[i].pem);
+		T_EQ_I64(is_approved(s), rows[i].approved);
+		T_TRUE(t_ctl_delete(&s->r->t, REQUESTS, "", "r", ""));
+		T_TRUE(t_ctl_delete(&s->r->t, SP_NODES, "", "n1", ""));
+		if (rows[i].other != NULL)
+			T_TRUE(t_ctl_delete(&s->r->t, SP_NODES, "", "n2", ""));
+		t_ctl_run(&s->r->t, SECOND);
+	}
+}
+
+SP_TEST(sim_certs, nodes_do_not_serve_behind_the_service)
+{
+	serving_rig *s = open_serving("system:nodes");
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(&s->r->t, SP_ENDPOINTS, "default",
+			    "{\"metadata\":{\"name\":\"kubernetes\"},\"subsets\":[{\"addresses\":[{"
+			    "\"ip\":\"10.0.0.5\"}],\"ports\":[{\"port\":6443}]}]}"));
+	T_TRUE(add_node(s->r, "n1", NODE_STATUS("10.0.0.5")));
+	t_ctl_run(&s->r->t, 2 * SECOND);
+	ask_as_node(&s->node, T_CSR_SERVING);
+	T_TRUE(!is_approved(s));
+}
+
+/* At its first start a node asks when it is not registered yet, or has no addresses. */
+SP_TEST(sim_certs, nodes_are_waited_for)
+{
+	serving_rig *s = open_serving("system:nodes");
+	T_TRUE(!t_failed());
+	ask_as_node(&s->node, T_CSR_SERVING);
+	t_ctl_run(&s->r->t, 3600 * SECOND); /* no back-off would be this short afterwards */
+	T_TRUE(add_node(s->r, "n1", STATUS("10.0.0.6")));
+	T_TRUE(!is_approved(s));
+	t_ctl_run(&s->r->t, 3600 * SECOND);
+	T_TRUE(t_ctl_patch(&s->r->t, SP_NODES, "", "n1", "status", STATUS("10.0.0.5")));
+	T_TRUE(is_approved(s));
+}
+
+/* Somebody with a node's name who is none, and whoever is no node at all. */
+SP_TEST(sim_certs, only_nodes_ask_for_nodes)
+{
+	serving_rig *s = open_serving("others");
+	T_TRUE(!t_failed());
+	T_TRUE(add_node(s->r, "n1", STATUS("10.0.0.5")));
+	t_ctl_run(&s->r->t, 2 * SECOND);
+	ask_as_node(&s->node, T_CSR_SERVING);
+	T_TRUE(!is_approved(s));
+	T_TRUE(t_ctl_delete(&s->r->t, REQUESTS, "", "r", ""));
+	T_TRUE(ask_for(s->r, SERVING, T_CSR_SERVING, SERVING_USAGES, ""));
+	T_TRUE(!is_approved(s));
+}

@@ -181,3 +181,24 @@ SP_TEST(sim_cron, pods_out_of_service_fail)
 			   "\"effect\":\"NoExecute\"}]}}"));
 	T_TRUE(t_ctl_wait(t, IDLE, "status.phase", "Failed"));
 }
+
+/* A node that was missed before and came back has its whole quarantine when it goes once more. */
+SP_TEST(sim_cron, nodes_that_come_back_are_missed_anew)
+{
+	t_ctl *t = open_idle();
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_PODS, "default", HELD("idle", "\"nodeName\":\"late\",")));
+	t_ctl_run(t, 30 * SECOND);
+	T_TRUE(t_ctl_delete(t, IDLE, ""));
+	T_TRUE(t_ctl_patch(t, IDLE, "", "{\"metadata\":{\"finalizers\":null}}"));
+	T_TRUE(t_ctl_wait_gone(t, IDLE));
+	T_TRUE(t_ctl_create(t, SP_NODES, "", "{\"metadata\":{\"name\":\"late\"}}"));
+	t_ctl_run(t, 60 * SECOND);
+	T_TRUE(t_ctl_delete(t, SP_NODES, "", "late", ""));
+	t_ctl_run(t, SECOND);
+	T_TRUE(t_ctl_create(t, SP_PODS, "default", HELD("idle", "\"nodeName\":\"late\",")));
+	t_ctl_run(t, 35 * SECOND);
+	T_EQ_C(t_ctl_text(t_ctl_get(t, IDLE), "status.phase"), "Pending");
+	t_ctl_run(t, 60 * SECOND);
+	T_EQ_C(t_ctl_text(t_ctl_get(t, IDLE), "status.phase"), "Failed");
+}

@@ -103,6 +103,29 @@ SP_TEST(sim_replicas, a_quota_is_a_condition)
 	T_TRUE(t_ctl_wait(t, SP_REPLICASETS, "default", "s", "status.conditions[0].type", ""));
 }
 
+#define BINDINGS SP_GVR("rbac.authorization.k8s.io", "v1", "clusterrolebindings")
+#define RIGHTS "system:controller:replicaset-controller"
+
+/* Of deletions that are refused only the first hundred are tried; none of the others is waited for then. */
+SP_TEST(sim_replicas, refused_deletions_are_tried_again)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_REPLICASETS, "default", SET(120)));
+	T_TRUE(t_ctl_wait(t, SP_REPLICASETS, "default", "s", "status.availableReplicas", "120"));
+	T_TRUE(t_ctl_delete(t, BINDINGS, "", RIGHTS, ""));
+	t_ctl_run(t, SECOND);
+	T_TRUE(t_ctl_patch(t, SP_REPLICASETS, "default", "s", "", "{\"spec\":{\"replicas\":0}}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_C(t_ctl_text(t_ctl_get(t, SP_REPLICASETS, "default", "s"), "status.replicas"), "120");
+	T_TRUE(t_ctl_create(t, BINDINGS, "",
+			    "{\"metadata\":{\"name\":\"" RIGHTS "\"},\"roleRef\":{\"apiGroup\":"
+			    "\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":\"" RIGHTS
+			    "\"},\"subjects\":[{\"kind\":\"ServiceAccount\",\"namespace\":\"kube-system\","
+			    "\"name\":\"replicaset-controller\"}]}"));
+	T_TRUE(t_ctl_wait(t, SP_REPLICASETS, "default", "s", "status.replicas", "0"));
+}
+
 SP_TEST(sim_replicas, replication_controllers)
 {
 	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});

@@ -56,6 +56,17 @@ SP_TEST(str, utf8_rejects_what_the_standard_rejects)
 	}
 }
 
+SP_TEST(str, lists_have_what_is_wanted)
+{
+	const sp_str items[] = {SP_STR("a"), SP_STR("b")}, wanted[] = {SP_STR("b"), SP_STR("a"), SP_STR("c")};
+	const sp_strs list = {items, SP_LEN(items)}, none = {NULL, 0};
+	T_TRUE(sp_strs_have(&list, wanted, 0));
+	T_TRUE(sp_strs_have(&list, wanted, 2));
+	T_TRUE(!sp_strs_have(&list, wanted, 3));
+	T_TRUE(sp_strs_have(&none, wanted, 0));
+	T_TRUE(!sp_strs_have(&none, wanted, 1));
+}
+
 SP_TEST(err, codes_map_to_every_protocol)
 {
 	T_EQ_I64(sp_code_lookup(SP_ENOTFOUND)->http_status, 404);
@@ -196,6 +207,37 @@ SP_TEST(arena, rewind_keeps_one_cleared_block)
 	T_EQ_C(sp_buf_view(&order), "abc");
 }
 
+/* Looks at memory that was given back, which nothing but the kernel may do. */
+static bool is_left(uintptr_t at, const char *text)
+{
+	char now[16] = {0};
+	FILE *f = fopen("/proc/self/mem", "rb");
+	bool ok = f != NULL && fseek(f, (long)at, SEEK_SET) == 0 &&
+		  fread(now, 1, strlen(text), f) == strlen(text);
+	if (f != NULL)
+		(void)fclose(f);
+	return ok && memcmp(now, text, strlen(text)) == 0;
+}
+
+SP_TEST(arena, secrets_are_overwritten)
+{
+	static const char text[] = "very secret";
+	uintptr_t at[2];
+	for (size_t i = 0; i < SP_LEN(at); i++) {
+		SP_CLEANUP(sp_arena_done) sp_arena a;
+		sp_arena_init_secret(&a, 1 << 20);
+		sp_arena_rewind(&a); /* it stays one */
+		char *small = sp_arena_try_alloc(&a, 1000), *large = sp_arena_try_alloc(&a, 3000);
+		T_TRUE(small != NULL);
+		T_TRUE(large != NULL);
+		memcpy((i == 0 ? small : large) + 500, text, sizeof text);
+		at[i] = (uintptr_t)((i == 0 ? small : large) + 500);
+		T_TRUE(is_left(at[i], text));
+	}
+	for (size_t i = 0; i < SP_LEN(at); i++)
+		T_TRUE(!is_left(at[i], text));
+}
+
 SP_TEST(buf, failure_is_sticky_and_leaves_it_empty)
 {
 	SP_AUTO_BUF b;
@@ -277,6 +319,22 @@ SP_TEST(map, iterates_in_insertion_order)
 	for (size_t i = 0; (e = sp_map_next(&m, &i)) != NULL;)
 		order[n++] = e->key.ptr[0];
 	T_EQ_C(sp_str_c(order), "cba");
+}
+
+SP_TEST(map, gives_its_values_back)
+{
+	sp_map m;
+	int64_t live = sp_alloc_live();
+	static const char *const keys[] = {"a", "b", "c"};
+	sp_map_init(&m);
+	for (size_t i = 0; i < SP_LEN(keys); i++) {
+		void *value = sp_try_alloc(10);
+		if (value == NULL || sp_map_put(&m, sp_str_c(keys[i]), value, NULL) != SP_OK)
+			sp_free(value);
+	}
+	sp_map_done_values(&m);
+	T_EQ_I64(sp_alloc_live(), live);
+	T_EQ_U64(sp_map_count(&m), 0);
 }
 
 SP_TEST(heap, leaves_in_key_order_and_fifo_among_equals)

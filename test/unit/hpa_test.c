@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Horizontal autoscalers without a server: replicas of metrics, and what limits them. */
 #include "controllers/hpa_calc.h"
+#include "controllers/hpa_kinds.h"
 #include "controllers/hpa_limits.h"
 #include "lib/t.h"
 
@@ -363,4 +364,54 @@ SP_TEST(hpa, windows)
 	T_EQ_C(sp_str_c(l.able_reason), "ScaleDownStabilized");
 	b.now_ns = 500 * NS_PER_S;
 	T_EQ_I64(hpa_limit(&p, &b, 2).replicas, 2);
+}
+
+/* ---- kinds ---- */
+
+static void kinds_done(void *k)
+{
+	hpa_kinds_done(k);
+}
+
+SP_TEST(hpa, kinds_are_known_for_a_while)
+{
+	const sp_gvr w = SP_GVR("example.com", "v1", "widgets"), w2 = SP_GVR("example.com", "v2", "widgets");
+	hpa_kinds *k = sp_new(T_ARENA, hpa_kinds, 1);
+	const sp_gvr *found;
+	hpa_kinds_init(k);
+	T_DEFER(kinds_done, k);
+	T_TRUE(hpa_kinds_get(k, w.group, SP_STR("Widget"), 1000) == NULL);
+	hpa_kinds_put(k, SP_STR("Widget"), &w, 1000);
+	found = hpa_kinds_get(k, w.group, SP_STR("Widget"), 1000 + HPA_KINDS_FRESH_NS - 1);
+	T_TRUE(found != NULL || t_torture());
+	if (found == NULL)
+		return;
+	T_EQ_C(found->group, "example.com");
+	T_EQ_C(found->version, "v1");
+	T_EQ_C(found->resource, "widgets");
+	T_TRUE(hpa_kinds_get(k, w.group, SP_STR("Widgets"), 1000) == NULL);
+	T_TRUE(hpa_kinds_get(k, SP_STR("example.org"), SP_STR("Widget"), 1000) == NULL);
+	T_TRUE(hpa_kinds_get(k, w.group, SP_STR("Widget"), 1000 + HPA_KINDS_FRESH_NS) == NULL);
+	hpa_kinds_put(k, SP_STR("Widget"), &w2, 2000); /* told anew */
+	found = hpa_kinds_get(k, w.group, SP_STR("Widget"), 2000);
+	T_TRUE(found != NULL);
+	if (!t_torture())
+		T_EQ_C(found->version, "v2");
+}
+
+SP_TEST(hpa, kinds_have_a_limit)
+{
+	const sp_gvr w = SP_GVR("", "v1", "widgets");
+	hpa_kinds *k = sp_new(T_ARENA, hpa_kinds, 1);
+	hpa_kinds_init(k);
+	T_DEFER(kinds_done, k);
+	for (unsigned i = 0; i < 2 * HPA_KINDS_MAX; i++) {
+		hpa_kinds_put(k, sp_arena_printf(T_ARENA, "K%u", i), &w, i);
+		T_TRUE(sp_map_count(&k->entries) <= HPA_KINDS_MAX);
+	}
+	char *text = sp_arena_try_alloc(T_ARENA, 600);
+	T_TRUE(text != NULL);
+	memset(text, 'k', 600);
+	hpa_kinds_put(k, (sp_str){text, 600}, &w, 1);
+	T_TRUE(hpa_kinds_get(k, w.group, (sp_str){text, 600}, 1) == NULL);
 }

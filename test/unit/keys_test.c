@@ -166,6 +166,9 @@ SP_TEST(keys, certificates)
 		{"no node", KUBELET, T_CSR_USER, {"client auth", NULL}, SP_EFORBIDDEN},
 		{"names", KUBELET, T_CSR_SERVING, {"client auth", NULL}, SP_EFORBIDDEN},
 		{"no names", SERVING, T_CSR_NODE, {"server auth", NULL}, SP_EFORBIDDEN},
+		{"name of the API", SERVING, T_CSR_SERVING_API, {"server auth", NULL}, SP_EFORBIDDEN},
+		{"in a domain", SERVING, T_CSR_SERVING_DOMAIN, {"server auth", NULL}, SP_EFORBIDDEN},
+		{"loopback", SERVING, T_CSR_SERVING_LOOP, {"server auth", NULL}, SP_EFORBIDDEN},
 		{"stranger", "example.com/x", T_CSR_USER, {"client auth", NULL}, SP_EFORBIDDEN},
 		{"garbage", CLIENT, "x", {"client auth", NULL}, SP_EINVAL},
 	};
