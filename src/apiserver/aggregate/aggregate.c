@@ -264,7 +264,6 @@ static void pass_on(api_request *r, const aggregate *s)
 			      .server_name = sp_arena_try_dup(r->arena, s->server_name),
 			      .tls = s->tls,
 			      .path = r->ex->path,
-			      .drop = SP_STR("x-remote-"),
 			      .rewrite = true,
 			      .prefix = SP_STR(""),
 			      .no_redirects = true,
