@@ -108,23 +108,21 @@ static verdict match_conditions(const api_admit *a, const api_hook *h, const api
 	return refuse(a, &s);
 }
 
-static verdict unseen(const api_admit *a, const api_hook *h)
+/* Whoever would have to be asked about an object that we can't show is not passed over. */
+static verdict unseen(const api_admit *a, const api_hook *h, sp_str why)
 {
 	if (h->ignores_failure)
 		return SKIP;
 	sp_status s = sp_status_internal(
-		&a->w->arena,
-		sp_arena_printf(&a->w->arena,
-				"failed calling webhook \"" SP_FMT
-				"\": the object can't be shown in the version of its rules, for a webhook "
-				"converts it",
-				SP_ARG(h->name)));
+		&a->w->arena, sp_arena_printf(&a->w->arena, "failed calling webhook \"" SP_FMT "\": " SP_FMT,
+					      SP_ARG(h->name), SP_ARG(why)));
 	return refuse(a, &s);
 }
 
-static const api_resource *find_version(const api_admit *a, const api_hook *h, api_match_held *held)
+static api_match find_version(const api_admit *a, const api_hook *h, api_match_held *held,
+			      const api_resource **ret)
 {
-	return api_match_rules(a, h->rules, h->n_rules, !h->is_exact, held);
+	return api_match_rules(a, h->rules, h->n_rules, !h->is_exact, held, ret);
 }
 
 /* *ret_res: the version in which the webhook is to see it. */
@@ -133,14 +131,17 @@ static verdict should_call(const api_admit *a, const api_hook *h, api_match_held
 {
 	static verdict (*const steps[])(const api_admit *a, const api_hook *h, const api_resource *res) = {
 		match_namespace, match_object, match_conditions};
-	const api_resource *res = *ret_res = find_version(a, h, held);
-	if (res == NULL)
+	api_match match = find_version(a, h, held, ret_res);
+	if (match == API_MATCH_NO)
 		return SKIP;
-	/* Whoever would have to be asked about an object that we can't show is not passed over. */
-	if (res != a->w->res && res->custom != NULL && res->custom->converter != NULL && !a->is_body)
-		return unseen(a, h);
+	if (match == API_MATCH_ERROR)
+		return unseen(a, h, API_MATCH_NO_VERSION);
+	if (!api_match_can_show(a, *ret_res))
+		return unseen(a, h,
+			      SP_STR("the object can't be shown in the version of its rules, for a webhook "
+				     "converts it"));
 	for (size_t i = 0; i < SP_LEN(steps); i++) {
-		verdict v = steps[i](a, h, res);
+		verdict v = steps[i](a, h, *ret_res);
 		if (v != CALL)
 			return v;
 	}
@@ -242,8 +243,9 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 	if (set->n == 0 || api_match_is_exempt(a, true))
 		return NULL;
 	api_match_held held = {.n = 0};
+	const api_resource *ignored;
 	size_t i = 0;
-	while (i < set->n && find_version(a, &set->hooks[i], &held) == NULL)
+	while (i < set->n && find_version(a, &set->hooks[i], &held, &ignored) == API_MATCH_NO)
 		i++;
 	api_match_release(&held);
 	if (i == set->n)
