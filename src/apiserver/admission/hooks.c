@@ -157,7 +157,7 @@ static verdict should_call(const api_admit *a, const api_hook *h, api_match_held
 /* `ok`: the write goes on. */
 static void finish(api_hook_run *m, bool ok)
 {
-	api_count_step(m->a.w->server, m->a.op, !m->mutating, !ok, true, m->began_ns);
+	api_count_step(m->a.w->server, m->a.op, !m->mutating, !ok, m->a.w->step_began_ns, m->began_ns);
 	api_match_release(&m->held);
 	m->set = api_hook_set_unref(m->set);
 	m->a.w->hook_run = NULL;
@@ -199,7 +199,7 @@ static bool call(api_hook_run *m, size_t i, bool mutating, void (*done)(api_hook
 			     .mutating = mutating,
 			     .done = done,
 			     .arg = m};
-	m->asked_ns = sp_now_ns(w->server->world);
+	m->asked_ns = sp_clock_ns(w->server->world);
 	api_hook_call_start(c, body);
 	return true;
 }
@@ -264,7 +264,7 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 			    .marks = marks,
 			    .res = res,
 			    .mutating = kind == API_HOOK_MUTATING,
-			    .began_ns = sp_now_ns(w->server->world)};
+			    .began_ns = sp_clock_ns(w->server->world)};
 	w->hook_run = m;
 	return m;
 }
@@ -443,7 +443,7 @@ void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 		again.obj = a->obj == NULL ? NULL : a->w->obj;
 		if (api_policies_want_again(a->w) && !api_admit_mutate(&again))
 			return;
-		api_count_step(a->w->server, a->op, false, false, false, sp_now_ns(a->w->server->world));
+		api_count_step(a->w->server, a->op, false, false, a->w->step_began_ns, 0);
 		then(a->w);
 	}
 }
@@ -499,7 +499,7 @@ void api_hooks_validate(const api_admit *a, void (*then)(api_write *w))
 	api_hook_run *m = run_new(a, API_HOOK_VALIDATING, then, &go);
 	if (m == NULL) {
 		if (go) {
-			api_count_step(w->server, a->op, true, false, false, sp_now_ns(w->server->world));
+			api_count_step(w->server, a->op, true, false, w->step_began_ns, 0);
 			then(w);
 		}
 		return;
