@@ -18,7 +18,6 @@
 #include "kube/view.h"
 
 #define NS_PER_S INT64_C(1000000000)
-#define GROUP "system:bootstrappers:kubeadm:default-node-token"
 #define ID_BYTES 6u
 #define SECRET_BYTES 16u
 #define TEXT_BYTES_MAX ((size_t)64 << 10)
@@ -178,7 +177,7 @@ static void create_secret(token *t)
 		sp_jout_member_str(&j, SP_STR("description"), t->description);
 	sp_jout_member_str(&j, SP_STR("usage-bootstrap-authentication"), SP_STR("true"));
 	sp_jout_member_str(&j, SP_STR("usage-bootstrap-signing"), SP_STR("true"));
-	sp_jout_member_str(&j, SP_STR("auth-extra-groups"), SP_STR(GROUP));
+	sp_jout_member_str(&j, SP_STR("auth-extra-groups"), SP_STR(CLI_JOIN_GROUP));
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
 	ask(t,
