@@ -5,8 +5,8 @@
  * services, nodes and aggregated APIs are reached by. U: apimachinery pkg/util/proxy, upgradeaware.go and
  * transport.go; Go's httputil.ReverseProxy.
  *
- * Nothing is buffered beyond the queues of the two exchanges (256 KiB each), and nothing has a deadline: what
- * is passed on may last. When one side goes the other is ended, too.
+ * Nothing is buffered beyond the queues of the two exchanges (256 KiB each). What is passed on may last,
+ * unless the target has a deadline. When one side goes the other is ended, too.
  */
 #pragma once
 
@@ -64,7 +64,8 @@ struct api_proxy_target {
 	 * of their paths (no slash at its end). Not for upgrades. */
 	bool rewrite;
 	sp_str prefix;
-	bool no_redirects; /* a redirect of the server is answered with 502 */
+	uint64_t deadline_ns; /* monotonic; 0: none. API_PROXY_UNREACHED with SP_ETIMEOUT */
+	bool no_redirects;    /* a redirect of the server is answered with 502 */
 	/* The client asks for a WebSocket that carries SPDY ("SPDY/3.1+portforward.k8s.io"), the server is
 	 * asked for SPDY, by POST. U: apiserver pkg/util/proxy/streamtunnel.go */
 	bool spdy_in_websocket;
