@@ -62,6 +62,22 @@ static bool read_extra(api_request *r, const sp_strs *prefixes)
 	return true;
 }
 
+static bool begins(const sp_strs *prefixes, sp_str text)
+{
+	for (size_t i = 0; i < prefixes->n; i++) {
+		if (sp_str_starts(text, prefixes->items[i]))
+			return true;
+	}
+	return false;
+}
+
+bool api_header_names_user(const api_server *s, sp_str name)
+{
+	const api_front_proxy_opts *o = &s->front_proxy;
+	return sp_str_starts(name, SP_STR("x-remote-")) || has(&o->user_headers, name) ||
+	       has(&o->uid_headers, name) || has(&o->group_headers, name) || begins(&o->extra_prefixes, name);
+}
+
 api_named api_user_by_header(api_request *r)
 {
 	const api_front_proxy_opts *o = &r->server->front_proxy;

@@ -13,3 +13,11 @@ typedef enum api_named {
 } api_named;
 
 api_named api_user_by_header(api_request *r);
+
+/*
+ * Whether a field (in lower case) says who a user is: X-Remote-* and all that the server's options name,
+ * which others read in the config map extension-apiserver-authentication. What a client says there is never
+ * passed on: another server would take it from our certificate for ours. U:
+ * headerrequest.ClearAuthenticationHeaders.
+ */
+bool api_header_names_user(const api_server *s, sp_str name);

@@ -22,6 +22,7 @@
 #include "apiserver/usage/usage.h"
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/uuid.h"
 
 #define SERVER_BYTES ((size_t)1 << 20)
 
@@ -374,20 +375,11 @@ static const sp_http_events events = {.on_body = on_piece,
 
 sp_str api_random_uuid(sp_world *w, sp_arena *a)
 {
-	static const char hex[] = "0123456789abcdef";
-	uint8_t b[16];
-	char text[36];
-	size_t n = 0;
-	sp_random(w, b, sizeof b);
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof b; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			text[n++] = '-';
-		text[n++] = hex[b[i] >> 4];
-		text[n++] = hex[b[i] & 15];
-	}
-	return sp_arena_try_dup(a, (sp_str){text, n});
+	uint8_t raw[SP_UUID_BYTES];
+	char text[SP_UUID_TEXT_BYTES];
+	sp_random(w, raw, sizeof raw);
+	sp_uuid_print(text, raw);
+	return sp_arena_try_dup(a, (sp_str){text, sizeof text});
 }
 
 /* A random UUID, or what the client calls the request. */

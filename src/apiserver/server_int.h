@@ -72,6 +72,9 @@ void api_list(api_request *r);
 void api_watch(api_request *r);
 /* Ends every watch that is under way; those that begin from now on end at once. */
 void api_watches_end(api_server *s);
+/* Ends those of custom kinds whose definition has changed or is gone; their clients begin again with what is
+ * there now. U: apiextensions-apiserver pkg/apiserver/customresource_handler.go, removeStorage_locked. */
+void api_watches_end_stale(api_server *s);
 void api_create(api_request *r);
 void api_update(api_request *r);
 void api_patch(api_request *r);

@@ -569,11 +569,17 @@ static void narrow(api_watcher *w)
 	w->indexed = sp_selector_exact(&w->o.fields, SP_STR("spec.nodeName"), &w->indexed_value);
 }
 
+static bool is_stale(const api_watcher *w)
+{
+	const api_custom *v = w->r->res->custom;
+	return v != NULL && !api_customs_has(w->r->server->customs, v);
+}
+
 static void begin(void *arg)
 {
 	api_watcher *w = arg;
 	api_server *s = w->r->server;
-	if (s->is_draining) {
+	if (s->is_draining || is_stale(w)) {
 		finish(w);
 		return;
 	}
@@ -644,4 +650,13 @@ void api_watches_end(api_server *s)
 	s->is_draining = true;
 	SP_LIST_FOREACH (node, &s->watches)
 		finish(SP_CONTAINER_OF(node, api_watcher, node));
+}
+
+void api_watches_end_stale(api_server *s)
+{
+	SP_LIST_FOREACH (node, &s->watches) {
+		api_watcher *w = SP_CONTAINER_OF(node, api_watcher, node);
+		if (is_stale(w))
+			finish(w);
+	}
 }

@@ -273,9 +273,7 @@ static bool locate(api_webhook_call *c, sp_str *ret_authority, sp_str *ret_path,
 		path = h->path.len > 0 ? h->path : SP_STR("/");
 	}
 	*ret_authority = host;
-	*ret_path = c->tells_timeout
-			    ? sp_arena_printf(c->arena, SP_FMT "?timeout=%us", SP_ARG(path), c->timeout_s)
-			    : path;
+	*ret_path = sp_arena_printf(c->arena, SP_FMT "?timeout=%us", SP_ARG(path), c->timeout_s);
 	c->url = sp_arena_printf(c->arena, "https://" SP_FMT SP_FMT, SP_ARG(host), SP_ARG(*ret_path));
 	if (h->url.len == 0)
 		return api_service_endpoint(&(api_service_at){c->client->world, c->client->store, c->arena,

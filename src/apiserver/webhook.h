@@ -37,8 +37,7 @@ typedef struct api_webhook_call {
 	api_webhooks *client;
 	const api_webhook_at *at;
 	sp_arena *arena;
-	uint32_t timeout_s;
-	bool tells_timeout; /* ?timeout=Ns */
+	uint32_t timeout_s; /* and the query ?timeout=Ns */
 	size_t answer_bytes_max;
 	/* The answer's text, when it is one of success; good during the call. Not called otherwise. */
 	void (*answered)(struct api_webhook_call *c, sp_str body);

@@ -37,9 +37,10 @@ struct api_write {
 
 	sp_str body; /* of the request; good while r is not NULL */
 	yyjson_mut_val *obj;
-	sp_str rest;        /* the key in the store */
-	sp_store_value old; /* what the write is based on; record NULL for a create */
-	sp_bytes *record;   /* the new one */
+	sp_str rest;            /* the key in the store */
+	sp_store_value old;     /* what the write is based on; record NULL for a create */
+	sp_bytes *record;       /* the new one */
+	uint64_t step_began_ns; /* of admission, by sp_clock_ns */
 	/* Of write_convert.c; all empty where no webhook converts. */
 	api_convert convert;
 	api_convert_item convert_item;

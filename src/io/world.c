@@ -23,6 +23,11 @@ uint64_t sp_now_ns(sp_world *w)
 	return w->ops->now_ns(w);
 }
 
+uint64_t sp_clock_ns(sp_world *w)
+{
+	return w->ops->clock_ns(w);
+}
+
 int64_t sp_wall_ns(sp_world *w)
 {
 	return w->ops->wall_ns(w);

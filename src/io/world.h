@@ -30,6 +30,8 @@ void sp_world_stop(sp_world *w);
 
 /* Monotonic, nanoseconds since an arbitrary start; constant during one callback. */
 uint64_t sp_now_ns(sp_world *w);
+/* The same clock as it is at this moment, for what one callback takes; simulated, nothing takes time. */
+uint64_t sp_clock_ns(sp_world *w);
 /* Wall clock, nanoseconds since 1970-01-01T00:00:00Z; may jump. */
 int64_t sp_wall_ns(sp_world *w);
 /* Unpredictable bytes (production: getrandom). */

@@ -17,6 +17,7 @@ typedef struct sp_world_ops {
 	void (*run)(sp_world *w);
 	void (*stop)(sp_world *w);
 	uint64_t (*now_ns)(sp_world *w);
+	uint64_t (*clock_ns)(sp_world *w);
 	int64_t (*wall_ns)(sp_world *w);
 	void (*random)(sp_world *w, void *bytes, size_t n);
 	bool (*buggify)(sp_world *w, uint32_t p_ppm); /* NULL: never */

@@ -3,6 +3,7 @@
 #include "kube/meta.h"
 
 #include "base/map.h"
+#include "base/uuid.h"
 
 sp_str sp_meta_annotation(yyjson_mut_val *obj, const char *key)
 {
@@ -16,19 +17,10 @@ sp_str sp_meta_label(yyjson_mut_val *obj, const char *key)
 
 sp_str sp_meta_uuid(sp_kind_ctx *c)
 {
-	static const char hex[] = "0123456789abcdef";
-	uint8_t raw[16] = {0};
-	char text[36];
-	size_t at = 0;
+	uint8_t raw[SP_UUID_BYTES] = {0};
+	char text[SP_UUID_TEXT_BYTES];
 	c->random(c->random_arg, raw, sizeof raw);
-	raw[6] = (uint8_t)((raw[6] & 0x0f) | 0x40);
-	raw[8] = (uint8_t)((raw[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof raw; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			text[at++] = '-';
-		text[at++] = hex[raw[i] >> 4];
-		text[at++] = hex[raw[i] & 15];
-	}
+	sp_uuid_print(text, raw);
 	sp_str uuid = sp_arena_try_dup(c->arena, (sp_str){text, sizeof text});
 	SP_KIND_NEED(c, uuid.ptr != NULL);
 	return uuid;

@@ -139,6 +139,7 @@ static bool start_server(t_api *t)
 				   .node_ports = SP_STR("30000-32767"),
 				   .audit = t->audit,
 				   .kubelet = {.plain = true},
+				   .front_proxy = t->front,
 				   .seats = t->seats,
 				   .snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());

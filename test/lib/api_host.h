@@ -32,6 +32,7 @@ typedef struct t_api {
 	bool draining, drained, closed;
 	api_audit_opts audit;        /* counts from the next t_api_restart on */
 	uint32_t seats;              /* the same */
+	api_front_proxy_opts front;  /* the same */
 	api_snapshot_opts snapshots; /* the same; none at first */
 	/* of t_api_guard */
 	struct api_tokens *tokens;

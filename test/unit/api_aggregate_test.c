@@ -231,3 +231,36 @@ SP_TEST(api_aggregate, says_nothing)
 	look(r, "/apis/a.b/v1/things", NULL, 503, "service unavailable\n");
 	T_TRUE(t_api_drain(&r->f->api, SECOND, sp_sim_now_ns(r->f->api.sim) + 10 * SECOND));
 }
+
+/* What is no watch is given up after a minute, with the seat that it has. */
+SP_TEST(api_aggregate, falls_silent)
+{
+	remote *r = open_remote(200);
+	if (r == NULL)
+		return;
+	wait_s(r, 1);
+	r->status = 0;
+	static t_client other;
+	static t_call watch;
+	T_TRUE(t_client_open(&other, &r->f->api, "other", true));
+	t_call_init(&watch);
+	T_TRUE(t_call_start(&other, &watch,
+			    &(t_req){.method = "GET", .path = "/apis/a.b/v1/things?watch=1"}));
+	static t_call get;
+	t_call_init(&get);
+	T_TRUE(t_call_start(&other, &get, &(t_req){.method = "GET", .path = "/apis/a.b/v1/things/x"}));
+	wait_s(r, 59);
+	bool early = get.closed;
+	wait_s(r, 2);
+	bool in_time = get.closed && get.status == 504 && !watch.closed &&
+		       t_is_like(sp_buf_view(&get.body),
+				 "*\"message\":\"Timeout: request did not complete within the allotted "
+				 "timeout\",\"reason\":\"Timeout\",*\"code\":504}*");
+	if (watch.ex != NULL)
+		sp_http_reset(watch.ex, SP_HTTP2_CANCEL);
+	wait_s(r, 1);
+	t_call_done(&get);
+	t_call_done(&watch);
+	T_TRUE(!early);
+	T_TRUE(in_time);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The registry of metrics, and what the API server tells with it. */
+#include "apiserver/admission/counts.h"
 #include "apiserver/metrics/metrics.h"
 #include "lib/api_ask.h"
 #include "lib/t.h"
@@ -107,4 +108,23 @@ SP_TEST(api_metrics, what_requests_leave)
 	t_asker *f = t_asker_open();
 	if (f != NULL && t_api_restart(&f->api, 1000000000))
 		t_ask_all(f, rows, SP_LEN(rows));
+}
+
+#define TOOK "apiserver_admission_controller_admission_duration_seconds"
+#define OF_IT "{name=\"NamespaceLifecycle\",operation=\"DELETE\",rejected=\"true\",type=\"admit\""
+
+/* The short ones are gathered, the long ones told at once; none loses its time. */
+SP_TEST(api_metrics, times_of_plugins)
+{
+	static const uint64_t took_ns[] = {200000, 300000, 1500000, 30000000};
+	t_asker *f = t_asker_open();
+	if (f == NULL)
+		return;
+	for (size_t i = 0; i < SP_LEN(took_ns); i++)
+		api_count_plugin(f->api.server, API_OP_DELETE, 0, false, true, took_ns[i]);
+	const t_req q = {.method = "GET", .path = "/metrics"};
+	t_ask_one(f, &q, 200,
+		  "*" TOOK "_bucket" OF_IT ",le=\"0.005\"} 3\n" TOOK "_bucket" OF_IT ",le=\"0.025\"} 3\n" TOOK
+		  "_bucket" OF_IT ",le=\"0.1\"} 4\n*" TOOK "_sum" OF_IT "} 0.032\n" TOOK "_count" OF_IT
+		  "} 4\n*");
 }

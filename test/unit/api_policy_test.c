@@ -242,6 +242,154 @@ SP_TEST(api_policy, objects_are_changed)
 	}
 }
 
+/* ---- other versions of custom resources ---- */
+
+#define VERSIONS_CRD "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+#define VERSION(name, stored)                                                                             \
+	"{\"name\":\"" name "\",\"served\":true,\"storage\":" stored                                      \
+	",\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":" \
+	"true}}}"
+#define TWO(conversion)                                                                               \
+	"{\"metadata\":{\"name\":\"vs.x.io\"},\"spec\":{\"group\":\"x.io\",\"scope\":\"Namespaced\"," \
+	"\"names\":{\"plural\":\"vs\",\"kind\":\"V\"}," conversion                                    \
+	"\"versions\":[" VERSION("v1", "true") "," VERSION("v2", "false") "]}}"
+#define BY_WEBHOOK                                                                                     \
+	"\"conversion\":{\"strategy\":\"Webhook\",\"webhook\":{\"conversionReviewVersions\":[\"v1\"]," \
+	"\"clientConfig\":{\"url\":\"https://10.0.0.9/\"}}},"
+#define OF_V2(more)                                                                                 \
+	"{\"metadata\":{\"name\":\"p.x\"},\"spec\":{\"matchConstraints\":{\"resourceRules\":[{"     \
+	"\"apiGroups\":["                                                                           \
+	"\"x.io\"],\"apiVersions\":[\"v2\"],\"operations\":[\"*\"],\"resources\":[\"vs\"]}]}," more \
+	"\"validations\":[{\"expression\":\"object.apiVersion == 'x.io/v2'\"}]}}"
+#define V(name) "{\"apiVersion\":\"x.io/v1\",\"kind\":\"V\",\"metadata\":{\"name\":\"" name "\"}}"
+#define VS "/apis/x.io/v1/namespaces/default/vs"
+
+/* An object that a webhook would have to convert first is not judged as what it is not. */
+SP_TEST(api_policy, other_versions)
+{
+	static const struct {
+		const char *crd, *policy;
+		uint16_t status;
+		const char *like;
+	} rows[] = {
+		{TWO(""), OF_V2(""), 201, NULL},
+		{TWO(BY_WEBHOOK), OF_V2(""), 422,
+		 "*'p.x' with binding 'b' denied request: failed to configure binding: failed to convert "
+		 "object version: a webhook converts it to x.io/v2\"*"},
+		{TWO(BY_WEBHOOK), OF_V2("\"failurePolicy\":\"Ignore\","), 201, NULL},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%zu", i);
+		t_asker *f = with(POLICIES, rows[i].policy, BINDINGS, BINDING(DENY));
+		ask(f, "POST", VERSIONS_CRD, rows[i].crd, 201, NULL);
+		if (f != NULL)
+			settle(f);
+		ask(f, "POST", VS, V("a"), rows[i].status, rows[i].like);
+	}
+}
+
+#define BY_V2                                                                                         \
+	"\"paramKind\":{\"apiVersion\":\"x.io/v2\",\"kind\":\"V\"},\"validations\":[{\"expression\":" \
+	"\"params.apiVersion == 'x.io/v2'\"}]"
+#define OF_A \
+	DENY ",\"paramRef\":{\"name\":\"a\",\"namespace\":\"default\",\"parameterNotFoundAction\":\"Deny\"}"
+
+SP_TEST(api_policy, parameters_of_other_versions)
+{
+	static const struct {
+		const char *crd;
+		uint16_t status;
+		const char *like;
+	} rows[] = {
+		{TWO(""), 201, NULL},
+		{TWO(BY_WEBHOOK), 422,
+		 DENIED "failed to configure binding: parameters can't be shown in the version of paramKind, "
+			"for a webhook converts them\"*"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%zu", i);
+		t_asker *f = t_asker_open();
+		ask(f, "POST", VERSIONS_CRD, rows[i].crd, 201, NULL);
+		if (f != NULL)
+			settle(f);
+		ask(f, "POST", VS, V("a"), 201, NULL);
+		ask(f, "POST", POLICIES, POLICY(BY_V2), 201, NULL);
+		ask(f, "POST", BINDINGS, BINDING(OF_A), 201, NULL);
+		if (f != NULL)
+			settle(f);
+		ask(f, "POST", MAPS, MAP(""), rows[i].status, rows[i].like);
+	}
+}
+
+#define N_VERSIONS 20u
+
+/* A server with a kind of many versions, and a webhook for each but the first; only the last one may not
+ * fail. */
+static t_asker *with_many_versions(void)
+{
+	t_asker *f = t_asker_open();
+	SP_AUTO_BUF crd;
+	SP_AUTO_BUF hooks;
+	sp_buf_init(&crd, (size_t)1 << 16);
+	sp_buf_init(&hooks, (size_t)1 << 16);
+	(void)sp_buf_str(&crd, SP_STR("{\"metadata\":{\"name\":\"vs.x.io\"},\"spec\":{\"group\":\"x.io\","
+				      "\"scope\":\"Namespaced\",\"names\":{\"plural\":\"vs\",\"kind\":"
+				      "\"V\"},\"versions\":["));
+	(void)sp_buf_str(&hooks, SP_STR("{\"metadata\":{\"name\":\"w\"},\"webhooks\":["));
+	for (unsigned i = 1; i <= N_VERSIONS; i++) {
+		(void)sp_buf_printf(&crd,
+				    "%s{\"name\":\"v%u\",\"served\":true,\"storage\":%s,\"schema\":{"
+				    "\"openAPIV3Schema\":{\"type\":\"object\"}}}",
+				    i > 1 ? "," : "", i, i == 1 ? "true" : "false");
+		if (i > 1)
+			(void)sp_buf_printf(
+				&hooks,
+				"%s{\"name\":\"w%u.x.io\",\"clientConfig\":{\"url\":\"https://10.0.0.9/\"},"
+				"\"rules\":[{\"apiGroups\":[\"x.io\"],\"apiVersions\":[\"v%u\"],"
+				"\"operations\":"
+				"[\"*\"],\"resources\":[\"vs\"]}],\"failurePolicy\":\"%s\",\"sideEffects\":"
+				"\"None\",\"admissionReviewVersions\":[\"v1\"]}",
+				i > 2 ? "," : "", i, i, i == N_VERSIONS ? "Fail" : "Ignore");
+	}
+	(void)sp_buf_str(&crd, SP_STR("]}}"));
+	(void)sp_buf_str(&hooks, SP_STR("]}"));
+	(void)sp_buf_char(&crd, '\0');
+	(void)sp_buf_char(&hooks, '\0');
+	ask(f, "POST", VERSIONS_CRD, sp_buf_view(&crd).ptr, 201, NULL);
+	ask(f, "POST", GROUP "validatingwebhookconfigurations", sp_buf_view(&hooks).ptr, 201, NULL);
+	if (f != NULL)
+		settle(f);
+	return f;
+}
+
+/* However many versions are asked for, the last one is asked, too. */
+SP_TEST(api_policy, webhooks_of_many_versions)
+{
+	t_asker *f = with_many_versions();
+	ask(f, "POST", VS, V("a"), 500,
+	    "*failed calling webhook \\\"w20.x.io\\\": failed to call webhook: *");
+}
+
+/* ---- quotas ---- */
+
+#define QUOTAS "/api/v1/namespaces/default/resourcequotas"
+
+/* A namespace may have as many as it likes, and each counts. */
+SP_TEST(api_policy, every_quota_counts)
+{
+	char text[64];
+	t_asker *f = t_asker_open();
+	for (unsigned i = 0; i < 70; i++) {
+		(void)snprintf(text, sizeof text, "{\"metadata\":{\"name\":\"q%u\"}}", i);
+		ask(f, "POST", QUOTAS, text, 201, NULL);
+	}
+	ask(f, "POST", QUOTAS, "{\"metadata\":{\"name\":\"z\"},\"spec\":{\"hard\":{\"configmaps\":\"0\"}}}",
+	    201, NULL);
+	ask(f, "PATCH", QUOTAS "/z/status",
+	    "{\"status\":{\"hard\":{\"configmaps\":\"0\"},\"used\":{\"configmaps\":\"0\"}}}", 200, NULL);
+	ask(f, "POST", MAPS, MAP(""), 403, "*exceeded quota: z, requested: configmaps=1, used: *");
+}
+
 /* ---- rules of custom resources ---- */
 
 #define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -271,6 +271,43 @@ SP_TEST(api_proxy, fields_that_go_on)
 	T_TRUE(sp_str_find(body, SP_STR("x-forwarded-for: 1.2.3.4, 10.0.0.2\n")) > 0);
 }
 
+/* What aggregated servers read of a user is ours alone to say, by whatever names it goes. */
+SP_TEST(api_proxy, nobody_says_who_they_are)
+{
+	static const sp_str users[] = {SP_STR_INIT("x-user")}, uids[] = {SP_STR_INIT("x-uid")},
+			    groups[] = {SP_STR_INIT("x-team")}, extra[] = {SP_STR_INIT("x-more-")};
+	static const sp_http_header fields[] = {{SP_STR_INIT("x-remote-user"), SP_STR_INIT("forged")},
+						{SP_STR_INIT("x-remote-group"), SP_STR_INIT("forged")},
+						{SP_STR_INIT("x-remote-extra-a"), SP_STR_INIT("forged")},
+						{SP_STR_INIT("x-user"), SP_STR_INIT("forged")},
+						{SP_STR_INIT("x-uid"), SP_STR_INIT("forged")},
+						{SP_STR_INIT("x-team"), SP_STR_INIT("forged")},
+						{SP_STR_INIT("x-more-a"), SP_STR_INIT("forged")},
+						{SP_STR_INIT("x-team-of"), SP_STR_INIT("mine")}};
+	static const char *const paths[] = {PODS "p/proxy/x", SERVICES "svc:web/proxy/x",
+					    "/api/v1/nodes/n/proxy/x"};
+	t_kubelet *k = t_kubelet_open();
+	if (k == NULL)
+		return;
+	k->asker->api.front = (api_front_proxy_opts){.user_headers = {users, 1},
+						     .uid_headers = {uids, 1},
+						     .group_headers = {groups, 1},
+						     .extra_prefixes = {extra, 1}};
+	T_TRUE(t_api_restart(&k->asker->api, SECOND));
+	for (size_t i = 0; i < SP_LEN(paths); i++) {
+		answer *a = answer_new();
+		t_row("%s", paths[i]);
+		T_TRUE(ask(k, a,
+			   &(sp_http_request){.path = sp_str_c(paths[i]),
+					      .headers = fields,
+					      .n_headers = SP_LEN(fields)}));
+		T_TRUE(run(k, is_closed, a));
+		T_EQ_U64(a->status, 200);
+		T_TRUE(sp_str_find(sp_buf_view(&a->body), SP_STR("forged")) < 0);
+		T_TRUE(sp_str_find(sp_buf_view(&a->body), SP_STR("x-team-of: mine\n")) > 0);
+	}
+}
+
 SP_TEST(api_proxy, locations)
 {
 	static const struct {

@@ -526,3 +526,56 @@ SP_TEST(apiserver, a_watch_of_what_is_forgotten)
 		  ",\"status\":\"Failure\",\"message\":\"too old resource version: 1 "
 		  "(*)\",\"reason\":\"Expired\",\"code\":410}}\n");
 }
+
+/* ---- watches of custom resources ---- */
+
+#define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+#define WS "/apis/x.io/v1/namespaces/default/ws"
+#define WS_CRD                                                                                               \
+	"{\"metadata\":{\"name\":\"ws.x.io\"},\"spec\":{\"group\":\"x.io\",\"scope\":\"Namespaced\","        \
+	"\"names\":{"                                                                                        \
+	"\"plural\":\"ws\",\"kind\":\"W\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true," \
+	"\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}]}}"
+
+/* Ended when what it shows would be of a definition that is not there any more; not by a new status. */
+SP_TEST(apiserver, a_watch_ends_with_its_definition)
+{
+	static const struct {
+		const char *method, *path, *body;
+		bool ends;
+	} rows[] = {
+		{"PATCH", CRDS "/ws.x.io", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", false},
+		{"PATCH", CRDS "/ws.x.io/status", "{\"status\":{\"storedVersions\":[\"v1\"]}}", false},
+		{"PATCH", CRDS "/ws.x.io",
+		 "{\"spec\":{\"preserveUnknownFields\":false,\"names\":{\"shortNames\":[\"w\"]}}}", true},
+		{"DELETE", CRDS "/ws.x.io", "", true},
+	};
+	t_no_faults();
+	t_asker *f = t_asker_open();
+	static t_client other; /* until the end of the test */
+	static t_call watch;
+	T_TRUE(f != NULL);
+	t_ask_one(f, &(t_req){.method = "POST", .path = CRDS, .body = sp_str_c(WS_CRD)}, 201, NULL);
+	sp_sim_run_until(f->api.sim, sp_sim_now_ns(f->api.sim) + SECOND);
+	T_TRUE(t_client_open(&other, &f->api, "other", true));
+	for (size_t i = 0; i < SP_LEN(rows) && !t_failed(); i++) {
+		t_row("%zu", i);
+		t_call_init(&watch);
+		T_TRUE(t_call_start(&other, &watch,
+				    &(t_req){.method = "GET", .path = WS "?watch=1&timeoutSeconds=20"}));
+		sp_sim_run_until(f->api.sim, sp_sim_now_ns(f->api.sim) + SECOND);
+		bool began = watch.status == 200 && !watch.closed;
+		t_ask_one(f,
+			  &(t_req){.method = rows[i].method,
+				   .path = rows[i].path,
+				   .type = "application/merge-patch+json",
+				   .body = sp_str_c(rows[i].body)},
+			  200, NULL);
+		sp_sim_run_until(f->api.sim, sp_sim_now_ns(f->api.sim) + SECOND);
+		bool ended = watch.closed && watch.code == SP_OK;
+		sp_sim_run_until(f->api.sim, sp_sim_now_ns(f->api.sim) + 30 * SECOND);
+		t_call_done(&watch);
+		T_TRUE(began);
+		T_TRUE(ended == rows[i].ends);
+	}
+}

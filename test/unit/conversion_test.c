@@ -47,68 +47,101 @@ SP_TEST(conversion, questions)
 #define FROM "conversion webhook for g.io/v1, Kind=K "
 
 /* U: webhook_converter.go; the texts were seen from a kube-apiserver 1.36.2. */
+static const struct {
+	const char *text, *says;
+	bool v1beta1;
+} bad[] = {
+	{"hello", FROM "failed: couldn't get version/kind; json parse error: ", false},
+	{"{\"response\":{}}",
+	 FROM "failed: expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, "
+	      "got /, Kind=",
+	 false},
+	{"{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"AdmissionReview\"}",
+	 FROM "failed: no kind \"AdmissionReview\" is registered for version "
+	      "\"apiextensions.k8s.io/v1\" in scheme",
+	 false},
+	{REVIEW("null"), FROM "failed: no response provided", false},
+	{REVIEW("{\"uid\":\"x\"}"), FROM "failed: expected response.uid=\"u\", got \"x\"", false},
+	{REVIEW("{\"uid\":\"u\",\"result\":{\"status\":\"Failure\",\"message\":\"no way\"}}"),
+	 FROM "failed: no way", false},
+	{REVIEW("{\"uid\":\"u\"}"), FROM "failed: response.result.status was '', not 'Success'", false},
+	{ANSWER(""), FROM "returned 0 objects, expected 1", false},
+	{ANSWER("null"), "unexpected end of JSON input", false},
+	{ANSWER("\"x\""), "json: cannot unmarshal string into Go value of type", false},
+	{ANSWER("{}"), "Object 'Kind' is missing in '{}'", false},
+	{ANSWER("{\"apiVersion\":\"g.io/v1\",\"kind\":\"K\"}"),
+	 FROM "returned invalid object at index 0: invalid groupVersion (expected g.io/v2, received "
+	      "g.io/v1)",
+	 false},
+	{ANSWER("{\"apiVersion\":\"g.io/v2\",\"kind\":\"L\"}"),
+	 FROM "returned invalid object at index 0: invalid kind (expected K, received L)", false},
+	{ANSWER(OBJECT("{\"name\":\"b\"}")), FROM "returned invalid object: must have the same name: a != b",
+	 false},
+	{ANSWER(OBJECT("{\"name\":\"a\"}")),
+	 FROM "returned invalid object: must have the same namespace: n != ", false},
+	{ANSWER(OBJECT("{\"name\":\"a\",\"namespace\":\"n\",\"uid\":\"9\"}")),
+	 FROM "returned invalid object: must have the same UID: 1-2 != 9", false},
+	{ANSWER(OBJECT(META(",\"labels\":[]"))),
+	 FROM "returned invalid metadata: invalid metadata.labels of type []interface {} in converted "
+	      "object",
+	 false},
+	{ANSWER(OBJECT(META(",\"annotations\":{\"k\":1}"))),
+	 FROM "returned invalid metadata: metadata.annotations[k] must be a string, but is int64 in "
+	      "converted object",
+	 false},
+	{ANSWER(OBJECT(META(",\"labels\":{\"k\":\"-\"}"))),
+	 FROM "returned invalid metadata: metadata.labels: Invalid value: \"-\"", false},
+	{REVIEW_AS("apiextensions.k8s.io/v1beta1", "{\"uid\":\"other\",\"result\":{}}"),
+	 FROM "failed: response.result.status was '', not 'Success'", true},
+	{REVIEW("{\"uid\":\"u\",\"result\":\"Success\"}"),
+	 FROM "failed: response.result.status was '', not 'Success'", false},
+	{REVIEW("{\"uid\":\"u\",\"result\":{\"status\":\"Success\"}}"), FROM "returned 0 objects, expected 1",
+	 false},
+	{REVIEW("{\"uid\":\"u\",\"result\":{\"status\":\"Success\"},\"convertedObjects\":{\"a\":1}}"),
+	 FROM "returned 0 objects, expected 1", false},
+	{ANSWER("{\"apiVersion\":\"g.io/v2\",\"kind\":\"K\"}"),
+	 FROM "returned invalid object: must have the same name: a != ", false},
+	{ANSWER(OBJECT("null")), FROM "returned invalid object: must have the same name: a != ", false},
+	{ANSWER(OBJECT("\"x\"")), FROM "returned invalid object: must have the same name: a != ", false},
+	{ANSWER(OBJECT("[]")), FROM "returned invalid object: must have the same name: a != ", false},
+};
+
 SP_TEST(conversion, bad_answers)
 {
-	static const struct {
-		const char *text, *says;
-		bool v1beta1;
-	} rows[] = {
-		{"hello", FROM "failed: couldn't get version/kind; json parse error: ", false},
-		{"{\"response\":{}}",
-		 FROM "failed: expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, "
-		      "got /, Kind=",
-		 false},
-		{"{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"AdmissionReview\"}",
-		 FROM "failed: no kind \"AdmissionReview\" is registered for version "
-		      "\"apiextensions.k8s.io/v1\" in scheme",
-		 false},
-		{REVIEW("null"), FROM "failed: no response provided", false},
-		{REVIEW("{\"uid\":\"x\"}"), FROM "failed: expected response.uid=\"u\", got \"x\"", false},
-		{REVIEW("{\"uid\":\"u\",\"result\":{\"status\":\"Failure\",\"message\":\"no way\"}}"),
-		 FROM "failed: no way", false},
-		{REVIEW("{\"uid\":\"u\"}"), FROM "failed: response.result.status was '', not 'Success'",
-		 false},
-		{ANSWER(""), FROM "returned 0 objects, expected 1", false},
-		{ANSWER("null"), "unexpected end of JSON input", false},
-		{ANSWER("\"x\""), "json: cannot unmarshal string into Go value of type", false},
-		{ANSWER("{}"), "Object 'Kind' is missing in '{}'", false},
-		{ANSWER("{\"apiVersion\":\"g.io/v1\",\"kind\":\"K\"}"),
-		 FROM "returned invalid object at index 0: invalid groupVersion (expected g.io/v2, received "
-		      "g.io/v1)",
-		 false},
-		{ANSWER("{\"apiVersion\":\"g.io/v2\",\"kind\":\"L\"}"),
-		 FROM "returned invalid object at index 0: invalid kind (expected K, received L)", false},
-		{ANSWER(OBJECT("{\"name\":\"b\"}")),
-		 FROM "returned invalid object: must have the same name: a != b", false},
-		{ANSWER(OBJECT("{\"name\":\"a\"}")),
-		 FROM "returned invalid object: must have the same namespace: n != ", false},
-		{ANSWER(OBJECT("{\"name\":\"a\",\"namespace\":\"n\",\"uid\":\"9\"}")),
-		 FROM "returned invalid object: must have the same UID: 1-2 != 9", false},
-		{ANSWER(OBJECT(META(",\"labels\":[]"))),
-		 FROM
-		 "returned invalid metadata: invalid metadata.labels of type []interface {} in converted "
-		 "object",
-		 false},
-		{ANSWER(OBJECT(META(",\"annotations\":{\"k\":1}"))),
-		 FROM "returned invalid metadata: metadata.annotations[k] must be a string, but is int64 in "
-		      "converted object",
-		 false},
-		{ANSWER(OBJECT(META(",\"labels\":{\"k\":\"-\"}"))),
-		 FROM "returned invalid metadata: metadata.labels: Invalid value: \"-\"", false},
-		{REVIEW_AS("apiextensions.k8s.io/v1beta1", "{\"uid\":\"other\",\"result\":{}}"),
-		 FROM "failed: response.result.status was '', not 'Success'", true},
-	};
-	for (size_t i = 0; i < SP_LEN(rows); i++) {
+	for (size_t i = 0; i < SP_LEN(bad); i++) {
 		api_conversion_answer answer = {NULL, {NULL, 0}};
 		sp_str why = {NULL, 0};
 		yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
 		T_TRUE(doc != NULL);
-		const api_conversion_question q = question(rows[i].v1beta1);
-		sp_code code = api_conversion_read(T_ARENA, doc, &q, sp_str_c(rows[i].text), &answer, &why);
+		const api_conversion_question q = question(bad[i].v1beta1);
+		sp_code code = api_conversion_read(T_ARENA, doc, &q, sp_str_c(bad[i].text), &answer, &why);
 		T_TRUE(code == SP_EINVAL || code == SP_OK);
 		sp_str got = code == SP_OK ? answer.why : why;
-		if (answer.obj != NULL || !sp_str_starts(got, sp_str_c(rows[i].says)))
+		if (answer.obj != NULL || !sp_str_starts(got, sp_str_c(bad[i].says)))
 			(void)t_fail(__FILE__, __LINE__, "row %zu: " SP_FMT, i, SP_ARG(got));
+	}
+}
+
+/* What is wrong stays wrong when there is no room to say so. */
+SP_TEST(conversion, bad_answers_without_room)
+{
+	for (size_t room = 256; room <= 32768; room += 64) {
+		for (size_t i = 0; i < SP_LEN(bad); i++) {
+			sp_arena a;
+			api_conversion_answer answer = {NULL, {NULL, 0}};
+			sp_str why = {NULL, 0};
+			const api_conversion_question q = question(bad[i].v1beta1);
+			sp_arena_init(&a, room);
+			yyjson_mut_doc *doc = sp_json_doc(&a);
+			sp_code code = doc == NULL ? SP_ETOOLARGE
+						   : api_conversion_read(&a, doc, &q, sp_str_c(bad[i].text),
+									 &answer, &why);
+			bool told = code == SP_OK ? answer.obj == NULL && answer.why.len > 0
+						  : code != SP_EINVAL || why.len > 0;
+			if (!told)
+				(void)t_fail(__FILE__, __LINE__, "row %zu with %zu bytes", i, room);
+			sp_arena_done(&a);
+		}
 	}
 }
 

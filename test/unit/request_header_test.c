@@ -27,6 +27,23 @@ static api_named read(api_request *r, const sp_http_header *headers, uint32_t n,
 	return api_user_by_header(r);
 }
 
+SP_TEST(request_header, what_names_a_user)
+{
+	static const struct {
+		const char *name;
+		bool yes;
+	} rows[] = {{"x-remote-user", true}, {"x-remote-extra-a", true}, {"x-user", true},
+		    {"x-user-agent", false}, {"x-forwarded-for", false}, {"remote-user", false}};
+	static const sp_str users[] = {SP_STR_INIT("x-user")};
+	const api_server s = {.front_proxy = {.user_headers = {users, 1}}}, plain = {.log = NULL};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s", rows[i].name);
+		T_TRUE(api_header_names_user(&s, sp_str_c(rows[i].name)) == rows[i].yes);
+	}
+	T_TRUE(api_header_names_user(&plain, SP_STR("x-remote-group")));
+	T_TRUE(!api_header_names_user(&plain, SP_STR("x-user")));
+}
+
 SP_TEST(request_header, who_is_named)
 {
 	static const sp_http_header headers[] = {

@@ -56,6 +56,16 @@ static void stop_after(sp_world *w, uint64_t delay_ns)
 	sp_timer_start(w, &k.timer, delay_ns, on_stop);
 }
 
+SP_TEST(world_uv, clock_goes_on_in_a_callback)
+{
+	sp_world *w = t_world_uv();
+	T_TRUE(w != NULL);
+	uint64_t first = sp_clock_ns(w), seen = first;
+	for (unsigned i = 0; i < 1000000 && seen == first; i++)
+		seen = sp_clock_ns(w);
+	T_TRUE(seen > first);
+}
+
 SP_TEST(world_uv, timers_in_order)
 {
 	sp_world *w = t_world_uv();

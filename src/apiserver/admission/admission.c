@@ -35,10 +35,11 @@ static bool run(const api_admit *a, size_t i, bool validates)
 	const api_admission_plugin *p = &api_admission_plugins[i];
 	api_server *s = a->w->server; /* which is there, too, when the write was refused and is gone */
 	api_operation op = a->op;
+	uint64_t step_began_ns = a->w->step_began_ns, began_ns = sp_clock_ns(s->world);
 	bool ok = validates ? p->validate(a) : p->mutate(a);
-	api_count_plugin(s, op, i, validates, !ok);
+	api_count_plugin(s, op, i, validates, !ok, sp_clock_ns(s->world) - began_ns);
 	if (!ok)
-		api_count_step(s, op, validates, true, false, sp_now_ns(s->world));
+		api_count_step(s, op, validates, true, step_began_ns, 0);
 	return ok;
 }
 
@@ -46,6 +47,7 @@ bool api_admit_mutate(const api_admit *a)
 {
 	if (a->op == API_OP_CONNECT)
 		return true;
+	a->w->step_began_ns = sp_clock_ns(a->w->server->world);
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
 		if (api_admission_plugins[i].mutate != NULL && !run(a, i, false))
 			return false;
@@ -55,6 +57,7 @@ bool api_admit_mutate(const api_admit *a)
 
 bool api_admit_validate(const api_admit *a)
 {
+	a->w->step_began_ns = sp_clock_ns(a->w->server->world);
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
 		if (api_admission_plugins[i].validate != NULL && !run(a, i, true))
 			return false;

@@ -5,7 +5,8 @@
 #include "base/num.h"
 
 #define NS_PER_S 1e9
-#define NO_STATUS 503u /* upstream's word for a call without an answer */
+#define SHORT_NS UINT64_C(1000000) /* below the first bound, wherever in it */
+#define NO_STATUS 503u             /* upstream's word for a call without an answer */
 
 static sp_str truth(bool yes)
 {
@@ -14,28 +15,44 @@ static sp_str truth(bool yes)
 
 static double seconds_since(const api_server *s, uint64_t began_ns)
 {
-	return (double)(sp_now_ns(s->world) - began_ns) / NS_PER_S;
+	return (double)(sp_clock_ns(s->world) - began_ns) / NS_PER_S;
 }
 
-void api_count_plugin(api_server *s, api_operation op, size_t i_plugin, bool validates, bool rejected)
+/* `n` calls that took that long together; all or none of them are beyond a bound. */
+static void tell_plugin(api_server *s, api_operation op, size_t i, bool validates, bool rejected, uint32_t n,
+			uint64_t ns)
 {
-	if (i_plugin < API_COUNTED_PLUGINS_MAX)
-		s->admitted->plugins[i_plugin][validates][op][rejected]++;
+	const sp_str labels[] = {sp_str_c(api_admission_plugins[i].name), api_operation_name(op),
+				 truth(rejected), validates ? SP_STR("validate") : SP_STR("admit")};
+	if (n > 0)
+		api_metric_observe_many(s->metrics, API_METRIC_ADMISSION_CONTROLLER, labels,
+					(double)ns / NS_PER_S / n, n);
 }
 
-void api_count_step(api_server *s, api_operation op, bool validates, bool rejected, bool webhooks,
-		    uint64_t began_ns)
+void api_count_plugin(api_server *s, api_operation op, size_t i_plugin, bool validates, bool rejected,
+		      uint64_t took_ns)
+{
+	if (i_plugin >= API_COUNTED_PLUGINS_MAX || took_ns > SHORT_NS) {
+		tell_plugin(s, op, i_plugin, validates, rejected, 1, took_ns);
+		return;
+	}
+	s->admitted->plugins[i_plugin][validates][op][rejected].n++;
+	s->admitted->plugins[i_plugin][validates][op][rejected].ns += took_ns;
+}
+
+void api_count_step(api_server *s, api_operation op, bool validates, bool rejected, uint64_t began_ns,
+		    uint64_t hooks_began_ns)
 {
 	api_metrics *m = s->metrics;
 	sp_str type = validates ? SP_STR("validate") : SP_STR("admit");
-	double seconds = seconds_since(s, began_ns);
 	const sp_str step[] = {api_operation_name(op), truth(rejected), type};
 	const sp_str controller[] = {validates ? SP_STR("ValidatingAdmissionWebhook")
 					       : SP_STR("MutatingAdmissionWebhook"),
 				     api_operation_name(op), truth(rejected), type};
-	api_metric_observe(m, API_METRIC_ADMISSION_STEP, step, seconds);
-	if (webhooks)
-		api_metric_observe(m, API_METRIC_ADMISSION_CONTROLLER, controller, seconds);
+	api_metric_observe(m, API_METRIC_ADMISSION_STEP, step, seconds_since(s, began_ns));
+	if (hooks_began_ns > 0)
+		api_metric_observe(m, API_METRIC_ADMISSION_CONTROLLER, controller,
+				   seconds_since(s, hooks_began_ns));
 }
 
 void api_count_webhook(api_server *s, api_operation op, const api_hook_call *c, uint64_t began_ns)
@@ -69,14 +86,11 @@ static void flush_plugin(api_server *s, size_t i)
 	for (unsigned v = 0; v < 2; v++) {
 		for (unsigned op = 0; op <= API_OP_CONNECT; op++) {
 			for (unsigned rejected = 0; rejected < 2; rejected++) {
-				uint32_t *n = &s->admitted->plugins[i][v][op][rejected];
-				const sp_str labels[] = {sp_str_c(api_admission_plugins[i].name),
-							 api_operation_name((api_operation)op),
-							 truth(rejected != 0),
-							 v != 0 ? SP_STR("validate") : SP_STR("admit")};
-				api_metric_observe_many(s->metrics, API_METRIC_ADMISSION_CONTROLLER, labels,
-							0, *n);
+				uint32_t *n = &s->admitted->plugins[i][v][op][rejected].n;
+				uint64_t *ns = &s->admitted->plugins[i][v][op][rejected].ns;
+				tell_plugin(s, (api_operation)op, i, v != 0, rejected != 0, *n, *ns);
 				*n = 0;
+				*ns = 0;
 			}
 		}
 	}

@@ -45,7 +45,6 @@ void api_hook_call_start(api_hook_call *c, sp_bytes *body)
 				     .at = &c->hook->at,
 				     .arena = c->arena,
 				     .timeout_s = c->hook->timeout_s,
-				     .tells_timeout = true,
 				     .answer_bytes_max = ANSWER_BYTES_MAX,
 				     .answered = on_answer,
 				     .done = on_done,

@@ -108,23 +108,21 @@ static verdict match_conditions(const api_admit *a, const api_hook *h, const api
 	return refuse(a, &s);
 }
 
-static verdict unseen(const api_admit *a, const api_hook *h)
+/* Whoever would have to be asked about an object that we can't show is not passed over. */
+static verdict unseen(const api_admit *a, const api_hook *h, sp_str why)
 {
 	if (h->ignores_failure)
 		return SKIP;
 	sp_status s = sp_status_internal(
-		&a->w->arena,
-		sp_arena_printf(&a->w->arena,
-				"failed calling webhook \"" SP_FMT
-				"\": the object can't be shown in the version of its rules, for a webhook "
-				"converts it",
-				SP_ARG(h->name)));
+		&a->w->arena, sp_arena_printf(&a->w->arena, "failed calling webhook \"" SP_FMT "\": " SP_FMT,
+					      SP_ARG(h->name), SP_ARG(why)));
 	return refuse(a, &s);
 }
 
-static const api_resource *find_version(const api_admit *a, const api_hook *h, api_match_held *held)
+static api_match find_version(const api_admit *a, const api_hook *h, api_match_held *held,
+			      const api_resource **ret)
 {
-	return api_match_rules(a, h->rules, h->n_rules, !h->is_exact, held);
+	return api_match_rules(a, h->rules, h->n_rules, !h->is_exact, held, ret);
 }
 
 /* *ret_res: the version in which the webhook is to see it. */
@@ -133,14 +131,17 @@ static verdict should_call(const api_admit *a, const api_hook *h, api_match_held
 {
 	static verdict (*const steps[])(const api_admit *a, const api_hook *h, const api_resource *res) = {
 		match_namespace, match_object, match_conditions};
-	const api_resource *res = *ret_res = find_version(a, h, held);
-	if (res == NULL)
+	api_match match = find_version(a, h, held, ret_res);
+	if (match == API_MATCH_NO)
 		return SKIP;
-	/* Whoever would have to be asked about an object that we can't show is not passed over. */
-	if (res != a->w->res && res->custom != NULL && res->custom->converter != NULL && !a->is_body)
-		return unseen(a, h);
+	if (match == API_MATCH_ERROR)
+		return unseen(a, h, API_MATCH_NO_VERSION);
+	if (!api_match_can_show(a, *ret_res))
+		return unseen(a, h,
+			      SP_STR("the object can't be shown in the version of its rules, for a webhook "
+				     "converts it"));
 	for (size_t i = 0; i < SP_LEN(steps); i++) {
-		verdict v = steps[i](a, h, res);
+		verdict v = steps[i](a, h, *ret_res);
 		if (v != CALL)
 			return v;
 	}
@@ -156,7 +157,7 @@ static verdict should_call(const api_admit *a, const api_hook *h, api_match_held
 /* `ok`: the write goes on. */
 static void finish(api_hook_run *m, bool ok)
 {
-	api_count_step(m->a.w->server, m->a.op, !m->mutating, !ok, true, m->began_ns);
+	api_count_step(m->a.w->server, m->a.op, !m->mutating, !ok, m->a.w->step_began_ns, m->began_ns);
 	api_match_release(&m->held);
 	m->set = api_hook_set_unref(m->set);
 	m->a.w->hook_run = NULL;
@@ -198,7 +199,7 @@ static bool call(api_hook_run *m, size_t i, bool mutating, void (*done)(api_hook
 			     .mutating = mutating,
 			     .done = done,
 			     .arg = m};
-	m->asked_ns = sp_now_ns(w->server->world);
+	m->asked_ns = sp_clock_ns(w->server->world);
 	api_hook_call_start(c, body);
 	return true;
 }
@@ -242,8 +243,9 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 	if (set->n == 0 || api_match_is_exempt(a, true))
 		return NULL;
 	api_match_held held = {.n = 0};
+	const api_resource *ignored;
 	size_t i = 0;
-	while (i < set->n && find_version(a, &set->hooks[i], &held) == NULL)
+	while (i < set->n && find_version(a, &set->hooks[i], &held, &ignored) == API_MATCH_NO)
 		i++;
 	api_match_release(&held);
 	if (i == set->n)
@@ -262,7 +264,7 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 			    .marks = marks,
 			    .res = res,
 			    .mutating = kind == API_HOOK_MUTATING,
-			    .began_ns = sp_now_ns(w->server->world)};
+			    .began_ns = sp_clock_ns(w->server->world)};
 	w->hook_run = m;
 	return m;
 }
@@ -441,7 +443,7 @@ void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 		again.obj = a->obj == NULL ? NULL : a->w->obj;
 		if (api_policies_want_again(a->w) && !api_admit_mutate(&again))
 			return;
-		api_count_step(a->w->server, a->op, false, false, false, sp_now_ns(a->w->server->world));
+		api_count_step(a->w->server, a->op, false, false, a->w->step_began_ns, 0);
 		then(a->w);
 	}
 }
@@ -497,7 +499,7 @@ void api_hooks_validate(const api_admit *a, void (*then)(api_write *w))
 	api_hook_run *m = run_new(a, API_HOOK_VALIDATING, then, &go);
 	if (m == NULL) {
 		if (go) {
-			api_count_step(w->server, a->op, true, false, false, sp_now_ns(w->server->world));
+			api_count_step(w->server, a->op, true, false, w->step_began_ns, 0);
 			then(w);
 		}
 		return;

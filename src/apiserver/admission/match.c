@@ -4,6 +4,7 @@
 #include "apiserver/admission/eval.h"
 #include "apiserver/admission/hook_review.h"
 #include "apiserver/custom/custom.h"
+#include "base/alloc.h"
 #include "kube/meta.h"
 
 /* U: kubernetes pkg/kubeapiserver/admission/exclusion, webhook/predicates/rules,
@@ -131,77 +132,126 @@ static bool fits(const api_hook_rule *rules, size_t n, api_hook_target t, const 
 	return any_rule(rules, n, &t, name);
 }
 
-static const api_resource *custom_version(const api_admit *a, const sp_kind *k, api_match_held *held)
+static const api_resource *find_held(const api_match_held *held, const sp_kind *k)
+{
+	for (size_t i = 0; i < held->n; i++) {
+		const sp_kind *h = &held->items[i]->kind;
+		if (sp_str_eq(h->version, k->version) && sp_str_eq(h->plural, k->plural) &&
+		    sp_str_eq(h->group, k->group))
+			return &held->items[i]->res;
+	}
+	return NULL;
+}
+
+/* Not of the write's arena: what is held can outlive the write by a moment. */
+static bool make_room(api_match_held *held)
+{
+	size_t cap = SP_MAX(2 * held->cap, (size_t)4);
+	struct api_custom **items =
+		held->n < held->cap
+			? held->items
+			: sp_try_realloc(held->items, held->cap * sizeof(void *), cap * sizeof(void *));
+	if (items == NULL)
+		return false;
+	held->cap = held->n < held->cap ? held->cap : cap;
+	held->items = items;
+	return true;
+}
+
+const api_resource *api_match_hold(const api_admit *a, const sp_kind *k, api_match_held *held)
 {
 	api_custom_found found;
-	if (held->n == SP_LEN(held->items) || api_customs_find(a->w->server->customs, &a->w->arena, k->group,
-							       k->version, k->plural, &found, NULL) != SP_OK)
+	const api_resource *res = find_held(held, k);
+	if (res != NULL)
+		return res;
+	if (!make_room(held) || api_customs_find(a->w->server->customs, &a->w->arena, k->group, k->version,
+						 k->plural, &found, NULL) != SP_OK)
 		return NULL;
 	held->items[held->n++] = found.version;
 	return &found.version->res;
 }
 
-static const api_resource *other_custom(const api_admit *a, const api_hook_rule *rules, size_t n,
-					const api_hook_target *t, sp_str name, api_match_held *held)
+static api_match other_custom(const api_admit *a, const api_hook_rule *rules, size_t n,
+			      const api_hook_target *t, sp_str name, api_match_held *held,
+			      const api_resource **ret)
 {
 	const sp_kind *own = a->w->res->kind, *const *kinds = NULL;
 	size_t n_kinds = 0;
 	if (api_customs_kinds(a->w->server->customs, &a->w->arena, &kinds, &n_kinds, NULL) != SP_OK)
-		return NULL;
+		return API_MATCH_ERROR;
 	for (size_t i = 0; i < n_kinds; i++) {
 		const sp_kind *k = kinds[i];
-		if (sp_str_eq(k->group, own->group) && sp_str_eq(k->plural, own->plural) &&
-		    !sp_str_eq(k->version, own->version) && fits(rules, n, *t, k, name))
-			return custom_version(a, k, held);
+		if (!sp_str_eq(k->group, own->group) || !sp_str_eq(k->plural, own->plural) ||
+		    sp_str_eq(k->version, own->version) || !fits(rules, n, *t, k, name))
+			continue;
+		*ret = api_match_hold(a, k, held);
+		return *ret == NULL ? API_MATCH_ERROR : API_MATCH_YES;
 	}
-	return NULL;
+	return API_MATCH_NO;
 }
 
-/* The same objects in a version that a rule names, or NULL. */
-static const api_resource *equivalent(const api_admit *a, const api_hook_rule *rules, size_t n,
-				      const api_hook_target *t, sp_str name, api_match_held *held)
+/* The same objects in a version that a rule names. */
+static api_match equivalent(const api_admit *a, const api_hook_rule *rules, size_t n,
+			    const api_hook_target *t, sp_str name, api_match_held *held,
+			    const api_resource **ret)
 {
 	const api_resources *all = &a->w->server->resources;
 	if (!names_resource(rules, n, t))
-		return NULL;
+		return API_MATCH_NO;
 	if (a->w->res->custom != NULL)
-		return other_custom(a, rules, n, t, name, held);
+		return other_custom(a, rules, n, t, name, held, ret);
 	for (size_t i = 0; i < all->n; i++) {
 		const api_resource *r = all->all[i];
-		if (r != a->w->res && r->stored == a->w->res->stored && fits(rules, n, *t, r->kind, name))
-			return r;
+		if (r != a->w->res && r->stored == a->w->res->stored && fits(rules, n, *t, r->kind, name)) {
+			*ret = r;
+			return API_MATCH_YES;
+		}
 	}
-	return NULL;
+	return API_MATCH_NO;
 }
 
-const api_resource *api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
-				    api_match_held *held)
+api_match api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
+			  api_match_held *held, const api_resource **ret_res)
 {
 	api_hook_target t = api_match_target(a);
 	sp_str name = n == 0 ? SP_STR("") : api_eval_name(a);
+	*ret_res = a->w->res;
 	if (any_rule(rules, n, &t, name))
-		return a->w->res;
-	return others && n > 0 ? equivalent(a, rules, n, &t, name, held) : NULL;
+		return API_MATCH_YES;
+	return others && n > 0 ? equivalent(a, rules, n, &t, name, held, ret_res) : API_MATCH_NO;
+}
+
+bool api_match_can_show(const api_admit *a, const api_resource *res)
+{
+	return res == a->w->res || res->custom == NULL || res->custom->converter == NULL || a->is_body;
 }
 
 api_match api_match_policy(const api_admit *a, const api_policy_match *m, api_match_held *held,
 			   const api_resource **ret_res, sp_status *ret_error)
 {
 	sp_status wrong_ns, wrong_object;
+	const api_resource *ignored;
+	api_match rules = API_MATCH_YES;
 	*ret_res = a->w->res;
 	if (!m->is_there)
 		return API_MATCH_YES;
 	/* Rules first: they cost the least, and nothing that can fail counts before they match. */
 	if (m->n_rules > 0)
-		*ret_res = api_match_rules(a, m->rules, m->n_rules, m->equivalent, held);
-	if (*ret_res == NULL)
+		rules = api_match_rules(a, m->rules, m->n_rules, m->equivalent, held, ret_res);
+	if (rules == API_MATCH_NO)
 		return API_MATCH_NO;
 	api_match ns = api_match_namespace(a, &m->namespaces, &wrong_ns);
 	api_match object =
 		ns == API_MATCH_NO ? API_MATCH_NO : api_match_object(a, &m->objects, &wrong_object);
-	if (ns == API_MATCH_NO || object == API_MATCH_NO ||
-	    api_match_rules(a, m->excludes, m->n_excludes, m->equivalent, held) != NULL)
+	if (ns == API_MATCH_NO || object == API_MATCH_NO)
 		return API_MATCH_NO;
+	api_match excluded = api_match_rules(a, m->excludes, m->n_excludes, m->equivalent, held, &ignored);
+	if (excluded == API_MATCH_YES)
+		return API_MATCH_NO;
+	if (rules == API_MATCH_ERROR || excluded == API_MATCH_ERROR) {
+		*ret_error = sp_status_internal(&a->w->arena, API_MATCH_NO_VERSION);
+		return API_MATCH_ERROR;
+	}
 	if (ns == API_MATCH_ERROR || object == API_MATCH_ERROR) {
 		*ret_error = ns == API_MATCH_ERROR ? wrong_ns : wrong_object;
 		return API_MATCH_ERROR;
@@ -213,5 +263,6 @@ void api_match_release(api_match_held *h)
 {
 	for (size_t i = 0; i < h->n; i++)
 		h->items[i] = api_custom_unref(h->items[i]);
-	h->n = 0;
+	sp_free(h->items);
+	*h = (api_match_held){.n = 0};
 }

@@ -21,17 +21,26 @@ api_match api_match_object(const api_admit *a, const sp_selector *s, sp_status *
 /* Labels of an object against a selector. False: no room. */
 bool api_match_labels(sp_arena *a, const sp_selector *s, yyjson_mut_val *obj, bool *ret) SP_MUST_USE;
 
-/* Resources that a write found in other versions, released together. */
+/* Resources that a write found in other versions, each once; released together. */
 typedef struct api_match_held {
-	struct api_custom *items[16];
-	size_t n;
+	struct api_custom **items;
+	size_t n, cap;
 } api_match_held;
 void api_match_release(api_match_held *h);
 
-/* The write's resource in the version that one of the rules names: its own first, then (`others`) another one
- * that the same objects are served in; NULL: none. */
-const api_resource *api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
-				    api_match_held *held);
+/* A version of a custom resource, held. NULL: it can't be had, or there is no room. */
+const api_resource *api_match_hold(const api_admit *a, const sp_kind *k, api_match_held *held);
+
+#define API_MATCH_NO_VERSION SP_STR("the version of its rules can't be had")
+
+/* *ret_res (YES): the write's resource in the version that one of the rules names: its own first, then
+ * (`others`) another one that the same objects are served in. ERROR: there is one, and it can't be had. */
+api_match api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
+			  api_match_held *held, const api_resource **ret_res);
+
+/* Whether the write's objects can be shown in a version of their resource; not where a webhook converts
+ * them, which nobody asks here. */
+bool api_match_can_show(const api_admit *a, const api_resource *res);
 
 /*
  * All of a policy's or binding's conditions. *ret_res: the resource in the version that a rule names. ERROR

@@ -121,6 +121,8 @@ static void gather_binding(pass *p, const api_policy *policy, const api_policy_b
 		return;
 	}
 	api_policy_params_get(&p->walk, policy, b, &params);
+	if (params.error.len == 0 && params.n > 0)
+		params.error = api_policy_view_fault(&p->walk, res);
 	if (params.error.len > 0)
 		misconfigured(p, policy, b, params.error);
 	for (size_t i = 0; i < params.n && params.error.len == 0 && !p->walk.failed; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The objects that bindings name as parameters. U: policy/generic/policy_dispatcher.go, CollectParams. */
 #include "apiserver/admission/policy_run.h"
-#include "apiserver/custom/custom.h"
+#include "apiserver/custom/convert.h"
 
 #define PARAMS_MAX 10000u
 
@@ -11,20 +11,12 @@ static const api_resource *custom_by_kind(api_policy_walk *k, sp_str group, sp_s
 	const sp_kind *const *kinds = NULL;
 	size_t n = 0;
 	api_write *w = k->a->w;
-	api_custom_found found;
-	if (k->held.n == SP_LEN(k->held.items) ||
-	    api_customs_kinds(w->server->customs, &w->arena, &kinds, &n, NULL) != SP_OK)
+	if (api_customs_kinds(w->server->customs, &w->arena, &kinds, &n, NULL) != SP_OK)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
 		const sp_kind *c = kinds[i];
-		if (!sp_str_eq(c->group, group) || !sp_str_eq(c->version, version) ||
-		    !sp_str_eq(c->kind, kind))
-			continue;
-		if (api_customs_find(w->server->customs, &w->arena, group, version, c->plural, &found,
-				     NULL) != SP_OK)
-			return NULL;
-		k->held.items[k->held.n++] = found.version;
-		return &found.version->res;
+		if (sp_str_eq(c->group, group) && sp_str_eq(c->version, version) && sp_str_eq(c->kind, kind))
+			return api_match_hold(k->a, c, &k->held);
 	}
 	return NULL;
 }
@@ -58,7 +50,7 @@ typedef struct gathering {
 	const sp_selector *selector;
 	api_policy_params *to;
 	size_t cap;
-	bool full;
+	bool full, unseen; /* one can't be read; one would have to be converted by a webhook */
 } gathering;
 
 static bool add(gathering *g, yyjson_mut_val *obj)
@@ -84,7 +76,10 @@ static bool add_record(gathering *g, sp_str record, uint64_t revision)
 	sp_record rec;
 	yyjson_mut_val *obj = NULL;
 	bool yes = true;
-	if (sp_record_decode(record, &rec, NULL) != SP_OK ||
+	if (sp_record_decode(record, &rec, NULL) != SP_OK)
+		return false;
+	g->unseen = api_convert_wanted_by(g->res, &rec);
+	if (g->unseen ||
 	    api_object_tree_as(&g->w->arena, g->res, &rec, revision, g->w->doc, &obj, NULL) != SP_OK ||
 	    (g->selector != NULL && !api_match_labels(&g->w->arena, g->selector, obj, &yes)))
 		return false;
@@ -153,7 +148,10 @@ void api_policy_params_get(api_policy_walk *k, const api_policy *p, const api_po
 		gather_one(&g, ns, b->param_name);
 	else
 		gather_all(&g, ns);
-	if (g.full)
+	if (g.unseen)
+		ret->error = SP_STR("parameters can't be shown in the version of paramKind, for a webhook "
+				    "converts them");
+	else if (g.full)
 		ret->error = SP_STR("parameters can't be read");
 	else if (ret->error.len == 0 && ret->n == 0 && b->denies_missing)
 		ret->error = SP_STR("no params found for policy binding with `Deny` parameterNotFoundAction");

@@ -23,9 +23,9 @@ bool api_policy_walk_begin(api_policy_walk *k, const api_admit *a, api_policy_so
 
 void api_policy_walk_end(api_policy_walk *k)
 {
-	for (size_t i = 0; i < k->n_views; i++)
-		if (k->views[i].is_open)
-			api_eval_done(&k->views[i].eval);
+	for (api_policy_view *v = k->views; v != NULL; v = v->next)
+		if (v->is_open)
+			api_eval_done(&v->eval);
 	api_match_release(&k->held);
 	k->set = api_policy_set_unref(k->set);
 }
@@ -49,37 +49,48 @@ static bool find_namespace(api_policy_walk *k)
 	return api_admit_refuse(a, &s);
 }
 
-static bool open_view(api_policy_walk *k, api_policy_view *v, const api_resource *res)
+/* The first view is that of the write's own version, the others are made of it. */
+static api_policy_view *open_view(api_policy_walk *k, const api_policy_view *own, const api_resource *res)
 {
-	bool ok = k->views != v ? api_form_in(k->a, &k->views[0].form, res, &v->form)
-				: api_form_of(k->a, &v->form);
+	const api_admit *a = k->a;
+	api_policy_view *v = sp_try_new(&a->w->arena, api_policy_view, 1);
+	bool ok = v != NULL &&
+		  (own == NULL ? api_form_of(a, &v->form) : api_form_in(a, &own->form, res, &v->form));
 	if (ok) {
 		v->is_open = true;
-		ok = api_eval_init(&v->eval, k->a, &v->form) && api_eval_set_namespace(&v->eval, k->ns);
+		v->next = k->views;
+		k->views = v;
+		ok = api_eval_init(&v->eval, a, &v->form) && api_eval_set_namespace(&v->eval, k->ns);
 	}
-	if (!ok) {
-		k->failed = true;
-		api_write_fail(k->a->w, SP_ETOOLARGE, NULL);
-	}
-	return ok;
+	if (ok)
+		return v;
+	k->failed = true;
+	api_write_fail(a->w, SP_ETOOLARGE, NULL);
+	return NULL;
 }
 
 api_policy_view *api_policy_view_of(api_policy_walk *k, const api_resource *res)
 {
+	api_policy_view *own = NULL;
 	if (!find_namespace(k))
 		return NULL;
-	if (k->n_views == 0 && !open_view(k, &k->views[k->n_views++], k->a->w->res))
-		return NULL; /* the own version is the first, others are made of it */
-	for (size_t i = 0; i < k->n_views; i++)
-		if (k->views[i].form.res == res)
-			return &k->views[i];
-	if (k->n_views == API_POLICY_VIEWS_MAX) {
-		k->failed = true;
-		api_write_fail(k->a->w, SP_ETOOLARGE, NULL);
-		return NULL;
+	for (api_policy_view *v = k->views; v != NULL; v = v->next) {
+		if (v->form.res == res)
+			return v;
+		own = v;
 	}
-	api_policy_view *v = &k->views[k->n_views++];
-	return open_view(k, v, res) ? v : NULL;
+	if (own == NULL)
+		own = open_view(k, NULL, k->a->w->res);
+	return own == NULL || own->form.res == res ? own : open_view(k, own, res);
+}
+
+sp_str api_policy_view_fault(const api_policy_walk *k, const api_resource *res)
+{
+	if (api_match_can_show(k->a, res))
+		return SP_STR("");
+	return sp_arena_printf(&k->a->w->arena,
+			       "failed to convert object version: a webhook converts it to " SP_FMT,
+			       SP_ARG(res->api_version));
 }
 
 api_policies *api_policies_new(sp_store *store)

@@ -11,23 +11,21 @@ struct api_policies {
 
 /* A version of the write with the values of its expressions. */
 typedef struct api_policy_view {
+	struct api_policy_view *next;
 	api_form form;
 	api_eval eval;
 	bool is_open;
 } api_policy_view;
-
-#define API_POLICY_VIEWS_MAX 4u /* more versions than that of one resource are not looked at */
 
 typedef struct api_policy_walk {
 	const api_admit *a;
 	api_policy_sort sort;
 	api_policy_set *set;
 	api_match_held held;
-	api_policy_view views[API_POLICY_VIEWS_MAX];
-	size_t n_views;
-	yyjson_mut_val *ns; /* the write's namespace */
-	bool has_ns;        /* it was looked for */
-	bool failed;        /* the write is answered */
+	api_policy_view *views; /* in the write's arena; the last one is of its own version */
+	yyjson_mut_val *ns;     /* the write's namespace */
+	bool has_ns;            /* it was looked for */
+	bool failed;            /* the write is answered */
 } api_policy_walk;
 
 /* False: nothing is to be done; or walk->failed. */
@@ -36,6 +34,9 @@ void api_policy_walk_end(api_policy_walk *k);
 
 /* The view of a resource that was matched; NULL: the write is answered. */
 api_policy_view *api_policy_view_of(api_policy_walk *k, const api_resource *res);
+
+/* Why the write can't be shown in that version of its resource; empty: it can. */
+sp_str api_policy_view_fault(const api_policy_walk *k, const api_resource *res);
 
 /* What a binding gives to its policy. The objects are in the write's document; one NULL: null is what there
  * is. Empty and no error: the policy is not asked. */

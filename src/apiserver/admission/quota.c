@@ -190,15 +190,26 @@ static bool look_at(void *arg, yyjson_mut_val *quota)
 
 /* Quotas of the namespace, gathered before any is charged: reading them keeps the store busy. */
 typedef struct gathered {
-	yyjson_mut_val *items[64];
-	size_t n;
+	sp_arena *arena;
+	yyjson_mut_val **items;
+	size_t n, cap;
+	bool full;
 } gathered;
 
 static bool gather(void *arg, yyjson_mut_val *quota)
 {
 	gathered *g = arg;
-	if (g->n < SP_LEN(g->items))
-		g->items[g->n++] = quota;
+	if (g->n == g->cap) {
+		size_t cap = SP_MAX(2 * g->cap, (size_t)8);
+		yyjson_mut_val **items =
+			sp_arena_try_grow(g->arena, g->items, g->cap * sizeof(void *), cap * sizeof(void *));
+		g->full = items == NULL;
+		if (g->full)
+			return false;
+		g->items = items;
+		g->cap = cap;
+	}
+	g->items[g->n++] = quota;
 	return true;
 }
 
@@ -223,7 +234,7 @@ bool api_admit_quota(const api_admit *a)
 {
 	static const sp_str events = SP_STR_INIT("events");
 	sp_str ns = a->obj == NULL ? SP_STR("") : sp_meta_namespace(a->obj);
-	gathered g = {.n = 0};
+	gathered g = {.arena = &a->w->arena};
 	if (ns.len == 0 || sp_str_eq(a->w->res->gr.resource, events))
 		return true;
 	if (!handles(a))
@@ -235,6 +246,10 @@ bool api_admit_quota(const api_admit *a)
 	sp_amounts_init(&c.delta, &a->w->arena);
 	if (!api_admit_each(a, QUOTAS, ns, gather, &g)) {
 		api_write_fail(a->w, SP_EIO, NULL);
+		return false;
+	}
+	if (g.full) {
+		api_write_fail(a->w, SP_ETOOLARGE, NULL);
 		return false;
 	}
 	for (size_t i = 0; i < g.n; i++) {

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/base64.h"
 
+#define REQUEST_NS (60 * UINT64_C(1000000000)) /* U: --request-timeout */
 #define TEXT_BYTES_MAX ((size_t)4 << 20)
 #define TRUST_BYTES_MAX ((size_t)64 << 20)
 
@@ -204,7 +205,13 @@ static void refuse(api_request *r, sp_str why)
 static void on_fault(api_request *r, const api_proxy_target *t, api_proxy_fault fault, uint16_t status,
 		     const sp_err *err)
 {
-	if (fault == API_PROXY_NO_UPGRADE)
+	bool late = err != NULL && err->code == SP_ETIMEOUT && t->deadline_ns > 0 &&
+		    sp_now_ns(r->server->world) >= t->deadline_ns;
+	sp_status timeout = sp_status_timeout(
+		r->arena, SP_STR("request did not complete within the allotted timeout"), 0);
+	if (late)
+		api_reply_status(r, &timeout);
+	else if (fault == API_PROXY_NO_UPGRADE)
 		refuse(r, sp_arena_printf(r->arena, "invalid upgrade response: status code %u", status));
 	else
 		refuse(r, sp_arena_printf(r->arena, "error trying to reach service: " SP_FMT,
@@ -264,7 +271,6 @@ static void pass_on(api_request *r, const aggregate *s)
 			      .server_name = sp_arena_try_dup(r->arena, s->server_name),
 			      .tls = s->tls,
 			      .path = r->ex->path,
-			      .drop = SP_STR("x-remote-"),
 			      .rewrite = true,
 			      .prefix = SP_STR(""),
 			      .no_redirects = true,
@@ -279,6 +285,8 @@ static void pass_on(api_request *r, const aggregate *s)
 		api_reply_error(r, SP_ENOMEM, NULL);
 		return;
 	}
+	if (!api_is_long_running(&r->info))
+		t.deadline_ns = sp_now_ns(r->server->world) + REQUEST_NS;
 	if (sp_str_eq(r->info.verb, SP_STR("watch")))
 		api_flow_leave(r); /* when it has begun is the other server's affair */
 	api_proxy(r, &t);

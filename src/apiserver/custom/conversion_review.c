@@ -41,11 +41,17 @@ typedef struct reading {
 	size_t i;
 } reading;
 
+/* A fault stays one when there is no room to say which. */
+static sp_str told(sp_str why)
+{
+	return why.ptr != NULL ? why : SP_STR("no room for what is wrong with the converted object");
+}
+
 /* "conversion webhook for stable.example.com/v1, Kind=Foo" and what follows. */
 static sp_str says(const reading *r, const char *what, sp_str why)
 {
-	return sp_arena_printf(r->arena, "conversion webhook for " SP_FMT " %s" SP_FMT, SP_ARG(r->q->from),
-			       what, SP_ARG(why));
+	return told(sp_arena_printf(r->arena, "conversion webhook for " SP_FMT " %s" SP_FMT,
+				    SP_ARG(r->q->from), what, SP_ARG(why)));
 }
 
 /* As %T prints what Go decoded. */
@@ -70,11 +76,11 @@ static const char *go_type(yyjson_mut_val *v)
 /* A group and a version as upstream prints them: "/" stands only where there is a group. */
 static sp_str wrong(const reading *r, const char *what, sp_str expected, sp_str got)
 {
-	return sp_arena_printf(r->arena,
-			       "conversion webhook for " SP_FMT
-			       " returned invalid object at index %zu: invalid %s (expected " SP_FMT
-			       ", received " SP_FMT ")",
-			       SP_ARG(r->q->from), r->i, what, SP_ARG(expected), SP_ARG(got));
+	return told(sp_arena_printf(r->arena,
+				    "conversion webhook for " SP_FMT
+				    " returned invalid object at index %zu: invalid %s (expected " SP_FMT
+				    ", received " SP_FMT ")",
+				    SP_ARG(r->q->from), r->i, what, SP_ARG(expected), SP_ARG(got)));
 }
 
 static sp_str check_type(const reading *r, yyjson_mut_val *obj)
@@ -84,8 +90,8 @@ static sp_str check_type(const reading *r, yyjson_mut_val *obj)
 		SP_AUTO_BUF text;
 		sp_buf_init(&text, MESSAGE_BYTES_MAX);
 		sp_code code = sp_json_write_mut(&text, obj);
-		return sp_arena_printf(r->arena, "Object 'Kind' is missing in '" SP_FMT "'",
-				       SP_ARG(code == SP_OK ? sp_buf_view(&text) : SP_STR("…")));
+		return told(sp_arena_printf(r->arena, "Object 'Kind' is missing in '" SP_FMT "'",
+					    SP_ARG(code == SP_OK ? sp_buf_view(&text) : SP_STR("…"))));
 	}
 	if (!sp_str_eq(version, r->q->api_version))
 		return wrong(r, "groupVersion", r->q->api_version, version);
@@ -183,8 +189,8 @@ static sp_str no_object(const reading *r, yyjson_mut_val *v)
 						   : "array";
 	if (yyjson_mut_is_null(v))
 		return SP_STR("unexpected end of JSON input");
-	return sp_arena_printf(
-		r->arena, "json: cannot unmarshal %s into Go value of type map[string]interface {}", type);
+	return told(sp_arena_printf(
+		r->arena, "json: cannot unmarshal %s into Go value of type map[string]interface {}", type));
 }
 
 static sp_code read_object(const reading *r, yyjson_mut_val *obj, api_conversion_answer *ret)
@@ -216,7 +222,7 @@ static sp_code read_object(const reading *r, yyjson_mut_val *obj, api_conversion
 static sp_code failed(const reading *r, sp_str why, sp_str *ret_why)
 {
 	*ret_why = says(r, "failed: ", why);
-	return ret_why->ptr == NULL ? SP_ETOOLARGE : SP_EINVAL;
+	return SP_EINVAL;
 }
 
 /* "/v1, Kind=X" where a group is missing, as upstream prints it. */
@@ -297,9 +303,9 @@ sp_code api_conversion_read(sp_arena *a, yyjson_mut_doc *doc, const api_conversi
 	SP_TRY(check_result(&r, response, ret_why));
 	yyjson_mut_val *list = sp_kv_list(response, "convertedObjects");
 	if (sp_kv_len(list) != q->n) {
-		*ret_why = sp_arena_printf(
+		*ret_why = told(sp_arena_printf(
 			a, "conversion webhook for " SP_FMT " returned %zu objects, expected %zu",
-			SP_ARG(q->from), sp_kv_len(list), q->n);
+			SP_ARG(q->from), sp_kv_len(list), q->n));
 		return SP_EINVAL;
 	}
 	SP_KV_EACH (obj, i, list) {

@@ -277,6 +277,9 @@ static void on_done(api_webhook_call *call)
 	if (call->failed)
 		b->why = sp_arena_printf(&b->arena, "conversion webhook for " SP_FMT " failed: " SP_FMT,
 					 SP_ARG(b->q.from), SP_ARG(call->why));
+	if (b->why.len == 0 && call->failed)
+		b->why = SP_STR(
+			"no room for why the conversion webhook failed"); /* and there are no answers */
 	for (size_t i = 0; i < b->q.n; i++) {
 		sp_str why = b->why;
 		if (why.len == 0 && build(b, i, &why) != SP_OK && why.len == 0)
@@ -322,7 +325,6 @@ static void batch_send(batch *b)
 				     .at = &b->to->converter->at,
 				     .arena = &b->arena,
 				     .timeout_s = TIMEOUT_S,
-				     .tells_timeout = true,
 				     .answer_bytes_max = ANSWER_BYTES_MAX,
 				     .answered = on_answer,
 				     .done = on_done,

@@ -28,6 +28,7 @@ typedef struct api_custom {
 	struct api_custom *stored;             /* the version that is stored; NULL: this one */
 	uint64_t hash;                         /* of what objects of this version are made by */
 	uint64_t serial;                       /* of its own, among all that were ever compiled */
+	uint64_t spec_epoch;                   /* of the definition it was made of */
 	const struct api_converter *converter; /* custom/convert.h; NULL: versions differ in name only */
 	const sp_str *selectable;              /* paths of its own selectableFields, with their dot */
 	size_t n_selectable;
@@ -64,6 +65,9 @@ api_custom *api_custom_unref(api_custom *v);
 /* The same for any resource; does nothing for built-in ones. */
 void api_resource_ref(const api_resource *res);
 void api_resource_unref(const api_resource *res);
+
+/* Whether the version's definition is as it was when it was compiled, but for its status. */
+bool api_customs_has(const api_customs *c, const api_custom *v);
 
 /* Changes whenever what is served changes: documents made of it are then stale. */
 uint64_t api_customs_epoch(api_customs *c);

@@ -34,7 +34,9 @@ struct custom_crd {
 	sp_arena arena;
 	sp_str name, group, prefix; /* prefix: where its objects are */
 	uint64_t revision;
-	uint64_t epoch; /* of its last change */
+	uint64_t epoch;      /* of its last change */
+	uint64_t spec_epoch; /* of its specification's */
+	int64_t generation;
 	bool namespaced, established, terminating;
 	bool gone;    /* its objects are deleted, it is itself about to be */
 	bool dirty;   /* its status is to be looked at */
@@ -52,8 +54,9 @@ struct api_customs {
 	sp_store_watch *watch;
 	bool loaded;
 	uint64_t epoch;
-	sp_map by_name; /* custom_crd */
-	sp_list lru;    /* api_custom, the last used first */
+	uint64_t ended_epoch; /* up to it, watches of what changed are ended */
+	sp_map by_name;       /* custom_crd */
+	sp_list lru;          /* api_custom, the last used first */
 	size_t compiled_bytes;
 	sp_list writes;                         /* custom_write under way */
 	uint64_t serial;                        /* of the last version that was compiled */

@@ -200,6 +200,14 @@ static bool fill_entry(custom_crd *crd, yyjson_mut_val *obj)
 	       read_versions(crd, obj);
 }
 
+/* As generations count it: a new status alone ends no watch. */
+static void note_spec(custom_crd *crd, int64_t generation)
+{
+	if (crd->spec_epoch == 0 || crd->generation != generation)
+		crd->spec_epoch = crd->epoch;
+	crd->generation = generation;
+}
+
 /* A definition as it is stored now. */
 static sp_code take_definition(api_customs *c, sp_str name, sp_str record, uint64_t revision)
 {
@@ -221,6 +229,7 @@ static sp_code take_definition(api_customs *c, sp_str name, sp_str record, uint6
 		crd->revision = revision;
 		crd->dirty = true;
 		crd->epoch = ++c->epoch;
+		note_spec(crd, sp_kv_i64(sp_meta(obj), "generation", 0));
 	}
 	if (code == SP_OK && (crd == NULL || !fill_entry(crd, obj)))
 		code = SP_ENOMEM;
@@ -322,15 +331,12 @@ static sp_code drain(api_customs *c)
 static void look_after(api_customs *c)
 {
 	const sp_map_entry *e;
-	bool any = false;
 	for (size_t i = 0; (e = sp_map_next(&c->by_name, &i)) != NULL;) {
 		custom_crd *crd = e->value;
-		any = any || crd->dirty;
 		if (crd->dirty && crd->terminating && !crd->writing)
 			custom_control(c, crd);
 	}
-	if (any)
-		sp_defer_call(c->server->world, &c->work);
+	sp_defer_call(c->server->world, &c->work);
 }
 
 static void on_work(sp_defer *d)
@@ -339,6 +345,10 @@ static void on_work(sp_defer *d)
 	const sp_map_entry *e;
 	sp_code code = custom_sync(c, NULL);
 	(void)code; /* what is known is looked after all the same */
+	if (c->ended_epoch != c->epoch) {
+		c->ended_epoch = c->epoch;
+		api_watches_end_stale(c->server);
+	}
 	for (size_t i = 0; (e = sp_map_next(&c->by_name, &i)) != NULL;) {
 		custom_crd *crd = e->value;
 		if (crd->dirty && !crd->writing)
@@ -415,6 +425,7 @@ static sp_code compile_with(api_customs *c, custom_version *v, yyjson_mut_val *o
 		SP_TRY(compile_with(c, storage, obj, err));
 	SP_TRY(custom_compile(v, obj, storage == v ? NULL : storage->compiled, &made, err));
 	made->serial = ++c->serial;
+	made->spec_epoch = v->crd->spec_epoch;
 	keep_compiled(c, v, made);
 	return SP_OK;
 }
@@ -457,6 +468,15 @@ sp_code api_customs_find(api_customs *c, sp_arena *a, sp_str group, sp_str versi
 				  .warning = sp_arena_try_dup(a, v->warning),
 				  .terminating = crd->terminating};
 	return SP_OK;
+}
+
+bool api_customs_has(const api_customs *c, const api_custom *v)
+{
+	char name[SP_LIMIT_STORE_REST_BYTES];
+	int n = snprintf(name, sizeof name, SP_FMT "." SP_FMT, SP_ARG(v->kind.plural), SP_ARG(v->kind.group));
+	const custom_crd *crd =
+		n >= (int)sizeof name ? NULL : sp_map_get(&c->by_name, (sp_str){name, (size_t)n});
+	return crd != NULL && crd->spec_epoch == v->spec_epoch;
 }
 
 uint64_t api_customs_epoch(api_customs *c)

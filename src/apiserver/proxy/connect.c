@@ -102,6 +102,7 @@ static void on_admitted(api_write *w)
 static void on_mutated(api_write *w)
 {
 	const api_admit admit = {.w = w, .op = API_OP_CONNECT, .obj = w->obj, .is_body = true};
+	w->step_began_ns = sp_clock_ns(w->server->world);
 	if (api_admit_validating_policy(&admit))
 		api_hooks_validate(&admit, on_admitted);
 }
@@ -139,5 +140,6 @@ void api_connect(api_request *r)
 		return;
 	}
 	const api_admit admit = {.w = w, .op = API_OP_CONNECT, .obj = w->obj, .is_body = true};
+	w->step_began_ns = sp_clock_ns(w->server->world);
 	api_hooks_mutate(&admit, on_mutated);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apiserver/proxy/proxy.h"
+#include "apiserver/request_header.h"
 #include "base/num.h"
 
 sp_code api_proxy_escape_path(sp_buf *out, sp_str path)
@@ -56,6 +57,7 @@ static bool stays_behind(const api_request *r, const api_proxy_target *t, sp_str
 			return true;
 	}
 	return sp_http_is_hop_by_hop(name) || sp_str_starts(name, SP_STR("impersonate-")) ||
+	       api_header_names_user(r->server, name) ||
 	       (t->rewrite && sp_str_eq(name, SP_STR("accept-encoding")) && takes_html(r)) ||
 	       (t->drop.len > 0 && sp_str_starts(name, t->drop)) || is_replaced(t, name) ||
 	       sp_http_has_token(&r->ex->headers, SP_HTTP_CONNECTION, name);

@@ -361,7 +361,8 @@ static sp_code start(pass *p, sp_err *err)
 			     .authority = p->t.host.len > 0 ? p->t.host : r->ex->authority,
 			     .path = target_of(p),
 			     .protocol = p->t.spdy_in_websocket ? SP_STR("SPDY/3.1") : r->ex->protocol,
-			     .streaming = has_body(r)};
+			     .streaming = has_body(r),
+			     .deadline_ns = p->t.deadline_ns};
 	if (q.server_name.len == 0)
 		q.server_name = api_proxy_host_of(p->t.address);
 	q.headers = api_proxy_fields(r, &p->t, &q.n_headers);

@@ -5,8 +5,8 @@
  * services, nodes and aggregated APIs are reached by. U: apimachinery pkg/util/proxy, upgradeaware.go and
  * transport.go; Go's httputil.ReverseProxy.
  *
- * Nothing is buffered beyond the queues of the two exchanges (256 KiB each), and nothing has a deadline: what
- * is passed on may last. When one side goes the other is ended, too.
+ * Nothing is buffered beyond the queues of the two exchanges (256 KiB each). What is passed on may last,
+ * unless the target has a deadline. When one side goes the other is ended, too.
  */
 #pragma once
 
@@ -57,13 +57,15 @@ struct api_proxy_target {
 	/* Fields that take the place of all of the client's of that name. Names in lower case. */
 	const sp_http_header *headers;
 	size_t n_headers;
-	sp_str drop; /* fields of the client whose names begin so stay behind ("x-remote-"); empty: none */
+	sp_str drop; /* fields of the client whose names begin so stay behind ("sec-websocket-"); empty: none
+		      */
 	/* Upstream's WrapTransport: X-Forwarded-Uri is told, CORS fields are taken away, and Location and the
 	 * links of HTML that point at the server itself are led through the proxy: `prefix` is put in front
 	 * of their paths (no slash at its end). Not for upgrades. */
 	bool rewrite;
 	sp_str prefix;
-	bool no_redirects; /* a redirect of the server is answered with 502 */
+	uint64_t deadline_ns; /* monotonic; 0: none. API_PROXY_UNREACHED with SP_ETIMEOUT */
+	bool no_redirects;    /* a redirect of the server is answered with 502 */
 	/* The client asks for a WebSocket that carries SPDY ("SPDY/3.1+portforward.k8s.io"), the server is
 	 * asked for SPDY, by POST. U: apiserver pkg/util/proxy/streamtunnel.go */
 	bool spdy_in_websocket;
@@ -81,8 +83,8 @@ void api_proxy(api_request *r, const api_proxy_target *t);
 
 /* A path as Go's URL.EscapedPath writes it: what may not stand in one as %XX. Errors are the buffer's. */
 sp_code api_proxy_escape_path(sp_buf *out, sp_str path);
-/* The fields of a request to pass on, in r's arena: not those of the connection, not credentials; with
- * X-Forwarded-For. NULL: no room. */
+/* The fields of a request to pass on, in r's arena: not those of the connection, not credentials, not whom a
+ * client says to be (api_header_names_user); with X-Forwarded-For. NULL: no room. */
 sp_http_header *api_proxy_fields(api_request *r, const api_proxy_target *t, size_t *ret_n);
 /* "10.0.0.1" of "10.0.0.1:4711", "::1" of "[::1]:4711". */
 sp_str api_proxy_host_of(sp_str address);

@@ -287,6 +287,7 @@ sim_world *sim_world_new(sp_sim_host *h, const sp_sim_program *program)
 		.run = run,
 		.stop = stop,
 		.now_ns = now_ns,
+		.clock_ns = now_ns,
 		.wall_ns = wall_ns,
 		.random = random_bytes,
 		.buggify = buggify,

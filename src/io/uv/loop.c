@@ -147,6 +147,12 @@ static uint64_t now_ns(sp_world *base)
 	return w->now_ns;
 }
 
+static uint64_t exact_ns(sp_world *base)
+{
+	(void)base;
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
 static int64_t wall_ns(sp_world *base)
 {
 	(void)base;
@@ -207,6 +213,7 @@ static const sp_world_ops ops = {
 	.run = run,
 	.stop = stop,
 	.now_ns = now_ns,
+	.clock_ns = exact_ns,
 	.wall_ns = wall_ns,
 	.random = random_bytes,
 	.timer_start = timer_start,
