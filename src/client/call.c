@@ -25,6 +25,7 @@ typedef struct sp_call_run {
 	sp_bytes *body;
 	sp_buf read_path; /* of SP_ASK_MERGE_UPDATE */
 	bool reads;       /* it is at its first half, the body is the patch */
+	bool as_cache;
 	uint32_t n_tries;
 	bool asked_token;
 	uint16_t status;
@@ -208,7 +209,7 @@ static void on_again(sp_timer *t)
 
 static sp_client *who(const sp_call_run *r)
 {
-	return r->reads ? r->root : r->client;
+	return r->reads || r->as_cache ? r->root : r->client;
 }
 
 /* Whether to wait and ask again. */
@@ -351,6 +352,7 @@ static sp_code build_read_path(sp_call_run *r, const sp_ask *q)
 static sp_code prepare(sp_call_run *r, const sp_ask *q)
 {
 	const struct verb *v = &verbs[q->verb];
+	r->as_cache = q->as_cache;
 	SP_TRY(build_path(r, q));
 	if (q->verb == SP_ASK_MERGE_UPDATE)
 		SP_TRY(build_read_path(r, q));

@@ -102,6 +102,7 @@ typedef struct sp_ask {
 	sp_bytes *bytes; /* the body by reference instead */
 	sp_str manager;  /* field manager; empty: from the user agent. APPLY needs one or the other */
 	bool force;      /* APPLY */
+	bool as_cache;   /* asked by whoever the connections are, as caches are filled; for reads */
 	bool dry_run;
 	uint64_t within_ns;  /* for all tries; 0: 30 s */
 	size_t answer_bytes; /* limit of the answer; 0: 16 MiB */

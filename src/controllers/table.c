@@ -39,6 +39,7 @@ const controller_type *const controller_types[] = {
 	&controller_resource_quota,
 	&controller_disruption,
 	&controller_hpa,
+	&controller_policy_status,
 	&controller_garbage,
 };
 /* clang-format on */

@@ -28,6 +28,7 @@ extern const controller_type controller_resource_quota;   /* resource_quota.c */
 extern const controller_type controller_disruption;       /* disruption.c */
 extern const controller_type controller_endpoint_mirror;  /* endpoint_mirror.c */
 extern const controller_type controller_role_aggregation; /* role_aggregation.c */
+extern const controller_type controller_policy_status;    /* policy_status.c */
 extern const controller_type controller_cert_approve, controller_cert_sign,
 	controller_cert_clean;                           /* cert_approve.c, cert_sign.c, cert_clean.c */
 extern const controller_type controller_serving_approve; /* serving_approve.c */

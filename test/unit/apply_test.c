@@ -330,6 +330,16 @@ SP_TEST(apply, status_is_told_apart)
 	story(&root_s, steps, SP_LEN(steps));
 }
 
+/* What its applier empties stays, for he still writes it. */
+SP_TEST(apply, emptied)
+{
+	static const step steps[] = {
+		{"one", "", OBJ("{\"replicas\":2}"), NULL, NULL, "A:one", APPLY},
+		{"one", "", OBJ("{}"), "{}", NULL, "A:one", APPLY},
+	};
+	story(&root_s, steps, SP_LEN(steps));
+}
+
 SP_TEST(apply, unknown_schema)
 {
 	static const step steps[] = {

@@ -329,7 +329,7 @@ SP_TEST(cel_values, authorizer)
 	T_TRUE(!a.last.resource);
 	T_EQ_C(a.last.path, "/healthz");
 	T_EQ_C(answer(&r, "authorizer.serviceAccount('ns2', 'sa').requestResource"),
-	       "ERROR: <input>:1:39: undefined field 'requestResource'\n"
+	       "ERROR: <input>:1:39: unexpected failed resolution of 'kubernetes.authorization.Authorizer'\n"
 	       " | authorizer.serviceAccount('ns2', 'sa').requestResource\n"
 	       " | ......................................^");
 	T_EQ_C(answer(&r, "authorizer.serviceAccount('ns2', 'sa').path('/x').check('put').allowed()"),

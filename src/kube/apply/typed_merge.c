@@ -188,6 +188,19 @@ sp_code sp_typed_merge(sp_arena *a, yyjson_mut_doc *doc, const sp_schema *schema
 /* -- removal
  * ------------------------------------------------------------------------------------------------- */
 
+static yyjson_mut_val *take_out(merge_run *m, const sp_schema *s, yyjson_mut_val *v, const sp_fieldset *set);
+
+/* What loses something below it stays, though it be empty. */
+static yyjson_mut_val *take_from(merge_run *m, const sp_schema *s, yyjson_mut_val *v, const sp_fieldset *set)
+{
+	yyjson_mut_val *left = take_out(m, s, v, set);
+	if (!yyjson_mut_is_null(left) || yyjson_mut_is_null(v))
+		return left;
+	return yyjson_mut_is_obj(v)   ? yyjson_mut_obj(m->doc)
+	       : yyjson_mut_is_arr(v) ? yyjson_mut_arr(m->doc)
+				      : left;
+}
+
 static yyjson_mut_val *take_out(merge_run *m, const sp_schema *s, yyjson_mut_val *v, const sp_fieldset *set)
 {
 	size_t idx, max;
@@ -206,7 +219,7 @@ static yyjson_mut_val *take_out(merge_run *m, const sp_schema *s, yyjson_mut_val
 			if (e != NULL && e->member)
 				continue;
 			yyjson_mut_val *left = e != NULL && e->child != NULL
-						       ? take_out(m, sp_typed_items(s), val, e->child)
+						       ? take_from(m, sp_typed_items(s), val, e->child)
 						       : sp_typed_copy(m->doc, val);
 			if (!yyjson_mut_arr_append(out, left))
 				return NULL;
@@ -226,7 +239,7 @@ static yyjson_mut_val *take_out(merge_run *m, const sp_schema *s, yyjson_mut_val
 			continue;
 		yyjson_mut_val *left =
 			e != NULL && e->child != NULL
-				? take_out(m, sub == NULL ? &sp_typed_atomic : sub, val, e->child)
+				? take_from(m, sub == NULL ? &sp_typed_atomic : sub, val, e->child)
 				: sp_typed_copy(m->doc, val);
 		if (!yyjson_mut_obj_add(out, yyjson_mut_strn(m->doc, pe.name.ptr, pe.name.len), left))
 			return NULL;

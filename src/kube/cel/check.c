@@ -99,6 +99,7 @@ const sp_cel_type *cel_field_type(cel_compiler *c, const sp_cel_type *t, sp_str 
 	if (s == NULL || !sp_cel_escape(c->arena, name, &back) ||
 	    (!sp_str_eq(back, field) && !cel_is_keyword(field)))
 		return NULL;
+	s = cel_schema_within(s, t->schema);
 	sp_str path = SP_CONCAT(c->arena, t->name, SP_STR("."), field);
 	const sp_cel_type *made = NULL;
 	if (path.len == 0 || sp_cel_type_of_schema(c->arena, s, path,
@@ -110,7 +111,10 @@ const sp_cel_type *cel_field_type(cel_compiler *c, const sp_cel_type *t, sp_str 
 static const sp_cel_type *field_of(cel_compiler *c, uint32_t at, const sp_cel_type *t, sp_str field)
 {
 	const sp_cel_type *found = cel_field_type(c, t, field);
-	if (found == NULL)
+	bool opaque = t->fields == NULL && t->schema == NULL; /* a struct by name only: authorizers */
+	if (found == NULL && opaque)
+		cel_issue(c, at, "unexpected failed resolution of '" SP_FMT "'", SP_ARG(t->name));
+	else if (found == NULL)
 		cel_issue(c, at, "undefined field '" SP_FMT "'", SP_ARG(field));
 	return found;
 }

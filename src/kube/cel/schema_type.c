@@ -41,6 +41,21 @@ const sp_schema *cel_schema_field(const sp_schema *s, bool root, sp_str name)
 	return f == NULL ? NULL : f->schema;
 }
 
+/* What upstream shows of a kind within itself: an object without fields (JSONSchemaProps of CRDs).
+ * U: apiserver pkg/cel/openapi/resolver/refs.go. */
+static const sp_schema empty_schema = {.kind = SP_K_OBJECT};
+static const sp_schema map_of_empty = {.kind = SP_K_MAP, .items = &empty_schema},
+		       list_of_empty = {.kind = SP_K_LIST, .items = &empty_schema};
+
+const sp_schema *cel_schema_within(const sp_schema *s, const sp_schema *parent)
+{
+	if (s == parent)
+		return &empty_schema;
+	if (s->items != parent || (s->kind != SP_K_MAP && s->kind != SP_K_LIST))
+		return s;
+	return s->kind == SP_K_MAP ? &map_of_empty : &list_of_empty;
+}
+
 /* The elements of a list or map that are shown as such, NULL of others. */
 static const sp_schema *elements(const sp_schema *s, bool root)
 {

@@ -163,9 +163,11 @@ sp_cel_val cel_of_mut(cel_ctx *c, const yyjson_mut_val *v, const sp_schema *sche
 sp_str cel_schema_format(const sp_schema *s);
 /* Whether rules see named fields (not a map). */
 bool cel_schema_is_struct(const sp_schema *s, bool root);
-/* The field of a struct schema by its JSON name, NULL when there is none; metadata of roots is restricted. */
 bool cel_is_keyword(sp_str name);
+/* The field of a struct schema by its JSON name, NULL when there is none; metadata of roots is restricted. */
 const sp_schema *cel_schema_field(const sp_schema *s, bool root, sp_str name);
+/* The schema of a field of `parent`, as the checker shows it. */
+const sp_schema *cel_schema_within(const sp_schema *field, const sp_schema *parent);
 
 /* ---- comparing, converting, showing ---- */
 

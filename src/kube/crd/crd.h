@@ -23,6 +23,12 @@ sp_code sp_crd_compile(sp_arena *a, yyjson_mut_val *openapi, sp_str path, const 
 		       bool preserve_unknown, sp_violations *errors, const sp_schema **ret) SP_MUST_USE;
 
 /*
+ * How the OpenAPI document shows a schema: the metadata of
+ * resources, embedded ones too, is whole (rules of the resource itself see less). SP_ENOMEM.
+ */
+sp_code sp_crd_published(sp_arena *a, const sp_schema *schema, const sp_schema **ret) SP_MUST_USE;
+
+/*
  * Fills absent fields with the schema's defaults. A null where none may stand counts as absent and is
  * removed. False: no room.
  */

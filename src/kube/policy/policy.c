@@ -9,6 +9,7 @@ sp_code sp_policy_env_init(sp_policy_env *e, sp_arena *a, size_t n_variables)
 	e->fields = sp_try_new(a, sp_cel_field, n_variables + 1);
 	e->request = sp_policy_request_type(a);
 	e->ns = sp_policy_namespace_type(a);
+	e->object = e->params = &sp_cel_dyn;
 	e->variables = (sp_cel_type){
 		.kind = SP_CEL_STRUCT, .name = SP_STR("kubernetes.variables"), .fields = e->fields};
 	return e->fields == NULL || e->request == NULL || e->ns == NULL ? SP_ENOMEM : SP_OK;
@@ -29,15 +30,17 @@ static const sp_policy_vars *vars_of(sp_policy_env *e, unsigned has)
 	if (v == NULL)
 		return NULL;
 	*v = (sp_policy_vars){.n = 0};
-	add(v, SP_POLICY_OBJECT, "object", &sp_cel_dyn);
-	add(v, SP_POLICY_OLD_OBJECT, "oldObject", &sp_cel_dyn);
+	add(v, SP_POLICY_OBJECT, "object", e->object);
+	add(v, SP_POLICY_OLD_OBJECT, "oldObject", e->object);
 	add(v, SP_POLICY_NAMESPACE, "namespaceObject", e->ns);
 	add(v, SP_POLICY_REQUEST, "request", e->request);
 	if ((has & SP_POLICY_HAS_PARAMS) != 0)
-		add(v, SP_POLICY_PARAMS, "params", &sp_cel_dyn);
+		add(v, SP_POLICY_PARAMS, "params", e->params);
 	if ((has & SP_POLICY_HAS_AUTHORIZER) != 0) {
 		add(v, SP_POLICY_AUTHORIZER, "authorizer", &sp_cel_authorizer_type);
-		add(v, SP_POLICY_REQUEST_RESOURCE, "authorizer.requestResource", &sp_cel_resource_check_type);
+		if (!e->checks_types)
+			add(v, SP_POLICY_REQUEST_RESOURCE, "authorizer.requestResource",
+			    &sp_cel_resource_check_type);
 	}
 	if ((has & SP_POLICY_HAS_VARIABLES) != 0)
 		add(v, SP_POLICY_VARIABLES, "variables", &e->variables);
@@ -110,6 +113,34 @@ sp_code sp_policy_compile(sp_policy_env *e, unsigned has, sp_str expression, sp_
 	return ret->fault.ptr == NULL ? SP_ETOOLARGE : SP_OK;
 }
 
+/* The type by which a variable is seen: scalars, lists and maps keep theirs. NULL: no room.
+ * U: composition.go convertCelTypeToDeclType. */
+static const sp_cel_type *shown_type(sp_arena *a, const sp_cel_type *t)
+{
+	const sp_cel_type *first, *second;
+	switch (t->kind) {
+	case SP_CEL_NULL:
+	case SP_CEL_BOOL:
+	case SP_CEL_INT:
+	case SP_CEL_UINT:
+	case SP_CEL_DOUBLE:
+	case SP_CEL_STRING:
+	case SP_CEL_BYTES:
+	case SP_CEL_TIMESTAMP:
+	case SP_CEL_DURATION:
+		return (t->flags & SP_CEL_T_NULLABLE) != 0 ? &sp_cel_dyn : t;
+	case SP_CEL_LIST:
+		first = shown_type(a, t->params[0]);
+		return first == NULL ? NULL : sp_cel_list_of(a, first);
+	case SP_CEL_MAP:
+		first = shown_type(a, t->params[0]);
+		second = shown_type(a, t->params[1]);
+		return first == NULL || second == NULL ? NULL : sp_cel_map_of(a, first, second);
+	default:
+		return &sp_cel_dyn;
+	}
+}
+
 sp_code sp_policy_variable(sp_policy_env *e, unsigned has, sp_str name, sp_str expression,
 			   sp_policy_program *ret)
 {
@@ -117,8 +148,8 @@ sp_code sp_policy_variable(sp_policy_env *e, unsigned has, sp_str name, sp_str e
 	SP_TRY(sp_policy_compile(e, has | SP_POLICY_HAS_VARIABLES, expression, SP_POLICY_ANY, ret));
 	sp_cel_field *f = &e->fields[e->variables.n_fields];
 	f->name = sp_arena_try_dup(e->arena, name);
-	f->type = ret->program == NULL ? &sp_cel_dyn : sp_cel_result_type(ret->program);
-	if (f->name.ptr == NULL)
+	f->type = ret->program == NULL ? &sp_cel_dyn : shown_type(e->arena, sp_cel_result_type(ret->program));
+	if (f->name.ptr == NULL || f->type == NULL)
 		return SP_ETOOLARGE;
 	e->variables.n_fields++;
 	return SP_OK;

@@ -61,7 +61,9 @@ typedef struct sp_policy_env {
 	sp_arena *arena;
 	const sp_cel_env *env, *patch_env; /* made when needed */
 	const sp_cel_type *request, *ns;
-	sp_cel_type variables; /* a field for each variable so far */
+	const sp_cel_type *object, *params; /* dyn, unless types are checked */
+	bool checks_types;                  /* nothing will run: authorizer.requestResource is not declared */
+	sp_cel_type variables;              /* a field for each variable so far */
 	sp_cel_field *fields;
 	size_t cap;
 	const sp_policy_vars *sets[SP_POLICY_SETS];
