@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "shim/files.h"
 #include "shim/task_int.h"
 
 #define PIDS_MAX 65536u
@@ -82,6 +83,18 @@ static void add_pid(void *arg, uint32_t pid)
 		l->cap = cap;
 	}
 	l->at[l->n++] = (shim_process_info){pid, details(l, pid)};
+}
+
+bool shim_task_cgroup(const shim_task *task, char ret[SHIM_CGROUP_PATH_BYTES])
+{
+	/* Any controller would do: a container is in all that the machine has. */
+	static const char *const controllers[] = {"pids", "memory", "devices", "freezer", "cpu"};
+	for (size_t i = 0; i < SP_LEN(controllers); i++) {
+		if (shim_cgroup_dir(&task->tasks->opts.cgroups, task->cgroup_text, controllers[i], ret) &&
+		    shim_file_exists(ret))
+			return true;
+	}
+	return false;
 }
 
 void shim_do_pids(shim_op *op)

@@ -133,6 +133,11 @@ sp_code shim_proc_launch(shim_op *op, shim_launch *l, void (*done)(void *arg, bo
 /* After it ended well: pid, terminal, streams. The exit is held. */
 sp_code shim_proc_launched(shim_proc *p, const char *pid_file, sp_err *err) SP_MUST_USE;
 
+/* ---- query.c ---- */
+
+/* A directory of the container's cgroup that lists its processes. False: there is none. */
+bool shim_task_cgroup(const shim_task *task, char ret[SHIM_CGROUP_PATH_BYTES]);
+
 /* ---- operations ---- */
 
 void shim_do_create(shim_op *op);
@@ -153,3 +158,4 @@ void shim_do_stats(shim_op *op);
 void shim_do_connect(shim_op *op);
 void shim_do_shutdown(shim_op *op);
 void shim_do_reopen(shim_op *op);
+void shim_do_descriptors(shim_op *op);
