@@ -57,7 +57,8 @@ struct shim_task {
 	shim_options options;
 	shim_oci oci;
 	bool own_pid_ns, paused;
-	bool init_ended;    /* but not told: execs are still there */
+	bool init_ended;    /* but not told: execs are still there, or */
+	bool killing_rest;  /* what is left is being killed */
 	sp_str cgroup_text; /* /proc/PID/cgroup of init */
 	shim_oom oom;
 	sp_list ops; /* the first one is under way */

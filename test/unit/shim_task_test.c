@@ -41,8 +41,16 @@ static const char fake[] =
 	"	setsid -f sh -c 's=$(cat \"$0\"); echo $$ >\"$1\"; exec sh -c \"$s\"' \"$2\" \"$pidfile\"\n"
 	"	while [ ! -s \"$pidfile\" ]; do :; done\n"
 	"	[ ! -e \"$dir/slow\" ] || gone \"$(cat \"$pidfile\")\" ;;\n"
-	"kill) kill -9 \"$(cat \"$dir/pid\")\" ;;\n"
-	"delete) rm -f \"$dir/go\"; echo >\"$dir/deleted\" ;;\n"
+	"kill)\n"
+	"	echo >\"$dir/killing\"\n"
+	"	kill -9 \"$(cat \"$dir/pid\")\"\n"
+	"	i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done\n"
+	"	[ ! -e \"$dir/deleted\" ] || echo >\"$dir/overtaken\"\n"
+	"	rm -f \"$dir/killing\"; echo >\"$dir/killed\" ;;\n"
+	"delete)\n"
+	"	[ ! -e \"$dir/bad-delete\" ] || fail 'no'\n"
+	"	[ ! -e \"$dir/killing\" ] || fail 'invalid state transition from stopped to paused'\n"
+	"	rm -f \"$dir/go\"; echo >\"$dir/deleted\" ;;\n"
 	"esac\n";
 
 typedef struct rig {
@@ -420,4 +428,39 @@ SP_TEST(shim_task, deleted_before_its_start)
 	T_EQ_U64(exit_of(by_id(r, "Delete", ""), &shim_delete_resp_message), 137);
 	T_ANSWER(create(r, ""), SP_RPC_OK);
 	T_ANSWER(by_id(r, "Delete", ""), SP_RPC_OK);
+}
+
+/* What is left without a pid namespace is killed before the end is told: no Delete meets the runtime at it.
+ */
+SP_TEST(shim_task, the_rest_is_killed_before_the_end_is_told)
+{
+	rig *r = begin("exit 3\n");
+	put("config.json", "{\"linux\":{\"namespaces\":[]}}", 0644);
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	const shim_id_req req = {.id = SP_STR("c")};
+	answer *waiter = call(r, "Wait", &shim_id_req_message, &req);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	T_TRUE(await(waiter));
+	T_EQ_C(content("killed"), "\n");
+	T_ANSWER(by_id(r, "Delete", ""), SP_RPC_OK);
+	T_EQ_C(content("overtaken"), "absent");
+}
+
+/* A container that ended and can't be deleted keeps the shim unless it is told to end now; one that runs
+ * does in any case. */
+SP_TEST(shim_task, shut_down_now)
+{
+	rig *r = begin("read x\n");
+	const shim_shutdown_req later = {.id = SP_STR("c")}, now = {.id = SP_STR("c"), .now = true};
+	put("bad-delete", "", 0644);
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(done(r, "Shutdown", &shim_shutdown_req_message, &now), SP_RPC_OK);
+	T_TRUE(!r->shut_down);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Wait", ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Delete", ""), SP_RPC_UNKNOWN);
+	T_ANSWER(done(r, "Shutdown", &shim_shutdown_req_message, &later), SP_RPC_OK);
+	T_TRUE(!r->shut_down);
+	T_ANSWER(done(r, "Shutdown", &shim_shutdown_req_message, &now), SP_RPC_OK);
+	T_TRUE(r->shut_down);
 }
