@@ -7,6 +7,8 @@
 
 #define CLI_SAMPLE_NAME "hello"
 #define CLI_SAMPLE_IMAGE "localhost/sampan-sample:latest"
+/* The group of whom a join token authenticates, as kubeadm names it: what cli_join_addons binds roles to. */
+#define CLI_JOIN_GROUP "system:bootstrappers:kubeadm:default-node-token"
 
 typedef struct cli_addon {
 	sp_gvr gvr;

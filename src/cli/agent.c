@@ -21,7 +21,8 @@
 #define ARGS_MAX 24u
 
 typedef struct flags {
-	sp_str server, token, data_dir, run_dir, node_name, node_ip, log_level;
+	cli_secret token;
+	sp_str server, data_dir, run_dir, node_name, node_ip, node_user, log_level;
 	sp_str cluster_cidr, cluster_dns, cluster_domain;
 } flags;
 
@@ -79,6 +80,8 @@ static void cri_args(agent *g, args *a)
 	add(a, "cluster-cidr", g->f.cluster_cidr);
 	add(a, "shim", cli_beside(&g->base.arena, "containerd-shim-sampan-v1"));
 	add(a, "unpack", cli_beside(&g->base.arena, "sampan-unpack"));
+	if (g->f.node_user.len > 0)
+		add(a, "user", g->f.node_user); /* it forks its host process as root first */
 }
 
 static void node_args(agent *g, args *a)
@@ -147,7 +150,7 @@ static void on_joined(void *arg, sp_exit exit)
 }
 
 /* In a process of its own: a supervisor reads nothing that comes from a network. The token goes by the
- * environment, which others can't see. */
+ * environment, which others can't see (and is wiped from our own command line: CLI_SECRET). */
 static sp_code join(agent *g, sp_err *err)
 {
 	static const int fds[] = {-1, 1, 2};
@@ -156,10 +159,11 @@ static sp_code join(agent *g, sp_err *err)
 	add(&a, "data-dir", g->f.data_dir);
 	add(&a, "node-name", g->f.node_name);
 	add(&a, "log-level", g->f.log_level);
-	const char *env[] = {
-		cli_role_environment(&g->base.arena, false)[0],
-		sp_arena_printf(&g->base.arena, CLI_ENV_PREFIX "TOKEN=" SP_FMT, SP_ARG(g->f.token)).ptr,
-		NULL};
+	const char *env[] = {cli_role_environment(&g->base.arena, false)[0],
+			     sp_arena_printf(&g->base.arena, CLI_ENV_PREFIX "TOKEN=" SP_FMT,
+					     SP_ARG(cli_secret_view(&g->f.token)))
+				     .ptr,
+			     NULL};
 	const sp_spawn_opts o = {
 		.argv = a.at, .env = env, .fds = fds, .n_fds = SP_LEN(fds), .death_signal = SIGTERM};
 	return sp_spawn(g->base.world, &o, on_joined, g, &g->joining, err);
@@ -236,9 +240,11 @@ int cli_agent(int argc, char **argv)
 		{"log-level", CLI_STR, &g.f.log_level, "error, warn, info, debug or trace"},
 		{"node-ip", CLI_STR, &g.f.node_ip, "address of this node; default: of its first interface"},
 		{"node-name", CLI_STR, &g.f.node_name, "name of this node; default: of the machine"},
+		{"node-user", CLI_STR, &g.f.node_user,
+		 "who runs the container runtime but for what needs root; empty: root"},
 		{"run-dir", CLI_STR, &g.f.run_dir, "what is gone after a reboot: sockets, mounts"},
 		{"server", CLI_STR, &g.f.server, "https://HOST:PORT of the cluster, to join"},
-		{"token", CLI_STR, &g.f.token, "as 'sampan token create' prints it, to join"},
+		{"token", CLI_SECRET, &g.f.token, "as 'sampan token create' prints it, to join"},
 	};
 	int status;
 	if (!cli_begin("agent", NULL, table, SP_LEN(table), argc, argv, &status))

@@ -45,12 +45,25 @@ static sp_code set_bool(const cli_flag *f, sp_str text, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code set_secret(const cli_flag *f, sp_str text, sp_err *err)
+{
+	cli_secret *s = f->value;
+	if (text.len > sizeof s->text)
+		return sp_fail(err, SP_EINVAL, "--%s is longer than %zu bytes", f->name, sizeof s->text);
+	if (text.len > 0)
+		memcpy(s->text, text.ptr, text.len);
+	s->len = text.len;
+	return SP_OK;
+}
+
 sp_code cli_flags_set(const cli_flag *f, sp_str text, sp_err *err)
 {
 	switch (f->type) {
 	case CLI_STR:
 		*(sp_str *)f->value = text;
 		return SP_OK;
+	case CLI_SECRET:
+		return set_secret(f, text, err);
 	case CLI_BOOL:
 		return set_bool(f, text, err);
 	case CLI_I64:
@@ -84,6 +97,8 @@ sp_code cli_flags_parse(const cli_flag *flags, size_t n, int argc, char **argv, 
 			value = sp_str_c(argv[++i]);
 		}
 		SP_TRY(cli_flags_set(f, value, err));
+		if (f->type == CLI_SECRET)
+			explicit_bzero((char *)(uintptr_t)value.ptr, value.len); /* within argv */
 	}
 	return SP_OK;
 }

@@ -8,12 +8,22 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-typedef enum cli_flag_type { CLI_STR, CLI_BOOL, CLI_I64 } cli_flag_type;
+typedef enum cli_flag_type { CLI_STR, CLI_BOOL, CLI_I64, CLI_SECRET } cli_flag_type;
+
+/* A text that is copied, and wiped from the command line, where every user of the machine can read it. */
+typedef struct cli_secret {
+	char text[256];
+	size_t len;
+} cli_secret;
+static inline sp_str cli_secret_view(const cli_secret *s)
+{
+	return (sp_str){s->text, s->len};
+}
 
 typedef struct cli_flag {
 	const char *name; /* without dashes */
 	cli_flag_type type;
-	void *value;      /* sp_str *, bool * or int64_t *, holding the default */
+	void *value;      /* sp_str *, bool *, int64_t * or cli_secret *, holding the default */
 	const char *help; /* one line */
 } cli_flag;
 

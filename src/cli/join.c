@@ -25,7 +25,8 @@
 #define TEXT_BYTES_MAX ((size_t)256 << 10)
 
 typedef struct flags {
-	sp_str server, token, data_dir, node_name, log_level;
+	cli_secret token;
+	sp_str server, data_dir, node_name, log_level;
 	int64_t timeout_s;
 } flags;
 
@@ -213,7 +214,7 @@ static sp_code start(join *j, sp_err *err)
 			       "both");
 	if (!sp_str_starts(j->f.data_dir, SP_STR("/")) || j->f.timeout_s < 1 || j->f.timeout_s > 86400)
 		return sp_fail(err, SP_EINVAL, "--data-dir is an absolute path, --timeout 1 to 86400");
-	SP_TRY(sp_join_token_parse(j->f.token, &j->token, err));
+	SP_TRY(sp_join_token_parse(cli_secret_view(&j->f.token), &j->token, err));
 	SP_TRY(cli_process_open(&j->base, "join", j->f.log_level, err));
 	if (j->f.node_name.len == 0)
 		j->f.node_name = cli_host_name(&j->base.arena);
@@ -243,7 +244,7 @@ int cli_join(int argc, char **argv)
 		{"node-name", CLI_STR, &j.f.node_name, "name of this node; default: of the machine"},
 		{"server", CLI_STR, &j.f.server, "https://HOST:PORT of the cluster"},
 		{"timeout", CLI_I64, &j.f.timeout_s, "seconds to wait for the certificate"},
-		{"token", CLI_STR, &j.f.token, "as 'sampan token create' prints it"},
+		{"token", CLI_SECRET, &j.f.token, "as 'sampan token create' prints it"},
 	};
 	int status;
 	if (!cli_begin("join", NULL, table, SP_LEN(table), argc, argv, &status))

@@ -4,7 +4,6 @@
 #include "base/base64.h"
 #include "base/json_out.h"
 
-#define GROUP "system:bootstrappers:kubeadm:default-node-token"
 #define RBAC "rbac.authorization.k8s.io"
 #define TEXT_BYTES_MAX ((size_t)256 << 10)
 
@@ -22,9 +21,9 @@
 
 /* As kubeadm makes them, but for the last two. */
 static const cli_addon fixed[] = {
-	BINDING("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", "Group", GROUP),
+	BINDING("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", "Group", CLI_JOIN_GROUP),
 	BINDING("kubeadm:node-autoapprove-bootstrap",
-		"system:certificates.k8s.io:certificatesigningrequests:nodeclient", "Group", GROUP),
+		"system:certificates.k8s.io:certificatesigningrequests:nodeclient", "Group", CLI_JOIN_GROUP),
 	BINDING("kubeadm:node-autoapprove-certificate-rotation",
 		"system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "Group",
 		"system:nodes"),

@@ -62,6 +62,43 @@ bool cli_begin(const char *verb, const char *usage, const cli_flag *flags, size_
 	return false;
 }
 
+static int print_actions(FILE *to, const cli_action *actions, size_t n, int status)
+{
+	(void)fprintf(to, "Usage:\n");
+	for (size_t i = 0; i < n; i++)
+		(void)fprintf(to, "  %s\n", actions[i].usage);
+	return status;
+}
+
+bool cli_begin_action(const char *verb, const cli_action *actions, size_t n_actions, const cli_flag *flags,
+		      size_t n_flags, int argc, char **argv, size_t *ret_action, sp_str *ret_name,
+		      int *ret_status)
+{
+	size_t at = 0;
+	*ret_name = SP_STR("");
+	if (argc >= 2 && cli_is_help(argv[1])) {
+		*ret_status = print_actions(stdout, actions, n_actions, 0);
+		return false;
+	}
+	while (argc >= 2 && at < n_actions && strcmp(actions[at].name, argv[1]) != 0)
+		at++;
+	if (argc < 2 || at == n_actions) {
+		*ret_status = print_actions(stderr, actions, n_actions, CLI_EXIT_USAGE);
+		return false;
+	}
+	bool named = argc > 2 && argv[2][0] != '-' && actions[at].takes_name;
+	int skip = named ? 2 : 1;
+	*ret_action = at;
+	if (named)
+		*ret_name = sp_str_c(argv[2]);
+	if (!cli_begin(verb, actions[at].usage, flags, n_flags, argc - skip, argv + skip, ret_status))
+		return false;
+	if (named || !actions[at].needs_name)
+		return true;
+	*ret_status = print_actions(stderr, actions, n_actions, CLI_EXIT_USAGE);
+	return false;
+}
+
 void cli_describe(const cli_verb *v, cli_describe_fn *fn, void *arg)
 {
 	char word[32];

@@ -16,6 +16,20 @@
 bool cli_begin(const char *verb, const char *usage, const cli_flag *flags, size_t n, int argc, char **argv,
 	       int *ret_status);
 
+/* One of the actions of a verb: "sampan token create". */
+typedef struct cli_action {
+	const char *name, *usage; /* usage: the whole line */
+	bool takes_name, needs_name;
+} cli_action;
+
+/*
+ * As cli_begin, for "sampan VERB ACTION [NAME] [FLAGS]": *ret_action is the number of the action, *ret_name
+ * the name that follows, empty without one.
+ */
+bool cli_begin_action(const char *verb, const cli_action *actions, size_t n_actions, const cli_flag *flags,
+		      size_t n_flags, int argc, char **argv, size_t *ret_action, sp_str *ret_name,
+		      int *ret_status);
+
 /* Tells the options of a verb: its one table, without running it. */
 typedef void cli_describe_fn(void *arg, const cli_flag *flags, size_t n);
 void cli_describe(const cli_verb *v, cli_describe_fn *fn, void *arg);

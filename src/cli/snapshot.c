@@ -183,29 +183,20 @@ static sp_code restore(snapshot *s, sp_err *err)
 
 /* ---- verbs ---- */
 
-static const struct {
-	const char *name, *usage;
-	bool needs_name, takes_name;
-	sp_code (*run)(snapshot *s, sp_err *err);
-} verbs[] = {
-	{"list", "sampan snapshot list [FLAGS]", false, false, list},
-	{"restore", "sampan snapshot restore NAME|/PATH [FLAGS]", true, true, restore},
-	{"save", "sampan snapshot save [NAME] [FLAGS]", false, true, save},
+enum { LIST, RESTORE, SAVE };
+static const cli_action actions[] = {
+	[LIST] = {"list", "sampan snapshot list [FLAGS]", false, false},
+	[RESTORE] = {"restore", "sampan snapshot restore NAME|/PATH [FLAGS]", true, true},
+	[SAVE] = {"save", "sampan snapshot save [NAME] [FLAGS]", true, false},
 };
+static sp_code (*const runs[])(snapshot *s,
+			       sp_err *err) = {[LIST] = list, [RESTORE] = restore, [SAVE] = save};
 
-static sp_code run(snapshot *s, size_t verb, sp_err *err)
+static sp_code run(snapshot *s, size_t action, sp_err *err)
 {
 	SP_TRY(cli_process_open(&s->base, "snapshot", SP_STR("error"), err));
 	SP_TRY(find_dir(s, err));
-	return verbs[verb].run(s, err);
-}
-
-static int usage(FILE *to, int status)
-{
-	(void)fprintf(to, "Usage:\n");
-	for (size_t i = 0; i < SP_LEN(verbs); i++)
-		(void)fprintf(to, "  %s\n", verbs[i].usage);
-	return status;
+	return runs[action](s, err);
 }
 
 int cli_snapshot(int argc, char **argv)
@@ -216,23 +207,11 @@ int cli_snapshot(int argc, char **argv)
 				   "directory " CLI_SNAPSHOTS}};
 	sp_err err = {0};
 	int status;
-	size_t verb = 0;
-	if (argc >= 2 && cli_is_help(argv[1]))
-		return usage(stdout, 0);
-	while (argc >= 2 && verb < SP_LEN(verbs) && strcmp(verbs[verb].name, argv[1]) != 0)
-		verb++;
-	if (argc < 2 || verb == SP_LEN(verbs))
-		return usage(stderr, CLI_EXIT_USAGE);
-	bool named = argc > 2 && argv[2][0] != '-' && verbs[verb].takes_name;
-	if (named)
-		s.name = sp_str_c(argv[2]);
-	int skip = named ? 2 : 1;
-	if (!cli_begin("snapshot", verbs[verb].usage, table, SP_LEN(table), argc - skip, argv + skip,
-		       &status))
+	size_t action;
+	if (!cli_begin_action("snapshot", actions, SP_LEN(actions), table, SP_LEN(table), argc, argv, &action,
+			      &s.name, &status))
 		return status;
-	if (verbs[verb].needs_name && !named)
-		return usage(stderr, CLI_EXIT_USAGE);
-	sp_code code = run(&s, verb, &err);
+	sp_code code = run(&s, action, &err);
 	cli_process_done(&s.base);
 	return cli_end("snapshot", code, &err);
 }

@@ -18,7 +18,6 @@
 #include "kube/view.h"
 
 #define NS_PER_S INT64_C(1000000000)
-#define GROUP "system:bootstrappers:kubeadm:default-node-token"
 #define ID_BYTES 6u
 #define SECRET_BYTES 16u
 #define TEXT_BYTES_MAX ((size_t)64 << 10)
@@ -178,7 +177,7 @@ static void create_secret(token *t)
 		sp_jout_member_str(&j, SP_STR("description"), t->description);
 	sp_jout_member_str(&j, SP_STR("usage-bootstrap-authentication"), SP_STR("true"));
 	sp_jout_member_str(&j, SP_STR("usage-bootstrap-signing"), SP_STR("true"));
-	sp_jout_member_str(&j, SP_STR("auth-extra-groups"), SP_STR(GROUP));
+	sp_jout_member_str(&j, SP_STR("auth-extra-groups"), SP_STR(CLI_JOIN_GROUP));
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
 	ask(t,
@@ -335,17 +334,16 @@ static sp_code delete_token(token *t, sp_err *err)
 
 /* ---- verbs ---- */
 
-static const struct {
-	const char *name, *usage;
-	bool needs_name;
-	sp_code (*run)(token *t, sp_err *err);
-} verbs[] = {
-	{"create", "sampan token create [FLAGS]", false, create},
-	{"delete", "sampan token delete TOKEN [FLAGS]", true, delete_token},
-	{"list", "sampan token list [FLAGS]", false, list},
+enum { CREATE, DELETE, LIST };
+static const cli_action actions[] = {
+	[CREATE] = {"create", "sampan token create [FLAGS]", false, false},
+	[DELETE] = {"delete", "sampan token delete TOKEN [FLAGS]", true, true},
+	[LIST] = {"list", "sampan token list [FLAGS]", false, false},
 };
+static sp_code (*const runs[])(token *t,
+			       sp_err *err) = {[CREATE] = create, [DELETE] = delete_token, [LIST] = list};
 
-static sp_code run(token *t, size_t verb, sp_err *err)
+static sp_code run(token *t, size_t action, sp_err *err)
 {
 	SP_TRY(cli_process_open(&t->base, "token", SP_STR("error"), err));
 	sp_arena *a = &t->base.arena;
@@ -355,17 +353,9 @@ static sp_code run(token *t, size_t verb, sp_err *err)
 	SP_TRY(sp_client_config_load(t->base.world, a, t->kubeconfig, SP_STR(""), &t->config, err));
 	const sp_client_opts o = {.config = &t->config, .user_agent = SP_STR("sampan-token")};
 	SP_TRY(sp_client_new(t->base.world, &o, &t->client, err));
-	SP_TRY(verbs[verb].run(t, err));
+	SP_TRY(runs[action](t, err));
 	sp_world_run(t->base.world);
 	return t->code;
-}
-
-static int usage(FILE *to, int status)
-{
-	(void)fprintf(to, "Usage:\n");
-	for (size_t i = 0; i < SP_LEN(verbs); i++)
-		(void)fprintf(to, "  %s\n", verbs[i].usage);
-	return status;
 }
 
 int cli_token(int argc, char **argv)
@@ -378,22 +368,11 @@ int cli_token(int argc, char **argv)
 		{"ttl", CLI_STR, &t.ttl, "how long a new token may be used; 0: for good"},
 	};
 	int status;
-	size_t verb = 0;
-	if (argc >= 2 && cli_is_help(argv[1]))
-		return usage(stdout, 0);
-	while (argc >= 2 && verb < SP_LEN(verbs) && strcmp(verbs[verb].name, argv[1]) != 0)
-		verb++;
-	if (argc < 2 || verb == SP_LEN(verbs))
-		return usage(stderr, CLI_EXIT_USAGE);
-	bool named = argc > 2 && argv[2][0] != '-' && verbs[verb].needs_name;
-	if (named)
-		t.what = sp_str_c(argv[2]);
-	int skip = named ? 2 : 1;
-	if (!cli_begin("token", verbs[verb].usage, table, SP_LEN(table), argc - skip, argv + skip, &status))
+	size_t action;
+	if (!cli_begin_action("token", actions, SP_LEN(actions), table, SP_LEN(table), argc, argv, &action,
+			      &t.what, &status))
 		return status;
-	if (verbs[verb].needs_name && !named)
-		return usage(stderr, CLI_EXIT_USAGE);
-	sp_code code = run(&t, verb, &t.err);
+	sp_code code = run(&t, action, &t.err);
 	sp_informers_free(t.informers);
 	sp_client_free(t.client);
 	cli_process_done(&t.base);

@@ -27,46 +27,12 @@ static const struct {
 };
 
 typedef struct run {
+	csr_approval approval;
 	approver *c;
-	sp_job *job;
-	const sp_object *object;
-	csr csr;
 	bool is_self;
 	size_t right; /* asked for */
 	sp_call call;
 } run;
-
-static void on_approved(sp_call *c, const sp_answer *a)
-{
-	const run *x = c->arg;
-	sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
-}
-
-static void approve(run *x)
-{
-	ctl_conditions all;
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, BODY_BYTES_MAX);
-	ctl_conditions_read(x->csr.conditions, &all);
-	ctl_condition_set(&all,
-			  &(ctl_condition){.type = SP_STR("Approved"),
-					   .status = SP_STR("True"),
-					   .reason = SP_STR("AutoApproved"),
-					   .message = sp_str_c(rights[x->right].message)},
-			  true);
-	sp_jout j = sp_jout_to(&body);
-	ctl_status_open(&j, x->object);
-	ctl_conditions_write(&j, &all);
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
-	x->call = (sp_call){.done = on_approved, .arg = x};
-	sp_call_start(x->c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
-				.gvr = csr_gvr,
-				.name = x->object->name,
-				.subresource = SP_STR("approval"),
-				.body = sp_buf_view(&body)});
-}
 
 static void ask_right(run *x);
 
@@ -74,13 +40,14 @@ static void on_review(sp_call *c, const sp_answer *a)
 {
 	run *x = c->arg;
 	yyjson_val *root;
-	sp_code code = a->code == SP_OK ? sp_json_parse(x->job->arena, a->body, &root, NULL) : a->code;
+	sp_job *job = x->approval.job;
+	sp_code code = a->code == SP_OK ? sp_json_parse(job->arena, a->body, &root, NULL) : a->code;
 	if (code != SP_OK) {
-		sp_job_done(x->job, code);
+		sp_job_done(job, code);
 		return;
 	}
 	if (yyjson_is_true(sp_view_at(root, "status.allowed"))) {
-		approve(x);
+		csr_approval_write(&x->approval, sp_str_c(rights[x->right].message));
 		return;
 	}
 	x->right++;
@@ -91,16 +58,16 @@ static void write_review(const run *x, sp_jout *j)
 {
 	sp_jout_open(j, '{');
 	sp_jout_member_open(j, SP_STR("spec"), '{');
-	sp_jout_member_str(j, SP_STR("user"), x->csr.username);
-	sp_jout_member_str(j, SP_STR("uid"), x->csr.uid);
+	sp_jout_member_str(j, SP_STR("user"), x->approval.csr.username);
+	sp_jout_member_str(j, SP_STR("uid"), x->approval.csr.uid);
 	sp_jout_member_open(j, SP_STR("groups"), '[');
-	SP_VLIST_FOREACH(g, x->csr.groups)
+	SP_VLIST_FOREACH(g, x->approval.csr.groups)
 	sp_jout_str(j, sp_json_str(g));
 	sp_jout_close(j, ']');
-	if (x->csr.extra != NULL) {
+	if (x->approval.csr.extra != NULL) {
 		SP_AUTO_BUF extra;
 		sp_buf_init(&extra, BODY_BYTES_MAX);
-		(void)sp_json_write(&extra, x->csr.extra);
+		(void)sp_json_write(&extra, x->approval.csr.extra);
 		sp_jout_member_raw(j, SP_STR("extra"), sp_buf_view(&extra));
 	}
 	sp_jout_member_open(j, SP_STR("resourceAttributes"), '{');
@@ -121,8 +88,8 @@ static void ask_right(run *x)
 		x->right++;
 	if (x->right == SP_LEN(rights)) {
 		sp_log(x->c->base.log, SP_LOG_DEBUG, "certificate request: who asks may not have it",
-		       SP_KS("name", x->object->name));
-		sp_job_done(x->job, SP_EFORBIDDEN);
+		       SP_KS("name", x->approval.object->name));
+		sp_job_done(x->approval.job, SP_EFORBIDDEN);
 		return;
 	}
 	SP_AUTO_BUF body;
@@ -139,25 +106,12 @@ static void ask_right(run *x)
 static void sync_request(controller *base, sp_job *job)
 {
 	approver *c = SP_CONTAINER_OF(base, approver, base);
-	const sp_object *o = sp_informer_get(c->requests, job->key);
 	run *x = sp_new(job->arena, run, 1);
-	sp_x509_info who;
-	*x = (run){.c = c, .job = job};
-	if (o != NULL)
-		x->object = ctl_hold(job->arena, o);
-	if (x->object == NULL || csr_read(job->arena, o, &x->csr, NULL) != SP_OK) {
-		sp_job_done(job, o == NULL ? SP_OK : SP_ENOMEM);
+	*x = (run){.c = c, .approval = {.client = base->client, .job = job}};
+	if (!csr_approval_open(&x->approval, sp_informer_get(c->requests, job->key), KUBELET_CLIENT,
+			       csr_kubelet_client_fault))
 		return;
-	}
-	bool is_open = x->csr.certificate.len == 0 && !csr_has(&x->csr, "Approved") &&
-		       !csr_has(&x->csr, "Denied") && sp_str_eq(x->csr.signer, SP_STR(KUBELET_CLIENT));
-	if (!is_open ||
-	    sp_x509_request_inspect(csr_pem(job->arena, x->csr.request), job->arena, &who, NULL) != SP_OK ||
-	    csr_kubelet_client_fault(job->arena, &x->csr, &who).len > 0) {
-		sp_job_done(job, SP_OK);
-		return;
-	}
-	x->is_self = sp_str_eq(x->csr.username, who.common_name);
+	x->is_self = sp_str_eq(x->approval.csr.username, x->approval.who.common_name);
 	ask_right(x);
 }
 

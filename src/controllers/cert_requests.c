@@ -132,3 +132,58 @@ sp_str csr_client_fault(sp_arena *a, const csr *c, const sp_x509_info *who)
 		       ? SP_STR("")
 		       : SP_STR("missing required usage for client certificate: client auth");
 }
+
+/* ---- approving ---- */
+
+#define BODY_BYTES_MAX ((size_t)4 << 20)
+
+bool csr_approval_open(csr_approval *x, const sp_object *o, const char *signer,
+		       sp_str (*fault)(sp_arena *a, const csr *c, const sp_x509_info *who))
+{
+	sp_arena *a = x->job->arena;
+	if (o != NULL)
+		x->object = ctl_hold(a, o);
+	if (x->object == NULL || csr_read(a, o, &x->csr, NULL) != SP_OK) {
+		sp_job_done(x->job, o == NULL ? SP_OK : SP_ENOMEM);
+		return false;
+	}
+	bool is_open = x->csr.certificate.len == 0 && !csr_has(&x->csr, "Approved") &&
+		       !csr_has(&x->csr, "Denied") && sp_str_eq(x->csr.signer, sp_str_c(signer));
+	if (is_open && sp_x509_request_inspect(csr_pem(a, x->csr.request), a, &x->who, NULL) == SP_OK &&
+	    fault(a, &x->csr, &x->who).len == 0)
+		return true;
+	sp_job_done(x->job, SP_OK);
+	return false;
+}
+
+static void on_approved(sp_call *c, const sp_answer *a)
+{
+	const csr_approval *x = c->arg;
+	sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
+}
+
+void csr_approval_write(csr_approval *x, sp_str message)
+{
+	ctl_conditions all;
+	SP_AUTO_BUF body;
+	sp_buf_init(&body, BODY_BYTES_MAX);
+	ctl_conditions_read(x->csr.conditions, &all);
+	ctl_condition_set(&all,
+			  &(ctl_condition){.type = SP_STR("Approved"),
+					   .status = SP_STR("True"),
+					   .reason = SP_STR("AutoApproved"),
+					   .message = message},
+			  true);
+	sp_jout j = sp_jout_to(&body);
+	ctl_status_open(&j, x->object);
+	ctl_conditions_write(&j, &all);
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, '}');
+	x->call = (sp_call){.done = on_approved, .arg = x};
+	sp_call_start(x->client, &x->call,
+		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
+				.gvr = csr_gvr,
+				.name = x->object->name,
+				.subresource = SP_STR("approval"),
+				.body = sp_buf_view(&body)});
+}

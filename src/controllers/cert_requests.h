@@ -30,3 +30,24 @@ bool csr_has(const csr *c, const char *condition);
 sp_str csr_kubelet_client_fault(sp_arena *a, const csr *c, const sp_x509_info *who);
 sp_str csr_kubelet_serving_fault(sp_arena *a, const csr *c, const sp_x509_info *who);
 sp_str csr_client_fault(sp_arena *a, const csr *c, const sp_x509_info *who);
+
+/* ---- approving ---- */
+
+/* One request on its way to its approval; job and client are set by who begins, the rest is zero. */
+typedef struct csr_approval {
+	sp_client *client;
+	sp_job *job;
+	const sp_object *object; /* held as long as the job's arena */
+	csr csr;
+	sp_x509_info who; /* what it asks for */
+	sp_call call;
+} csr_approval;
+
+/*
+ * Takes a request up, `o` as the cache has it (NULL: it is gone). False: it is of another signer, decided
+ * already, or one that the signer's rules (`fault`: one of the above) would refuse; the job is done then.
+ */
+bool csr_approval_open(csr_approval *x, const sp_object *o, const char *signer,
+		       sp_str (*fault)(sp_arena *a, const csr *c, const sp_x509_info *who));
+/* Writes the condition Approved with that message; the job is done with the answer. */
+void csr_approval_write(csr_approval *x, sp_str message);

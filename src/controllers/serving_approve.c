@@ -8,7 +8,6 @@
 #include "controllers/cert_requests.h"
 #include "controllers/table.h"
 
-#define BODY_BYTES_MAX ((size_t)4 << 20)
 #define KUBELET_SERVING "kubernetes.io/kubelet-serving"
 #define USER_PREFIX "system:node:"
 
@@ -22,48 +21,6 @@ typedef struct node_view {
 	sp_vlist addresses;
 } node_view;
 SP_VIEW(serving_node_desc, node_view, "v1/Node", SP_V(node_view, addresses, "status.addresses"));
-
-typedef struct run {
-	sp_job *job;
-	const sp_object *object;
-	csr csr;
-	sp_call call;
-} run;
-
-static void on_approved(sp_call *c, const sp_answer *a)
-{
-	const run *x = c->arg;
-	sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
-}
-
-static void approve(const approver *c, run *x)
-{
-	ctl_conditions all;
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, BODY_BYTES_MAX);
-	ctl_conditions_read(x->csr.conditions, &all);
-	ctl_condition_set(
-		&all,
-		&(ctl_condition){.type = SP_STR("Approved"),
-				 .status = SP_STR("True"),
-				 .reason = SP_STR("AutoApproved"),
-				 .message =
-					 SP_STR("Auto approving kubelet serving certificate for the node's "
-						"own addresses.")},
-		true);
-	sp_jout j = sp_jout_to(&body);
-	ctl_status_open(&j, x->object);
-	ctl_conditions_write(&j, &all);
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
-	x->call = (sp_call){.done = on_approved, .arg = x};
-	sp_call_start(c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,
-				.gvr = csr_gvr,
-				.name = x->object->name,
-				.subresource = SP_STR("approval"),
-				.body = sp_buf_view(&body)});
-}
 
 static bool is_own(const node_view *v, sp_str name)
 {
@@ -85,7 +42,7 @@ static bool are_own(const node_view *v, const sp_strs *names)
 }
 
 /* What a node has not told yet it may tell soon: such a request comes again, more and more seldom. */
-static sp_code check_names(const approver *c, const run *x, const sp_x509_info *who)
+static sp_code check_names(const approver *c, const csr_approval *x)
 {
 	node_view v;
 	sp_str user = x->csr.username;
@@ -94,34 +51,26 @@ static sp_code check_names(const approver *c, const run *x, const sp_x509_info *
 	if (node == NULL)
 		return SP_ENOTFOUND;
 	SP_TRY(sp_view(x->job->arena, node->json, &serving_node_desc, &v, NULL));
-	return are_own(&v, &who->dns) && are_own(&v, &who->ips) ? SP_OK : SP_EFORBIDDEN;
+	return are_own(&v, &x->who.dns) && are_own(&v, &x->who.ips) ? SP_OK : SP_EFORBIDDEN;
 }
 
 static void sync_request(controller *base, sp_job *job)
 {
 	const approver *c = SP_CONTAINER_OF(base, approver, base);
-	const sp_object *o = sp_informer_get(c->requests, job->key);
-	run *x = sp_new(job->arena, run, 1);
-	sp_x509_info who;
-	*x = (run){.job = job};
-	if (o != NULL)
-		x->object = ctl_hold(job->arena, o);
-	if (x->object == NULL || csr_read(job->arena, o, &x->csr, NULL) != SP_OK) {
-		sp_job_done(job, o == NULL ? SP_OK : SP_ENOMEM);
+	csr_approval *x = sp_new(job->arena, csr_approval, 1);
+	*x = (csr_approval){.client = base->client, .job = job};
+	if (!csr_approval_open(x, sp_informer_get(c->requests, job->key), KUBELET_SERVING,
+			       csr_kubelet_serving_fault))
 		return;
-	}
-	bool is_open = x->csr.certificate.len == 0 && !csr_has(&x->csr, "Approved") &&
-		       !csr_has(&x->csr, "Denied") && sp_str_eq(x->csr.signer, SP_STR(KUBELET_SERVING));
-	if (!is_open ||
-	    sp_x509_request_inspect(csr_pem(job->arena, x->csr.request), job->arena, &who, NULL) != SP_OK ||
-	    csr_kubelet_serving_fault(job->arena, &x->csr, &who).len > 0 ||
-	    !sp_str_eq(x->csr.username, who.common_name)) {
+	if (!sp_str_eq(x->csr.username, x->who.common_name)) {
 		sp_job_done(job, SP_OK);
 		return;
 	}
-	sp_code code = check_names(c, x, &who);
+	sp_code code = check_names(c, x);
 	if (code == SP_OK) {
-		approve(c, x);
+		csr_approval_write(
+			x,
+			SP_STR("Auto approving kubelet serving certificate for the node's own addresses."));
 		return;
 	}
 	sp_log(base->log, SP_LOG_DEBUG, "serving certificate: not the node's names",

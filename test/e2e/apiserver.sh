@@ -30,20 +30,6 @@ fails() {
 		p=$((p + 1))
 	fi
 }
-# says NAME TEXT COMMAND…: its output holds the text, whatever its status.
-says() {
-	name=$1 text=$2
-	shift 2
-	"$@" >"$tmp/out" 2>&1
-	if grep -qF -- "$text" "$tmp/out"; then
-		p=$((p + 1))
-	else
-		f=$((f + 1))
-		echo "FAIL $name: no '$text' from $*"
-		sed 's/^/  /' "$tmp/out" | head -n 20
-	fi
-}
-
 echo 't0ken,carol,u9,"g1,g2"' >"$tmp/tokens"
 start_server --token-auth-file "$tmp/tokens"
 get() { curl -sS --max-time 20 --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" "$@"; }

@@ -7,20 +7,6 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/e2e/lib
 p=0 f=0 s=0
 
-# says NAME TEXT COMMAND…: its output holds the text, whatever its status.
-says() {
-	name=$1 text=$2
-	shift 2
-	"$@" >"$tmp/out" 2>&1
-	if grep -qF -- "$text" "$tmp/out"; then
-		p=$((p + 1))
-	else
-		f=$((f + 1))
-		echo "FAIL $name: no '$text' from $*"
-		sed 's/^/  /' "$tmp/out" | cut -c1-600 | tail -n 20
-	fi
-}
-
 cat >"$tmp/policy.yaml" <<'YAML'
 apiVersion: audit.k8s.io/v1
 kind: Policy

@@ -3,30 +3,14 @@
 # kubectl top and kubectl autoscale on a cluster of `sampan up`: a deployment grows while it is asked much. PEER_KUBECTL names a kubectl.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-skip() {
-	echo "skip autoscale ($1)"
-	echo '0 passed, 0 failed, 1 skipped'
-	exit 0
-}
-kubectl=${PEER_KUBECTL:-$(command -v kubectl)} || skip 'no kubectl (PEER_KUBECTL)'
-command -v python3 >/dev/null 2>&1 || skip 'python3 is not on PATH'
-variant=${VARIANT:-release}
-make -s VARIANT="$variant" all >/dev/null || exit 1
-bin=$PWD/build/$variant
-tmp=$(mktemp -d)
-chmod 755 "$tmp"
-p=0 f=0 load=
-dirs="--data-dir=$tmp/data --run-dir=$tmp/run"
-export KUBECONFIG="$tmp/data/pki/admin.kubeconfig"
+needs='python3'
+. test/e2e/cluster
+load=''
 finish() {
 	[ -z "$load" ] || kill "$load" 2>/dev/null
-	# shellcheck disable=SC2086
-	"$bin/sampan" down $dirs >/dev/null 2>&1
-	rm -rf "$tmp"
+	end_cluster
 }
 trap finish EXIT
-# shellcheck disable=SC2086
-"$bin/sampan" doctor $dirs >"$tmp/doctor" || skip "this machine can not: $(grep ^fail "$tmp/doctor" | tr '\n' ' ')"
 # shellcheck disable=SC2086
 "$bin/sampan" up $dirs --timeout=100 >"$tmp/up" 2>&1 || { cat "$tmp/up"; echo '0 passed, 1 failed'; exit 1; }
 k() { timeout -k 1 200 "$kubectl" "$@" 2>&1; }

@@ -10,44 +10,10 @@ if ! command -v python3 >/dev/null 2>&1 || ! command -v openssl >/dev/null 2>&1;
 	exit 0
 fi
 . test/e2e/lib
-p=0 f=0 hook=
-stop_all() {
-	[ -z "$hook" ] || { kill "$hook" 2>/dev/null; wait "$hook" 2>/dev/null; }
-	stop_server
-}
-trap stop_all EXIT
-
-# says NAME TEXT COMMAND…: its output holds the text, whatever its status.
-says() {
-	name=$1 text=$2
-	shift 2
-	"$@" >"$tmp/out" 2>&1
-	if grep -qF -- "$text" "$tmp/out"; then
-		p=$((p + 1))
-	else
-		f=$((f + 1))
-		echo "FAIL $name: no '$text' from $*"
-		sed 's/^/  /' "$tmp/out" | head -n 20
-	fi
-}
-
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$tmp/hook.key" -out "$tmp/hook.crt" -days 2 \
-	-subj /CN=hook -addext 'subjectAltName=IP:127.0.0.1' 2>/dev/null
-mkfifo "$tmp/port"
-: >"$tmp/asked"
+p=0 f=0
 echo ok >"$tmp/asked.mode"
-python3 test/e2e/conversion_server.py "$tmp/hook.crt" "$tmp/hook.key" "$tmp/asked" >"$tmp/port" &
-hook=$!
-read -r port <"$tmp/port"
-ca=$(base64 -w 0 "$tmp/hook.crt")
+start_hook test/e2e/conversion_server.py IP:127.0.0.1
 start_server
-type=application/json
-api() {
-	method=$1 path=$2
-	shift 2
-	curl -sS --max-time 40 --cacert "$tmp/ca.pem" --cert "$tmp/crt.pem" --key "$tmp/key.pem" -A test -X "$method" \
-		-H "content-type: $type" "$@" "$url$path"
-}
 mode() { echo "$1" >"$tmp/asked.mode"; }
 asked() { grep -c . "$tmp/asked"; }
 text='{"type":"string"}'

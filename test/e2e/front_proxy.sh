@@ -10,19 +10,6 @@ if ! command -v openssl >/dev/null 2>&1 || ! command -v curl >/dev/null 2>&1; th
 fi
 . test/e2e/lib
 p=0 f=0
-# says NAME TEXT COMMAND…: its output holds the text, whatever its status.
-says() {
-	name=$1 text=$2
-	shift 2
-	"$@" >"$tmp/out" 2>&1
-	if grep -qF -- "$text" "$tmp/out"; then
-		p=$((p + 1))
-	else
-		f=$((f + 1))
-		echo "FAIL $name: no '$text' from $*"
-		sed 's/^/  /' "$tmp/out" | head -n 20
-	fi
-}
 # pair NAME CN: a client's certificate of the authority front-ca.
 pair() {
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$2" -keyout "$tmp/$1.key" -out "$tmp/$1.csr" 2>/dev/null

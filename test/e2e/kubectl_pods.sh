@@ -1,43 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # kubectl at the pods of `sampan up`: logs, exec, attach, port-forward, cp, debug, the proxies, over SPDY and over WebSocket.
-# PEER_KUBECTL names a kubectl; without it the one on PATH. Everything runs in a network of its own, so ports are free.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-skip() {
-	echo "skip kubectl_pods ($1)"
-	echo '0 passed, 0 failed, 1 skipped'
-	exit 0
-}
-kubectl=${PEER_KUBECTL:-$(command -v kubectl)}
-[ -n "$kubectl" ] || skip 'kubectl is not on PATH'
-for need in curl busybox unshare ip script; do command -v $need >/dev/null 2>&1 || skip "$need is not on PATH"; done
-if [ -z "${SAMPAN_E2E_NET:-}" ]; then
-	make -s VARIANT=release all >/dev/null || exit 1
-	unshare -n true 2>/dev/null || skip 'no network namespaces'
-	SAMPAN_E2E_NET=1 exec unshare -n "$0" "$@"
-fi
-ip link set lo up
-ip link add eth0 type veth peer name eth0p && ip addr add 192.0.2.77/24 dev eth0 && ip link set eth0p up && ip link set eth0 up &&
-	ip route add default via 192.0.2.1 || skip 'no veth interfaces'
-bin=$PWD/build/release here=$PWD/test/e2e
-tmp=$(mktemp -d)
-run=$(mktemp -d /run/XXX) # short: sockets of containers are below it
-chmod 755 "$tmp" "$run"
-p=0 f=0
-dirs="--data-dir=$tmp/data --run-dir=$run"
-# shellcheck disable=SC2086
-trap '"$bin/sampan" down $dirs >/dev/null 2>&1; rm -rf "$tmp" "$run"' EXIT
-# shellcheck disable=SC2086
-"$bin/sampan" doctor $dirs >"$tmp/doctor" || skip "this machine can not: $(grep ^fail "$tmp/doctor" | tr '\n' ' ')"
-export KUBECONFIG=$tmp/data/pki/admin.kubeconfig HOME=$tmp
-
-good() { p=$((p + 1)); }
-bad() {
-	f=$((f + 1))
-	echo "FAIL $1"
-	sed 's/^/  /' "$tmp/out" "$tmp/err" 2>/dev/null | head -n 12
-}
+needs='curl busybox script'
+. test/e2e/cluster
 # says NAME STATUS TEXT COMMAND…: ends so, and its output or errors hold the text.
 says() {
 	name=$1 status=$2 text=$3
@@ -45,16 +12,6 @@ says() {
 	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null
 	got=$?
 	if [ $got -eq "$status" ] && { [ -z "$text" ] || cat "$tmp/out" "$tmp/err" | grep -qF -- "$text"; }; then good; else bad "$name: got $got, want $status and '$text'"; fi
-}
-# same NAME WANTED GOT
-same() {
-	if [ "$2" = "$3" ]; then
-		good
-	else
-		printf '%s\n' "$3" >"$tmp/out"
-		: >"$tmp/err"
-		bad "$1: want '$2'"
-	fi
 }
 k() { timeout 60 "$kubectl" "$@"; }
 
@@ -147,7 +104,7 @@ says logs-previous 0 'a life' k logs again --previous
 
 # The channel protocols of older clients, which know no status: a failure is a text.
 command='/api/v1/namespaces/default/pods/two/exec?container=main&stdout=1&stderr=1&command=sh&command=-c&command=echo+out%3B+echo+err+>%262%3B+exit'
-channels() { "$here/exec_channels.py" "$KUBECONFIG" "$command+$2" "$1"; }
+channels() { test/e2e/exec_channels.py "$KUBECONFIG" "$command+$2" "$1"; }
 for protocol in channel.k8s.io base64.channel.k8s.io; do
 	same "channels-$protocol" '1 out
 2 err' "$(channels $protocol 0)"

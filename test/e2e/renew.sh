@@ -30,16 +30,18 @@ check() {
 	fi
 }
 mkfifo "$tmp/lines"
+# Its end ends the reading below.
 # shellcheck disable=SC2086
-"$bin" server $dirs --node-name=renewed --certificate-lifetime=20s >"$tmp/stdout" 2>"$tmp/lines" &
+timeout 240 "$bin" server $dirs --node-name=renewed --certificate-lifetime=20s >"$tmp/stdout" 2>"$tmp/lines" &
 exec 3<"$tmp/lines"
 # until_says TEXT N: the server's log has the text N more times.
 until_says() {
-	n=0
-	while [ "$n" -lt "$2" ] && IFS= read -r line <&3; do
+	n=0 wanted=$2
+	while [ "$n" -lt "$wanted" ] && IFS= read -r line <&3; do
 		printf '%s\n' "$line" >>"$tmp/log"
 		case $line in *"$1"*) n=$((n + 1)) ;; esac
 	done
+	check "says $1" '[ "$n" -eq "$wanted" ]'
 }
 until_says '"msg":"serving","address":"0.0.0.0:6443"' 1
 export KUBECONFIG="$tmp/data/pki/admin.kubeconfig"
@@ -53,7 +55,6 @@ until_says 'certificates made anew' 4
 # What was made is in use when what was there before has ended.
 until_says '"component":"apiserver","msg":"certificates reloaded"' 1
 cat <&3 >>"$tmp/log" &
-[ -z "${KEEP:-}" ] || cp -r "$tmp/data/pki" /tmp/renewpki
 check api-serving '[ "$(serial "$server")" != "$api_before" ]'
 check kubelet-serving '[ "$(serial 127.0.0.1:10250)" != "$kubelet_before" ]'
 check authority-stays '[ "$(cksum <"$tmp/data/pki/ca.crt")" = "$ca_before" ]'

@@ -1,43 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # kubectl at stateful and daemon sets of `sampan up`: rollout status, history and undo, scale, cascading deletion, claims, names.
-# PEER_KUBECTL names a kubectl; without it the one on PATH. Everything runs in a network of its own, so ports are free.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-skip() {
-	echo "skip sets ($1)"
-	echo '0 passed, 0 failed, 1 skipped'
-	exit 0
-}
-kubectl=${PEER_KUBECTL:-$(command -v kubectl)}
-[ -n "$kubectl" ] || skip 'kubectl is not on PATH'
-for need in busybox python3 unshare ip; do command -v $need >/dev/null 2>&1 || skip "$need is not on PATH"; done
-if [ -z "${SAMPAN_E2E_NET:-}" ]; then
-	make -s VARIANT=release all >/dev/null || exit 1
-	unshare -n true 2>/dev/null || skip 'no network namespaces'
-	SAMPAN_E2E_NET=1 exec unshare -n "$0" "$@"
-fi
-ip link set lo up
-ip link add eth0 type veth peer name eth0p && ip addr add 192.0.2.77/24 dev eth0 && ip link set eth0p up && ip link set eth0 up &&
-	ip route add default via 192.0.2.1 || skip 'no veth interfaces'
-bin=$PWD/build/release
-tmp=$(mktemp -d)
-run=$(mktemp -d /run/XXX) # short: sockets of containers are below it
-chmod 755 "$tmp" "$run"
-p=0 f=0
-dirs="--data-dir=$tmp/data --run-dir=$run"
-# shellcheck disable=SC2086
-trap '"$bin/sampan" down $dirs >/dev/null 2>&1; rm -rf "$tmp" "$run"' EXIT
-# shellcheck disable=SC2086
-"$bin/sampan" doctor $dirs >"$tmp/doctor" || skip "this machine can not: $(grep ^fail "$tmp/doctor" | tr '\n' ' ')"
-export KUBECONFIG=$tmp/data/pki/admin.kubeconfig HOME=$tmp
-
-good() { p=$((p + 1)); }
-bad() {
-	f=$((f + 1))
-	echo "FAIL $1"
-	sed 's/^/  /' "$tmp/out" 2>/dev/null | head -n 12
-}
+needs='busybox python3'
+. test/e2e/cluster
 # says NAME TEXT COMMAND…: ends well, and its output or errors hold the text.
 says() {
 	name=$1 text=$2
@@ -45,15 +12,6 @@ says() {
 	"$@" >"$tmp/out" 2>&1 </dev/null
 	got=$?
 	if [ $got -eq 0 ] && { [ -z "$text" ] || grep -qF -- "$text" "$tmp/out"; }; then good; else bad "$name: got $got, want '$text'"; fi
-}
-# same NAME WANTED GOT
-same() {
-	if [ "$2" = "$3" ]; then
-		good
-	else
-		printf '%s\n' "$3" >"$tmp/out"
-		bad "$1: want '$2'"
-	fi
 }
 k() { timeout 100 "$kubectl" "$@"; }
 revisions() { k rollout history "$1" | grep -cE '^[0-9]'; }

@@ -42,6 +42,25 @@ SP_TEST(flags, takes_both_forms)
 	T_TRUE(help);
 }
 
+/* Whoever looks at the processes of the machine does not see it. */
+SP_TEST(flags, secrets_are_wiped)
+{
+	cli_secret s = {.len = 0};
+	char verb[] = "verb";
+	const cli_flag table[] = {{"token", CLI_SECRET, &s, "secret"}};
+	char one[] = "--token=abc", two[] = "--token", value[] = "defg", long_one[400];
+	bool help;
+	T_OK(cli_flags_parse(table, 1, 2, (char *[]){verb, one}, &help, T_ERR));
+	T_EQ_C(cli_secret_view(&s), "abc");
+	T_EQ_C(sp_str_c(one), "--token=");
+	T_OK(cli_flags_parse(table, 1, 3, (char *[]){verb, two, value}, &help, T_ERR));
+	T_EQ_C(cli_secret_view(&s), "defg");
+	T_EQ_C(sp_str_c(value), "");
+	memset(long_one, 'x', sizeof long_one);
+	long_one[sizeof long_one - 1] = '\0';
+	T_CODE(cli_flags_parse(table, 1, 3, (char *[]){verb, two, long_one}, &help, T_ERR), SP_EINVAL);
+}
+
 SP_TEST(flags, refuses_what_it_does_not_know)
 {
 	static const struct {

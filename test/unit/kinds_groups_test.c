@@ -111,6 +111,21 @@ SP_TEST(kinds_groups, event_conversion)
 	T_TRUE(sp_kv_is(obj, "apiVersion", "events.k8s.io/v1"));
 }
 
+/* Otherwise what is stored would differ from what was written, and a PUT of the same would be a change. */
+SP_TEST(kinds_groups, event_conversion_keeps_null)
+{
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	T_TRUE(doc != NULL);
+	const char *text = "{\"apiVersion\":\"events.k8s.io/v1\",\"deprecatedFirstTimestamp\":null,"
+			   "\"deprecatedLastTimestamp\":null}";
+	yyjson_mut_val *obj = parse(doc, text), *want = parse(doc, text);
+	T_TRUE(obj != NULL && want != NULL);
+	T_TRUE(sp_event_v1_to_core(T_ARENA, doc, obj));
+	T_TRUE(sp_jmut_get(obj, SP_STR("firstTimestamp")) != NULL);
+	T_TRUE(sp_event_core_to_v1(T_ARENA, doc, obj));
+	T_TRUE(sp_jmut_equal(obj, want));
+}
+
 SP_TEST(kinds_groups, webhook_urls)
 {
 	static const struct {

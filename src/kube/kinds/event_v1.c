@@ -27,7 +27,7 @@ static bool rename_members(yyjson_mut_doc *doc, yyjson_mut_val *obj, bool to_cor
 	for (size_t i = 0; i < SP_LEN(renamed); i++) {
 		const char *from = to_core ? renamed[i].v1 : renamed[i].core;
 		const char *to = to_core ? renamed[i].core : renamed[i].v1;
-		yyjson_mut_val *value = sp_kv_get(obj, from);
+		yyjson_mut_val *value = sp_jmut_get(obj, sp_str_c(from)); /* a time that is null, too */
 		sp_kv_drop(obj, from);
 		ok = ok && (value == NULL || sp_kv_set(doc, obj, to, value));
 	}
