@@ -36,9 +36,10 @@ typedef struct shim_proc {
 	bool terminal;
 	shim_status status; /* CREATED, RUNNING, STOPPED */
 	shim_child child;
-	uint32_t pid;  /* 0 before it is known; kept after the end */
-	bool alive;    /* a process, or a zombie of ours, has that pid */
-	bool starting; /* exits wait in `held` until its start has been told */
+	uint32_t pid;        /* 0 before it is known; kept after the end */
+	uint64_t started_ns; /* monotonic */
+	bool alive;          /* a process, or a zombie of ours, has that pid */
+	bool starting;       /* exits wait in `held` until its start has been told */
 	bool has_held;
 	shim_exit held, exit;
 	shim_stdio *io;

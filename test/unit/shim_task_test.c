@@ -464,3 +464,44 @@ SP_TEST(shim_task, shut_down_now)
 	T_ANSWER(done(r, "Shutdown", &shim_shutdown_req_message, &now), SP_RPC_OK);
 	T_TRUE(r->shut_down);
 }
+
+/* As the first process of a namespace it would never hear of a signal that comes before its handler. */
+SP_TEST(shim_task, a_signal_waits_for_its_handler)
+{
+	rig *r = begin("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done\n"
+		       "trap 'exit 7' TERM; echo >\"${0%/cmd}/listens\"; while :; do :; done\n");
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	const shim_id_req req = {.id = SP_STR("c")};
+	const shim_kill_req term = {.id = SP_STR("c"), .signal = SIGTERM};
+	answer *waiter = call(r, "Wait", &shim_id_req_message, &req);
+	T_ANSWER(done(r, "Kill", &shim_kill_req_message, &term), SP_RPC_OK);
+	T_TRUE(await(waiter));
+	T_EQ_C(content("listens"), "\n");
+	T_EQ_U64(exit_of(waiter, &shim_wait_resp_message), 7);
+}
+
+SP_TEST(shim_task, a_signal_for_one_that_ends_meanwhile)
+{
+	rig *r = begin("while :; do :; done\n");
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	const shim_kill_req term = {.id = SP_STR("c"), .signal = SIGTERM},
+			    kill_it = {.id = SP_STR("c"), .signal = SIGKILL};
+	answer *first = call(r, "Kill", &shim_kill_req_message, &term);
+	answer *second = done(r, "Kill", &shim_kill_req_message, &kill_it);
+	T_TRUE(await(first));
+	T_ANSWER(second, SP_RPC_OK);
+	T_ANSWER(first, SP_RPC_NOT_FOUND);
+	T_EQ_U64(exit_of(by_id(r, "Wait", ""), &shim_wait_resp_message), 128 + SIGKILL);
+}
+
+SP_TEST(shim_task, a_signal_does_not_wait_for_ever)
+{
+	rig *r = begin("while :; do :; done\n");
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	const shim_kill_req term = {.id = SP_STR("c"), .signal = SIGTERM};
+	T_ANSWER(done(r, "Kill", &shim_kill_req_message, &term), SP_RPC_OK);
+	T_EQ_U64(exit_of(by_id(r, "Wait", ""), &shim_wait_resp_message), 128 + SIGTERM);
+}
