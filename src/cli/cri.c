@@ -18,6 +18,7 @@
 #include "io/uv/uv.h"
 #include "network/bridge.h"
 #include "network/cni/cni.h"
+#include "runtime/confine.h"
 #include "runtime/host_client.h"
 #include "runtime/image/pull.h"
 #include "runtime/layers.h"
@@ -359,7 +360,8 @@ static sp_code open_runtime(process *p, sp_err *err)
 	return SP_OK;
 }
 
-/* The last that root is needed for on this side. */
+/* The last that root is needed for on this side, and that other programs, mounts and the like are possible.
+ */
 static sp_code give_up_root(process *p, sp_err *err)
 {
 	static const char *const dirs[] = {"/images", "/state", "/cni"};
@@ -369,7 +371,8 @@ static sp_code give_up_root(process *p, sp_err *err)
 		SP_TRY(cri_user_own(&p->user, SP_CONCAT(&p->base.arena, p->f.root, sp_str_c(dirs[i])), err));
 	if (p->user.set && !p->f.cleanup)
 		SP_TRY(cri_user_bind(p->f.listen, &p->socket_fd, err));
-	return cri_user_become(&p->user, err);
+	SP_TRY(cri_user_become(&p->user, err));
+	return rt_confine(err);
 }
 
 static sp_code start(process *p, int host_fd, sp_err *err)

@@ -5,7 +5,8 @@
  * (node/cri_client.h); the node agent cannot tell which it has. Messages are structs with tables for
  * base/pb_struct.h. U: kubernetes/cri-api pkg/apis/runtime/v1/api.proto.
  *
- * Left out: Windows, and the Stream… forms of the lists (new in 1.36; callers fall back to the lists).
+ * Left out: Windows, and the Stream… forms of the lists: a matter of the connection (runtime/server_lists.h),
+ * as are their items; clients of ours use the lists.
  */
 #pragma once
 

@@ -38,6 +38,8 @@ const rt_method rt_methods[SP_CRI_METHODS_] = {
 	[SP_CRI_LIST_CONTAINER_STATS] = {rt_list_container_stats_steps, NULL},
 	[SP_CRI_POD_SANDBOX_STATS] = {rt_sandbox_stats_steps, NULL},
 	[SP_CRI_LIST_POD_SANDBOX_STATS] = {rt_list_sandbox_stats_steps, NULL},
+	[SP_CRI_LIST_METRIC_DESCRIPTORS] = {ONE(rt_list_metric_descriptors), NULL},
+	[SP_CRI_LIST_POD_SANDBOX_METRICS] = {rt_list_metrics_steps, NULL},
 
 	[SP_CRI_LIST_IMAGES] = {ONE(rt_list_images), NULL},
 	[SP_CRI_IMAGE_STATUS] = {ONE(rt_image_status), NULL},

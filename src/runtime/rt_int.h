@@ -236,26 +236,13 @@ const sp_cri_user_namespace *rt_sandbox_users(const rt_sandbox *s);
 bool rt_can_map_users(const rt *r);
 
 /* The sequences of the methods (methods.c has the table). */
-extern rt_step *const rt_run_sandbox_steps[],
-	*const rt_run_sandbox_undo[],
-		*const rt_stop_sandbox_steps[],
-			*const rt_remove_sandbox_steps[],
-				*const rt_create_container_steps[],
-					*const rt_create_container_undo[],
-						*const rt_remove_container_steps[],
-							*const rt_start_container_steps[],
-								*const rt_start_container_undo[],
-									*const rt_stop_container_steps[],
-										*const rt_update_steps[],
-											*const rt_reopen_steps[],
-												*const rt_exec_sync_steps[],
-													*const rt_exec_sync_undo[],
-														*const rt_container_stats_steps[],
-															*const rt_list_container_stats_steps[],
-																*const rt_sandbox_stats_steps
-																	[],
-																		*const rt_list_sandbox_stats_steps
-																			[];
+typedef rt_step *const rt_steps[];
+extern rt_steps rt_run_sandbox_steps, rt_run_sandbox_undo, rt_stop_sandbox_steps, rt_remove_sandbox_steps,
+	rt_create_container_steps, rt_create_container_undo, rt_remove_container_steps,
+	rt_start_container_steps, rt_start_container_undo, rt_stop_container_steps, rt_update_steps,
+	rt_reopen_steps, rt_exec_sync_steps, rt_exec_sync_undo, rt_container_stats_steps,
+	rt_list_container_stats_steps, rt_sandbox_stats_steps, rt_list_sandbox_stats_steps,
+	rt_list_metrics_steps;
 rt_step rt_exec, rt_attach, rt_port_forward;
 
 /* ---- images as volumes (image_mounts.c) ---- */
@@ -294,7 +281,7 @@ void rt_emit_sandbox(rt_sandbox *s, int32_t type);
 /* Methods that only look. */
 rt_step rt_version, rt_status_look, rt_status, rt_runtime_config, rt_list_containers, rt_list_sandboxes,
 	rt_container_status_call, rt_sandbox_status_call, rt_list_images, rt_image_status, rt_pull_image,
-	rt_remove_image, rt_image_fs_info;
+	rt_remove_image, rt_image_fs_info, rt_list_metric_descriptors;
 
 /* ---- exec, attach, port-forward (streams.h) ---- */
 

@@ -313,7 +313,8 @@ static sp_code kill_all(rt_job *j, sp_err *err)
 static sp_code shut_shim(rt_job *j, sp_err *err)
 {
 	rt_sandbox *s = j->sandbox;
-	const rt_task_shutdown q = {.id = s->rec.id};
+	/* Also when it failed to delete one that has ended: `shim delete` has done that then. */
+	const rt_task_shutdown q = {.id = s->rec.id, .now = true};
 	if (s->shim_state != RT_SHIM_UP)
 		return SP_OK;
 	return rt_job_task(j, &rt_task_shutdown_method, &q, NULL, err);

@@ -2,7 +2,7 @@
 #include "runtime/server.h"
 
 #include "base/alloc.h"
-#include "io/grpc.h"
+#include "runtime/server_lists.h"
 
 #define MESSAGE_BYTES ((size_t)16 << 20)
 #define N_SERVICES 2
@@ -14,7 +14,7 @@ struct cri_server {
 	sp_http_server *http;
 	sp_listener *listener;
 	sp_grpc_service services[N_SERVICES];
-	sp_grpc_method methods[SP_CRI_METHODS_];
+	sp_grpc_method methods[SP_CRI_METHODS_ + CRI_LIST_STREAMS];
 	sp_list streams; /* event streams */
 	void (*on_closed)(void *arg);
 	void *closed_arg;
@@ -62,10 +62,15 @@ static void on_cancel(void *arg, sp_grpc_call *grpc)
 	finish(grpc, SP_RPC_CANCELLED, SP_STR(""));
 }
 
-static sp_cri_method method_of(sp_grpc_call *grpc)
+static sp_str name_of(sp_grpc_call *grpc)
 {
 	const sp_http_exchange *ex = sp_grpc_call_exchange(grpc);
-	sp_str name = sp_str_sub(ex->path, (size_t)(sp_str_rindex(ex->path, '/') + 1), ex->path.len);
+	return sp_str_sub(ex->path, (size_t)(sp_str_rindex(ex->path, '/') + 1), ex->path.len);
+}
+
+static sp_cri_method method_of(sp_grpc_call *grpc)
+{
+	sp_str name = name_of(grpc);
 	sp_cri_method m = 0;
 	while (!sp_str_eq(sp_cri_methods[m].name, name))
 		m++; /* the server has found the name in our table */
@@ -150,24 +155,50 @@ static void on_accept(void *arg, sp_stream *stream)
 	sp_http_server_accept(s->http, stream);
 }
 
-/* The table's methods, service by service; a row's neighbours are of the same service. */
-static void fill_services(cri_server *s)
+static void on_list_call(void *arg, sp_grpc_call *grpc, sp_str payload)
+{
+	cri_server *s = arg;
+	sp_str name = name_of(grpc);
+	size_t which = 0;
+	while (!sp_str_eq(cri_list_streams[which].name, name))
+		which++;
+	cri_list_stream_call(s->cri, which, grpc, payload);
+}
+
+static size_t fill_methods(sp_str service, sp_grpc_method *at)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < SP_CRI_METHODS_; i++) {
 		const sp_cri_method_info *m = &sp_cri_methods[i];
 		bool streams = m->server_streams;
-		s->methods[i] = (sp_grpc_method){.name = m->name,
-						 .server_streams = streams,
-						 .on_call = streams ? on_events_call : on_call,
-						 .on_cancel = streams ? on_events_cancel : on_cancel};
-		if (n == 0 || !sp_str_eq(s->services[n - 1].name, m->service)) {
-			SP_ASSERT(n < N_SERVICES);
-			s->services[n++] =
-				(sp_grpc_service){.name = m->service, .methods = &s->methods[i], .arg = s};
-		}
-		s->services[n - 1].n_methods++;
+		if (sp_str_eq(m->service, service))
+			at[n++] = (sp_grpc_method){.name = m->name,
+						   .server_streams = streams,
+						   .on_call = streams ? on_events_call : on_call,
+						   .on_cancel = streams ? on_events_cancel : on_cancel};
 	}
+	for (size_t i = 0; i < CRI_LIST_STREAMS; i++) {
+		if (sp_str_eq(sp_cri_methods[cri_list_streams[i].list].service, service))
+			at[n++] = (sp_grpc_method){.name = cri_list_streams[i].name,
+						   .server_streams = true,
+						   .on_call = on_list_call,
+						   .on_writable = cri_list_stream_writable,
+						   .on_cancel = cri_list_stream_cancel};
+	}
+	return n;
+}
+
+static void fill_services(cri_server *s)
+{
+	const sp_str names[N_SERVICES] = {sp_cri_methods[SP_CRI_VERSION].service,
+					  sp_cri_methods[SP_CRI_LIST_IMAGES].service};
+	sp_grpc_method *at = s->methods;
+	for (size_t i = 0; i < N_SERVICES; i++) {
+		size_t n = fill_methods(names[i], at);
+		s->services[i] = (sp_grpc_service){.name = names[i], .methods = at, .n_methods = n, .arg = s};
+		at += n;
+	}
+	SP_ASSERT(at == s->methods + SP_LEN(s->methods));
 }
 
 sp_code cri_server_new(sp_world *w, sp_cri *cri, sp_str address, cri_server **ret, sp_err *err)

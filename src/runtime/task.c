@@ -84,6 +84,13 @@ static const sp_pb_slot state_slots[] = {
 };
 static const sp_pb_message state_message = SP_PB_MESSAGE_OF("StateResponse", rt_task_state, state_slots);
 
+static const sp_pb_slot descriptors_slots[] = {
+	SP_PB_SLOT(rt_task_descriptors, descriptors, 1, UINT64),
+	SP_PB_SLOT(rt_task_descriptors, sockets, 2, UINT64),
+};
+static const sp_pb_message descriptors_message =
+	SP_PB_MESSAGE_OF("DescriptorsResponse", rt_task_descriptors, descriptors_slots);
+
 static const sp_pb_slot shutdown_slots[] = {
 	SP_PB_SLOT(rt_task_shutdown, id, 1, STRING),
 	SP_PB_SLOT(rt_task_shutdown, now, 2, BOOL),
@@ -113,3 +120,6 @@ const rt_rpc_method rt_task_shutdown_method = {SERVICE, SP_STR_INIT("Shutdown"),
 					       TIMEOUT_NS};
 const rt_rpc_method rt_log_reopen_method = {SP_STR_INIT("sampan.shim.v1.Log"), SP_STR_INIT("Reopen"),
 					    &id_message, NULL, TIMEOUT_NS};
+const rt_rpc_method rt_figures_descriptors_method = {SP_STR_INIT("sampan.shim.v1.Figures"),
+						     SP_STR_INIT("Descriptors"), &id_message,
+						     &descriptors_message, TIMEOUT_NS};

@@ -67,6 +67,11 @@ typedef struct rt_task_state {
 	rt_time *exited_at;
 } rt_task_state;
 
+/* What the processes of a container have open. */
+typedef struct rt_task_descriptors {
+	uint64_t descriptors, sockets;
+} rt_task_descriptors;
+
 typedef struct rt_task_shutdown {
 	sp_str id;
 	bool now;
@@ -77,6 +82,8 @@ extern const rt_rpc_method rt_task_create_method, rt_task_start_method, rt_task_
 	rt_task_wait_method, rt_task_state_method, rt_task_shutdown_method;
 /* Of our shim: opens the log of a container again. The request is an rt_task_id without exec_id. */
 extern const rt_rpc_method rt_log_reopen_method;
+/* Of our shim: what is open in a container. The request is an rt_task_id without exec_id. */
+extern const rt_rpc_method rt_figures_descriptors_method;
 
 #define RT_TYPE_PROCESS SP_STR("types.containerd.io/opencontainers/runtime-spec/1/Process")
 #define RT_TYPE_RESOURCES SP_STR("types.containerd.io/opencontainers/runtime-spec/1/LinuxResources")

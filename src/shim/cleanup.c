@@ -13,6 +13,7 @@
 #include "shim/config.h"
 #include "shim/files.h"
 #include "shim/oci.h"
+#include "shim/orphans.h"
 #include "shim/rootfs.h"
 #include "shim/unix.h"
 
@@ -211,6 +212,7 @@ int shim_delete(const shim_args *args)
 	shim_delete_resp resp = {.exit_status = KILLED};
 	int64_t wall_ns = shim_wall_ns(NULL);
 	sp_arena_init(&a, ARENA_BYTES);
+	shim_end_runtimes("/proc", bundle);
 	sp_code code = delete_force(bundle, args, &a, &err);
 	if (code == SP_OK)
 		remove_cgroup(bundle, &a);

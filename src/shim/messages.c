@@ -133,6 +133,13 @@ MESSAGE(shim_details_message, "containerd.runc.v1.ProcessDetails", shim_details,
 static const sp_pb_slot stats_slots[] = {SP_PB_SLOT_MSG(shim_stats_resp, stats, 1, &shim_any_message)};
 MESSAGE(shim_stats_resp_message, "containerd.task.v2.StatsResponse", shim_stats_resp, stats_slots);
 
+static const sp_pb_slot descriptors_slots[] = {
+	SP_PB_SLOT(shim_descriptors_resp, descriptors, 1, UINT64),
+	SP_PB_SLOT(shim_descriptors_resp, sockets, 2, UINT64),
+};
+MESSAGE(shim_descriptors_resp_message, "sampan.shim.v1.DescriptorsResponse", shim_descriptors_resp,
+	descriptors_slots);
+
 static const sp_pb_slot connect_slots[] = {
 	U(shim_connect_resp, shim_pid, 1),
 	U(shim_connect_resp, task_pid, 2),

@@ -131,6 +131,12 @@ typedef struct shim_stats_resp {
 } shim_stats_resp;
 extern const sp_pb_message shim_stats_resp_message;
 
+/* Ours: of all processes of a container together. */
+typedef struct shim_descriptors_resp {
+	uint64_t descriptors, sockets;
+} shim_descriptors_resp;
+extern const sp_pb_message shim_descriptors_resp_message;
+
 typedef struct shim_connect_resp {
 	uint32_t shim_pid, task_pid;
 	sp_str version;

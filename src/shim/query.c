@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "shim/files.h"
 #include "shim/task_int.h"
 
 #define PIDS_MAX 65536u
@@ -84,6 +85,18 @@ static void add_pid(void *arg, uint32_t pid)
 	l->at[l->n++] = (shim_process_info){pid, details(l, pid)};
 }
 
+bool shim_task_cgroup(const shim_task *task, char ret[SHIM_CGROUP_PATH_BYTES])
+{
+	/* Any controller would do: a container is in all that the machine has. */
+	static const char *const controllers[] = {"pids", "memory", "devices", "freezer", "cpu"};
+	for (size_t i = 0; i < SP_LEN(controllers); i++) {
+		if (shim_cgroup_dir(&task->tasks->opts.cgroups, task->cgroup_text, controllers[i], ret) &&
+		    shim_file_exists(ret))
+			return true;
+	}
+	return false;
+}
+
 void shim_do_pids(shim_op *op)
 {
 	const shim_task *task = shim_op_task(op, id_request(op)->id);
@@ -91,12 +104,8 @@ void shim_do_pids(shim_op *op)
 	if (task == NULL)
 		return;
 	pid_list l = {.op = op, .task = task};
-	/* Any controller would do: a container is in all that the machine has. */
-	static const char *const controllers[] = {"pids", "memory", "devices", "freezer", "cpu"};
-	for (size_t i = 0; i < SP_LEN(controllers) && l.n == 0; i++) {
-		if (shim_cgroup_dir(&op->tasks->opts.cgroups, task->cgroup_text, controllers[i], dir))
-			shim_cgroup_pids(dir, add_pid, &l);
-	}
+	if (shim_task_cgroup(task, dir))
+		shim_cgroup_pids(dir, add_pid, &l);
 	const shim_pids_resp resp = {{l.at, l.n}};
 	shim_op_finish(op, &shim_pids_resp_message, &resp);
 }
@@ -176,11 +185,24 @@ void shim_do_close_io(shim_op *op)
 	shim_op_finish_empty(op);
 }
 
+/* Somebody runs, or will: a container that has ended and could not be deleted does not count. */
+static bool is_needed(const shim_tasks *t)
+{
+	SP_LIST_FOREACH (node, &t->tasks) {
+		const shim_task *task = SP_CONTAINER_OF(node, shim_task, node);
+		if (task->init.status != SHIM_STOPPED)
+			return true;
+	}
+	return false;
+}
+
 void shim_do_shutdown(shim_op *op)
 {
+	const shim_shutdown_req *req = op->req;
 	shim_tasks *t = op->tasks;
+	bool stays = req->now ? is_needed(t) : !sp_list_is_empty(&t->tasks);
 	shim_op_finish_empty(op);
-	if (!sp_list_is_empty(&t->tasks))
+	if (stays)
 		return;
 	t->ending = true;
 	t->opts.on_shutdown(t->opts.arg);

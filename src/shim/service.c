@@ -28,6 +28,7 @@ static const method methods[] = {
 	{"Connect", &shim_id_req_message, shim_do_connect},
 	{"Shutdown", &shim_shutdown_req_message, shim_do_shutdown},
 	{"Reopen", &shim_id_req_message, shim_do_reopen},
+	{"Descriptors", &shim_id_req_message, shim_do_descriptors},
 };
 
 static const method *find_method(sp_str name)
@@ -81,6 +82,7 @@ static const sp_ttrpc_method task_methods[] = {
 	M("Update"), M("Wait"),       M("Stats"), M("Connect"), M("Shutdown"),
 };
 static const sp_ttrpc_method log_methods[] = {M("Reopen")};
+static const sp_ttrpc_method figures_methods[] = {M("Descriptors")};
 
 const sp_ttrpc_service *shim_tasks_services(shim_tasks *t)
 {
@@ -90,5 +92,7 @@ const sp_ttrpc_service *shim_tasks_services(shim_tasks *t)
 		(sp_ttrpc_service){SP_STR("containerd.task.v3.Task"), task_methods, SP_LEN(task_methods), t};
 	t->services[2] =
 		(sp_ttrpc_service){SP_STR("sampan.shim.v1.Log"), log_methods, SP_LEN(log_methods), t};
+	t->services[3] = (sp_ttrpc_service){SP_STR("sampan.shim.v1.Figures"), figures_methods,
+					    SP_LEN(figures_methods), t};
 	return t->services;
 }

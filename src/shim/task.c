@@ -194,7 +194,7 @@ static bool exec_is_there(const shim_task *task)
 
 void shim_task_settle(shim_task *task)
 {
-	if (!task->init_ended || exec_is_there(task))
+	if (!task->init_ended || task->killing_rest || exec_is_there(task))
 		return;
 	task->init_ended = false;
 	tell_exit(&task->init);
@@ -202,14 +202,19 @@ void shim_task_settle(shim_task *task)
 
 static void killed_rest(void *arg, bool ok, sp_str why)
 {
+	shim_task *task = arg;
 	/* It fails when there was nothing left to kill, which is as good. */
-	(void)arg;
 	(void)ok;
 	(void)why;
+	task->killing_rest = false;
+	shim_task_settle(task);
 }
 
-/* Without a pid namespace of its own the others outlive the init. */
-static void kill_rest(const shim_task *task)
+/*
+ * Without a pid namespace of its own the others outlive the init. runc freezes the group while it kills, and
+ * refuses to delete a container that looks paused: so the end is told, and Delete runs, when that is over.
+ */
+static void kill_rest(shim_task *task)
 {
 	sp_err err = {0};
 	const char *const args[] = {"kill", "--all", task->id.ptr, "9", NULL};
@@ -218,8 +223,10 @@ static void kill_rest(const shim_task *task)
 				 .bundle = task->bundle,
 				 .args = args,
 				 .std_in = -1,
-				 .done = killed_rest};
-	if (shim_oci_run(&o, &err) != SP_OK)
+				 .done = killed_rest,
+				 .arg = task};
+	task->killing_rest = shim_oci_run(&o, &err) == SP_OK;
+	if (!task->killing_rest)
 		sp_log(task->tasks->opts.log, SP_LOG_ERROR, "cannot kill a container's processes",
 		       SP_KS("id", task->id), SP_KE(&err));
 }

@@ -35,7 +35,7 @@ typedef struct shim_tasks_opts {
 shim_tasks *shim_tasks_new(const shim_tasks_opts *o);
 /* Forgets everything; processes stay. All calls have been cancelled before. */
 void shim_tasks_free(shim_tasks *t);
-#define SHIM_SERVICES 3u
+#define SHIM_SERVICES 4u
 /* The services' tables, good as long as the tasks. */
 const sp_ttrpc_service *shim_tasks_services(shim_tasks *t);
 /* Every CRI log anew (SIGHUP). */

@@ -36,9 +36,10 @@ typedef struct shim_proc {
 	bool terminal;
 	shim_status status; /* CREATED, RUNNING, STOPPED */
 	shim_child child;
-	uint32_t pid;  /* 0 before it is known; kept after the end */
-	bool alive;    /* a process, or a zombie of ours, has that pid */
-	bool starting; /* exits wait in `held` until its start has been told */
+	uint32_t pid;        /* 0 before it is known; kept after the end */
+	uint64_t started_ns; /* monotonic */
+	bool alive;          /* a process, or a zombie of ours, has that pid */
+	bool starting;       /* exits wait in `held` until its start has been told */
 	bool has_held;
 	shim_exit held, exit;
 	shim_stdio *io;
@@ -57,7 +58,8 @@ struct shim_task {
 	shim_options options;
 	shim_oci oci;
 	bool own_pid_ns, paused;
-	bool init_ended;    /* but not told: execs are still there */
+	bool init_ended;    /* but not told: execs are still there, or */
+	bool killing_rest;  /* what is left is being killed */
 	sp_str cgroup_text; /* /proc/PID/cgroup of init */
 	shim_oom oom;
 	sp_list ops; /* the first one is under way */
@@ -133,6 +135,11 @@ sp_code shim_proc_launch(shim_op *op, shim_launch *l, void (*done)(void *arg, bo
 /* After it ended well: pid, terminal, streams. The exit is held. */
 sp_code shim_proc_launched(shim_proc *p, const char *pid_file, sp_err *err) SP_MUST_USE;
 
+/* ---- query.c ---- */
+
+/* A directory of the container's cgroup that lists its processes. False: there is none. */
+bool shim_task_cgroup(const shim_task *task, char ret[SHIM_CGROUP_PATH_BYTES]);
+
 /* ---- operations ---- */
 
 void shim_do_create(shim_op *op);
@@ -153,3 +160,4 @@ void shim_do_stats(shim_op *op);
 void shim_do_connect(shim_op *op);
 void shim_do_shutdown(shim_op *op);
 void shim_do_reopen(shim_op *op);
+void shim_do_descriptors(shim_op *op);

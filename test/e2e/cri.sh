@@ -159,6 +159,31 @@ has statsp-network '"name": "eth0"' "$(cat "$tmp/statsp.json")"
 same statsp-processes true "$(jq '[.stats[0].linux.process.processCount.value | tonumber] | .[0] > 1' "$tmp/statsp.json")"
 same statsp-cpu true "$(jq '.stats[0].linux.cpu.usageCoreNanoSeconds.value | tonumber > 0' "$tmp/statsp.json")"
 same statsp-containers main "$(jq -r '.stats[0].linux.containers[].attributes.metadata.name | select(. == "main")' "$tmp/statsp.json")"
+# -- metrics --------------------------------------------------------------------------------------------------------------
+cri exec "$main" busybox sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done' >/dev/null
+cri metricdescs >"$tmp/descs.json"
+cri metricsp >"$tmp/metrics.json"
+same metrics-named 55 "$(jq '[.descriptors[].name] | unique | length' "$tmp/descs.json")"
+value() { # NAME [LABEL VALUE]: of the container "main"
+	jq -r --arg id "$main" --arg name "$1" --arg tag "${2:-main}" '[.podMetrics[].containerMetrics[] | select(.containerId == $id) |
+		.metrics[] | select(.name == $name and any(.labelValues[]; . == $tag))] | .[0].value.value // "none"' "$tmp/metrics.json"
+}
+over() { # NAME LEAST VALUE
+	same "$1" yes "$([ "$3" -ge "$2" ] 2>/dev/null && echo yes || echo "$3 < $2")"
+}
+over metrics-memory 4096 "$(value container_memory_usage_bytes)"
+over metrics-descriptors 3 "$(value container_file_descriptors)"
+over metrics-sockets 0 "$(value container_sockets)"
+over metrics-processes 1 "$(value container_processes)"
+over metrics-faults 1 "$(value container_memory_failures_total hierarchy)"
+over metrics-disk 1 "$(value container_fs_limit_bytes /)"
+over metrics-limit 1024 "$(value container_ulimits_soft max_open_files)"
+same metrics-started "$(date -d "$(cri inspect "$main" | jq -r .status.startedAt)" +%s)" "$(value container_start_time_seconds)"
+over metrics-network 1 "$(jq -r --arg id "$a" '.podMetrics[] | select(.podSandboxId == $id) | .metrics[] |
+	select(.name == "container_network_receive_bytes_total" and .labelValues[5] == "eth0") | .value.value' "$tmp/metrics.json")"
+# Every value has the labels its descriptor names.
+same metrics-labels true "$(jq --slurpfile d "$tmp/descs.json" '($d[0].descriptors | map({key: .name, value: (.labelKeys | length)}) | from_entries) as $n |
+	[.podMetrics[] | (.metrics[], .containerMetrics[].metrics[]) | $n[.name] == (.labelValues | length)] | length > 30 and all' "$tmp/metrics.json")"
 once=$(cri create "$a" "$tmp/once.json" "$tmp/a.json")
 cri start "$once" >/dev/null
 while cri inspect "$once" | grep -q CONTAINER_RUNNING; do :; done

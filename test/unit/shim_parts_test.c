@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CRI lines, mount options, cgroups of both versions below trees of files. */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include "shim/crilog.h"
 #include "shim/files.h"
 #include "shim/oci.h"
+#include "shim/orphans.h"
 #include "shim/rootfs.h"
 
 /* ---- log lines ---- */
@@ -422,4 +424,57 @@ SP_TEST(shim_oci, chosen_by_name_machine_and_mounts)
 		T_TRUE(oci.hide == rows[i].hide);
 		T_TRUE((note.len > 0) == rows[i].noted);
 	}
+}
+
+/* ---- OCI runtimes without a shim ---- */
+
+/* It waits for input that does not come. */
+static pid_t runtime_of(const char *log, int input)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)dup2(input, STDIN_FILENO);
+		(void)execl("/bin/sh", "sh", "-c", "read x", "crun", "--log", log, (char *)NULL);
+		_exit(1);
+	}
+	return pid;
+}
+
+/* Until its command line is there. */
+static void await_exec(pid_t pid)
+{
+	char path[64];
+	(void)snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+	for (;;) {
+		SP_AUTO_BUF text;
+		sp_buf_init(&text, 65536);
+		if (shim_read_file(AT_FDCWD, path, &text, NULL) != SP_OK ||
+		    sp_str_find(sp_buf_view(&text), SP_STR("--log")) >= 0)
+			return;
+	}
+}
+
+/* Those of this bundle are gone, not only signalled, when it returns; another's goes on. */
+SP_TEST(shim_orphans, runtimes_of_a_bundle)
+{
+	if (t_torture())
+		t_skip("real processes");
+	const char *bundle = t_tmpdir();
+	int fds[2];
+	T_TRUE(pipe2(fds, O_CLOEXEC) == 0);
+	pid_t ours = runtime_of(in_tmp("log.json"), fds[0]), other = runtime_of(in_tmp("no.json"), fds[0]);
+	T_TRUE(ours > 0 && other > 0);
+	await_exec(ours);
+	await_exec(other);
+	shim_end_runtimes("/proc", bundle);
+	int status = 0;
+	pid_t ended = waitpid(ours, &status, WNOHANG), still = waitpid(other, NULL, WNOHANG);
+	(void)kill(ours, SIGKILL);
+	(void)kill(other, SIGKILL);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	T_EQ_I64(ended, ours);
+	T_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	T_EQ_I64(still, 0);
+	shim_end_runtimes("/proc", in_tmp("nothing")); /* fine */
 }

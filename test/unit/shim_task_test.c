@@ -41,8 +41,16 @@ static const char fake[] =
 	"	setsid -f sh -c 's=$(cat \"$0\"); echo $$ >\"$1\"; exec sh -c \"$s\"' \"$2\" \"$pidfile\"\n"
 	"	while [ ! -s \"$pidfile\" ]; do :; done\n"
 	"	[ ! -e \"$dir/slow\" ] || gone \"$(cat \"$pidfile\")\" ;;\n"
-	"kill) kill -9 \"$(cat \"$dir/pid\")\" ;;\n"
-	"delete) rm -f \"$dir/go\"; echo >\"$dir/deleted\" ;;\n"
+	"kill)\n"
+	"	echo >\"$dir/killing\"\n"
+	"	kill -9 \"$(cat \"$dir/pid\")\"\n"
+	"	i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done\n"
+	"	[ ! -e \"$dir/deleted\" ] || echo >\"$dir/overtaken\"\n"
+	"	rm -f \"$dir/killing\"; echo >\"$dir/killed\" ;;\n"
+	"delete)\n"
+	"	[ ! -e \"$dir/bad-delete\" ] || fail 'no'\n"
+	"	[ ! -e \"$dir/killing\" ] || fail 'invalid state transition from stopped to paused'\n"
+	"	rm -f \"$dir/go\"; echo >\"$dir/deleted\" ;;\n"
 	"esac\n";
 
 typedef struct rig {
@@ -420,4 +428,80 @@ SP_TEST(shim_task, deleted_before_its_start)
 	T_EQ_U64(exit_of(by_id(r, "Delete", ""), &shim_delete_resp_message), 137);
 	T_ANSWER(create(r, ""), SP_RPC_OK);
 	T_ANSWER(by_id(r, "Delete", ""), SP_RPC_OK);
+}
+
+/* What is left without a pid namespace is killed before the end is told: no Delete meets the runtime at it.
+ */
+SP_TEST(shim_task, the_rest_is_killed_before_the_end_is_told)
+{
+	rig *r = begin("exit 3\n");
+	put("config.json", "{\"linux\":{\"namespaces\":[]}}", 0644);
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	const shim_id_req req = {.id = SP_STR("c")};
+	answer *waiter = call(r, "Wait", &shim_id_req_message, &req);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	T_TRUE(await(waiter));
+	T_EQ_C(content("killed"), "\n");
+	T_ANSWER(by_id(r, "Delete", ""), SP_RPC_OK);
+	T_EQ_C(content("overtaken"), "absent");
+}
+
+/* A container that ended and can't be deleted keeps the shim unless it is told to end now; one that runs
+ * does in any case. */
+SP_TEST(shim_task, shut_down_now)
+{
+	rig *r = begin("read x\n");
+	const shim_shutdown_req later = {.id = SP_STR("c")}, now = {.id = SP_STR("c"), .now = true};
+	put("bad-delete", "", 0644);
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(done(r, "Shutdown", &shim_shutdown_req_message, &now), SP_RPC_OK);
+	T_TRUE(!r->shut_down);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Wait", ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Delete", ""), SP_RPC_UNKNOWN);
+	T_ANSWER(done(r, "Shutdown", &shim_shutdown_req_message, &later), SP_RPC_OK);
+	T_TRUE(!r->shut_down);
+	T_ANSWER(done(r, "Shutdown", &shim_shutdown_req_message, &now), SP_RPC_OK);
+	T_TRUE(r->shut_down);
+}
+
+/* As the first process of a namespace it would never hear of a signal that comes before its handler. */
+SP_TEST(shim_task, a_signal_waits_for_its_handler)
+{
+	rig *r = begin("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done\n"
+		       "trap 'exit 7' TERM; echo >\"${0%/cmd}/listens\"; while :; do :; done\n");
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	const shim_id_req req = {.id = SP_STR("c")};
+	const shim_kill_req term = {.id = SP_STR("c"), .signal = SIGTERM};
+	answer *waiter = call(r, "Wait", &shim_id_req_message, &req);
+	T_ANSWER(done(r, "Kill", &shim_kill_req_message, &term), SP_RPC_OK);
+	T_TRUE(await(waiter));
+	T_EQ_C(content("listens"), "\n");
+	T_EQ_U64(exit_of(waiter, &shim_wait_resp_message), 7);
+}
+
+SP_TEST(shim_task, a_signal_for_one_that_ends_meanwhile)
+{
+	rig *r = begin("while :; do :; done\n");
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	const shim_kill_req term = {.id = SP_STR("c"), .signal = SIGTERM},
+			    kill_it = {.id = SP_STR("c"), .signal = SIGKILL};
+	answer *first = call(r, "Kill", &shim_kill_req_message, &term);
+	answer *second = done(r, "Kill", &shim_kill_req_message, &kill_it);
+	T_TRUE(await(first));
+	T_ANSWER(second, SP_RPC_OK);
+	T_ANSWER(first, SP_RPC_NOT_FOUND);
+	T_EQ_U64(exit_of(by_id(r, "Wait", ""), &shim_wait_resp_message), 128 + SIGKILL);
+}
+
+SP_TEST(shim_task, a_signal_does_not_wait_for_ever)
+{
+	rig *r = begin("while :; do :; done\n");
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	const shim_kill_req term = {.id = SP_STR("c"), .signal = SIGTERM};
+	T_ANSWER(done(r, "Kill", &shim_kill_req_message, &term), SP_RPC_OK);
+	T_EQ_U64(exit_of(by_id(r, "Wait", ""), &shim_wait_resp_message), 128 + SIGTERM);
 }
