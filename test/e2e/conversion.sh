@@ -123,9 +123,13 @@ mode fail
 api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"n2"},"spec":{"hostPort":"n:1"}}' >/dev/null
 rv=$(api GET "$v1?limit=1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["metadata"]["resourceVersion"])')
 says watch-fails '"type":"ERROR"' api GET "$v2?watch=1&resourceVersion=$((rv - 1))&timeoutSeconds=5" -N
+says delete-selected-fails 'conversion webhook for st.example.com' api DELETE "$v2?fieldSelector=spec.host%3Dn"
 mode ok
 
-# Deleting, one and all.
+# Deleting: one, some and all.
+api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"n3"},"spec":{"hostPort":"other:1"}}' >/dev/null
+says delete-selected '"spec":{"host":"other","port":"1"}}],"kind":"FooList"' api DELETE "$v2?fieldSelector=spec.host%3Dother"
+says only-those '"reason":"NotFound"' api GET $v2/n3
 says delete '"status":"Success"' api DELETE $v2/n2
 says delete-all '"apiVersion":"st.example.com/v2","items":[{"' api DELETE $v2
 says empty '"items":[]' api GET $v1
