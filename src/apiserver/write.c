@@ -581,9 +581,27 @@ bool api_is_finished(yyjson_mut_val *obj)
 	       sp_kv_i64(meta, "deletionGracePeriodSeconds", 0) == 0;
 }
 
+/* A dry run finds a name that is taken, too; true: it is not. U: apiserver
+ * pkg/registry/generic/registry/dryrun.go */
+static bool create_dry(api_write *w)
+{
+	const sp_store_key key = {w->res->prefix, w->rest};
+	sp_store_value taken = {.record = NULL};
+	sp_err err;
+	sp_code code = sp_store_get(w->server->store, key, 0, &taken, &err);
+	if (code == SP_ENOTFOUND)
+		return true;
+	w->txn.current = taken; /* for what tells of it, which may end the write */
+	write_failed(w, code == SP_OK ? SP_EEXISTS : code, &err);
+	sp_bytes_unref(taken.record);
+	return false;
+}
+
 static void commit_record(api_write *w)
 {
 	bool remove = w->old.record != NULL && api_is_finished(w->obj);
+	if (w->o.dry_run && w->old.record == NULL && !create_dry(w))
+		return;
 	if (w->o.dry_run || (!remove && is_same(w))) {
 		reply_record(w, w->record, w->old.revision);
 		return;

@@ -188,6 +188,14 @@ SP_TEST(apiserver, a_dry_run_stores_nothing)
 		 "\"default\","
 		 "\"uid\":\"*\",\"creationTimestamp\":*"},
 		{{.method = "GET", .path = MAPS "/k"}, 404, NULL},
+		{{.method = "POST", .path = MAPS, .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 201,
+		 NULL},
+		{{.method = "POST",
+		  .path = MAPS "?dryRun=All",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\"}}")},
+		 409,
+		 "*\"message\":\"configmaps \\\"k\\\" already exists\",\"reason\":\"AlreadyExists\",*"},
 	};
 	t_no_faults();
 	t_ask_rows(rows, SP_LEN(rows));
