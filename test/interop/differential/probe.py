@@ -49,7 +49,7 @@ class Server:
             except (http.client.RemoteDisconnected, ConnectionError):  # an idle connection was closed
                 self.connection = None
                 if last:
-                    raise
+                    return 0, [], b'"the connection was closed"'
         return None
 
 
@@ -212,24 +212,27 @@ def parts(message):
 
 
 VOLATILE = [(re.compile(p), r) for p, r in [
+    (r"^eyJ[\w.-]+$", "<token>"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uid>"),
     (r"\b10\.96\.\d+\.\d+\b", "<ip>"), (r"\b3[0-2]\d{3}\b", "<port>"),
     (r"20(2[5-9]|3\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
-    (r"0x[0-9a-f]+", "<pointer>"), (r"kube-api-access-[a-z0-9]{5}", "<volume>"), (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "<token>"),
+    (r"0x[0-9a-f]+", "<pointer>"), (r"kube-api-access-[a-z0-9]{5}", "<volume>"),
     (r'("resourceVersion\\*":\\*")\d+', r"\1<revision>")]]
 
 
 def plain(value, path=()):
     if isinstance(value, dict):
         out = {k: plain(v, path + (k,)) for k, v in value.items()
-               if not (path == ("metadata",) and k in ("resourceVersion", "uid", "creationTimestamp", "managedFields"))}
+               if not (path == ("metadata",) and k in ("resourceVersion", "uid", "creationTimestamp"))}
+        if path == ("metadata",) and "managedFields" in out:
+            out["managedFields"].sort(key=lambda m: (m.get("operation"), m.get("manager"), m.get("subresource", ""), m.get("apiVersion")))
         if path == ("metadata",) and "generateName" in out:
             out["name"] = "<generated>"
         return out
     if isinstance(value, list):
         items = [plain(v, path + ("*",)) for v in value]
         return sorted(items, key=lambda x: json.dumps(x, sort_keys=True)) if path == ("details", "causes") else items
-    if path[-1:] in (("healthCheckNodePort",), ("nodePort",)) and isinstance(value, int) and 30000 <= value <= 32767:
+    if path[-1:] in (("healthCheckNodePort",), ("nodePort",)) and isinstance(value, int) and 30000 <= value <= 32800:
         return "<port>"
     if isinstance(value, str):
         for pattern, text in VOLATILE:
