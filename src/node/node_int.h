@@ -424,7 +424,7 @@ void node_self_changed(node_agent *a);
 void node_self_runtime_is_back(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
-/* Of the machine, as its Node names them; may be empty. */
+/* Of the machine, as its Node names them; may be empty, and are before the runtime's first answer. */
 void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system);
 
 /* ---- local_path.c: directories that are volumes ---- */
