@@ -269,7 +269,8 @@ int64_t node_worker_grace(const node_worker *w);
 /* ---- admit.c ---- */
 /* Whether the pod, which has not begun, may. If not it fails, and that was told. */
 bool node_admit(node_worker *w);
-/* Whether there is room for what the pod asks for now; *ret says what lacks. */
+/* Whether there is room for what the pod asks for now; *ret says what lacks, or nothing: no memory to find
+ * out. */
 bool node_admit_grown(node_worker *w, node_refusal *ret);
 
 /* ---- resize.c: resources of pods that run already. U: pkg/kubelet/allocation ---- */
