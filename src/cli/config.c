@@ -55,12 +55,33 @@ static sp_code unknown_variable(sp_str variable, sp_str option, sp_err *err)
 		       SP_ARG(variable));
 }
 
+/*
+ * What the kubelet puts into containers for a Service called sampan or sampan-…: SAMPAN_SERVICE_HOST,
+ * SAMPAN_X_PORT=tcp://… and the like. U: pkg/kubelet/envvars.
+ */
+static bool is_of_service(sp_str variable, sp_str value)
+{
+	static const char *const schemes[] = {"tcp://", "udp://", "sctp://"};
+	static const char *const protocols[] = {"_TCP", "_UDP", "_SCTP"};
+	if (sp_str_ends(variable, SP_STR("SERVICE_HOST")) ||
+	    sp_str_find(variable, SP_STR("SERVICE_PORT")) >= 0)
+		return true;
+	for (size_t i = 0; i < SP_LEN(schemes); i++) {
+		if (sp_str_starts(value, sp_str_c(schemes[i])) && sp_str_find(variable, SP_STR("PORT")) >= 0)
+			return true;
+		if (sp_str_find(variable, SP_STR("PORT_")) >= 0 &&
+		    sp_str_find(variable, sp_str_c(protocols[i])) >= 0)
+			return true;
+	}
+	return false;
+}
+
 static sp_code apply_variable(sp_arena *a, const cli_flag *flags, size_t n, sp_str variable, sp_str value,
 			      sp_err *err)
 {
 	char name[NAME_MAX_BYTES];
 	sp_str option = option_of(variable, name);
-	if (sp_str_eq(variable, SP_STR("CONFIG")))
+	if (sp_str_eq(variable, SP_STR("CONFIG")) || is_of_service(variable, value))
 		return SP_OK;
 	const cli_flag *f = cli_flags_find(flags, n, option);
 	if (f == NULL)
@@ -114,6 +135,8 @@ static sp_str text_of(sp_arena *a, yyjson_mut_val *v)
 		return yyjson_mut_get_bool(v) ? SP_STR("true") : SP_STR("false");
 	if (yyjson_mut_is_int(v))
 		return sp_arena_printf(a, "%lld", (long long)yyjson_mut_get_sint(v));
+	if (yyjson_mut_is_real(v))
+		return sp_arena_printf(a, "%.15g", yyjson_mut_get_real(v));
 	return (sp_str){NULL, 0};
 }
 

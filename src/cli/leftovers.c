@@ -44,7 +44,7 @@ static sp_str mount_point(sp_arena *a, sp_str line)
 	return plain_path(a, word);
 }
 
-static bool is_below(sp_str path, sp_str dir)
+bool cli_is_below(sp_str path, sp_str dir)
 {
 	return sp_str_starts(path, dir) && (path.len == dir.len || path.ptr[dir.len] == '/');
 }
@@ -57,7 +57,7 @@ sp_code cli_unmount_below(sp_world *w, sp_arena *a, sp_str dir, sp_err *err)
 	sp_str *points = sp_new(a, sp_str, MOUNTS_MAX);
 	while (sp_str_cut(&text, '\n', &line) && n < MOUNTS_MAX) {
 		sp_str point = mount_point(a, line);
-		if (point.len > 0 && is_below(point, dir))
+		if (point.len > 0 && cli_is_below(point, dir))
 			points[n++] = point;
 	}
 	for (size_t i = n; i-- > 0;) { /* later ones lie on earlier ones */

@@ -7,6 +7,9 @@
 
 typedef struct sp_world sp_world;
 
+/* Whether a path is the directory, or below it. */
+bool cli_is_below(sp_str path, sp_str dir);
+
 /* Takes off every mount at or below an absolute directory, the innermost first. */
 sp_code cli_unmount_below(sp_world *w, sp_arena *a, sp_str dir, sp_err *err) SP_MUST_USE;
 

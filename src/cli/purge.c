@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/purge.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fts.h>
 #include <inttypes.h>
@@ -10,6 +11,9 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "cli/leftovers.h"
+#include "contracts/local_path.h"
+#include "kube/kinds/values.h"
 
 static bool is_dir(const char *path)
 {
@@ -17,15 +21,40 @@ static bool is_dir(const char *path)
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Whether something of ours is in it. */
-static bool is_ours(sp_arena *a, sp_str dir)
+static bool is_file(sp_arena *a, sp_str dir, const char *name)
 {
-	static const char *const marks[] = {"pki", "api", "keys", "images", "state"};
-	for (size_t i = 0; i < SP_LEN(marks); i++) {
-		if (is_dir(sp_arena_printf(a, SP_FMT "/%s", SP_ARG(dir), marks[i]).ptr))
-			return true;
+	struct stat st;
+	sp_str path = sp_arena_printf(a, SP_FMT "/%s", SP_ARG(dir), name);
+	return path.ptr != NULL && lstat(path.ptr, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* What a server or an agent makes first, and keeps to the last. */
+static bool is_data(sp_arena *a, sp_str dir)
+{
+	sp_str own = sp_arena_try_dup(a, dir); /* ends with NUL */
+	return own.ptr != NULL && is_dir(own.ptr) && is_file(a, dir, "pki/node.kubeconfig") &&
+	       (is_file(a, dir, "pki/ca.crt") || is_file(a, dir, "pki/node.pem"));
+}
+
+/* Whether all that is in a directory has such names; one that is not there has. */
+static bool holds_only(const char *dir, bool (*fits)(sp_str name))
+{
+	const struct dirent *e;
+	bool all = true;
+	DIR *d = opendir(dir);
+	while (d != NULL && all && (e = readdir(d)) != NULL) {
+		sp_str name = sp_str_c(e->d_name);
+		all = sp_str_eq(name, SP_STR(".")) || sp_str_eq(name, SP_STR("..")) || fits(name);
 	}
-	return false;
+	if (d != NULL)
+		(void)closedir(d);
+	return all;
+}
+
+static bool is_of_run(sp_str name)
+{
+	static const char *const known[] = {"supervisor.sock", "cri.sock", "runtime", "keys"};
+	return SP_STR_IN(name, known);
 }
 
 static sp_code walk(sp_str dir, int (*fn)(const FTSENT *e, void *arg), void *arg, sp_err *err)
@@ -68,11 +97,6 @@ static sp_code add(cli_purge *p, sp_arena *a, sp_str dir, sp_err *err)
 	return SP_OK;
 }
 
-static bool is_inside(sp_str path, sp_str dir)
-{
-	return sp_str_starts(path, dir) && (path.len == dir.len || path.ptr[dir.len] == '/');
-}
-
 sp_code cli_purge_find(sp_arena *a, sp_str data_dir, sp_str run_dir, sp_str volumes_dir, cli_purge *ret,
 		       sp_err *err)
 {
@@ -83,13 +107,25 @@ sp_code cli_purge_find(sp_arena *a, sp_str data_dir, sp_str run_dir, sp_str volu
 			return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no directory to remove",
 				       SP_ARG(all[i]));
 	}
-	if (is_dir(sp_arena_try_dup(a, data_dir).ptr) && !is_ours(a, data_dir))
-		return sp_fail(err, SP_EINVAL,
-			       "'" SP_FMT "' does not look like data of sampan: nothing is removed",
-			       SP_ARG(data_dir));
+	const struct {
+		bool ok;
+		sp_str dir;
+		const char *what;
+	} checks[] = {
+		{is_data(a, data_dir), data_dir, "data"},
+		{holds_only(sp_arena_try_dup(a, run_dir).ptr, is_of_run), run_dir, "sockets and mounts"},
+		{holds_only(sp_arena_try_dup(a, volumes_dir).ptr, sp_local_path_is_volume), volumes_dir,
+		 "volumes"},
+	};
+	for (size_t i = 0; i < SP_LEN(checks); i++) {
+		if (!checks[i].ok)
+			return sp_fail(err, SP_EINVAL,
+				       "'" SP_FMT "' does not look like %s of sampan: nothing is removed",
+				       SP_ARG(checks[i].dir), checks[i].what);
+	}
 	SP_TRY(add(&p, a, data_dir, err));
 	SP_TRY(add(&p, a, run_dir, err));
-	if (!is_inside(volumes_dir, data_dir))
+	if (!cli_is_below(volumes_dir, data_dir))
 		SP_TRY(add(&p, a, volumes_dir, err));
 	*ret = p;
 	return SP_OK;

@@ -13,8 +13,11 @@ typedef struct cli_purge {
 	size_t n;
 } cli_purge;
 
-/* Looks; removes nothing. SP_EINVAL: a directory that is none of ours ("/", one without what a server or an
- * agent keeps), so that a wrong --data-dir costs nothing. */
+/*
+ * Looks; removes nothing. SP_EINVAL: a data directory without the files that a server or an agent keeps, one
+ * that is not there or a link; a directory of sockets or of volumes with anything else in it. So a wrong flag
+ * costs nothing.
+ */
 sp_code cli_purge_find(sp_arena *a, sp_str data_dir, sp_str run_dir, sp_str volumes_dir, cli_purge *ret,
 		       sp_err *err) SP_MUST_USE;
 /* The list for people, and the question; true: yes. Without a terminal the answer is no. */

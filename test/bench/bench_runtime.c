@@ -387,16 +387,15 @@ static void stop(contender *c)
 	if (c->cri != NULL)
 		c->cri->free(c->cri);
 	if (c->ours) {
-		(void)run(
-			"cd %s/%s 2>/dev/null && [ -f pid ] && kill $(cat pid); while kill -0 $(cat pid) "
-			"2>/dev/null; do sleep 0.02; done; %s/build/release/sampan cri --cleanup $(cat args) "
-			">>log 2>&1",
-			dir, c->name, here);
+		(void)run("cd %s/%s 2>/dev/null && [ -f args ] || exit 0; [ -f pid ] && kill $(cat pid) && "
+			  "while kill -0 $(cat pid) 2>/dev/null; do sleep 0.02; done; "
+			  "%s/build/release/sampan cri --cleanup $(cat args) "
+			  ">>log 2>&1",
+			  dir, c->name, here);
 		return;
 	}
-	(void)run("cd %s/%s 2>/dev/null && [ -f pid ] && kill $(cat pid); while kill -0 $(cat pid) "
-		  "2>/dev/null; "
-		  "do sleep 0.02; done; ip link del bnp-%d 2>/dev/null",
+	(void)run("cd %s/%s 2>/dev/null || exit 0; [ -f pid ] && kill $(cat pid) && while kill -0 $(cat pid) "
+		  "2>/dev/null; do sleep 0.02; done; ip link del bnp-%d 2>/dev/null",
 		  dir, c->name, own_pid % 100000);
 }
 

@@ -27,7 +27,7 @@ end() {
 		$two "$bin" down $dirs_two --cgroup-root=sampan-two
 		$one "$bin" down $dirs_one
 	} >/dev/null 2>&1
-	[ -z "$agent" ] || wait "$agent"
+	[ -z "$agent" ] || { kill "$agent" 2>/dev/null; wait "$agent"; }
 	ip netns del "sa$id" 2>/dev/null
 	ip netns del "sb$id" 2>/dev/null
 	rm -rf "$tmp"
@@ -70,7 +70,7 @@ check unknown-token '$join --token=aaaaaa.0000000000000000 2>&1 | grep "does not
 check nothing-is-left '[ ! -e "$tmp/c/pki/node.pem" ]'
 check image '"$bin" image import "$tmp/bb.tar" --data-dir="$tmp/b"'
 # shellcheck disable=SC2086
-SAMPAN_CONFIG="$tmp/two.yaml" SAMPAN_TOKEN=$token $two "$bin" agent $dirs_two --server=$server --node-name=second 2>"$tmp/agent.log" &
+SAMPAN_CONFIG="$tmp/two.yaml" SAMPAN_TOKEN=$token $two "$bin" agent $dirs_two --server=$server --node-name=second >"$tmp/agent.out" 2>"$tmp/agent.log" &
 agent=$!
 check joins '$k wait --for=create node/second --timeout=30s'
 check ready '$k wait --for=condition=Ready node/second --timeout=30s'
@@ -136,7 +136,7 @@ check goes-on 'answers $first $a2 8080 on-second'
 check down '$two "$bin" down $dirs_two --cgroup-root=sampan-two'
 # A node that has joined needs no token again.
 # shellcheck disable=SC2086
-SAMPAN_CONFIG="$tmp/two.yaml" $two "$bin" agent $dirs_two --node-name=second 2>>"$tmp/agent.log" &
+SAMPAN_CONFIG="$tmp/two.yaml" $two "$bin" agent $dirs_two --node-name=second >"$tmp/agent.out" 2>>"$tmp/agent.log" &
 agent=$!
 check again '$k annotate node second again=yes && $k wait --for=condition=Ready node/second --timeout=30s'
 $k delete pod --all --now >/dev/null 2>&1

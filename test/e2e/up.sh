@@ -123,7 +123,17 @@ fi
 	purge="$bin/sampan down $dirs --local-path-dir=$tmp/volumes --purge"
 	says purge-asks "$tmp/data" sh -c "$purge </dev/null"
 	says purge-no 'still here' sh -c "[ -d '$tmp/data/api' ] && echo still here"
-	says purge-else 'does not look like data of sampan' "$bin/sampan" down --data-dir=/usr --run-dir="$tmp/run" --purge --yes
+	mkdir -p "$tmp/else/pki" "$tmp/else/other" && echo precious >"$tmp/else/other/f" && ln -s data "$tmp/link"
+	refused() { # NAME WHAT FLAG: of the flags the last counts
+		says "purge-$1" "does not look like $2 of sampan" sh -c "$purge --yes $3"
+		says "purge-$1-keeps" precious cat "$tmp/else/other/f"
+	}
+	refused else data "--data-dir=$tmp/else"
+	refused missing data "--data-dir=$tmp/nothere"
+	refused link data "--data-dir=$tmp/link"
+	refused run 'sockets and mounts' "--run-dir=$tmp/else"
+	refused volumes volumes "--local-path-dir=$tmp/else"
+	says purge-still 'still here' sh -c "[ -d '$tmp/data/api' ] && echo still here"
 	says purge-yes 'all is gone' sh -c "$purge --yes && [ ! -e '$tmp/data' ] && [ ! -e '$tmp/run' ] && echo all is gone"
 }
 echo "$p passed, $f failed"

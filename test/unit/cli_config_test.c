@@ -50,7 +50,16 @@ SP_TEST(cli_config, file_then_environment)
 	T_EQ_I64(v.port, 8);
 	T_OK(apply(&v, "server:\n  data-dir: [a, 2, true]\n", NULL));
 	T_EQ_C(v.dir, "a,2,true");
+	T_OK(apply(&v, "server:\n  data-dir: 0.1\n", NULL));
+	T_EQ_C(v.dir, "0.1");
 	T_OK(apply(&v, "", "SAMPAN_TIMEOUT=5")); /* another verb's */
+	/* in a pod beside a Service called sampan */
+	static const char *const of_service[] = {
+		"SAMPAN_SERVICE_HOST=10.96.0.9",     "SAMPAN_SERVICE_PORT=80",
+		"SAMPAN_SERVICE_PORT_HTTPS=443",     "SAMPAN_PORT=tcp://10.96.0.9:80",
+		"SAMPAN_PORT_80_TCP_ADDR=10.96.0.9", "SAMPAN_DNS_PORT=udp://10.96.0.9:53"};
+	for (size_t i = 0; i < SP_LEN(of_service); i++)
+		T_OK(apply(&v, "", of_service[i]));
 	T_OK(apply(&v, "server:\n", NULL));
 }
 
