@@ -8,6 +8,14 @@ static bool has_begun(const node_worker *o)
 	return o->was_admitted || o->pod->v.has_start;
 }
 
+/* What has ended takes no room, also before its first turn in this life of the agent. U:
+ * filterOutInactivePods. */
+static bool takes_room(const node_worker *o, bool all)
+{
+	return o->pod != NULL && o->stage != NODE_STAGE_STOPPED && !o->is_freed &&
+	       !node_phase_is_terminal(o->pod->v.phase) && (all || has_begun(o));
+}
+
 /* False: no memory. Everything lives as long as the turn. */
 static bool find_room(node_worker *w, bool all, node_room *ret)
 {
@@ -25,8 +33,7 @@ static bool find_room(node_worker *w, bool all, node_room *ret)
 		/* an earlier life of the agent began it, and its first turn is to come */
 		if (o->pod == NULL && !o->busy && !o->is_freed)
 			node_worker_take_pod(o);
-		if (o != w && o->pod != NULL && o->stage != NODE_STAGE_STOPPED && !o->is_freed &&
-		    (all || has_begun(o)))
+		if (o != w && takes_room(o, all))
 			others[n++] = o->pod;
 	}
 	*ret = (node_room){
@@ -52,5 +59,6 @@ bool node_admit(node_worker *w)
 bool node_admit_grown(node_worker *w, node_refusal *ret)
 {
 	node_room room;
+	*ret = (node_refusal){.reason = ""};
 	return find_room(w, true, &room) && node_admission_fits(w->pod, &room, ret);
 }

@@ -73,6 +73,33 @@ void node_count_error(node_counters *c, node_role role, const char *reason)
 	c->n_errors = SP_MAX(c->n_errors, i + 1);
 }
 
+/* Of kubelet's list those that are given here, by name, as they are written. */
+static const sp_str rejections[] = {
+	SP_STR_INIT("Evicted"),
+	SP_STR_INIT("Other"),
+	SP_STR_INIT("OutOfExtendedResources"),
+	SP_STR_INIT("OutOfcpu"),
+	SP_STR_INIT("OutOfephemeral-storage"),
+	SP_STR_INIT("OutOfmemory"),
+	SP_STR_INIT("OutOfpods"),
+	SP_STR_INIT("PodOSNotSupported"),
+	SP_STR_INIT("PodOSSelectorNodeLabelDoesNotMatch"),
+	SP_STR_INIT("SysctlForbidden"),
+};
+_Static_assert(SP_LEN(rejections) == NODE_REJECTIONS_, "one counter for each reason");
+enum { OTHER = 1, EXTENDED = 2 };
+
+void node_count_rejection(node_counters *c, sp_str reason)
+{
+	for (size_t i = 0; i < SP_LEN(rejections); i++) {
+		if (sp_str_eq(rejections[i], reason)) {
+			c->rejected[i]++;
+			return;
+		}
+	}
+	c->rejected[sp_str_starts(reason, SP_STR("OutOf")) ? EXTENDED : OTHER]++;
+}
+
 /* ---- text ---- */
 
 static void head(sp_buf *out, const char *name, const char *help, const char *type)
@@ -237,6 +264,22 @@ static void put_starts(sp_buf *out, const node_counters *c)
 	put(out, "kubelet_started_pods_total", "", c->pods);
 }
 
+static void put_rejections(sp_buf *out, const node_counters *c)
+{
+	const char *name = "kubelet_admission_rejections_total";
+	bool has_head = false;
+	for (size_t i = 0; i < SP_LEN(rejections); i++) {
+		if (c->rejected[i] == 0)
+			continue;
+		if (!has_head)
+			head(out, name, "Cumulative number pod admission rejections by the Kubelet.",
+			     "counter");
+		has_head = true;
+		(void)sp_buf_printf(out, "%s{reason=\"" SP_FMT "\"} %llu\n", name, SP_ARG(rejections[i]),
+				    (unsigned long long)c->rejected[i]);
+	}
+}
+
 /* ---- volumes ---- */
 
 static uint64_t value_of(const node_disk *d, size_t which)
@@ -279,11 +322,7 @@ static void put_volumes(sp_buf *out, const node_counters_input *in)
 void node_counters_write(sp_buf *out, const node_counters_input *in)
 {
 	const node_counters *c = in->counters;
-	if (c->rejected > 0) {
-		head(out, "kubelet_admission_rejections_total",
-		     "Cumulative number pod admission rejections by the Kubelet.", "counter");
-		put(out, "kubelet_admission_rejections_total", "{reason=\"Evicted\"}", c->rejected);
-	}
+	put_rejections(out, c);
 	for (size_t i = 0; i < in->n_evictions; i++) {
 		if (i == 0)
 			head(out, "kubelet_evictions",

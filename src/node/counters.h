@@ -30,6 +30,8 @@ typedef enum node_turn_kind {
 	NODE_TURN_KINDS_
 } node_turn_kind;
 
+#define NODE_REJECTIONS_ 10u /* reasons of rejections that are told apart: those of counters.c */
+
 typedef struct node_start_error {
 	sp_str reason; /* static */
 	node_role role;
@@ -43,7 +45,7 @@ typedef struct node_counters {
 	uint64_t containers[NODE_EPHEMERAL + 1]; /* by role */
 	node_start_error errors[NODE_ERRORS_MAX];
 	size_t n_errors;
-	uint64_t rejected; /* pods, for pressure */
+	uint64_t rejected[NODE_REJECTIONS_]; /* pods, by reason */
 	node_histogram calls[SP_CRI_METHODS_];
 	uint64_t call_errors[SP_CRI_METHODS_];
 } node_counters;
@@ -51,6 +53,10 @@ typedef struct node_counters {
 void node_count(node_histogram *h, node_duration kind, uint64_t ns);
 /* A container was not started; reason is static text. More than NODE_ERRORS_MAX kinds are not told apart. */
 void node_count_error(node_counters *c, node_role role, const char *reason);
+
+/* A pod was not let in. Reasons that are not told apart count as OutOfExtendedResources ("OutOf…") or Other.
+ * U: recordAdmissionRejection. */
+void node_count_rejection(node_counters *c, sp_str reason);
 
 typedef struct node_eviction_count {
 	sp_str signal; /* static */

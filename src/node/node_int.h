@@ -269,7 +269,8 @@ int64_t node_worker_grace(const node_worker *w);
 /* ---- admit.c ---- */
 /* Whether the pod, which has not begun, may. If not it fails, and that was told. */
 bool node_admit(node_worker *w);
-/* Whether there is room for what the pod asks for now; *ret says what lacks. */
+/* Whether there is room for what the pod asks for now; *ret says what lacks, or nothing: no memory to find
+ * out. */
 bool node_admit_grown(node_worker *w, node_refusal *ret);
 
 /* ---- resize.c: resources of pods that run already. U: pkg/kubelet/allocation ---- */
@@ -424,7 +425,7 @@ void node_self_changed(node_agent *a);
 void node_self_runtime_is_back(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
-/* Of the machine, as its Node names them; may be empty. */
+/* Of the machine, as its Node names them; may be empty, and are before the runtime's first answer. */
 void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system);
 
 /* ---- local_path.c: directories that are volumes ---- */

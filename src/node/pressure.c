@@ -36,7 +36,6 @@ struct node_pressure_watch {
 	const sp_cri_list_container_stats_response *containers;
 	const sp_cri_list_pod_sandbox_stats_response *boxes;
 	uint64_t walk_at_ns, walk_began_ns; /* monotonic */
-	bool walks;                         /* this round */
 	bool waits;                         /* for evicted pods to be gone */
 	bool is_working, is_freed, is_busy;
 	sp_work work;

@@ -646,7 +646,8 @@ void node_self_free(node_agent *a)
 
 void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system)
 {
-	const node_machine *m = &a->self->machine;
+	static const node_machine unknown;
+	const node_machine *m = a->self == NULL ? &unknown : &a->self->machine;
 	*ret_boot = m->boot_id;
 	*ret_machine = m->machine_id;
 	*ret_system = m->system_uuid;

@@ -397,7 +397,7 @@ void node_worker_reject(node_worker *w, sp_str reason, sp_str why)
 	node_worker_event(w, NULL, true, w->rejected_reason, SP_FMT, SP_ARG(why));
 	node_worker_fail(w, sp_str_c(w->rejected_reason), sp_buf_view(&text));
 	w->is_rejected = true;
-	w->agent->counters.rejected++;
+	node_count_rejection(&w->agent->counters, reason);
 }
 
 void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted)

@@ -90,6 +90,33 @@ SP_TEST(sim_node, lives)
 	T_TRUE(r->cri.broken == NULL);
 }
 
+/* ---- room ---- */
+
+#define ASKS(command, cpu)                                                      \
+	"\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" command \
+	"],\"resources\":{\"requests\":{\"cpu\":\"" cpu "\"}}}]"
+
+/* Pods that have ended take no room, also in the eyes of an agent that has just begun. */
+SP_TEST(sim_node, ended_pods_take_no_room)
+{
+	static const char *const ended[] = {"x", "y", "z"};
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	for (size_t i = 0; i < SP_LEN(ended); i++)
+		nr_make(r, ended[i], "\"restartPolicy\":\"Never\"," ASKS(ENDS("0", "300"), "1"));
+	for (size_t i = 0; i < SP_LEN(ended); i++)
+		T_TRUE(nr_becomes(r, ended[i], PHASE, "Succeeded", 20));
+	nr_agent_close(r);
+	nr_make(r, "a", ASKS(RUN, "4"));
+	T_TRUE(nr_agent_open(r));
+	T_TRUE(nr_becomes(r, "a", STATUS(0) "ready", "true", 20));
+	/* What runs takes its room. */
+	nr_agent_close(r);
+	nr_make(r, "b", ASKS(RUN, "1"));
+	T_TRUE(nr_agent_open(r));
+	T_TRUE(nr_becomes(r, "b", "status.reason", "OutOfcpu", 20));
+}
+
 /* ---- resources of what runs ---- */
 
 static void resize_to(node_rig *r, const char *name, sp_str resources)

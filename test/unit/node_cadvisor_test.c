@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /metrics/cadvisor of the node agent. */
 #include "node/cadvisor.h"
+#include "node/node_int.h"
 
 #include "lib/t.h"
 
@@ -94,4 +95,13 @@ SP_TEST(node_cadvisor, nothing)
 	node_cadvisor_write(&out, &(node_cadvisor_input){.node = &use, .cgroup_of = cgroup_of});
 	T_TRUE(has(&out, "container_scrape_error 1\n"));
 	T_TRUE(sp_str_find(sp_buf_view(&out), SP_STR("container_cpu")) < 0);
+}
+
+/* The API may ask before the runtime gave its first answer. */
+SP_TEST(node_cadvisor, no_machine_yet)
+{
+	const node_agent *a = sp_new(T_ARENA, node_agent, 1);
+	sp_str boot, machine, system;
+	node_self_ids(a, &boot, &machine, &system);
+	T_EQ_U64(boot.len + machine.len + system.len, 0);
 }

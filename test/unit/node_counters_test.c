@@ -21,6 +21,7 @@ SP_TEST(node_counters, nothing_yet)
 	HAS("kubelet_started_pods_total 0");
 	HAS("kubelet_pod_start_duration_seconds_bucket{le=\"+Inf\"} 0");
 	T_TRUE(!has(&out, "kubelet_evictions"));
+	T_TRUE(!has(&out, "kubelet_admission"));
 	T_TRUE(!has(&out, "kubelet_volume_stats"));
 	T_TRUE(!has(&out, "operation_type"));
 }
@@ -41,7 +42,12 @@ SP_TEST(node_counters, text)
 	c->pods_failed = 1;
 	c->containers[NODE_INIT] = 2;
 	c->containers[NODE_REGULAR] = 3;
-	c->rejected = 4;
+	node_count_rejection(c, SP_STR("SysctlForbidden"));
+	node_count_rejection(c, SP_STR("Evicted"));
+	node_count_rejection(c, SP_STR("OutOfpods"));
+	node_count_rejection(c, SP_STR("Evicted"));
+	node_count_rejection(c, SP_STR("OutOfexample.com/device"));
+	node_count_rejection(c, SP_STR("NodePorts"));
 	node_count_error(c, NODE_REGULAR, "ErrImagePull");
 	node_count_error(c, NODE_INIT, "ErrImagePull");
 	node_count_error(c, NODE_REGULAR, "ErrImagePull");
@@ -80,7 +86,12 @@ SP_TEST(node_counters, text)
 	HAS("kubelet_started_containers_errors_total{code=\"ErrImagePull\",container_type=\"init_container\"}"
 	    " 1");
 	HAS("kubelet_evictions{eviction_signal=\"memory.available\"} 2");
-	HAS("kubelet_admission_rejections_total{reason=\"Evicted\"} 4");
+	HAS("# TYPE kubelet_admission_rejections_total counter\n"
+	    "kubelet_admission_rejections_total{reason=\"Evicted\"} 2\n"
+	    "kubelet_admission_rejections_total{reason=\"Other\"} 1\n"
+	    "kubelet_admission_rejections_total{reason=\"OutOfExtendedResources\"} 1\n"
+	    "kubelet_admission_rejections_total{reason=\"OutOfpods\"} 1\n"
+	    "kubelet_admission_rejections_total{reason=\"SysctlForbidden\"} 1");
 	HAS("kubelet_volume_stats_available_bytes{namespace=\"ns\",persistentvolumeclaim=\"data\"} 30");
 	HAS("kubelet_volume_stats_used_bytes{namespace=\"ns\",persistentvolumeclaim=\"data\"} 70");
 	HAS("kubelet_volume_stats_inodes_used{namespace=\"ns\",persistentvolumeclaim=\"data\"} 30");
