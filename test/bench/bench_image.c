@@ -71,7 +71,7 @@ static void write_layer(const char *path)
 	must(f != NULL, "no layer");
 	for (unsigned i = 0; i < N_FILES; i++) {
 		int n = snprintf(name, sizeof name, "usr/lib/d%u/file%u", i / 50, i);
-		must(sp_tar_head(head, (sp_str){name, (size_t)n}, FILE_BYTES, NULL) == SP_OK, "tar");
+		must(sp_tar_head(head, (sp_str){name, (size_t)n}, 0644, FILE_BYTES, NULL) == SP_OK, "tar");
 		fill(bytes, FILE_BYTES, &seed);
 		must(fwrite(head, sizeof head, 1, f) == 1 && fwrite(bytes, FILE_BYTES, 1, f) == 1, "write");
 	}
