@@ -98,6 +98,9 @@ says none.$z A NXDOMAIN "$soa"
 says dns-version.cluster.local TXT NOERROR 'dns-version.cluster.local TXT 1.1.0'
 says 10.0.96.10.in-addr.arpa PTR NOERROR "10.0.96.10.in-addr.arpa PTR web.default.$z"
 says example.com A NOERROR 'example.com A 192.0.2.53'
+# Who asks for the alias itself needs no resolver.
+kill "$resolver"
+says out.default.$z CNAME NOERROR "out.default.$z CNAME example.org"
 kill "$dns"
 wait "$dns"
 [ $? -eq 0 ] && p=$((p + 1)) || { f=$((f + 1)); echo 'FAIL it does not end when asked'; }

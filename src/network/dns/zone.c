@@ -146,11 +146,13 @@ static void answer_service(asking *q, sp_str ns, sp_str name)
 	if (!find_service(q, ns, name, &s))
 		return;
 	if (sp_str_eq(s.v.type, SP_STR("ExternalName"))) {
+		bool asks_address = q->answer->q->type == DNS_A || q->answer->q->type == DNS_AAAA;
 		q->found = true;
-		if (q->answer->q->type != DNS_A && q->answer->q->type != DNS_AAAA && !wants(q, DNS_CNAME))
+		if (!asks_address && !wants(q, DNS_CNAME))
 			return;
 		dns_put_name(q->answer, DNS_ANSWER, q->name, DNS_CNAME, DNS_TTL_S, s.v.external_name);
-		q->target = s.v.external_name;
+		if (asks_address) /* who asks for the alias itself is answered without anybody else */
+			q->target = s.v.external_name;
 		return;
 	}
 	if (s.headless) {
