@@ -461,6 +461,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->store = opts->store;
 	s->log = opts->log;
 	s->authorization = opts->authorization;
+	s->admission_off = opts->admission_off;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
 	s->audit = opts->audit;

@@ -31,6 +31,14 @@ typedef struct api_authorization {
 /* "Node,RBAC", as kube-apiserver's --authorization-mode. SP_EINVAL. */
 sp_code api_authorization_modes(sp_str text, api_authorization *ret, sp_err *err) SP_MUST_USE;
 
+/*
+ * Which of the admission plugins that are on by default are off, one bit each: kube-apiserver's
+ * --enable-admission-plugins and --disable-admission-plugins, lists of names. SP_EINVAL: a name nobody knows,
+ * one in both lists, or one of a plugin that is not there; with upstream's texts for the first two.
+ * U: apiserver pkg/server/options/admission.go
+ */
+sp_code api_admission_plugins_off(sp_str enable, sp_str disable, uint32_t *ret, sp_err *err) SP_MUST_USE;
+
 /* How pods, services and nodes are reached. The configurations outlive the server. */
 typedef struct api_kubelet_opts {
 	struct sp_tls_config *tls;            /* of the kubelets; HTTP/1.1 only, for upgrades come by */
@@ -70,6 +78,7 @@ typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
 	api_authorization authorization;
+	uint32_t admission_off;    /* of api_admission_plugins_off */
 	bool no_anonymous;         /* requests without credentials are refused */
 	struct api_tokens *tokens; /* bearer tokens, or NULL; outlives the server */
 	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */

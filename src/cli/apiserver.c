@@ -33,6 +33,7 @@
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
+	sp_str enable_plugins, disable_plugins;
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
 	cli_front_flags front;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
@@ -54,6 +55,7 @@ typedef struct process {
 	sp_signal_watch *hangup;
 	keys_pki pki;
 	api_authorization authorization;
+	uint32_t admission_off;
 	sp_signer *signer;
 	cli_keys_child *keys; /* unless somebody else signs */
 	api_tokens *tokens;
@@ -321,6 +323,7 @@ static sp_code open_server(process *p, sp_err *err)
 	const api_server_opts opts = {.store = p->store,
 				      .log = p->base.log,
 				      .authorization = p->authorization,
+				      .admission_off = p->admission_off,
 				      .no_anonymous = !p->f.anonymous,
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
@@ -451,6 +454,7 @@ static sp_code start(process *p, sp_err *err)
 {
 	SP_TRY(check_flags(&p->f, err));
 	SP_TRY(api_authorization_modes(p->f.authorization, &p->authorization, err));
+	SP_TRY(api_admission_plugins_off(p->f.enable_plugins, p->f.disable_plugins, &p->admission_off, err));
 	SP_TRY(cli_process_open(&p->base, "apiserver", p->f.log_level, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
@@ -537,6 +541,10 @@ int cli_apiserver(int argc, char **argv)
 		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
 		{"client-ca-file", CLI_STR, &p.f.client_ca, "certificates that sign clients' certificates"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
+		{"disable-admission-plugins", CLI_STR, &p.f.disable_plugins,
+		 "names of those that are on by default ('sampan plugins' lists them)"},
+		{"enable-admission-plugins", CLI_STR, &p.f.enable_plugins,
+		 "names of those that have to be on; all there are, are by default"},
 		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
 		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
 		{"enable-priority-and-fairness", CLI_BOOL, &p.f.fairness,

@@ -218,9 +218,12 @@ says snapshot-offline "$tmp/data/snapshots/two" snapshot save two
 says snapshot-list 'two' snapshot list
 says snapshot-restore 'list anew' snapshot restore one
 says snapshot-none 'No such file' snapshot restore absent
-start_server --token-auth-file "$tmp/tokens"
+start_server --token-auth-file "$tmp/tokens" --enable-admission-plugins NodeRestriction --disable-admission-plugins ServiceAccount
 says snapshot-is-back '"name":"bootstrap-token-abcdef"' get -A test "$url/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef"
 after=$(revision)
+# There is no service account; without the plugin nobody looks for one.
+says plugin-disabled '"phase":"Pending"' get -A test "$url/api/v1/namespaces/default/pods" -H 'content-type: application/json' \
+	-d '{"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}}'
 ok snapshot-revision test "$after" -gt $((before + 999999999))
 kill "$pid"
 wait "$pid"

@@ -166,6 +166,32 @@ SP_TEST(auth, authorization_modes)
 	T_CODE(api_authorization_modes(SP_STR(""), &a, T_ERR), SP_EINVAL);
 }
 
+SP_TEST(auth, admission_plugins_by_name)
+{
+	static const struct {
+		const char *on, *off, *why;
+	} rows[] = {
+		{"NodeRestriction,NoSuch", "", "enable-admission-plugins plugin \"NoSuch\" is unknown"},
+		{"", "noderestriction", "disable-admission-plugins plugin \"noderestriction\" is unknown"},
+		{"PodSecurity", "LimitRanger,PodSecurity",
+		 "[PodSecurity] in enable-admission-plugins and disable-admission-plugins overlapped"},
+		{"AlwaysPullImages", "", "--enable-admission-plugins: AlwaysPullImages is not built yet"},
+	};
+	uint32_t off = 1, one, both;
+	sp_err err;
+	T_OK(api_admission_plugins_off(SP_STR("NodeRestriction"), SP_STR("PodTopologyLabels"), &off, T_ERR));
+	T_EQ_U64(off, 0);
+	T_OK(api_admission_plugins_off(SP_STR(""), SP_STR("MutatingAdmissionWebhook"), &one, T_ERR));
+	T_OK(api_admission_plugins_off(SP_STR(""), SP_STR("PodSecurity,MutatingAdmissionWebhook"), &both,
+				       T_ERR));
+	T_TRUE(one != 0 && (one & (one - 1)) == 0 && (both & one) == one && both != one);
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		T_CODE(api_admission_plugins_off(sp_str_c(rows[i].on), sp_str_c(rows[i].off), &off, &err),
+		       SP_EINVAL);
+		T_EQ_C(sp_str_c(err.msg), rows[i].why);
+	}
+}
+
 /* ---- bearer tokens ---- */
 
 SP_TEST(auth, bearer_headers)

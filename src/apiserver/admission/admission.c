@@ -8,6 +8,8 @@
 #include "kube/meta.h"
 
 const api_admission_plugin api_admission_plugins[] = {
+	[API_PLUGIN_MUTATING_WEBHOOK] = {"MutatingAdmissionWebhook", NULL, NULL},
+	[API_PLUGIN_VALIDATING_WEBHOOK] = {"ValidatingAdmissionWebhook", NULL, NULL},
 	{"NamespaceLifecycle", api_admit_namespace_lifecycle, NULL},
 	{"LimitRanger", api_admit_limit_ranger, api_admit_limit_ranger_validate},
 	{"ServiceAccount", api_admit_service_account, api_admit_service_account_validate},
@@ -29,6 +31,13 @@ const api_admission_plugin api_admission_plugins[] = {
 	{"ResourceQuota", NULL, api_admit_quota},
 };
 const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);
+_Static_assert(SP_LEN(api_admission_plugins) <= 32, "admission_off has a bit for each");
+
+static bool has_step(const api_admit *a, size_t i, bool validates)
+{
+	const api_admission_plugin *p = &api_admission_plugins[i];
+	return (validates ? p->validate : p->mutate) != NULL && api_admission_is_on(a->w->server, i);
+}
 
 static bool run(const api_admit *a, size_t i, bool validates)
 {
@@ -49,7 +58,7 @@ bool api_admit_mutate(const api_admit *a)
 		return true;
 	a->w->step_began_ns = sp_clock_ns(a->w->server->world);
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
-		if (api_admission_plugins[i].mutate != NULL && !run(a, i, false))
+		if (has_step(a, i, false) && !run(a, i, false))
 			return false;
 	}
 	return true;
@@ -59,7 +68,7 @@ bool api_admit_validate(const api_admit *a)
 {
 	a->w->step_began_ns = sp_clock_ns(a->w->server->world);
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
-		if (api_admission_plugins[i].validate != NULL && !run(a, i, true))
+		if (has_step(a, i, true) && !run(a, i, true))
 			return false;
 	}
 	return true;

@@ -26,9 +26,14 @@ typedef struct api_admission_plugin {
 	api_admit_fn *mutate, *validate;
 } api_admission_plugin;
 
-/* In the order they run. */
+/* In the order they run, but for the first two, which come last of the mutating and of the validating steps
+ * (admission/hooks.h). */
 extern const api_admission_plugin api_admission_plugins[];
 extern const size_t api_n_admission_plugins;
+enum { API_PLUGIN_MUTATING_WEBHOOK, API_PLUGIN_VALIDATING_WEBHOOK };
+
+/* False: --disable-admission-plugins names it. */
+bool api_admission_is_on(const api_server *s, size_t i_plugin);
 
 /* Connections are of interest to webhooks and validating policies only. */
 bool api_admit_mutate(const api_admit *a);

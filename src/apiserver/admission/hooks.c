@@ -240,7 +240,9 @@ static api_hook_run *run_new(const api_admit *a, api_hook_kind kind, void (*then
 		return NULL;
 	}
 	*ret_go = true;
-	if (set->n == 0 || api_match_is_exempt(a, true))
+	size_t i_plugin =
+		kind == API_HOOK_MUTATING ? API_PLUGIN_MUTATING_WEBHOOK : API_PLUGIN_VALIDATING_WEBHOOK;
+	if (set->n == 0 || api_match_is_exempt(a, true) || !api_admission_is_on(w->server, i_plugin))
 		return NULL;
 	api_match_held held = {.n = 0};
 	const api_resource *ignored;
