@@ -65,6 +65,8 @@ sp_code sp_json_write_f64(sp_buf *out, double d);
 
 /* Go's %v text for error messages: map[a:1 b:[x y]]; strings bare, keys sorted. */
 sp_code sp_json_write_go(sp_buf *out, const yyjson_mut_val *v);
+/* Go's %#v: map[string]interface {}{"a":1, "b":[]interface {}{"x"}}. */
+sp_code sp_json_write_go_syntax(sp_buf *out, const yyjson_mut_val *v);
 
 /* Member by key; the last one where keys repeat. NULL when absent or not an object. */
 yyjson_val *sp_json_last(yyjson_val *object, sp_str key);

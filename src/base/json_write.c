@@ -4,6 +4,7 @@
 #include "base/json_int.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "base/quote.h"
 #include "base/utf8.h"
 
 /* 0.DIGITS * 10^point */
@@ -223,24 +224,44 @@ static int by_key(const void *a, const void *b)
 			  (sp_str){y->uni.str, sp_json_tag_len(y->tag)});
 }
 
-static sp_code write_go(sp_buf *out, const yyjson_mut_val *v, size_t depth);
+/* How Go's fmt shows trees of interface{}. */
+typedef struct go_form {
+	sp_str map, list, joint, map_end, list_end, null;
+	bool quotes;
+} go_form;
+static const go_form go_plain = {SP_STR_INIT("map["),
+				 SP_STR_INIT("["),
+				 SP_STR_INIT(" "),
+				 SP_STR_INIT("]"),
+				 SP_STR_INIT("]"),
+				 SP_STR_INIT("<nil>"),
+				 false};
+static const go_form go_syntax = {SP_STR_INIT("map[string]interface {}{"),
+				  SP_STR_INIT("[]interface {}{"),
+				  SP_STR_INIT(", "),
+				  SP_STR_INIT("}"),
+				  SP_STR_INIT("}"),
+				  SP_STR_INIT("interface {}(nil)"),
+				  true};
+
+static sp_code write_go(sp_buf *out, const yyjson_mut_val *v, const go_form *form, size_t depth);
 
 static sp_code write_go_children(sp_buf *out, const yyjson_mut_val **children, size_t n, bool object,
-				 size_t depth)
+				 const go_form *form, size_t depth)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
-			sp_buf_char(out, ' ');
-		SP_TRY(write_go(out, children[i], depth));
+			sp_buf_str(out, form->joint);
+		SP_TRY(write_go(out, children[i], form, depth));
 		if (object) {
 			sp_buf_char(out, ':');
-			SP_TRY(write_go(out, children[i]->next, depth));
+			SP_TRY(write_go(out, children[i]->next, form, depth));
 		}
 	}
 	return SP_OK;
 }
 
-static sp_code write_go_container(sp_buf *out, const yyjson_mut_val *v, size_t depth)
+static sp_code write_go_container(sp_buf *out, const yyjson_mut_val *v, const go_form *form, size_t depth)
 {
 	bool object = sp_json_tag_is_object(v->tag);
 	size_t n = sp_json_tag_len(v->tag);
@@ -254,21 +275,22 @@ static sp_code write_go_container(sp_buf *out, const yyjson_mut_val *v, size_t d
 	}
 	if (object && n > 1)
 		qsort(children, n, sizeof *children, by_key);
-	sp_buf_str(out, object ? SP_STR("map[") : SP_STR("["));
-	sp_code code = write_go_children(out, children, n, object, depth + 1);
+	sp_buf_str(out, object ? form->map : form->list);
+	sp_code code = write_go_children(out, children, n, object, form, depth + 1);
 	sp_free(children);
-	return code == SP_OK ? sp_buf_char(out, ']') : code;
+	return code == SP_OK ? sp_buf_str(out, object ? form->map_end : form->list_end) : code;
 }
 
-static sp_code write_go(sp_buf *out, const yyjson_mut_val *v, size_t depth)
+static sp_code write_go(sp_buf *out, const yyjson_mut_val *v, const go_form *form, size_t depth)
 {
 	if (sp_json_tag_is_container(v->tag))
-		return depth == SP_JSON_BUILD_DEPTH ? SP_ETOOLARGE : write_go_container(out, v, depth);
+		return depth == SP_JSON_BUILD_DEPTH ? SP_ETOOLARGE : write_go_container(out, v, form, depth);
 	yyjson_type type = sp_json_tag_type(v->tag);
+	sp_str text = {v->uni.str, sp_json_tag_len(v->tag)};
 	if (type == YYJSON_TYPE_STR)
-		return sp_buf_append(out, v->uni.str, sp_json_tag_len(v->tag));
+		return form->quotes ? sp_quote_go(out, text) : sp_buf_str(out, text);
 	if (type == YYJSON_TYPE_NULL)
-		return sp_buf_str(out, SP_STR("<nil>"));
+		return sp_buf_str(out, form->null);
 	if (type == YYJSON_TYPE_NUM && sp_json_tag_subtype(v->tag) == YYJSON_SUBTYPE_REAL)
 		return write_f64_go(out, v->uni.f64);
 	return write_scalar(out, v->tag, &v->uni);
@@ -276,5 +298,10 @@ static sp_code write_go(sp_buf *out, const yyjson_mut_val *v, size_t depth)
 
 sp_code sp_json_write_go(sp_buf *out, const yyjson_mut_val *v)
 {
-	return write_go(out, v, 0);
+	return write_go(out, v, &go_plain, 0);
+}
+
+sp_code sp_json_write_go_syntax(sp_buf *out, const yyjson_mut_val *v)
+{
+	return write_go(out, v, &go_syntax, 0);
 }

@@ -145,6 +145,10 @@ SP_TEST(typed, refusals)
 		{"{\"bogus\":1}", ".bogus: field not declared in schema"},
 		{"{\"metadata\":{\"labels\":{\"k\":5}}}",
 		 ".metadata.labels.k: expected string, got &value.valueUnstructured{Value:5}"},
+		{"{\"metadata\":{\"labels\":{\"k\":{\"b\":[null,\"<\\n\"],\"a\":1.5}}}}",
+		 ".metadata.labels.k: expected string, got "
+		 "&value.valueUnstructured{Value:map[string]interface "
+		 "{}{\"a\":1.5, \"b\":[]interface {}{interface {}(nil), \"<\\n\"}}}"},
 		{"{\"spec\":{\"replicas\":\"x\"}}",
 		 ".spec.replicas: expected numeric (int or float), got string"},
 		{"{\"spec\":[]}", ".spec: expected map, got &{[]}"},

@@ -6,8 +6,7 @@ probe.py PEER OURS DATA SEED COUNT
 
 PEER and OURS are directories with url, ca.crt, admin.crt and admin.key; DATA is a folder of recorded exchanges, whose
 creating bodies are what mutation starts from. Values of fields come from the peer's OpenAPI documents, from the bodies
-and from a list of awkward ones. Nothing is stored but namespaces and what updates start from: requests are dry runs.
-The differing requests are printed, one per kind of difference; the last line counts requests.
+and from a list of awkward ones. Most are dry runs; some make an object and let two clients change it. The differing requests are printed, one per kind of difference; the last line counts requests.
 """
 import collections
 import copy
@@ -279,6 +278,90 @@ def seeds(folder):
     return sorted(set(found))
 
 
+class Probe:
+    """Asks both, and tells what differs."""
+
+    def __init__(self, peer, ours):
+        self.servers = peer, ours
+        self.asked = self.differing = 0
+        self.shown = collections.Counter()
+
+    def ask(self, kind, method, target, body, content_type="application/json"):
+        """The statuses of both."""
+        text, got = json.dumps(body), []
+        for server in self.servers:
+            status, warnings, data = server.ask(method, target, text, content_type)
+            try:
+                value = plain(json.loads(data))
+            except ValueError:
+                value = data.decode(errors="replace")
+            got.append({"status": status, "warnings": [plain(w) for w in warnings], "body": value})
+        self.asked += 1
+        d = first_difference(*got)
+        if d:
+            self.differing += 1
+            self.tell(kind, method + " " + target + " " + content_type, text, d, got)
+        return [g["status"] for g in got]
+
+    def tell(self, kind, what, text, d, got):
+        where = re.sub(r"/\d+", "/*", d[0])
+        group = kind, where, str(d[1])[:40] if where != "/body/message" else re.sub(r"[\"'`].*?[\"'`]|\d+", "", str(d[1]))[-60:]
+        self.shown[group] += 1
+        if self.shown[group] > 1:
+            return
+        print(f"{kind} {what}\n  sent {text[:1500]}\n  at {d[0]}\n  peer {str(d[1])[:900]}\n  ours {str(d[2])[:900]}")
+        if got[0]["status"] != got[1]["status"]:
+            print(f"  peer said {json.dumps(got[0]['body'])[:600]}\n  ours said {json.dumps(got[1]['body'])[:600]}")
+
+
+def dry_run(rng, probe, mutator, root, path, body, kept):
+    """One odd creation, or change of an object that is there."""
+    kind, name = body["kind"], body.get("metadata", {}).get("name")
+    query = "?dryRun=All" + rng.choice(["", "&fieldValidation=Strict", "&fieldValidation=Ignore"])
+    sent = mutator.mutate(root, body)
+    if rng.random() < 0.6 or not name:
+        probe.ask(kind, "POST", path + query, sent)
+        return
+    if (path, name) not in kept:
+        kept[path, name] = all(s in (201, 409) for s in probe.ask(kind, "POST", path, body))
+    if kept[path, name]:
+        method, content_type = rng.choice([("PUT", "application/json")] + [("PATCH", t) for t in PATCHES])
+        manager = "&fieldManager=other" if content_type == APPLY else ""
+        probe.ask(kind, method, path + "/" + name + query + manager + apply_query(rng, content_type), sent, content_type)
+
+
+def sequence(rng, probe, mutator, root, path, body):
+    """A new object, and what several clients do to it: owners of fields, conflicts."""
+    kind = body["kind"]
+    if not body.get("metadata", {}).get("name") or path.count("/") > 6:
+        return
+    body = copy.deepcopy(body)
+    name = body["metadata"]["name"] = f"s{probe.asked}"
+    target = path + "/" + name
+    how = rng.choice(["POST", "apply"])
+    if how == "POST":
+        made = probe.ask(kind, "POST", path + "?fieldManager=first", body)
+    else:
+        made = probe.ask(kind, "PATCH", target + "?fieldManager=first", body, APPLY)
+    if made not in ([201, 201], [200, 200]):
+        return
+    for _ in range(rng.choice([1, 2, 3, 4])):
+        content_type = rng.choice(PATCHES + [APPLY, APPLY])
+        sent = mutator.mutate(root, body)
+        sent.setdefault("metadata", {})["name"] = name
+        probe.ask(kind, "PATCH", target + f"?fieldManager={rng.choice(['first', 'second'])}" + apply_query(rng, content_type), sent, content_type)
+    for server in probe.servers:
+        server.ask("DELETE", target)
+
+
+APPLY = "application/apply-patch+yaml"
+PATCHES = ["application/merge-patch+json", "application/strategic-merge-patch+json", APPLY]
+
+
+def apply_query(rng, content_type):
+    return rng.choice(["", "&force=true"]) if content_type == APPLY else ""
+
+
 def main():
     peer, ours = Server(sys.argv[1]), Server(sys.argv[2])
     seed, count = int(sys.argv[4]), int(sys.argv[5])
@@ -296,49 +379,17 @@ def main():
     for server in (peer, ours):
         server.ask("POST", "/api/v1/namespaces", json.dumps({"metadata": {"name": "probe"}}))
         server.ask("POST", "/api/v1/namespaces/probe/serviceaccounts", json.dumps({"metadata": {"name": "default"}}))
-    shown, differing, kept = collections.Counter(), 0, {}
-    for i in range(count):
+    probe = Probe(peer, ours)
+    kept = {}
+    while probe.asked < count:
         path, kind = rng.choice(kinds)
         body = rng.choice(by_kind[path, kind])
-        root = schemas.kinds[body["apiVersion"], kind]
-        method, query = "POST", "?dryRun=All" + rng.choice(["", "&fieldValidation=Strict", "&fieldValidation=Ignore"])
-        target, sent, ctype = path, None, "application/json"
-        if rng.random() < 0.4:
-            name = body.get("metadata", {}).get("name")
-            key = path, name
-            if name and key not in kept:
-                made = [s.ask("POST", path, json.dumps(body)) for s in (peer, ours)]
-                kept[key] = all(m[0] in (201, 409) for m in made)
-                if made[0][0] != made[1][0]:
-                    print(f"{kind} POST {path}: peer {made[0][0]}, ours {made[1][0]}: {made[1][2][:600]} {json.dumps(body)}")
-            if kept.get(key):
-                target = path + "/" + name
-                method = rng.choice(["PUT", "PATCH", "PATCH"])
-                if method == "PATCH":
-                    ctype = rng.choice(["application/merge-patch+json", "application/strategic-merge-patch+json"])
-        sent = mutator.mutate(root, body)
-        text = json.dumps(sent)
-        answers = [s.ask(method, target + query, text, ctype) for s in (peer, ours)]
-        got = []
-        for status, warnings, data in answers:
-            try:
-                value = plain(json.loads(data))
-            except ValueError:
-                value = data.decode(errors="replace")
-            got.append({"status": status, "warnings": [plain(w) for w in warnings], "body": value})
-        d = first_difference(*got)
-        if not d:
-            continue
-        differing += 1
-        where = re.sub(r"/\d+", "/*", d[0])
-        group = kind, where, str(d[1])[:40] if where != "/body/message" else re.sub(r"[\"'`].*?[\"'`]|\d+", "", str(d[1]))[-60:]
-        shown[group] += 1
-        if shown[group] == 1:
-            print(f"{kind} {method} {target}{query}\n  sent {text[:1500]}\n  at {d[0]}\n  peer {str(d[1])[:900]}\n  ours {str(d[2])[:900]}")
-            if got[0]["status"] != got[1]["status"]:
-                print(f"  peer said {json.dumps(got[0]['body'])[:600]}\n  ours said {json.dumps(got[1]['body'])[:600]}")
-    print(f"{count - differing} passed, {differing} failed")
-    return differing != 0
+        if rng.random() < 0.3:
+            sequence(rng, probe, mutator, schemas.kinds[body["apiVersion"], kind], path, body)
+        else:
+            dry_run(rng, probe, mutator, schemas.kinds[body["apiVersion"], kind], path, body, kept)
+    print(f"{probe.asked - probe.differing} passed, {probe.differing} failed")
+    return probe.differing != 0
 
 
 if __name__ == "__main__":
