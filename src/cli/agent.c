@@ -100,6 +100,7 @@ static void service_proxy_args(agent *g, args *a)
 {
 	add(a, "kubeconfig", g->kubeconfig);
 	add(a, "hostname-override", g->f.node_name);
+	add(a, "cluster-cidr", g->f.cluster_cidr);
 	add(a, "pod-routes", SP_STR("true"));
 }
 

@@ -169,6 +169,7 @@ static void node_args(args *a)
 static void service_proxy_args(args *a)
 {
 	add(a, "hostname-override", a->p->f.node_name);
+	add(a, "cluster-cidr", a->p->f.cluster_cidr);
 	add(a, "pod-routes", SP_STR("true"));
 }
 

@@ -17,8 +17,10 @@
 #include "network/services/proxy.h"
 #include "network/services/rules.h"
 
+#define CLUSTERS_MAX 8u /* prefixes of --cluster-cidr */
+
 typedef struct flags {
-	sp_str kubeconfig, node, log_level;
+	sp_str kubeconfig, node, log_level, cluster_cidr;
 	bool cleanup, pod_routes;
 } flags;
 
@@ -32,9 +34,11 @@ typedef struct process {
 	net_runner runner;
 	sp_informers *nodes; /* of the routes */
 	net_routes *routes;
-	net_router router;
+	sp_router router;
+	sp_cidr clusters[CLUSTERS_MAX];
+	size_t n_clusters;
 	sp_work route_work;
-	host_route *wanted; /* being set */
+	sp_route *wanted; /* being set */
 	size_t n_wanted;
 	sp_err route_err;
 	sp_code route_code;
@@ -87,13 +91,13 @@ static void route_job_done(sp_work *job)
 	p->route_done(p->route_arg, p->route_code == SP_OK ? NULL : &p->route_err);
 }
 
-static void set_routes(net_router *r, const net_route *at, size_t n,
-		       void (*done)(void *arg, const sp_err *err), void *arg)
+static void set_routes(sp_router *r, const sp_route *at, size_t n, void (*done)(void *arg, const sp_err *err),
+		       void *arg)
 {
 	process *p = SP_CONTAINER_OF(r, process, router);
 	p->wanted = sp_alloc((n + 1) * sizeof *p->wanted);
 	for (size_t i = 0; i < n; i++)
-		p->wanted[i] = (host_route){.to = at[i].to, .via = at[i].via};
+		p->wanted[i] = at[i];
 	p->n_wanted = n;
 	p->route_done = done;
 	p->route_arg = arg;
@@ -143,13 +147,33 @@ static sp_code find_node(process *p, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code read_clusters(process *p, sp_err *err)
+{
+	sp_str rest = p->f.cluster_cidr, one;
+	while (rest.len > 0) {
+		if (!sp_str_cut(&rest, ',', &one)) {
+			one = rest;
+			rest.len = 0;
+		}
+		if (p->n_clusters == CLUSTERS_MAX || !sp_cidr_parse(one, &p->clusters[p->n_clusters]))
+			return sp_fail(err, SP_EINVAL, "--cluster-cidr: '" SP_FMT "' is no prefix",
+				       SP_ARG(one));
+		p->n_clusters++;
+	}
+	return SP_OK;
+}
+
 static sp_code start_routes(process *p, sp_err *err)
 {
 	if (!p->f.pod_routes)
 		return SP_OK;
 	SP_TRY(sp_informers_new(p->client, p->base.log, &p->nodes, err));
-	const net_routes_opts routes = {
-		.informers = p->nodes, .router = &p->router, .log = p->base.log, .node = p->f.node};
+	const net_routes_opts routes = {.informers = p->nodes,
+					.router = &p->router,
+					.log = p->base.log,
+					.node = p->f.node,
+					.clusters = p->clusters,
+					.n_clusters = p->n_clusters};
 	SP_TRY(net_routes_new(p->base.world, &routes, &p->routes, err));
 	sp_informers_start(p->nodes);
 	return SP_OK;
@@ -159,6 +183,7 @@ static sp_code start(process *p, sp_err *err)
 {
 	if (p->f.kubeconfig.len == 0)
 		return sp_fail(err, SP_EINVAL, "--kubeconfig is missing");
+	SP_TRY(read_clusters(p, err));
 	SP_TRY(cli_process_open(&p->base, "service-proxy", p->f.log_level, err));
 	SP_TRY(find_node(p, err));
 	SP_TRY(sp_client_config_load(p->base.world, &p->base.arena, p->f.kubeconfig, SP_STR(""), &p->config,
@@ -210,6 +235,8 @@ int cli_service_proxy(int argc, char **argv)
 {
 	process p = {.f = {.log_level = SP_STR("info")}, .runner = {run}, .router = {set_routes}};
 	const cli_flag table[] = {
+		{"cluster-cidr", CLI_STR, &p.f.cluster_cidr,
+		 "ranges of pods' addresses, separated by commas: no --pod-routes to others; default: any"},
 		{"cleanup", CLI_BOOL, &p.f.cleanup, "remove the rules of all services, and end"},
 		{"hostname-override", CLI_STR, &p.f.node, "name of this node; default: of the machine"},
 		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "where the API server is, and who we are"},

@@ -144,6 +144,20 @@ static sp_code configure_inside(const sp_host_link_make *l, sp_err *err)
 	return code;
 }
 
+/* Where the kernel's bridge filter is on (bridge-nf-call-iptables), what a pod sends to itself by a Service
+ * is sent back inside the bridge, which drops it unless the port is in hairpin mode. */
+static sp_code set_hairpin(int fd, unsigned index, sp_err *err)
+{
+	const struct ifinfomsg fixed = {.ifi_family = AF_BRIDGE, .ifi_index = (int)index};
+	const uint8_t on = 1;
+	host_nl m;
+	host_nl_begin(&m, RTM_SETLINK, 0, &fixed, sizeof fixed);
+	size_t port = host_nl_open(&m, IFLA_PROTINFO | NLA_F_NESTED);
+	host_nl_put(&m, IFLA_BRPORT_MODE, &on, sizeof on);
+	host_nl_close(&m, port);
+	return host_nl_talk(fd, &m, "set the bridge's port to hairpin mode", err);
+}
+
 static sp_code connect_pod(const host *h, int fd, const sp_host_link_make *l, int net_fd, sp_err *err)
 {
 	unsigned bridge, stale = index_of(l->host_if);
@@ -151,7 +165,10 @@ static sp_code connect_pod(const host *h, int fd, const sp_host_link_make *l, in
 		SP_TRY(remove_link(fd, stale, err));
 	SP_TRY(make_bridge(fd, l, &bridge, err));
 	SP_TRY(make_pair(fd, l, net_fd, err));
-	sp_code code = link_up(fd, index_of(l->host_if), bridge, err);
+	unsigned port = index_of(l->host_if);
+	sp_code code = link_up(fd, port, bridge, err);
+	if (code == SP_OK)
+		code = set_hairpin(fd, port, err);
 	if (code == SP_OK)
 		code = host_enter_net(h, l->id, err);
 	if (code == SP_OK) {
@@ -159,7 +176,7 @@ static sp_code connect_pod(const host *h, int fd, const sp_host_link_make *l, in
 		host_leave(h, HOST_NS_NET);
 	}
 	if (code != SP_OK)
-		(void)remove_link(fd, index_of(l->host_if), NULL);
+		(void)remove_link(fd, port, NULL);
 	return code;
 }
 

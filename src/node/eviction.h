@@ -127,6 +127,11 @@ typedef struct node_volume_use {
 	node_amount_of use;
 } node_volume_use;
 
+/* Larger goes first; `priority` the other way round. */
+typedef struct node_weight {
+	int64_t exceeds, priority, over;
+} node_weight;
+
 typedef struct node_pod_use {
 	const node_pod *pod;
 	bool is_known;     /* the runtime told something of it */
@@ -136,6 +141,7 @@ typedef struct node_pod_use {
 	size_t n_containers;
 	node_volume_use *volumes; /* of the disk, and local: emptyDir, config maps */
 	size_t n_volumes;
+	node_weight weight; /* node_rank's */
 	void *owner;
 } node_pod_use;
 

@@ -58,22 +58,17 @@ static int64_t memory_of(const node_pod_use *u)
 
 /* ---- ranking ---- */
 
-/* Larger goes first; `priority` the other way round. */
-typedef struct weight {
-	int64_t exceeds, priority, over;
-} weight;
-
 static int64_t priority_of(const node_pod *p)
 {
 	yyjson_val *v = sp_view_at(p->tree, "spec.priority");
 	return yyjson_is_int(v) ? yyjson_get_sint(v) : 0;
 }
 
-static weight weigh(const node_pod_use *u, node_signal s, bool dedicated)
+static node_weight weigh(const node_pod_use *u, node_signal s, bool dedicated)
 {
 	static const parts all = {true, true, true}, of_nodefs = {.logs = true, .volumes = true},
 			   of_images = {.rootfs = true};
-	weight w = {.exceeds = 1, .priority = priority_of(u->pod), .over = INT64_MAX};
+	node_weight w = {.exceeds = 1, .priority = priority_of(u->pod), .over = INT64_MAX};
 	bool is_images = s == NODE_SIGNAL_IMAGEFS || s == NODE_SIGNAL_IMAGEFS_INODES;
 	if (s == NODE_SIGNAL_PIDS)
 		w.exceeds = 0;
@@ -97,23 +92,25 @@ static weight weigh(const node_pod_use *u, node_signal s, bool dedicated)
 	return w;
 }
 
-static int compare(const node_pod_use *a, const node_pod_use *b, node_signal s, bool dedicated)
+static int compare(const node_weight *x, const node_weight *y)
 {
-	weight x = weigh(a, s, dedicated), y = weigh(b, s, dedicated);
-	if (x.exceeds != y.exceeds)
-		return x.exceeds > y.exceeds ? -1 : 1;
-	if (x.priority != y.priority)
-		return x.priority < y.priority ? -1 : 1;
-	return x.over == y.over ? 0 : x.over > y.over ? -1 : 1;
+	if (x->exceeds != y->exceeds)
+		return x->exceeds > y->exceeds ? -1 : 1;
+	if (x->priority != y->priority)
+		return x->priority < y->priority ? -1 : 1;
+	return x->over == y->over ? 0 : x->over > y->over ? -1 : 1;
 }
 
 void node_rank(node_pod_use *at, size_t n, node_signal s, bool dedicated_imagefs)
 {
+	/* Once each: requests are read out of texts. */
+	for (size_t i = 0; i < n; i++)
+		at[i].weight = weigh(&at[i], s, dedicated_imagefs);
 	/* Few, and stable: insertion. */
 	for (size_t i = 1; i < n; i++) {
 		node_pod_use u = at[i];
 		size_t k = i;
-		for (; k > 0 && compare(&u, &at[k - 1], s, dedicated_imagefs) < 0; k--)
+		for (; k > 0 && compare(&u.weight, &at[k - 1].weight) < 0; k--)
 			at[k] = at[k - 1];
 		at[k] = u;
 	}

@@ -86,7 +86,7 @@ for n in 1 2; do
 	begin node$n.log $n "$bin/sampan" node --kubeconfig "$tmp/api/admin.kubeconfig" --node-name node$n --node-ip 192.168.77.$n --root-dir "$tmp/$n/node" \
 		--container-runtime-endpoint "unix://$tmp/$n/cri.sock" --pod-log-dir "$tmp/$n/logs" --cgroup-root "s2n$id$n/pods" --resolv-conf "$tmp/resolv" \
 		--address 192.168.77.$n --local-path-dir '' --eviction-hard ''
-	begin proxy$n.log $n "$bin/sampan" service-proxy --kubeconfig "$tmp/api/admin.kubeconfig" --hostname-override node$n --pod-routes
+	begin proxy$n.log $n "$bin/sampan" service-proxy --kubeconfig "$tmp/api/admin.kubeconfig" --hostname-override node$n --pod-routes --cluster-cidr 10.200.0.0/16
 done
 for n in 1 2; do
 	is ready$n True sh -c "nsenter --net=/run/netns/s2n${id}1 kubectl --kubeconfig $tmp/api/admin.kubeconfig get node node$n -o json | jq -r '.status.conditions[] | select(.type == \"Ready\").status'"
@@ -149,13 +149,31 @@ is service-host-1 from-2 on 1 busybox nc -w 3 10.96.0.77 80
 k label pod web1 app=web >/dev/null
 k label pod web2 app- >/dev/null
 is service-other from-1 inside web2 nc -w 3 10.96.0.77 80
+# itself, also where the kernel's bridge filter is on (it is, in a new namespace, where the kernel has it)
+is service-itself from-1 inside web1 nc -w 3 10.96.0.77 80
+
+# a node that asks for what is another's, for the hosts' network, for what is outside of the cluster's range, and for what it may have
+for name in thief:10.200.2.0/25 lan:192.168.77.0/24 wide:10.0.0.0/8 honest:10.200.3.0/24; do
+	k create -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Node
+metadata: {name: "${name%%:*}"}
+spec: {podCIDR: "${name#*:}", podCIDRs: ["${name#*:}"]}
+status: {addresses: [{type: InternalIP, address: 192.168.77.9}]}
+YAML
+done
+is granted '10.200.2.0/24 via 192.168.77.2 dev eth0
+10.200.3.0/24 via 192.168.77.9 dev eth0' routes 1
+is refused 3 sh -c "grep -o 'no route to the pods of a node.*' $tmp/proxy1.log | grep -oE '\"node\":\"(thief|lan|wide)\"' | sort -u | wc -l"
+k delete node thief lan wide honest >/dev/null
+is given-back '10.200.2.0/24 via 192.168.77.2 dev eth0' routes 1
 
 # a node that goes takes its route with it; a service proxy that comes back finds the routes as they should be
 on 1 ip route add 10.201.0.0/24 via 192.168.77.2
 on 1 ip route add 10.200.9.0/24 via 192.168.77.2 proto 83
 kill "${pids[4]}" && wait "${pids[4]}"
 is routes-stay 2 sh -c "nsenter --net=/run/netns/s2n${id}1 ip route show proto 83 | wc -l"
-begin proxy1.log 1 "$bin/sampan" service-proxy --kubeconfig "$tmp/api/admin.kubeconfig" --hostname-override node1 --pod-routes
+begin proxy1.log 1 "$bin/sampan" service-proxy --kubeconfig "$tmp/api/admin.kubeconfig" --hostname-override node1 --pod-routes --cluster-cidr 10.200.0.0/16
 is routes-mended '10.200.2.0/24 via 192.168.77.2 dev eth0' routes 1
 is others-stay '10.201.0.0/24 via 192.168.77.2 dev eth0' sh -c "nsenter --net=/run/netns/s2n${id}1 ip route show 10.201.0.0/24 | sed 's/ *\$//'"
 is still from-2 inside web1 nc -w 3 "$a2" 8080

@@ -14,7 +14,7 @@ typedef struct rig {
 	sp_log *log;
 	sp_informers *set;
 	net_routes *routes;
-	net_router router;
+	sp_router router;
 	sp_timer answer;
 	void (*done)(void *arg, const sp_err *err);
 	void *done_arg;
@@ -40,7 +40,7 @@ static void on_answer(sp_timer *t)
 	r->done(r->done_arg, r->refuses ? &err : NULL);
 }
 
-static void set(net_router *router, const net_route *at, size_t n, void (*done)(void *arg, const sp_err *err),
+static void set(sp_router *router, const sp_route *at, size_t n, void (*done)(void *arg, const sp_err *err),
 		void *arg)
 {
 	rig *r = SP_CONTAINER_OF(router, rig, router);
@@ -150,8 +150,12 @@ SP_TEST(sim_routes, follow_nodes)
 	T_EQ_U64(r->n, 2);
 	run_for(r, 60 * SECOND);
 	T_EQ_U64(r->n_sets, n);
+	/* One that wants what is n2's gets nothing, and takes nothing. */
+	make_node(r, "n0", "10.1.2.128/25", "192.0.2.4");
+	run_for(r, SECOND);
+	T_EQ_U64(r->n_sets, n);
 	sp_ask gone = {.verb = SP_ASK_DELETE, .gvr = SP_NODES, .name = SP_STR("n2")};
 	t_ask(&r->user, &gone);
 	run_for(r, SECOND);
-	T_EQ_C(sp_buf_view(&r->now), "10.1.3.0/24 via 192.0.2.3;");
+	T_EQ_C(sp_buf_view(&r->now), "10.1.3.0/24 via 192.0.2.3;10.1.2.128/25 via 192.0.2.4;");
 }

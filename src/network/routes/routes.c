@@ -2,64 +2,12 @@
 #include "network/routes/routes.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
+#include "base/hash.h"
 #include "io/world.h"
 
-#define NODE_BYTES_MAX ((size_t)4 << 20)
+#define NODES_BYTES_MAX ((size_t)256 << 20)
 #define NODES_MAX 5000u
 #define RETRY_NS UINT64_C(10000000000)
-
-/* ---- one node ---- */
-
-static bool address_of(yyjson_val *node, bool v4, sp_ip *ret)
-{
-	yyjson_val *item;
-	size_t i, n;
-	yyjson_arr_foreach(sp_view_at(node, "status.addresses"), i, n, item)
-	{
-		if (sp_str_eq(sp_view_str_at(item, "type"), SP_STR("InternalIP")) &&
-		    sp_ip_parse(sp_view_str_at(item, "address"), ret) && ret->v4 == v4)
-			return true;
-	}
-	return false;
-}
-
-static bool is_sane(const net_route *r)
-{
-	sp_ip network = sp_cidr_network(&r->to);
-	return !r->to.ip.mapped && r->to.n_bits >= (r->to.ip.v4 ? 8 : 16) && !sp_ip_is_loopback(&network) &&
-	       !sp_ip_is_link_local_unicast(&network) && !sp_ip_is_link_local_multicast(&network) &&
-	       !sp_ip_is_unspecified(&r->via) && !sp_ip_is_loopback(&r->via) &&
-	       !sp_cidr_contains(&r->to, &r->via);
-}
-
-static void add(yyjson_val *node, sp_str prefix, net_route *out, size_t *n)
-{
-	net_route *r = &out[*n];
-	if (*n < NET_ROUTES_OF_NODE_MAX && sp_cidr_parse(prefix, &r->to) &&
-	    address_of(node, r->to.ip.v4, &r->via) && is_sane(r))
-		(*n)++;
-}
-
-size_t net_routes_of(sp_str node_json, net_route out[NET_ROUTES_OF_NODE_MAX])
-{
-	SP_CLEANUP(sp_arena_done) sp_arena a;
-	yyjson_val *node, *item;
-	size_t i, n_items, n = 0;
-	sp_arena_init(&a, NODE_BYTES_MAX);
-	if (sp_json_parse(&a, node_json, &node, NULL) != SP_OK)
-		return 0;
-	yyjson_val *many = sp_view_at(node, "spec.podCIDRs");
-	yyjson_arr_foreach(many, i, n_items, item)
-	{
-		add(node, sp_json_str(item), out, &n);
-	}
-	if (many == NULL)
-		add(node, sp_view_str_at(node, "spec.podCIDR"), out, &n);
-	return n;
-}
-
-/* ---- all of them ---- */
 
 struct net_routes {
 	sp_world *world;
@@ -68,8 +16,9 @@ struct net_routes {
 	sp_informer_watch watch;
 	sp_defer flush;
 	sp_timer retry;
-	net_route *at; /* as they were set last, or are being */
+	sp_route *at; /* as they were set last, or are being */
 	size_t n;
+	uint64_t refused; /* digest of what was told */
 	bool was_set, is_setting, is_dirty, is_stopping;
 	void (*stopped)(void *arg);
 	void *arg;
@@ -98,24 +47,62 @@ static void on_set(void *arg, const sp_err *err)
 		sp_defer_call(r->world, &r->flush);
 }
 
-/* False: no memory. */
-static bool gather(net_routes *r, net_route **ret, size_t *ret_n)
+/* What is not granted is told when it is another than before. */
+typedef struct refusals {
+	net_routes *routes;
+	uint64_t digest;
+	bool tells;
+} refusals;
+
+static void on_refused(void *arg, const net_claim *c, const sp_cidr *prefix, const char *why)
 {
-	size_t n_nodes = SP_MIN(sp_informer_count(r->nodes), (size_t)NODES_MAX), n = 0;
-	net_route *at = sp_try_alloc((n_nodes + 1) * NET_ROUTES_OF_NODE_MAX * sizeof *at);
-	const sp_object *o;
-	if (at == NULL)
-		return false;
-	for (size_t i = 0, k = 0; k < n_nodes && (o = sp_informer_next(r->nodes, &i)) != NULL; k++) {
-		if (!sp_str_eq(o->name, r->opts.node))
-			n += net_routes_of(o->json, &at[n]);
+	refusals *f = arg;
+	char text[SP_IP_TEXT_BYTES];
+	sp_str to = {text, sp_cidr_print(text, prefix)};
+	f->digest = f->digest * 31 + (sp_fnv1a64(c->name) ^ sp_fnv1a64(to) ^ sp_fnv1a64(sp_str_c(why)));
+	if (f->tells)
+		sp_log(f->routes->opts.log, SP_LOG_WARN, "no route to the pods of a node",
+		       SP_KS("node", c->name), SP_KS("prefix", to), SP_KC("why", why));
+}
+
+static size_t grant(net_routes *r, net_claim *claims, size_t n, sp_route *out)
+{
+	refusals f = {.routes = r};
+	const net_grants g = {.own = r->opts.node,
+			      .clusters = r->opts.clusters,
+			      .n_clusters = r->opts.n_clusters,
+			      .refused = on_refused,
+			      .arg = &f};
+	size_t n_routes = net_grants_make(&g, claims, n, out);
+	if (f.digest != r->refused) {
+		r->refused = f.digest;
+		f.tells = true;
+		n_routes = net_grants_make(&g, claims, n, out);
 	}
+	return n_routes;
+}
+
+/* False: no memory. */
+static bool gather(net_routes *r, sp_route **ret, size_t *ret_n)
+{
+	SP_CLEANUP(sp_arena_done) sp_arena a;
+	size_t n_nodes = SP_MIN(sp_informer_count(r->nodes), (size_t)NODES_MAX), n = 0;
+	const sp_object *o;
+	sp_arena_init(&a, NODES_BYTES_MAX);
+	net_claim *claims = sp_try_new(&a, net_claim, n_nodes + 1);
+	sp_route *at = sp_try_alloc((n_nodes + 1) * NET_CLAIM_PREFIXES_MAX * sizeof *at);
+	if (claims == NULL || at == NULL) {
+		sp_free(at);
+		return false;
+	}
+	for (size_t i = 0; n < n_nodes && (o = sp_informer_next(r->nodes, &i)) != NULL;)
+		n += net_claim_read(&a, o->json, &claims[n]);
 	*ret = at;
-	*ret_n = n;
+	*ret_n = grant(r, claims, n, at);
 	return true;
 }
 
-static bool is_same(const net_routes *r, const net_route *at, size_t n)
+static bool is_same(const net_routes *r, const sp_route *at, size_t n)
 {
 	return r->was_set && r->n == n && (n == 0 || memcmp(r->at, at, n * sizeof *at) == 0);
 }
@@ -123,7 +110,7 @@ static bool is_same(const net_routes *r, const net_route *at, size_t n)
 static void on_flush(sp_defer *d)
 {
 	net_routes *r = d->arg;
-	net_route *at;
+	sp_route *at;
 	size_t n;
 	if (r->is_setting || r->is_stopping || !sp_informer_is_synced(r->nodes))
 		return;

@@ -3,36 +3,24 @@
  * Routes from this node to the pods of the others: spec.podCIDRs by way of the node's address. Enough where
  * the nodes share a link (or whatever is between them knows the prefixes, too); no overlay. Upstream leaves
  * this to its cloud provider's route controller or to a network plugin ("host-gw").
+ *
+ * A Node object is written by its node, too, which may be mistaken or worse: a prefix that is not the node's
+ * to have is refused (claims.h), and the log says so once.
  */
 #pragma once
 
-#include "base/ip.h"
 #include "base/log.h"
 #include "client/informer.h"
-
-#define NET_ROUTES_OF_NODE_MAX 4u
-
-typedef struct net_route {
-	sp_cidr to;
-	sp_ip via;
-} net_route;
-
-/* Those of a node's text: one for each prefix that the node has an InternalIP of the family for. What no pod
- * network can be (wider than /8 or /16, loopback, the node's own address in it) is left out. */
-size_t net_routes_of(sp_str node_json, net_route out[NET_ROUTES_OF_NODE_MAX]);
-
-/* Who sets routes. */
-typedef struct net_router {
-	/* These and no others; done comes once, from the loop. `at` is good until then. */
-	void (*set)(struct net_router *r, const net_route *at, size_t n,
-		    void (*done)(void *arg, const sp_err *err), void *arg);
-} net_router;
+#include "contracts/routes.h"
+#include "network/routes/claims.h"
 
 typedef struct net_routes_opts {
 	sp_informers *informers; /* not started yet; outlives the routes */
-	net_router *router;
+	sp_router *router;
 	sp_log *log;
-	sp_str node; /* our own name */
+	sp_str node;             /* our own name */
+	const sp_cidr *clusters; /* where pods' addresses are; none: not known */
+	size_t n_clusters;
 } net_routes_opts;
 
 typedef struct net_routes net_routes;
