@@ -250,7 +250,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	if (!source_kept(c, spec, was))
 		sp_v_forbidden(c->errors, SP_PATH("spec.persistentvolumesource"),
 			       "spec.persistentvolumesource is immutable after creation\n" SP_FMT,
-			       SP_ARG(sp_kind_diff(c, was, spec)));
+			       SP_ARG(sp_kind_diff_go(c, &sp_go_persistent_volume_source, was, spec)));
 	sp_v_immutable(c->errors, SP_PATH("volumeMode"), sp_kv_get(spec, "volumeMode"),
 		       sp_kv_get(was, "volumeMode"));
 	yyjson_mut_val *now = sp_kv_get(spec, "nodeAffinity");
