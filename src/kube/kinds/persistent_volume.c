@@ -295,9 +295,14 @@ static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	sp_meta_validate_update(c, obj, old);
 }
 
+/* Not in the schema: the volume given inline in a VolumeAttachment has none of these. */
 static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	sp_res_list_round(c, sp_kv_map(sp_kv_get(obj, "spec"), "capacity"));
+	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec");
+	SP_KIND_NEED(c, spec != NULL);
+	sp_default_str(c, spec, "persistentVolumeReclaimPolicy", "Retain");
+	sp_default_str(c, spec, "volumeMode", "Filesystem");
+	sp_res_list_round(c, sp_kv_map(spec, "capacity"));
 }
 
 static void warn_create(sp_kind_ctx *c, yyjson_mut_val *obj)
