@@ -226,6 +226,7 @@ static sp_str unified(sp_arena *a, const lines *x, const lines *y)
 	matcher m = {.x = x, .y = y};
 	sp_map heads;
 	SP_AUTO_BUF out;
+	sp_buf_init(&out, TEXT_BYTES_MAX);
 	m.places = sp_try_new(a, place, y->n + 1);
 	m.of_old = sp_try_new(a, place *, x->n + 1);
 	m.mate = sp_try_new(a, size_t, x->n + 1);
@@ -236,7 +237,6 @@ static sp_str unified(sp_arena *a, const lines *x, const lines *y)
 	if (m.places == NULL || m.of_old == NULL || m.mate == NULL || m.run == NULL || m.fresh == NULL ||
 	    todo == NULL || steps == NULL)
 		return (sp_str){NULL, 0};
-	sp_buf_init(&out, TEXT_BYTES_MAX);
 	sp_map_init(&heads);
 	if (index_lines(&m, &heads)) {
 		match_all(&m, todo);
