@@ -33,3 +33,25 @@ SP_TEST(diff, shows_lines_around_a_change)
 		T_EQ_C(sp_kind_diff(&c, old, now), rows[i].want);
 	}
 }
+
+/*
+ * From 200 lines on, a line that comes more than once in a hundred starts no match: the equal lines 7 after
+ * the change are found only next to others, as difflib does it.
+ */
+SP_TEST(diff, popular_lines_start_no_match)
+{
+	SP_AUTO_BUF old, now;
+	sp_buf_init(&old, 1 << 16);
+	sp_buf_init(&now, 1 << 16);
+	T_OK(sp_buf_str(&old, SP_STR("[1,7,2")));
+	T_OK(sp_buf_str(&now, SP_STR("[3,7,4")));
+	for (unsigned i = 0; i < 200; i++) {
+		T_OK(sp_buf_printf(&old, ",%u", i < 5 ? 7 : 1000 + i));
+		T_OK(sp_buf_printf(&now, ",%u", i < 5 ? 7 : 1000 + i));
+	}
+	T_OK(sp_buf_char(&old, ']'));
+	T_OK(sp_buf_char(&now, ']'));
+	sp_kind_ctx c = {.arena = T_ARENA};
+	T_EQ_C(sp_kind_diff_texts(&c, sp_buf_view(&old), sp_buf_view(&now)),
+	       "@@ -1,7 +1,7 @@\n [\n- 1,\n- 7,\n- 2,\n+ 3,\n+ 7,\n+ 4,\n  7,\n  7,\n  7,\n");
+}

@@ -2,6 +2,7 @@
 #include "kube/kinds/diff.h"
 
 #include "base/json_out.h"
+#include "base/map.h"
 
 #define TEXT_BYTES_MAX ((size_t)1 << 20)
 #define CONTEXT ((size_t)3)
@@ -19,21 +20,20 @@ typedef struct step {
 	size_t old_at, now_at; /* lines of either side before it */
 } step;
 
-static bool split(sp_arena *a, yyjson_mut_val *v, lines *ret)
+/* The first SP_DIFF_LINES_MAX lines of the indented text. */
+static bool split(sp_arena *a, sp_str json, lines *ret)
 {
-	SP_AUTO_BUF json, text;
-	sp_buf_init(&json, TEXT_BYTES_MAX);
+	SP_AUTO_BUF text;
 	sp_buf_init(&text, TEXT_BYTES_MAX);
 	*ret = (lines){0};
-	if (v != NULL &&
-	    (sp_json_write_mut(&json, v) != SP_OK || sp_json_indent(&text, sp_buf_view(&json), 1) != SP_OK))
+	if (json.len > 0 && sp_json_indent(&text, json, 1) != SP_OK)
 		return false;
 	sp_str rest = sp_arena_try_dup(a, sp_buf_view(&text));
 	size_t max = 1;
 	for (size_t i = 0; i < rest.len; i++)
 		max += rest.ptr[i] == '\n';
 	ret->at = sp_try_new(a, sp_str, max);
-	while (rest.len > 0 && ret->at != NULL) {
+	while (rest.len > 0 && ret->at != NULL && ret->n < SP_DIFF_LINES_MAX) {
 		sp_str line;
 		if (!sp_str_cut(&rest, '\n', &line)) {
 			line = rest;
@@ -44,34 +44,128 @@ static bool split(sp_arena *a, yyjson_mut_val *v, lines *ret)
 	return ret->at != NULL;
 }
 
-/* Lengths of the longest common runs of what is left of both; row i, column j. */
-static uint16_t *common(sp_arena *a, const lines *x, const lines *y)
+/* The places of one text among the new lines. */
+typedef struct place {
+	struct place *next, *last; /* `last` of the first place only */
+	size_t n;                  /* as well */
+} place;
+
+/*
+ * What difflib's matcher knows: places of the new lines by text, without those that come too often to start a
+ * match with, and for each old line its new one.
+ */
+typedef struct matcher {
+	const lines *x, *y;
+	place *places, **of_old; /* of each new line; the first of each old line or NULL */
+	size_t *mate;            /* of each old line its new one; NO_MATE: none */
+	size_t *run, *fresh;     /* lengths of matches that end at a new line, counted from 1 */
+} matcher;
+
+#define NO_MATE SIZE_MAX
+#define POPULAR_FROM 200u /* fewer lines have no popular ones */
+
+typedef struct span {
+	size_t x, x_end, y, y_end;
+} span;
+
+typedef struct match {
+	size_t x, y, n;
+} match;
+
+static bool index_lines(matcher *m, sp_map *heads)
 {
-	uint16_t *t = sp_try_new(a, uint16_t, (x->n + 1) * (y->n + 1));
-	for (size_t i = x->n; t != NULL && i-- > 0;) {
-		for (size_t j = y->n; j-- > 0;) {
-			uint16_t *row = t + i * (y->n + 1), *below = row + y->n + 1;
-			row[j] = sp_str_eq(x->at[i], y->at[j]) ? (uint16_t)(below[j + 1] + 1)
-							       : (uint16_t)SP_MAX(below[j], row[j + 1]);
+	for (size_t j = 0; j < m->y->n; j++) {
+		place *p = &m->places[j], *first = sp_map_get(heads, m->y->at[j]);
+		if (first == NULL) {
+			*p = (place){NULL, p, 1};
+			if (sp_map_put(heads, m->y->at[j], p, NULL) != SP_OK)
+				return false;
+			continue;
 		}
+		*p = (place){NULL, NULL, 0};
+		first->last->next = p;
+		first->last = p;
+		first->n++;
 	}
-	return t;
+	for (size_t i = 0; i < m->x->n; i++) {
+		place *first = sp_map_get(heads, m->x->at[i]);
+		bool popular = first != NULL && m->y->n >= POPULAR_FROM && first->n > m->y->n / 100 + 1;
+		m->of_old[i] = popular ? NULL : first;
+		m->mate[i] = NO_MATE;
+	}
+	return true;
 }
 
-static size_t walk(const lines *x, const lines *y, const uint16_t *t, step *steps)
+static void clear_runs(size_t *run, const matcher *m, const place *first)
+{
+	for (const place *p = first; p != NULL; p = p->next)
+		run[p - m->places + 1] = 0;
+}
+
+/* The longest run of equal lines in the span, the first of several; popular lines only make it longer. */
+static match longest(matcher *m, const span *s)
+{
+	match best = {s->x, s->y, 0};
+	const place *before = NULL;
+	for (size_t i = s->x; i < s->x_end; i++) {
+		for (const place *p = m->of_old[i]; p != NULL; p = p->next) {
+			size_t j = (size_t)(p - m->places);
+			if (j < s->y || j >= s->y_end)
+				continue;
+			size_t n = m->run[j] + 1;
+			m->fresh[j + 1] = n;
+			if (n > best.n)
+				best = (match){i + 1 - n, j + 1 - n, n};
+		}
+		clear_runs(m->run, m, before);
+		before = m->of_old[i];
+		size_t *swap = m->run;
+		m->run = m->fresh;
+		m->fresh = swap;
+	}
+	clear_runs(m->run, m, before);
+	while (best.x > s->x && best.y > s->y && sp_str_eq(m->x->at[best.x - 1], m->y->at[best.y - 1]))
+		best = (match){best.x - 1, best.y - 1, best.n + 1};
+	while (best.x + best.n < s->x_end && best.y + best.n < s->y_end &&
+	       sp_str_eq(m->x->at[best.x + best.n], m->y->at[best.y + best.n]))
+		best.n++;
+	return best;
+}
+
+/* The longest match splits the lines in two parts, and so on; `todo` has room for one span for each old line.
+ */
+static void match_all(matcher *m, span *todo)
+{
+	size_t n = 0;
+	if (m->x->n > 0 && m->y->n > 0)
+		todo[n++] = (span){0, m->x->n, 0, m->y->n};
+	while (n > 0) {
+		span s = todo[--n];
+		match found = longest(m, &s);
+		span left = {s.x, found.x, s.y, found.y},
+		     right = {found.x + found.n, s.x_end, found.y + found.n, s.y_end};
+		for (size_t i = 0; i < found.n; i++)
+			m->mate[found.x + i] = found.y + i;
+		if (found.n > 0 && left.x < left.x_end && left.y < left.y_end)
+			todo[n++] = left;
+		if (found.n > 0 && right.x < right.x_end && right.y < right.y_end)
+			todo[n++] = right;
+	}
+}
+
+static size_t walk(const matcher *m, step *steps)
 {
 	size_t i = 0, j = 0, n = 0;
-	while (i < x->n || j < y->n) {
-		const uint16_t *row = t + i * (y->n + 1);
-		if (i < x->n && j < y->n && sp_str_eq(x->at[i], y->at[j])) {
-			steps[n++] = (step){' ', x->at[i], i, j};
+	while (i < m->x->n || j < m->y->n) {
+		if (i < m->x->n && m->mate[i] == NO_MATE) {
+			steps[n++] = (step){'-', m->x->at[i], i, j};
+			i++;
+		} else if (i < m->x->n && m->mate[i] == j) {
+			steps[n++] = (step){' ', m->x->at[i], i, j};
 			i++;
 			j++;
-		} else if (i < x->n && (j == y->n || row[y->n + 1 + j] >= row[j + 1])) {
-			steps[n++] = (step){'-', x->at[i], i, j};
-			i++;
 		} else {
-			steps[n++] = (step){'+', y->at[j], i, j};
+			steps[n++] = (step){'+', m->y->at[j], i, j};
 			j++;
 		}
 	}
@@ -127,29 +221,51 @@ static void write_hunks(sp_buf *out, const step *steps, size_t n)
 	}
 }
 
-/* The lines that are equal at both ends of long texts are left out of the comparison's table. */
-static void trim(lines *x, lines *y)
+static sp_str unified(sp_arena *a, const lines *x, const lines *y)
 {
-	while (x->n > SP_DIFF_LINES_MAX && y->n > 0 && sp_str_eq(x->at[x->n - 1], y->at[y->n - 1])) {
-		x->n--;
-		y->n--;
+	matcher m = {.x = x, .y = y};
+	sp_map heads;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, TEXT_BYTES_MAX);
+	m.places = sp_try_new(a, place, y->n + 1);
+	m.of_old = sp_try_new(a, place *, x->n + 1);
+	m.mate = sp_try_new(a, size_t, x->n + 1);
+	m.run = sp_try_new(a, size_t, y->n + 2);
+	m.fresh = sp_try_new(a, size_t, y->n + 2);
+	span *todo = sp_try_new(a, span, x->n + 2);
+	step *steps = sp_try_new(a, step, x->n + y->n + 1);
+	if (m.places == NULL || m.of_old == NULL || m.mate == NULL || m.run == NULL || m.fresh == NULL ||
+	    todo == NULL || steps == NULL)
+		return (sp_str){NULL, 0};
+	sp_map_init(&heads);
+	if (index_lines(&m, &heads)) {
+		match_all(&m, todo);
+		write_hunks(&out, steps, walk(&m, steps));
 	}
-	x->n = SP_MIN(x->n, SP_DIFF_LINES_MAX);
-	y->n = SP_MIN(y->n, SP_DIFF_LINES_MAX);
+	sp_map_done(&heads);
+	return sp_arena_try_dup(a, sp_buf_view(&out));
+}
+
+sp_str sp_kind_diff_texts(sp_kind_ctx *c, sp_str old, sp_str now)
+{
+	lines x, y;
+	if (!split(c->arena, old, &x) || !split(c->arena, now, &y))
+		return (sp_str){NULL, 0};
+	return unified(c->arena, &x, &y);
 }
 
 sp_str sp_kind_diff(sp_kind_ctx *c, yyjson_mut_val *old, yyjson_mut_val *now)
 {
-	lines x, y;
-	SP_AUTO_BUF out;
-	sp_buf_init(&out, TEXT_BYTES_MAX);
-	if (!split(c->arena, old, &x) || !split(c->arena, now, &y))
+	SP_AUTO_BUF x, y;
+	sp_buf_init(&x, TEXT_BYTES_MAX);
+	sp_buf_init(&y, TEXT_BYTES_MAX);
+	if ((old != NULL && sp_json_write_mut(&x, old) != SP_OK) ||
+	    (now != NULL && sp_json_write_mut(&y, now) != SP_OK))
 		return (sp_str){NULL, 0};
-	trim(&x, &y);
-	uint16_t *table = common(c->arena, &x, &y);
-	step *steps = sp_try_new(c->arena, step, x.n + y.n + 1);
-	if (table == NULL || steps == NULL)
-		return (sp_str){NULL, 0};
-	write_hunks(&out, steps, walk(&x, &y, table, steps));
-	return sp_arena_try_dup(c->arena, sp_buf_view(&out));
+	return sp_kind_diff_texts(c, sp_buf_view(&x), sp_buf_view(&y));
+}
+
+sp_str sp_kind_diff_go(sp_kind_ctx *c, const sp_go_type *type, yyjson_mut_val *old, yyjson_mut_val *now)
+{
+	return sp_kind_diff_texts(c, sp_go_struct(c->arena, type, old), sp_go_struct(c->arena, type, now));
 }

@@ -1,61 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/kinds/go_json.h"
+#include "kube/kinds/go_rows.h"
 
-#define FIELDS(name, ...)                                    \
-	static const sp_go_field name##_f[] = {__VA_ARGS__}; \
-	const sp_go_type name = {name##_f, SP_LEN(name##_f)}
+EXPORT(sp_go_taint, STR("Key", "key"), STR("Value", "value"), STR("Effect", "effect"),
+       PTR("TimeAdded", "timeAdded"));
+LOCAL(scope, STR("ScopeName", "scopeName"), STR("Operator", "operator"), PTR("Values", "values"));
+EXPORT(sp_go_scope_selector, STRUCT_LIST("MatchExpressions", "matchExpressions", &scope));
+EXPORT(sp_go_ip, STR("IP", "ip"));
 
-FIELDS(sp_go_taint, {"Key", "key", SP_GO_STR, NULL}, {"Value", "value", SP_GO_STR, NULL},
-       {"Effect", "effect", SP_GO_STR, NULL}, {"TimeAdded", "timeAdded", SP_GO_PTR, NULL});
-FIELDS(sp_go_pod_resource_claim, {"Name", "name", SP_GO_STR, NULL},
-       {"ResourceClaimName", "resourceClaimName", SP_GO_PTR, NULL},
-       {"ResourceClaimTemplateName", "resourceClaimTemplateName", SP_GO_PTR, NULL});
-FIELDS(sp_go_seccomp_profile, {"Type", "type", SP_GO_STR, NULL},
-       {"LocalhostProfile", "localhostProfile", SP_GO_PTR, NULL});
-static const sp_go_field scope_f[] = {{"ScopeName", "scopeName", SP_GO_STR, NULL},
-				      {"Operator", "operator", SP_GO_STR, NULL},
-				      {"Values", "values", SP_GO_PTR, NULL}};
-static const sp_go_type scope = {scope_f, SP_LEN(scope_f)};
-FIELDS(sp_go_scope_selector, {"MatchExpressions", "matchExpressions", SP_GO_STRUCT_LIST, &scope});
-static const sp_go_field requirement_f[] = {{"Key", "key", SP_GO_STR, NULL},
-					    {"Operator", "operator", SP_GO_STR, NULL},
-					    {"Values", "values", SP_GO_PTR, NULL}};
-static const sp_go_type requirement = {requirement_f, SP_LEN(requirement_f)};
-static const sp_go_field term_f[] = {
-	{"MatchExpressions", "matchExpressions", SP_GO_STRUCT_LIST, &requirement},
-	{"MatchFields", "matchFields", SP_GO_STRUCT_LIST, &requirement}};
-static const sp_go_type term = {term_f, SP_LEN(term_f)};
-static const sp_go_field terms_f[] = {{"NodeSelectorTerms", "nodeSelectorTerms", SP_GO_STRUCT_LIST, &term}};
-static const sp_go_type terms = {terms_f, SP_LEN(terms_f)};
-FIELDS(sp_go_volume_affinity, {"Required", "required", SP_GO_STRUCT_PTR, &terms});
-FIELDS(sp_go_ip, {"IP", "ip", SP_GO_STR, NULL});
-
-static const sp_go_field capabilities_f[] = {{"Add", "add", SP_GO_PTR, NULL},
-					     {"Drop", "drop", SP_GO_PTR, NULL}};
-static const sp_go_type capabilities = {capabilities_f, SP_LEN(capabilities_f)};
-static const sp_go_field selinux_f[] = {{"User", "user", SP_GO_STR, NULL},
-					{"Role", "role", SP_GO_STR, NULL},
-					{"Type", "type", SP_GO_STR, NULL},
-					{"Level", "level", SP_GO_STR, NULL}};
-static const sp_go_type selinux = {selinux_f, SP_LEN(selinux_f)};
-static const sp_go_field windows_f[] = {{"GMSACredentialSpecName", "gmsaCredentialSpecName", SP_GO_PTR, NULL},
-					{"GMSACredentialSpec", "gmsaCredentialSpec", SP_GO_PTR, NULL},
-					{"RunAsUserName", "runAsUserName", SP_GO_PTR, NULL},
-					{"HostProcess", "hostProcess", SP_GO_PTR, NULL}};
-static const sp_go_type windows = {windows_f, SP_LEN(windows_f)};
-FIELDS(sp_go_security_context, {"Capabilities", "capabilities", SP_GO_STRUCT_PTR, &capabilities},
-       {"Privileged", "privileged", SP_GO_PTR, NULL},
-       {"SELinuxOptions", "seLinuxOptions", SP_GO_STRUCT_PTR, &selinux},
-       {"WindowsOptions", "windowsOptions", SP_GO_STRUCT_PTR, &windows},
-       {"RunAsUser", "runAsUser", SP_GO_PTR, NULL}, {"RunAsGroup", "runAsGroup", SP_GO_PTR, NULL},
-       {"RunAsNonRoot", "runAsNonRoot", SP_GO_PTR, NULL},
-       {"ReadOnlyRootFilesystem", "readOnlyRootFilesystem", SP_GO_PTR, NULL},
-       {"AllowPrivilegeEscalation", "allowPrivilegeEscalation", SP_GO_PTR, NULL},
-       {"ProcMount", "procMount", SP_GO_PTR, NULL},
-       {"SeccompProfile", "seccompProfile", SP_GO_STRUCT_PTR, &sp_go_seccomp_profile},
-       {"AppArmorProfile", "appArmorProfile", SP_GO_STRUCT_PTR, &sp_go_seccomp_profile});
-
-static void write_struct(sp_buf *out, const sp_go_type *type, yyjson_mut_val *v);
+static void write_struct(sp_buf *out, const sp_go_type *type, yyjson_mut_val *v, yyjson_mut_val *outer);
 
 static void write_list(sp_buf *out, const sp_go_type *type, yyjson_mut_val *list)
 {
@@ -63,50 +15,88 @@ static void write_list(sp_buf *out, const sp_go_type *type, yyjson_mut_val *list
 	SP_KV_EACH (item, i, list) {
 		if (i > 0)
 			(void)sp_buf_char(out, ',');
-		write_struct(out, type, item);
+		write_struct(out, type, item, NULL);
 	}
 	(void)sp_buf_char(out, ']');
 }
 
-static void write_field(sp_buf *out, const sp_go_field *f, yyjson_mut_val *v)
+static void write_or(sp_buf *out, yyjson_mut_val *v, sp_str absent)
+{
+	if (v != NULL)
+		(void)sp_json_write_mut(out, v);
+	else
+		(void)sp_buf_str(out, absent);
+}
+
+/* A value that is there, or one that is never null. */
+static void write_value(sp_buf *out, const sp_go_field *f, yyjson_mut_val *v, yyjson_mut_val *outer)
 {
 	switch (f->kind) {
 	case SP_GO_STR:
 		(void)sp_json_write_str(out, sp_jmut_str(v));
 		return;
 	case SP_GO_BOOL:
+	case SP_GO_OUTER_BOOL:
 		(void)sp_buf_str(out, yyjson_mut_is_true(v) ? SP_STR("true") : SP_STR("false"));
 		return;
 	case SP_GO_I64:
 		(void)sp_buf_i64(out, sp_kv_num(v, 0));
 		return;
-	case SP_GO_PTR:
-		if (v != NULL) {
-			(void)sp_json_write_mut(out, v);
-			return;
-		}
-		break;
+	case SP_GO_STRUCT:
 	case SP_GO_STRUCT_PTR:
-		if (v != NULL) {
-			write_struct(out, f->type, v);
-			return;
-		}
-		break;
+		write_struct(out, f->type, v, outer);
+		return;
 	case SP_GO_STRUCT_LIST:
-		if (v != NULL) {
-			write_list(out, f->type, v);
-			return;
-		}
+		write_list(out, f->type, v);
+		return;
+	case SP_GO_INT_OR_STR:
+		write_or(out, v, SP_STR("0"));
+		return;
+	case SP_GO_QUANTITY:
+		write_or(out, v, SP_STR("\"0\""));
+		return;
+	case SP_GO_PTR:
+	case SP_GO_OUTER_PTR:
+	case SP_GO_MEMBERS:
 		break;
 	}
-	(void)sp_buf_str(out, SP_STR("null"));
+	write_or(out, v, SP_STR("null"));
 }
 
-static void write_struct(sp_buf *out, const sp_go_type *type, yyjson_mut_val *v)
+static void write_field(sp_buf *out, const sp_go_field *f, yyjson_mut_val *v, yyjson_mut_val *outer)
 {
+	if (v == NULL && (f->kind == SP_GO_STRUCT_PTR || f->kind == SP_GO_STRUCT_LIST))
+		(void)sp_buf_str(out, SP_STR("null"));
+	else
+		write_value(out, f, v, outer);
+}
+
+static void write_key(sp_buf *out, sp_str key, bool *first)
+{
+	if (!*first)
+		(void)sp_buf_char(out, ',');
+	*first = false;
+	(void)sp_json_write_str(out, key);
+	(void)sp_buf_char(out, ':');
+}
+
+static void write_struct(sp_buf *out, const sp_go_type *type, yyjson_mut_val *v, yyjson_mut_val *outer)
+{
+	bool first = true;
+	(void)sp_buf_char(out, '{');
 	for (size_t i = 0; i < type->n; i++) {
-		(void)sp_buf_printf(out, "%c\"%s\":", i == 0 ? '{' : ',', type->fields[i].go);
-		write_field(out, &type->fields[i], sp_kv_get(v, type->fields[i].json));
+		const sp_go_field *f = &type->fields[i];
+		bool outside = f->kind == SP_GO_OUTER_BOOL || f->kind == SP_GO_OUTER_PTR;
+		yyjson_mut_val *member = sp_kv_get(outside ? outer : v, f->json);
+		if (f->kind == SP_GO_MEMBERS) {
+			SP_KV_EACH_MEMBER (key, val, n, member) {
+				write_key(out, sp_jmut_str(key), &first);
+				(void)sp_json_write_mut(out, val);
+			}
+			continue;
+		}
+		write_key(out, sp_str_c(f->go), &first);
+		write_field(out, f, member, v);
 	}
 	(void)sp_buf_char(out, '}');
 }
@@ -115,7 +105,7 @@ sp_str sp_go_struct(sp_arena *a, const sp_go_type *type, yyjson_mut_val *v)
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, a->limit_bytes);
-	write_struct(&out, type, v);
+	write_struct(&out, type, v, NULL);
 	return sp_arena_try_dup(a, sp_buf_view(&out));
 }
 
@@ -123,6 +113,17 @@ sp_str sp_go_list(sp_arena *a, const sp_go_type *type, yyjson_mut_val *list)
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, a->limit_bytes);
+	if (list == NULL)
+		return SP_STR("null");
 	write_list(&out, type, list);
 	return sp_arena_try_dup(a, sp_buf_view(&out));
+}
+
+void sp_v_immutable_go(sp_violations *v, const sp_path *path, const sp_go_type *type, yyjson_mut_val *now,
+		       yyjson_mut_val *old)
+{
+	if (sp_kv_equal(now, old))
+		return;
+	sp_v_invalid(v, path, sp_bad_text(now != NULL ? sp_go_struct(v->arena, type, now) : SP_STR("null")),
+		     "field is immutable");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Job of batch/v1. Its spec's rules are in job_spec.c, those of its status in job_status.c. */
 #include "kube/kinds/job.h"
+#include "kube/kinds/go_json.h"
 
 #include "kube/kinds/columns.h"
 #include "kube/kinds/hooks.h"
@@ -231,7 +232,7 @@ static void template_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 {
 	yyjson_mut_val *now = template_of(obj), *was = template_of(old);
 	if (!o->mutable_template) {
-		sp_v_immutable(c->errors, SP_PATH("spec.template"), now, was);
+		sp_v_immutable_go(c->errors, SP_PATH("spec.template"), &sp_go_pod_template_spec, now, was);
 		return;
 	}
 	was = with_scheduling(c, now, was);
@@ -239,7 +240,7 @@ static void template_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	take_resources(c, was_spec, spec, "containers");
 	take_resources(c, was_spec, spec, "initContainers");
 	/* an affinity that is empty now is none */
-	sp_v_immutable(c->errors, SP_PATH("spec.template.spec"), spec, was_spec);
+	sp_v_immutable_go(c->errors, SP_PATH("spec.template.spec"), &sp_go_pod_spec, spec, was_spec);
 }
 
 static void completions_update(sp_violations *v, yyjson_mut_val *spec, yyjson_mut_val *old)
@@ -255,8 +256,14 @@ static void completions_update(sp_violations *v, yyjson_mut_val *spec, yyjson_mu
 
 static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	static const char *const immutable[] = {"completionMode", "podFailurePolicy", "backoffLimitPerIndex",
-						"managedBy", "successPolicy"};
+	static const struct {
+		const char *name;
+		const sp_go_type *type; /* NULL: prints as JSON */
+	} immutable[] = {{"completionMode", NULL},
+			 {"podFailurePolicy", &sp_go_pod_failure_policy},
+			 {"backoffLimitPerIndex", NULL},
+			 {"managedBy", NULL},
+			 {"successPolicy", &sp_go_success_policy}};
 	job_options o = options_of(c, old);
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec"), *was = sp_kv_get(old, "spec");
 	const sp_path *path = SP_PATH("spec");
@@ -267,9 +274,15 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	sp_v_immutable(c->errors, SP_AT(path, "selector"), sp_kv_get(spec, "selector"),
 		       sp_kv_get(was, "selector"));
 	template_update(c, obj, old, &o);
-	for (size_t i = 0; i < SP_LEN(immutable); i++)
-		sp_v_immutable(c->errors, SP_AT_STR(path, sp_str_c(immutable[i])),
-			       sp_kv_get(spec, immutable[i]), sp_kv_get(was, immutable[i]));
+	for (size_t i = 0; i < SP_LEN(immutable); i++) {
+		const sp_path *at = SP_AT_STR(path, sp_str_c(immutable[i].name));
+		yyjson_mut_val *member = sp_kv_get(spec, immutable[i].name),
+			       *was_member = sp_kv_get(was, immutable[i].name);
+		if (immutable[i].type != NULL)
+			sp_v_immutable_go(c->errors, at, immutable[i].type, member, was_member);
+		else
+			sp_v_immutable(c->errors, at, member, was_member);
+	}
 }
 
 static void warn_create(sp_kind_ctx *c, yyjson_mut_val *obj)

@@ -19,12 +19,6 @@
 #define MANAGED_BY_BYTES_MAX 63
 #define SUCCEEDED_INDEXES_BYTES_MAX 65536
 
-static const sp_go_field success_rule_fields[] = {{"SucceededIndexes", "succeededIndexes", SP_GO_PTR, NULL},
-						  {"SucceededCount", "succeededCount", SP_GO_PTR, NULL}};
-static const sp_go_type go_success_rule = {success_rule_fields, SP_LEN(success_rule_fields)};
-static const sp_go_field success_fields[] = {{"Rules", "rules", SP_GO_STRUCT_LIST, &go_success_rule}};
-static const sp_go_type go_success = {success_fields, SP_LEN(success_fields)};
-
 void sp_job_spec_inner_defaults(sp_kind_ctx *c, yyjson_mut_val *spec)
 {
 	SP_KV_EACH (rule, i, sp_kv_list(sp_kv_get(spec, "podFailurePolicy"), "rules")) {
@@ -253,7 +247,7 @@ static void success_policy(sp_kind_ctx *c, yyjson_mut_val *spec, const sp_path *
 	if (policy == NULL)
 		return;
 	if (!sp_kv_is(spec, "completionMode", "Indexed")) {
-		sp_v_invalid(v, path, sp_bad_text(sp_go_struct(c->arena, &go_success, policy)),
+		sp_v_invalid(v, path, sp_bad_text(sp_go_struct(c->arena, &sp_go_success_policy, policy)),
 			     "requires indexed completion mode");
 		return;
 	}

@@ -250,7 +250,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	if (!source_kept(c, spec, was))
 		sp_v_forbidden(c->errors, SP_PATH("spec.persistentvolumesource"),
 			       "spec.persistentvolumesource is immutable after creation\n" SP_FMT,
-			       SP_ARG(sp_kind_diff(c, was, spec)));
+			       SP_ARG(sp_kind_diff_go(c, &sp_go_persistent_volume_source, was, spec)));
 	sp_v_immutable(c->errors, SP_PATH("volumeMode"), sp_kv_get(spec, "volumeMode"),
 		       sp_kv_get(was, "volumeMode"));
 	yyjson_mut_val *now = sp_kv_get(spec, "nodeAffinity");
@@ -295,9 +295,14 @@ static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	sp_meta_validate_update(c, obj, old);
 }
 
+/* Not in the schema: the volume given inline in a VolumeAttachment has none of these. */
 static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	sp_res_list_round(c, sp_kv_map(sp_kv_get(obj, "spec"), "capacity"));
+	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec");
+	SP_KIND_NEED(c, spec != NULL);
+	sp_default_str(c, spec, "persistentVolumeReclaimPolicy", "Retain");
+	sp_default_str(c, spec, "volumeMode", "Filesystem");
+	sp_res_list_round(c, sp_kv_map(spec, "capacity"));
 }
 
 static void warn_create(sp_kind_ctx *c, yyjson_mut_val *obj)

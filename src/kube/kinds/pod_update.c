@@ -152,8 +152,7 @@ static bool term_grows(yyjson_mut_val *now, yyjson_mut_val *was)
 
 #define REQUIRED_TERMS "requiredDuringSchedulingIgnoredDuringExecution"
 
-/* Terms of a gated pod's node affinity may only become narrower. Upstream prints the internal types, whose
- * names are those of JSON with a capital letter; the value is left to the reader here. */
+/* Terms of a gated pod's node affinity may only become narrower. */
 static void node_affinity_narrows(sp_violations *v, const sp_path *path, yyjson_mut_val *now,
 				  yyjson_mut_val *was)
 {
@@ -162,13 +161,14 @@ static void node_affinity_narrows(sp_violations *v, const sp_path *path, yyjson_
 	const sp_path *at = SP_AT(path, REQUIRED_TERMS ".nodeSelectorTerms");
 	yyjson_mut_val *term = yyjson_mut_arr_get_first(terms);
 	if (old_terms != NULL && sp_kv_len(old_terms) != sp_kv_len(terms)) {
-		sp_v_invalid(v, at, terms,
+		sp_v_invalid(v, at, sp_bad_text(sp_go_list(v->arena, &sp_go_node_selector_term, terms)),
 			     "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
 		return;
 	}
 	SP_KV_EACH (old, i, old_terms) {
 		if (!term_grows(term, old))
-			sp_v_invalid(v, SP_AT_I(at, i), term,
+			sp_v_invalid(v, SP_AT_I(at, i),
+				     sp_bad_text(sp_go_struct(v->arena, &sp_go_node_selector_term, term)),
 				     "only additions are allowed (no mutations or deletions)");
 		term = term->next;
 	}
@@ -230,7 +230,7 @@ static void rest_kept(sp_kind_ctx *c, const sp_path *path, yyjson_mut_val *now, 
 			       "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 "
 			       "if it was "
 			       "previously negative)\n" SP_FMT,
-			       SP_ARG(sp_kind_diff(c, was, spec)));
+			       SP_ARG(sp_kind_diff_go(c, &sp_go_pod_spec, was, spec)));
 }
 
 void sp_pod_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
@@ -278,10 +278,11 @@ void sp_pod_validate_ephemeral(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_v
 				       "existing ephemeral containers \"" SP_FMT "\" may not be removed\n",
 				       SP_ARG(name));
 		else if (!sp_kv_equal_core("EphemeralContainer", kept, container))
-			sp_v_forbidden(c->errors, path,
-				       "existing ephemeral containers \"" SP_FMT
-				       "\" may not be changed\n" SP_FMT,
-				       SP_ARG(name), SP_ARG(sp_kind_diff(c, container, kept)));
+			sp_v_forbidden(
+				c->errors, path,
+				"existing ephemeral containers \"" SP_FMT "\" may not be changed\n" SP_FMT,
+				SP_ARG(name),
+				SP_ARG(sp_kind_diff_go(c, &sp_go_ephemeral_container, container, kept)));
 	}
 	sp_map_done(&fresh);
 }

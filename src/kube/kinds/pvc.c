@@ -286,8 +286,8 @@ static void spec_kept(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 	SP_KIND_NEED(c, spec != NULL || !sp_kv_has(obj, "spec"));
 	yyjson_mut_val *old_copy = yyjson_mut_val_mut_copy(c->doc, was);
 	normalize_sources(c, old_copy);
-	if (sp_kv_str(was, "volumeName").len == 0)
-		sp_kv_drop(spec, "volumeName");
+	if (sp_kv_str(was, "volumeName").len == 0) /* may be set once */
+		SP_KIND_NEED(c, old_copy == NULL || sp_kv_copy(c->doc, old_copy, spec, "volumeName"));
 	class_kept(c, obj, old, spec);
 	yyjson_mut_val *requests = sp_kv_map(sp_kv_get(spec, "resources"), "requests");
 	if (bound && requests != NULL && old_size != NULL)
@@ -296,10 +296,11 @@ static void spec_kept(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 	if (bound)
 		SP_KIND_NEED(c, sp_kv_copy(c->doc, spec, was, "volumeAttributesClassName"));
 	if (!sp_kind_same(c, "spec", spec, old_copy))
-		sp_v_forbidden(c->errors, SP_PATH("spec"),
-			       "spec is immutable after creation except resources.requests and "
-			       "volumeAttributesClassName for bound claims\n" SP_FMT,
-			       SP_ARG(sp_kind_diff(c, old_copy, spec)));
+		sp_v_forbidden(
+			c->errors, SP_PATH("spec"),
+			"spec is immutable after creation except resources.requests and "
+			"volumeAttributesClassName for bound claims\n" SP_FMT,
+			SP_ARG(sp_kind_diff_go(c, &sp_go_persistent_volume_claim_spec, old_copy, spec)));
 }
 
 static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)

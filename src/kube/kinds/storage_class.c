@@ -239,8 +239,9 @@ const sp_kind_hooks sp_hooks_volume_attributes_class = {
 
 /* -- VolumeAttachment ----------------------------------------------------------------------------------- */
 
-static const sp_go_field source_fields[] = {{"PersistentVolumeName", "persistentVolumeName", SP_GO_PTR, NULL},
-					    {"InlineVolumeSpec", "inlineVolumeSpec", SP_GO_PTR, NULL}};
+static const sp_go_field source_fields[] = {
+	{"PersistentVolumeName", "persistentVolumeName", SP_GO_PTR, NULL},
+	{"InlineVolumeSpec", "inlineVolumeSpec", SP_GO_STRUCT_PTR, &sp_go_persistent_volume_spec}};
 static const sp_go_type go_source = {source_fields, SP_LEN(source_fields)};
 static const sp_go_field attachment_fields[] = {{"Attacher", "attacher", SP_GO_STR, NULL},
 						{"Source", "source", SP_GO_STRUCT_PTR, &go_source},
