@@ -60,6 +60,24 @@ SP_TEST(apiserver, create_get_delete)
 		 "{" META ",\"status\":\"Failure\",\"message\":\"Operation cannot be fulfilled on configmaps "
 		 "\\\"k\\\": the object has been modified; please apply your changes to the latest version "
 		 "and try again\",\"reason\":\"Conflict\",\"details\":{" GR_K "},\"code\":409}\n"},
+		{{.method = "PUT",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"resourceVersion\":\"x\"}}")},
+		 500,
+		 "{" META
+		 ",\"status\":\"Failure\",\"message\":\"strconv.ParseUint: parsing \\\"x\\\": invalid "
+		 "syntax\",\"code\":500}\n"},
+		{{.method = "PUT",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"uid\":\"u\"}}")},
+		 409,
+		 "*Precondition failed: UID in precondition: u, UID in object meta: *"},
+		{{.method = "PATCH", /* has no precondition */
+		  .path = MAPS "/k",
+		  .type = "application/merge-patch+json",
+		  .body = SP_STR_INIT("{\"metadata\":{\"uid\":\"u\"}}")},
+		 422,
+		 "*metadata.uid: Invalid value: \\\"u\\\": field is immutable*"},
 		{{.method = "DELETE", .path = MAPS "/k"},
 		 200,
 		 "{" META ",\"status\":\"Success\",\"details\":{" GR_K ",\"uid\":\"*\"}}\n"},

@@ -25,13 +25,20 @@ static void dice(void *arg, void *bytes, size_t n)
 		((uint8_t *)bytes)[i] = (*next)++;
 }
 
+/* `kind` of the core group, or with its group before it: "storage.k8s.io/VolumeAttachment". */
 static void setup(fixture *f, const char *kind)
 {
+	sp_str group = SP_STR(""), name = sp_str_c(kind);
+	ptrdiff_t cut = sp_str_rindex(name, '/');
+	if (cut >= 0) {
+		group = sp_str_sub(name, 0, (size_t)cut);
+		name = sp_str_sub(name, (size_t)cut + 1, name.len);
+	}
 	f->seed = 0;
 	sp_violations_init(&f->errors, T_ARENA);
 	f->c = (sp_kind_ctx){.arena = T_ARENA,
 			     .doc = sp_json_doc(T_ARENA),
-			     .kind = sp_kind_by_kind(SP_STR(""), SP_STR("v1"), sp_str_c(kind)),
+			     .kind = sp_kind_by_kind(group, SP_STR("v1"), name),
 			     .errors = &f->errors,
 			     .now = {.seconds = 1700000000},
 			     .random = dice,
@@ -336,6 +343,27 @@ SP_TEST(kinds, other_core_errors)
 		{"PersistentVolumeClaim",
 		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}",
 		 "spec.resources[storage]: Required value"},
+		{"PersistentVolume",
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{"
+		 "\"storage\":\"1\"},\"local\":{\"path\":\"/a\"},\"nodeAffinity\":{}}}",
+		 "[spec.nodeAffinity.required: Required value: must specify required node constraints, "
+		 "spec.nodeAffinity: Required value: Local volume requires node affinity]"},
+		{"storage.k8s.io/VolumeAttachment",
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"attacher\":\"a\",\"nodeName\":\"n\",\"source\":{"
+		 "\"inlineVolumeSpec\":{\"volumeMode\":\"Block\",\"storageClassName\":\"s\",\"capacity\":{"
+		 "\"storage\":\"1\"},\"persistentVolumeReclaimPolicy\":\"Delete\"}}}}",
+		 "[spec.source.inlineVolumeSpec.capacity: Forbidden: may not be specified in the context of "
+		 "inline volumes, spec.source.inlineVolumeSpec.storageClassName: Forbidden: may not be "
+		 "specified in the context of inline volumes, spec.source.inlineVolumeSpec.csi: Required "
+		 "value: has to be specified in the context of inline volumes, "
+		 "spec.source.inlineVolumeSpec.accessModes: Required value, "
+		 "spec.source.inlineVolumeSpec.persistentVolumeReclaimPolicy: Forbidden: may only be Retain "
+		 "in "
+		 "the context of inline volumes, spec.source.inlineVolumeSpec: Required value: must specify "
+		 "a "
+		 "volume type, spec.source.inlineVolumeSpec.volumeMode: Forbidden: may not specify "
+		 "volumeMode "
+		 "other than Filesystem in the context of inline volumes]"},
 		{"Namespace", "{\"metadata\":{\"name\":\"A\"}}",
 		 "metadata.name: Invalid value: \"A\": a lowercase RFC 1123 label must consist of lower case "
 		 "alphanumeric characters or '-', and must start and end with an alphanumeric character "
