@@ -48,11 +48,13 @@ SP_TEST(apiserver, create_get_delete)
 		 "{" META
 		 ",\"status\":\"Failure\",\"message\":\"configmaps \\\"k\\\" already exists\",\"reason\":"
 		 "\"AlreadyExists\",\"details\":{" GR_K "},\"code\":409}\n"},
-		{{.method = "POST", /* a name that was asked for is not made up */
+		{{.method = "POST", /* a name that was asked for is not made up, but answered alike */
 		  .path = MAPS,
 		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"generateName\":\"k-\"}}")},
 		 409,
-		 "*\"reason\":\"AlreadyExists\",\"details\":{" GR_K "},\"code\":409}\n"},
+		 "*already exists, the server was not able to generate a unique name for the "
+		 "object\",\"reason\":\"AlreadyExists\",\"details\":{" GR_K
+		 ",\"retryAfterSeconds\":1},\"code\":409}\n"},
 		{{.method = "PUT",
 		  .path = MAPS "/k",
 		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"resourceVersion\":\"1\"}}")},

@@ -292,6 +292,51 @@ SP_TEST(kinds, pod_updates)
 	}
 }
 
+#define STORED                                                                                       \
+	"\"metadata\":{\"name\":\"a\",\"namespace\":\"%s\",\"uid\":\"u\",\"resourceVersion\":\"1\"," \
+	"\"creationTimestamp\":\"2020-01-01T00:00:00Z\"}"
+
+/* An update is validated as a whole beside what it may not change. */
+SP_TEST(kinds, other_updates)
+{
+	static const struct {
+		const char *kind, *ns, *old, *now, *want;
+	} rows[] = {
+		{"node.k8s.io/RuntimeClass", "", ",\"handler\":\"h\"", ",\"handler\":\"a.b\"",
+		 "[handler: Invalid value: \"a.b\": must not contain dots, handler: Invalid value: \"a.b\": "
+		 "field "
+		 "is immutable]"},
+		{"networking.k8s.io/IngressClass", "", ",\"spec\":{\"controller\":\"a.b/c\"}", ",\"spec\":{}",
+		 "[spec.controller: Invalid value: \"\": field is immutable, spec.controller: Required "
+		 "value]"},
+		{"resource.k8s.io/ResourceClaimTemplate", "ns", ",\"spec\":{\"spec\":{}}",
+		 ",\"spec\":{\"metadata\":{\"uid\":\"u\",\"labels\":{\"a\":\"b\"}},\"spec\":{}}",
+		 "[spec.metadata.uID: Forbidden: cannot be set, spec: Invalid value: "
+		 "{\"Spec\":{\"Devices\":{\"Requests\":null,\"Constraints\":null,\"Config\":null}}}: field "
+		 "is "
+		 "immutable]"},
+		{"events.k8s.io/Event", "ns",
+		 ",\"eventTime\":\"2024-01-02T03:04:05.123456Z\",\"reportingController\":\"c\","
+		 "\"reportingInstance\":\"i\",\"action\":\"A\",\"reason\":\"R\",\"type\":\"Normal\","
+		 "\"regarding\":{\"namespace\":\"ns\"}",
+		 ",\"eventTime\":\"2024-01-02T03:04:05.123456Z\",\"reportingController\":\"c\","
+		 "\"action\":\"A\",\"reason\":\"R\",\"type\":\"Normal\",\"regarding\":{\"namespace\":\"ns\"}",
+		 "[reportingInstance: Required value, reportingInstance: Invalid value: \"\": field is "
+		 "immutable]"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		fixture f;
+		yyjson_mut_val *obj = NULL;
+		char old[1024], now[1024], meta[256];
+		(void)snprintf(meta, sizeof meta, STORED, rows[i].ns);
+		(void)snprintf(old, sizeof old, "{%s%s}", meta, rows[i].old);
+		(void)snprintf(now, sizeof now, "{%s%s}", meta, rows[i].now);
+		t_row("%s", rows[i].kind);
+		T_OK(update(&f, rows[i].kind, "", old, now, &obj));
+		T_EQ_C(errors_of(&f), rows[i].want);
+	}
+}
+
 /* A status write can't touch the spec; the restart count and the phase are seen in the table. */
 SP_TEST(kinds, pod_status_and_cells)
 {
@@ -343,6 +388,10 @@ SP_TEST(kinds, other_core_errors)
 		{"PersistentVolumeClaim",
 		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}",
 		 "spec.resources[storage]: Required value"},
+		{"certificates.k8s.io/CertificateSigningRequest",
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"signerName\":\"example.com/s\",\"usages\":["
+		 "\"client auth\"]}}",
+		 "spec.request: Invalid value: null: PEM block type must be CERTIFICATE REQUEST"},
 		{"PersistentVolume",
 		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{"
 		 "\"storage\":\"1\"},\"local\":{\"path\":\"/a\"},\"nodeAffinity\":{}}}",

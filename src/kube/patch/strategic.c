@@ -53,6 +53,13 @@ sp_code sp_smp_bad_directive(smp_run *r, yyjson_mut_val *directive, yyjson_mut_v
 /* The last part of a definition's name is the name of the Go type. */
 static sp_str type_name(const sp_schema *s)
 {
+	static const char *const names[SP_K_COUNT_] = {
+		[SP_K_QUANTITY] = "Quantity",         [SP_K_TIME] = "Time",
+		[SP_K_MICROTIME] = "MicroTime",       [SP_K_DURATION] = "Duration",
+		[SP_K_INT_OR_STRING] = "IntOrString", [SP_K_RAW] = "RawExtension",
+		[SP_K_FIELDS_V1] = "FieldsV1",        [SP_K_JSON] = "JSON"};
+	if (names[s->kind] != NULL)
+		return sp_str_c(names[s->kind]);
 	ptrdiff_t dot = sp_str_rindex(s->name, '.');
 	return dot < 0 ? s->name : sp_str_sub(s->name, (size_t)dot + 1, s->name.len);
 }
