@@ -397,6 +397,10 @@ SP_TEST(kinds, other_core_errors)
 		 "\"storage\":\"1\"},\"local\":{\"path\":\"/a\"},\"nodeAffinity\":{}}}",
 		 "[spec.nodeAffinity.required: Required value: must specify required node constraints, "
 		 "spec.nodeAffinity: Required value: Local volume requires node affinity]"},
+		{"PersistentVolume", /* no error says that there are two */
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{"
+		 "\"storage\":\"1\"},\"hostPath\":{\"path\":\"/a\"},\"flexVolume\":{\"driver\":\"a/b\"}}}",
+		 ""},
 		{"storage.k8s.io/VolumeAttachment",
 		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"attacher\":\"a\",\"nodeName\":\"n\",\"source\":{"
 		 "\"inlineVolumeSpec\":{\"volumeMode\":\"Block\",\"storageClassName\":\"s\",\"capacity\":{"

@@ -125,7 +125,7 @@ static void sources_validate(sp_violations *v, const sp_path *path, yyjson_mut_v
 		const char *at = sources[i].path != NULL ? sources[i].path : sources[i].member;
 		if (source == NULL)
 			continue;
-		if (n++ == 0) {
+		if (n++ == 0 || sources[i].check == sp_vol_flex) { /* upstream forgot to look at that one */
 			sources[i].check(v, SP_AT_STR(path, sp_str_c(at)), source);
 			if (sources[i].check == local && !bound)
 				sp_v_required(v, SP_AT(path, "nodeAffinity"),

@@ -252,7 +252,7 @@ static sp_code merge_list(smp_run *r, const smp_rule *rule, yyjson_mut_val *list
 		*ret = patch;
 		return SP_OK;
 	}
-	sp_smp_list old, new;
+	sp_smp_list old, new, order;
 	if (!sp_smp_list_load(r->arena, &old, list) || !sp_smp_list_load(r->arena, &new, patch))
 		return no_room(r);
 	*ret = list;
@@ -277,8 +277,10 @@ static sp_code merge_list(smp_run *r, const smp_rule *rule, yyjson_mut_val *list
 				     "cannot merge lists without merge key for %s", go_kind(rule->schema));
 	SP_TRY(sp_smp_special_items(r, rule->merge_key, &old, &new));
 	merged = old;
+	if (!sp_smp_list_keys(r, rule->merge_key, &new, &order)) /* merging takes members out of the items */
+		return no_room(r);
 	SP_TRY(sp_smp_merge_items(r, rule->schema, rule->merge_key, &merged, &new, merge_map));
-	return sp_smp_order(r, rule->merge_key, &merged, &new, &old, list);
+	return sp_smp_order(r, rule->merge_key, &merged, &order, &old, list);
 }
 
 /* Both stand in lists: the one before goes out of the patch, and the list gets the order asked for. */
