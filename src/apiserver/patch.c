@@ -222,6 +222,8 @@ static void run_edit(api_write *w, patch_type type)
 		refuse_patch(w, &perr);
 		return;
 	}
+	if (type == PATCH_STRATEGIC)
+		sp_unstructured_fit(w->body_res->kind->schema, patched);
 	if (decode_result(w, patched) && api_write_check_name(w) && api_write_namespace(w) &&
 	    (w->view == NULL || w->view->take(w, old)))
 		api_write_update(w, old);

@@ -4,6 +4,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/node_scope.h"
 #include "base/json_out.h"
+#include "kube/kinds/go_json.h"
 #include "kube/meta.h"
 
 #define TEXT_BYTES_MAX ((size_t)4 << 20)
@@ -32,13 +33,18 @@ static void check_selector(sp_violations *v, yyjson_mut_val *selector, const sp_
 		sp_label_requirement_validate(v, SP_AT_I(list, i), req, SP_LABEL_SELECTOR_ANY_OPERATOR);
 }
 
+static const sp_go_field non_resource_fields[] = {{"Path", "path", SP_GO_STR, NULL},
+						  {"Verb", "verb", SP_GO_STR, NULL}};
+static const sp_go_type go_non_resource = {non_resource_fields, SP_LEN(non_resource_fields)};
+
 static void check_spec(api_write *w, yyjson_mut_val *spec, bool names_subject)
 {
 	sp_violations *v = &w->errors;
 	yyjson_mut_val *res = sp_kv_get(spec, "resourceAttributes");
 	yyjson_mut_val *other = sp_kv_get(spec, "nonResourceAttributes");
 	if (res != NULL && other != NULL)
-		sp_v_invalid(v, SP_PATH("spec.nonResourceAttributes"), other,
+		sp_v_invalid(v, SP_PATH("spec.nonResourceAttributes"),
+			     sp_bad_text(sp_go_struct(&w->arena, &go_non_resource, other)),
 			     "cannot be specified in combination with resourceAttributes");
 	if (res == NULL && other == NULL)
 		sp_v_invalid(v, SP_PATH("spec.resourceAttributes"), (yyjson_mut_val *)NULL,
@@ -192,7 +198,8 @@ void api_answer_local_subject_access(api_write *w)
 		sp_v_invalid(&w->errors, SP_PATH("spec.resourceAttributes.namespace"),
 			     sp_kv_str(res, "namespace"), "must match metadata.namespace");
 	if (other != NULL)
-		sp_v_invalid(&w->errors, SP_PATH("spec.nonResourceAttributes"), other,
+		sp_v_invalid(&w->errors, SP_PATH("spec.nonResourceAttributes"),
+			     sp_bad_text(sp_go_struct(&w->arena, &go_non_resource, other)),
 			     "disallowed on this kind of request");
 	if (!api_answer_refuse_invalid(w))
 		decide_subject(w);

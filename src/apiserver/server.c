@@ -300,7 +300,8 @@ static void dispatch_resource(api_request *r)
 		api_connect(r);
 		return;
 	}
-	if (has_route(r, allowed))
+	bool below = r->sub != NULL && r->info.rest.len > 0; /* only of those that connect */
+	if (has_route(r, allowed) && !below)
 		dispatch_verb(r, allowed);
 	else
 		refuse_unknown(r);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PUT of an object, whole or a subresource that is a part of it. */
+#include "apiserver/options.h"
 #include "apiserver/write.h"
 #include "kube/apply/managed.h"
 #include "kube/meta.h"
@@ -54,15 +55,32 @@ static bool refuse_unconditional(api_write *w)
 	return false;
 }
 
+/* A revision that is no number is upstream's plain 500. */
+static bool read_revision(api_write *w, sp_str text, uint64_t *ret)
+{
+	sp_err err;
+	*ret = 0;
+	if (text.len == 0 || api_revision_parse(text, ret, &err) == SP_OK)
+		return true;
+	sp_status s = {.code = 500, .message = sp_arena_printf(&w->arena, "%s", err.msg)};
+	api_write_refuse(w, &s);
+	return false;
+}
+
+/* A patch has no precondition: another UID is an error of validation there.
+ * U: apiserver pkg/registry/generic/registry/store.go, pkg/registry/rest/update.go. */
 static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 {
+	uint64_t revision;
 	yyjson_mut_val *meta = sp_meta(w->obj);
 	sp_str uid = sp_kv_str(meta, "uid"), old_uid = sp_kv_str(sp_meta(old), "uid");
 	sp_str rv = sp_kv_str(meta, "resourceVersion"), old_rv = sp_kv_str(sp_meta(old), "resourceVersion");
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
-	if (uid.len > 0 && !sp_str_eq(uid, old_uid))
+	if (w->patched == NULL && uid.len > 0 && !sp_str_eq(uid, old_uid))
 		return conflict(w, api_write_precondition_text(w, "UID", uid, old_uid));
-	if (rv.len > 0 && !sp_str_eq(rv, SP_STR("0")))
+	if (!read_revision(w, rv, &revision))
+		return false;
+	if (revision != 0)
 		return sp_str_eq(rv, old_rv) || conflict(w, SP_STR(SP_STATUS_MODIFIED));
 	if (hooks == NULL || (hooks->flags & SP_KIND_UNCONDITIONAL_UPDATE) == 0)
 		return refuse_unconditional(w);

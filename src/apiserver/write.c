@@ -354,17 +354,18 @@ static sp_code track(api_write *w, yyjson_mut_val *old)
 	return sp_apply_track(&req, old, w->obj);
 }
 
-static void dedup_owners(api_write *w)
+/* U: apiserver pkg/endpoints/handlers/rest.go; a patch is looked at only after mutating admission. */
+static void dedup_owners(api_write *w, const char *when)
 {
 	sp_str uids = sp_meta_dedup_owners(&w->ctx, w->obj);
 	if (uids.len > 0 && w->r != NULL)
 		api_warn(w->r,
 			 sp_arena_printf(
 				 w->r->arena,
-				 ".metadata.ownerReferences contains duplicate entries; API server dedups "
+				 ".metadata.ownerReferences contains duplicate entries%s; API server dedups "
 				 "owner references in 1.20+, and may reject such requests as early as 1.24; "
 				 "please fix your requests; duplicate UID(s) observed: " SP_FMT,
-				 SP_ARG(uids)));
+				 when, SP_ARG(uids)));
 }
 
 static sp_code before(const api_admit *a)
@@ -386,7 +387,7 @@ static void validate(const api_admit *a)
 	api_write *w = a->w;
 	if (!api_escalation_check(w, a->old))
 		return;
-	dedup_owners(w);
+	dedup_owners(w, " after mutating admission happens");
 	sp_code code = track(w, a->old);
 	if (code == SP_OK && !api_service_allocate(w, a->old))
 		return;
@@ -412,6 +413,8 @@ void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 	if (sp_kv_str(sp_meta(w->obj), "name").len == 0)
 		w->name_is_generated = true;
 	sp_meta_fill_create(&w->ctx, w->obj);
+	if (w->patched == NULL)
+		dedup_owners(w, "");
 	if (!api_admit_mutate(&admit))
 		return;
 	admit.obj = w->obj;
@@ -432,6 +435,8 @@ void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(ap
 	w->policy_run = NULL;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "selfLink");
+	if (w->patched == NULL)
+		dedup_owners(w, "");
 	if (!api_admit_mutate(&admit))
 		return;
 	admit.obj = w->obj;
@@ -473,7 +478,9 @@ static void reply_exists(api_write *w)
 {
 	sp_record rec;
 	sp_str name = sp_meta_name(w->obj);
-	sp_status s = sp_status_already_exists(&w->arena, w->res->gr, name);
+	bool may_vary = sp_kv_str(sp_meta(w->obj), "generateName").len > 0;
+	sp_status s = may_vary ? sp_status_generate_name_conflict(&w->arena, w->res->gr, name)
+			       : sp_status_already_exists(&w->arena, w->res->gr, name);
 	yyjson_val *root = NULL;
 	if (w->txn.current.record != NULL &&
 	    sp_record_decode(sp_bytes_view(w->txn.current.record), &rec, NULL) == SP_OK &&

@@ -82,6 +82,15 @@ bool sp_meta_set_namespace(sp_kind_ctx *c, yyjson_mut_val *obj, sp_str request_n
 	return true;
 }
 
+/* Members of a decoded reference stand in one order: equal ones have equal texts. NULL: no room. */
+static sp_str owner_text(sp_kind_ctx *c, yyjson_mut_val *owner)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, c->arena->limit_bytes);
+	return sp_json_write_mut(&text, owner) == SP_OK ? sp_arena_try_dup(c->arena, sp_buf_view(&text))
+							: (sp_str){NULL, 0};
+}
+
 sp_str sp_meta_dedup_owners(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *owners = sp_kv_list(sp_meta(obj), "ownerReferences");
@@ -96,10 +105,9 @@ sp_str sp_meta_dedup_owners(sp_kind_ctx *c, yyjson_mut_val *obj)
 	for (size_t i = 0; i < n; i++) {
 		yyjson_mut_val *owner = next;
 		next = owner->next;
-		sp_str uid = sp_kv_str(owner, "uid");
+		sp_str uid = sp_kv_str(owner, "uid"), text = owner_text(c, owner);
 		void *earlier = NULL;
-		if (uid.len > 0)
-			SP_KIND_NEED(c, sp_map_put(&seen, uid, owner, &earlier) == SP_OK);
+		SP_KIND_NEED(c, text.ptr != NULL && sp_map_put(&seen, text, owner, &earlier) == SP_OK);
 		if (earlier == NULL) {
 			(void)yyjson_mut_arr_append(owners, owner);
 			continue;

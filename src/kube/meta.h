@@ -45,7 +45,8 @@ bool sp_meta_set_namespace(sp_kind_ctx *c, yyjson_mut_val *obj, sp_str request_n
 #define SP_META_NAMESPACE_MISMATCH \
 	"the namespace of the provided object does not match the namespace sent on the request"
 
-/* Drops owner references of a uid that came before. Returns the uids dropped ("a, b"), for the warning. */
+/* Drops owner references that came before, member for member. Returns the uids dropped ("a, b"), for the
+ * warning. */
 sp_str sp_meta_dedup_owners(sp_kind_ctx *c, yyjson_mut_val *obj);
 
 /* For an update: generation, uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds as

@@ -100,7 +100,8 @@ struct sp_schema {
 	const sp_str *list_keys;   /* x-kubernetes-list-map-keys */
 	const sp_rules *rules;     /* constraints on a value of this node, or NULL */
 	sp_str name;               /* OBJECT: OpenAPI definition name, "io.k8s.api.core.v1.PodSpec" */
-	sp_str go_type;            /* OBJECT: "core/v1.PodSpec" style for messages; may be empty */
+	sp_str go_type; /* "core/v1.PodSpec" style for messages, of OBJECTs and of named strings; may be empty
+			 */
 	sp_str description;
 	const char *format; /* OpenAPI format ("int32", "date-time", "byte" …) or NULL */
 };

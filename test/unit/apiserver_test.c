@@ -48,11 +48,13 @@ SP_TEST(apiserver, create_get_delete)
 		 "{" META
 		 ",\"status\":\"Failure\",\"message\":\"configmaps \\\"k\\\" already exists\",\"reason\":"
 		 "\"AlreadyExists\",\"details\":{" GR_K "},\"code\":409}\n"},
-		{{.method = "POST", /* a name that was asked for is not made up */
+		{{.method = "POST", /* a name that was asked for is not made up, but answered alike */
 		  .path = MAPS,
 		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"generateName\":\"k-\"}}")},
 		 409,
-		 "*\"reason\":\"AlreadyExists\",\"details\":{" GR_K "},\"code\":409}\n"},
+		 "*already exists, the server was not able to generate a unique name for the "
+		 "object\",\"reason\":\"AlreadyExists\",\"details\":{" GR_K
+		 ",\"retryAfterSeconds\":1},\"code\":409}\n"},
 		{{.method = "PUT",
 		  .path = MAPS "/k",
 		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"resourceVersion\":\"1\"}}")},
@@ -60,6 +62,24 @@ SP_TEST(apiserver, create_get_delete)
 		 "{" META ",\"status\":\"Failure\",\"message\":\"Operation cannot be fulfilled on configmaps "
 		 "\\\"k\\\": the object has been modified; please apply your changes to the latest version "
 		 "and try again\",\"reason\":\"Conflict\",\"details\":{" GR_K "},\"code\":409}\n"},
+		{{.method = "PUT",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"resourceVersion\":\"x\"}}")},
+		 500,
+		 "{" META
+		 ",\"status\":\"Failure\",\"message\":\"strconv.ParseUint: parsing \\\"x\\\": invalid "
+		 "syntax\",\"code\":500}\n"},
+		{{.method = "PUT",
+		  .path = MAPS "/k",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k\",\"uid\":\"u\"}}")},
+		 409,
+		 "*Precondition failed: UID in precondition: u, UID in object meta: *"},
+		{{.method = "PATCH", /* has no precondition */
+		  .path = MAPS "/k",
+		  .type = "application/merge-patch+json",
+		  .body = SP_STR_INIT("{\"metadata\":{\"uid\":\"u\"}}")},
+		 422,
+		 "*metadata.uid: Invalid value: \\\"u\\\": field is immutable*"},
 		{{.method = "DELETE", .path = MAPS "/k"},
 		 200,
 		 "{" META ",\"status\":\"Success\",\"details\":{" GR_K ",\"uid\":\"*\"}}\n"},
@@ -236,6 +256,15 @@ SP_TEST(apiserver, refusals)
 		 405,
 		 "*\"reason\":\"MethodNotAllowed\",*\"code\":405}\n"},
 		{{.method = "GET", .path = "/api/v1/things"},
+		 404,
+		 "*\"message\":\"the server could not find the requested resource\",*\"code\":404}\n"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/pods/a/eviction/a",
+		  .type = "application/merge-patch+json",
+		  .body = SP_STR_INIT("{}")},
+		 404,
+		 "*\"message\":\"the server could not find the requested resource\",*\"code\":404}\n"},
+		{{.method = "GET", .path = "/api/v1/namespaces/default/pods/a/status/b"},
 		 404,
 		 "*\"message\":\"the server could not find the requested resource\",*\"code\":404}\n"},
 		{{.method = "GET", .path = "/nothing"}, 404, NULL},

@@ -198,6 +198,35 @@ SP_TEST(codec, type_meta_of_a_body)
 	}
 }
 
+/* Errors say the names of Go's string types. */
+SP_TEST(codec, named_strings)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{"{\"spec\":{\"restartPolicy\":[]}}",
+		 "array into Go struct field PodSpec.spec.restartPolicy of type "
+		 "v1.RestartPolicy"},
+		{"{\"status\":{\"qosClass\":1}}",
+		 "number into Go struct field PodStatus.status.qosClass of type v1.PodQOSClass"},
+		{"{\"metadata\":{\"uid\":{}}}",
+		 "object into Go struct field ObjectMeta.metadata.uid of type types.UID"},
+		{"{\"metadata\":{\"name\":{}}}",
+		 "object into Go struct field ObjectMeta.metadata.name of type string"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		yyjson_mut_doc *doc;
+		yyjson_mut_val *v;
+		sp_strict strict = {0};
+		t_row("%s", rows[i].in);
+		T_TRUE(decode("/v1/Pod", rows[i].in, &strict, &v, &doc) != SP_OK);
+		sp_str why = sp_str_c(T_ERR->msg);
+		T_TRUE(sp_str_starts(why, SP_STR("json: cannot unmarshal ")));
+		T_EQ_STR(sp_str_sub(why, sizeof "json: cannot unmarshal " - 1, why.len),
+			 sp_str_c(rows[i].want));
+	}
+}
+
 /* An editable object in any order, with and without zero values, is written the same. */
 SP_TEST(codec, encoding_makes_canonical)
 {

@@ -22,6 +22,31 @@ SP_TEST(crd, structure)
 		{ROOT("\"x\":{\"type\":\"string\"}"), ""},
 		{ROOT("\"x\":{}"),
 		 "s.properties[x].type: Required value: must not be empty for specified object fields"},
+		/* what is not structural is said only when there could be a structural schema */
+		{"{\"type\":\"objekt\",\"properties\":{\"x\":{\"type\":\"text\"},\"y\":{}}}",
+		 "[s.properties[x].type: Unsupported value: \"text\": supported values: \"array\", "
+		 "\"boolean\", "
+		 "\"integer\", \"number\", \"object\", \"string\", s.properties[y].type: Required value: "
+		 "must not be empty for specified object fields, s.type: Invalid value: \"objekt\": must be "
+		 "object at the root, s.type: Unsupported value: \"objekt\": "
+		 "supported values: \"array\", \"boolean\", \"integer\", \"number\", \"object\", "
+		 "\"string\"]"},
+		{"{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":false,\"properties\":{\"x\":{"
+		 "\"type\":\"string\",\"x-kubernetes-map-type\":\"odd\",\"x-kubernetes-list-map-keys\":["
+		 "\"a\"]},"
+		 "\"y\":{\"type\":\"string\",\"x-kubernetes-list-type\":\"map\"},\"z\":{}}}",
+		 "[s.properties[x].type: Invalid value: \"string\": must be object if x-kubernetes-map-type "
+		 "is "
+		 "specified, s.properties[x].x-kubernetes-list-type: Required value: must be map if "
+		 "x-kubernetes-list-map-keys is non-empty, s.properties[x].x-kubernetes-map-type: "
+		 "Unsupported "
+		 "value: \"odd\": supported values: \"atomic\", \"granular\", s.properties[y].type: Invalid "
+		 "value: "
+		 "\"string\": must be array if x-kubernetes-list-type is specified, "
+		 "s.properties[y].x-kubernetes-list-map-keys: Required value: must not be empty if "
+		 "x-kubernetes-list-type is map, s.x-kubernetes-preserve-unknown-fields: Invalid value: "
+		 "false: "
+		 "must be true or undefined]"},
 		{ROOT("\"x\":{\"type\":\"array\"}"),
 		 "s.properties[x].items: Required value: must be specified"},
 		{ROOT("\"x\":{\"type\":\"string\",\"$ref\":\"#/d\"}"),

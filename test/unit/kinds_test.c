@@ -25,13 +25,20 @@ static void dice(void *arg, void *bytes, size_t n)
 		((uint8_t *)bytes)[i] = (*next)++;
 }
 
+/* `kind` of the core group, or with its group before it: "storage.k8s.io/VolumeAttachment". */
 static void setup(fixture *f, const char *kind)
 {
+	sp_str group = SP_STR(""), name = sp_str_c(kind);
+	ptrdiff_t cut = sp_str_rindex(name, '/');
+	if (cut >= 0) {
+		group = sp_str_sub(name, 0, (size_t)cut);
+		name = sp_str_sub(name, (size_t)cut + 1, name.len);
+	}
 	f->seed = 0;
 	sp_violations_init(&f->errors, T_ARENA);
 	f->c = (sp_kind_ctx){.arena = T_ARENA,
 			     .doc = sp_json_doc(T_ARENA),
-			     .kind = sp_kind_by_kind(SP_STR(""), SP_STR("v1"), sp_str_c(kind)),
+			     .kind = sp_kind_by_kind(group, SP_STR("v1"), name),
 			     .errors = &f->errors,
 			     .now = {.seconds = 1700000000},
 			     .random = dice,
@@ -285,6 +292,51 @@ SP_TEST(kinds, pod_updates)
 	}
 }
 
+#define STORED                                                                                       \
+	"\"metadata\":{\"name\":\"a\",\"namespace\":\"%s\",\"uid\":\"u\",\"resourceVersion\":\"1\"," \
+	"\"creationTimestamp\":\"2020-01-01T00:00:00Z\"}"
+
+/* An update is validated as a whole beside what it may not change. */
+SP_TEST(kinds, other_updates)
+{
+	static const struct {
+		const char *kind, *ns, *old, *now, *want;
+	} rows[] = {
+		{"node.k8s.io/RuntimeClass", "", ",\"handler\":\"h\"", ",\"handler\":\"a.b\"",
+		 "[handler: Invalid value: \"a.b\": must not contain dots, handler: Invalid value: \"a.b\": "
+		 "field "
+		 "is immutable]"},
+		{"networking.k8s.io/IngressClass", "", ",\"spec\":{\"controller\":\"a.b/c\"}", ",\"spec\":{}",
+		 "[spec.controller: Invalid value: \"\": field is immutable, spec.controller: Required "
+		 "value]"},
+		{"resource.k8s.io/ResourceClaimTemplate", "ns", ",\"spec\":{\"spec\":{}}",
+		 ",\"spec\":{\"metadata\":{\"uid\":\"u\",\"labels\":{\"a\":\"b\"}},\"spec\":{}}",
+		 "[spec.metadata.uID: Forbidden: cannot be set, spec: Invalid value: "
+		 "{\"Spec\":{\"Devices\":{\"Requests\":null,\"Constraints\":null,\"Config\":null}}}: field "
+		 "is "
+		 "immutable]"},
+		{"events.k8s.io/Event", "ns",
+		 ",\"eventTime\":\"2024-01-02T03:04:05.123456Z\",\"reportingController\":\"c\","
+		 "\"reportingInstance\":\"i\",\"action\":\"A\",\"reason\":\"R\",\"type\":\"Normal\","
+		 "\"regarding\":{\"namespace\":\"ns\"}",
+		 ",\"eventTime\":\"2024-01-02T03:04:05.123456Z\",\"reportingController\":\"c\","
+		 "\"action\":\"A\",\"reason\":\"R\",\"type\":\"Normal\",\"regarding\":{\"namespace\":\"ns\"}",
+		 "[reportingInstance: Required value, reportingInstance: Invalid value: \"\": field is "
+		 "immutable]"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		fixture f;
+		yyjson_mut_val *obj = NULL;
+		char old[1024], now[1024], meta[256];
+		(void)snprintf(meta, sizeof meta, STORED, rows[i].ns);
+		(void)snprintf(old, sizeof old, "{%s%s}", meta, rows[i].old);
+		(void)snprintf(now, sizeof now, "{%s%s}", meta, rows[i].now);
+		t_row("%s", rows[i].kind);
+		T_OK(update(&f, rows[i].kind, "", old, now, &obj));
+		T_EQ_C(errors_of(&f), rows[i].want);
+	}
+}
+
 /* A status write can't touch the spec; the restart count and the phase are seen in the table. */
 SP_TEST(kinds, pod_status_and_cells)
 {
@@ -336,6 +388,35 @@ SP_TEST(kinds, other_core_errors)
 		{"PersistentVolumeClaim",
 		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}",
 		 "spec.resources[storage]: Required value"},
+		{"certificates.k8s.io/CertificateSigningRequest",
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"signerName\":\"example.com/s\",\"usages\":["
+		 "\"client auth\"]}}",
+		 "spec.request: Invalid value: null: PEM block type must be CERTIFICATE REQUEST"},
+		{"PersistentVolume",
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{"
+		 "\"storage\":\"1\"},\"local\":{\"path\":\"/a\"},\"nodeAffinity\":{}}}",
+		 "[spec.nodeAffinity.required: Required value: must specify required node constraints, "
+		 "spec.nodeAffinity: Required value: Local volume requires node affinity]"},
+		{"PersistentVolume", /* no error says that there are two */
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{"
+		 "\"storage\":\"1\"},\"hostPath\":{\"path\":\"/a\"},\"flexVolume\":{\"driver\":\"a/b\"}}}",
+		 ""},
+		{"storage.k8s.io/VolumeAttachment",
+		 "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"attacher\":\"a\",\"nodeName\":\"n\",\"source\":{"
+		 "\"inlineVolumeSpec\":{\"volumeMode\":\"Block\",\"storageClassName\":\"s\",\"capacity\":{"
+		 "\"storage\":\"1\"},\"persistentVolumeReclaimPolicy\":\"Delete\"}}}}",
+		 "[spec.source.inlineVolumeSpec.capacity: Forbidden: may not be specified in the context of "
+		 "inline volumes, spec.source.inlineVolumeSpec.storageClassName: Forbidden: may not be "
+		 "specified in the context of inline volumes, spec.source.inlineVolumeSpec.csi: Required "
+		 "value: has to be specified in the context of inline volumes, "
+		 "spec.source.inlineVolumeSpec.accessModes: Required value, "
+		 "spec.source.inlineVolumeSpec.persistentVolumeReclaimPolicy: Forbidden: may only be Retain "
+		 "in "
+		 "the context of inline volumes, spec.source.inlineVolumeSpec: Required value: must specify "
+		 "a "
+		 "volume type, spec.source.inlineVolumeSpec.volumeMode: Forbidden: may not specify "
+		 "volumeMode "
+		 "other than Filesystem in the context of inline volumes]"},
 		{"Namespace", "{\"metadata\":{\"name\":\"A\"}}",
 		 "metadata.name: Invalid value: \"A\": a lowercase RFC 1123 label must consist of lower case "
 		 "alphanumeric characters or '-', and must start and end with an alphanumeric character "

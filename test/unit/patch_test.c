@@ -211,6 +211,11 @@ SP_TEST(strategic, table)
 		 "{\"items\":[{\"name\":\"c\"},{\"name\":\"a\",\"value\":\"1\"},{\"name\":\"b\",\"value\":"
 		 "\"2\"}]}",
 		 0, NULL},
+		/* Items that the patch names stand as it has them. */
+		{AB, "{\"items\":[{\"name\":\"a\",\"value\":\"3\"},{\"name\":\"c\"}]}",
+		 "{\"items\":[{\"name\":\"a\",\"value\":\"3\"},{\"name\":\"c\"},{\"name\":\"b\",\"value\":"
+		 "\"2\"}]}",
+		 0, NULL},
 		{AB, "{\"items\":[{\"name\":\"a\",\"$patch\":\"delete\"}]}",
 		 "{\"items\":[{\"name\":\"b\",\"value\":\"2\"}]}", 0, NULL},
 		{AB, "{\"items\":[{\"$patch\":\"replace\"},{\"name\":\"r\"}]}",

@@ -125,8 +125,9 @@ static void check_package(const model *m, const package *p)
 			fail(p->at, "package '%s' is in %s too", p->name, m->packages[i]->at.file);
 	for (size_t i = 0; i < p->n_enums; i++) {
 		const enum_decl *e = &p->enums[i];
-		if (i != 0 && strcmp(p->enums[i - 1].name, e->name) >= 0)
-			fail(e->at, "enum '%s' does not come after '%s'", e->name, p->enums[i - 1].name);
+		const enum_decl *last = i == 0 ? NULL : &p->enums[i - 1];
+		if (last != NULL && (last->n == 0) == (e->n == 0) && strcmp(last->name, e->name) >= 0)
+			fail(e->at, "enum '%s' does not come after '%s'", e->name, last->name);
 		if (!e->used)
 			fail(e->at, "enum '%s' is not used", e->name);
 		for (size_t j = 1; j < e->n; j++)

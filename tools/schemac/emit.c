@@ -185,6 +185,8 @@ static void emit_nodes(const model *m, FILE *o)
 		    n->map_type, n->flags);
 		if (n->type != NULL)
 			emit_object(o, n->type);
+		if (n->named != NULL)
+			put_str(o, "go_type", n->named);
 		if (n->items != NULL)
 			put(o, ", .items = &S[%zu]", n->items->id);
 		if (n->n_keys != 0)

@@ -254,11 +254,25 @@ static void parse_type(package *p, lexer *lx, line *l)
 	parse_body(lx, t, NULL);
 }
 
-static void parse_enum(package *p, line *l)
+static enum_decl *named_string(package *p, line *l, char *name)
 {
 	enum_decl *e = grow(&p->enums, &p->n_enums, sizeof *e);
 	e->at = l->at;
-	e->name = word(l, "the name of an enum");
+	e->name = name;
+	e->full = join(p->name, ".", name);
+	return e;
+}
+
+static void parse_strings(package *p, line *l)
+{
+	(void)named_string(p, l, word(l, "the name of a string type"));
+	for (char *w; (w = word_or_null(l)) != NULL;)
+		(void)named_string(p, l, w);
+}
+
+static void parse_enum(package *p, line *l)
+{
+	enum_decl *e = named_string(p, l, word(l, "the name of an enum"));
 	for (char *w; (w = word_or_null(l)) != NULL;) {
 		push(&e->values, &e->n, w[0] == '"' ? unquote(l->at, w) : w);
 	}
@@ -291,6 +305,9 @@ static void parse_line(model *m, package *p, lexer *lx, line *l)
 		parse_type(p, lx, l);
 	} else if (strcmp(w, "enum") == 0) {
 		parse_enum(p, l);
+		lex_next(lx);
+	} else if (strcmp(w, "strings") == 0) {
+		parse_strings(p, l);
 		lex_next(lx);
 	} else if (strcmp(w, "group") == 0) {
 		p->group = word(l, "a group or '-'");

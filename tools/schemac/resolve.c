@@ -10,27 +10,29 @@ typedef struct scalar {
 	const char *name;
 	int kind;
 	const char *format; /* OpenAPI */
+	const char *named;  /* in Go, when that is not the usual name */
 } scalar;
 
 static const scalar scalars[] = {
-	{"any", SP_K_ANY, NULL},
-	{"bool", SP_K_BOOL, NULL},
-	{"bytes", SP_K_BYTES, "byte"},
-	{"duration", SP_K_DURATION, NULL},
-	{"f64", SP_K_F64, "double"},
-	{"fieldsv1", SP_K_FIELDS_V1, NULL},
-	{"i32", SP_K_I32, "int32"},
-	{"i64", SP_K_I64, "int64"},
-	{"intstr", SP_K_INT_OR_STRING, "int-or-string"},
-	{"json", SP_K_JSON, NULL},
-	{"microtime", SP_K_MICROTIME, "date-time"},
-	{"propsOrArray", SP_K_PROPS_OR_ARRAY, NULL},
-	{"propsOrBool", SP_K_PROPS_OR_BOOL, NULL},
-	{"propsOrStrings", SP_K_PROPS_OR_STRINGS, NULL},
-	{"qty", SP_K_QUANTITY, NULL},
-	{"raw", SP_K_RAW, NULL},
-	{"str", SP_K_STRING, NULL},
-	{"time", SP_K_TIME, "date-time"},
+	{"any", SP_K_ANY, NULL, NULL},
+	{"bool", SP_K_BOOL, NULL, NULL},
+	{"bytes", SP_K_BYTES, "byte", NULL},
+	{"duration", SP_K_DURATION, NULL, NULL},
+	{"f64", SP_K_F64, "double", NULL},
+	{"fieldsv1", SP_K_FIELDS_V1, NULL, NULL},
+	{"i32", SP_K_I32, "int32", NULL},
+	{"i64", SP_K_I64, "int64", NULL},
+	{"intstr", SP_K_INT_OR_STRING, "int-or-string", NULL},
+	{"json", SP_K_JSON, NULL, NULL},
+	{"microtime", SP_K_MICROTIME, "date-time", NULL},
+	{"propsOrArray", SP_K_PROPS_OR_ARRAY, NULL, NULL},
+	{"propsOrBool", SP_K_PROPS_OR_BOOL, NULL, NULL},
+	{"propsOrStrings", SP_K_PROPS_OR_STRINGS, NULL, NULL},
+	{"qty", SP_K_QUANTITY, NULL, NULL},
+	{"raw", SP_K_RAW, NULL, NULL},
+	{"str", SP_K_STRING, NULL, NULL},
+	{"time", SP_K_TIME, "date-time", NULL},
+	{"uid", SP_K_STRING, NULL, "types.UID"},
 };
 
 /* The type that the unions of apiextensions are made of. */
@@ -45,7 +47,7 @@ static bool same_node(const node *a, const node *b)
 {
 	if (a->kind != b->kind || a->list_type != b->list_type || a->map_type != b->map_type ||
 	    a->flags != b->flags || a->type != b->type || a->items != b->items || a->rules != b->rules ||
-	    a->n_keys != b->n_keys)
+	    !same(a->named, b->named) || a->n_keys != b->n_keys)
 		return false;
 	for (size_t i = 0; i < a->n_keys; i++)
 		if (strcmp(a->keys[i], b->keys[i]) != 0)
@@ -148,7 +150,7 @@ static const node *base_node(model *m, const package *p, field *f, const char *r
 	for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
 		if (strcmp(ref, scalars[i].name) != 0)
 			continue;
-		node n = {.kind = scalars[i].kind, .format = scalars[i].format};
+		node n = {.kind = scalars[i].kind, .format = scalars[i].format, .named = scalars[i].named};
 		if (map_type != NULL)
 			fail(f->at, "'map=' needs a map or an object");
 		/* Upstream marks some byte strings, which are lists in Go, so. */
@@ -162,8 +164,12 @@ static const node *base_node(model *m, const package *p, field *f, const char *r
 	if (e == NULL)
 		return node_of_type(m, find_type(m, p, ref, f->at), map_type, f->at);
 	e->used = true;
-	node n = {.kind = SP_K_STRING, .rules = intern_rules(m, &(rules){.enums = e})};
-	if (ref == f->type_text)
+	node n = {.kind = SP_K_STRING,
+		  .named = e->full,
+		  .rules = e->n == 0 ? NULL : intern_rules(m, &(rules){.enums = e})};
+	if (map_type != NULL)
+		fail(f->at, "'map=' needs a map or an object");
+	if (ref == f->type_text && e->n != 0)
 		f->flags |= SP_F_ENUM_TYPE;
 	return intern_node(m, &n);
 }

@@ -60,9 +60,10 @@ int64_t number(pos at, const char *s);
 
 /* -- what the files say -- */
 
+/* A named string type; one of `string` has no values. */
 typedef struct enum_decl {
 	pos at;
-	const char *name;
+	const char *name, *full; /* "core/v1.NAME" */
 	char **values;
 	size_t n;
 	bool used;
@@ -151,7 +152,8 @@ typedef struct text {
 struct node {
 	int kind, list_type, map_type;
 	unsigned flags;
-	const type *type; /* OBJECT */
+	const type *type;  /* OBJECT */
+	const char *named; /* a STRING's type, or NULL */
 	const node *items;
 	char **keys;
 	size_t n_keys;

@@ -10,6 +10,8 @@ typedef enum node_level { LEVEL_ROOT, LEVEL_ITEM, LEVEL_FIELD } node_level;
 typedef struct compiler {
 	sp_arena *arena;
 	sp_violations *errors;
+	sp_violations structural; /* not shown when upstream can't even make a structural schema */
+	bool is_odd;
 	const sp_schema *object_meta;
 	size_t n_nodes;
 	bool allows_pair; /* the next node's anyOf may be that of int-or-string */
@@ -27,6 +29,12 @@ static bool is_true(yyjson_mut_val *v, const char *key)
 	return yyjson_mut_is_true(get(v, key));
 }
 
+static void misplaced(compiler *c, sp_str path, const char *child, const char *why)
+{
+	sp_v_text(&c->structural, SP_V_FORBIDDEN, sp_crd_path(c->arena, path, sp_str_c(child)),
+		  "Forbidden: %s", why);
+}
+
 static void forbid(compiler *c, sp_str path, const char *child, const char *why)
 {
 	sp_v_text(c->errors, SP_V_FORBIDDEN, sp_crd_path(c->arena, path, sp_str_c(child)), "Forbidden: %s",
@@ -35,7 +43,7 @@ static void forbid(compiler *c, sp_str path, const char *child, const char *why)
 
 static void require(compiler *c, sp_str path, const char *child, const char *why)
 {
-	sp_v_text(c->errors, SP_V_REQUIRED, sp_crd_path(c->arena, path, sp_str_c(child)),
+	sp_v_text(&c->structural, SP_V_REQUIRED, sp_crd_path(c->arena, path, sp_str_c(child)),
 		  "Required value: %s", why);
 }
 
@@ -299,14 +307,17 @@ static void check_node(compiler *c, yyjson_mut_val *v, node_level level, bool ne
 	for (size_t i = 0; i < SP_LEN(unsupported); i++) {
 		if (get(v, unsupported[i].name) != NULL)
 			forbid(c, path, unsupported[i].name, unsupported[i].why);
+		c->is_odd = c->is_odd || get(v, unsupported[i].name) != NULL;
 	}
 	if (is_true(v, "uniqueItems"))
 		forbid(c, path, "uniqueItems",
 		       "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
+	sp_crd_keywords(c->arena, v, path, c->errors);
+	c->is_odd = c->is_odd || yyjson_mut_is_false(get(v, "x-kubernetes-preserve-unknown-fields"));
 	for (size_t i = 0; nested && i < SP_LEN(nested_forbidden); i++) {
 		yyjson_mut_val *bad = get(v, nested_forbidden[i].name);
 		if (bad != NULL && !yyjson_mut_is_false(bad))
-			forbid(c, path, nested_forbidden[i].name, nested_forbidden[i].why);
+			misplaced(c, path, nested_forbidden[i].name, nested_forbidden[i].why);
 	}
 	if (nested)
 		return;
@@ -317,10 +328,10 @@ static void check_node(compiler *c, yyjson_mut_val *v, node_level level, bool ne
 	else if (type.len == 0 && !ios && !keep)
 		require(c, path, "type", where[level]);
 	if (level == LEVEL_ROOT && type.len > 0 && !sp_str_eq(type, SP_STR("object")))
-		sp_v_text(c->errors, SP_V_INVALID, sp_crd_path(c->arena, path, SP_STR("type")),
+		sp_v_text(&c->structural, SP_V_INVALID, sp_crd_path(c->arena, path, SP_STR("type")),
 			  "Invalid value: \"" SP_FMT "\": must be object at the root", SP_ARG(type));
 	if (level == LEVEL_ROOT && get(v, "additionalProperties") != NULL)
-		forbid(c, path, "additionalProperties", "must not be used at the root");
+		misplaced(c, path, "additionalProperties", "must not be used at the root");
 	else if (get(v, "additionalProperties") != NULL && yyjson_mut_obj_size(get(v, "properties")) > 0)
 		forbid(c, path, "additionalProperties",
 		       "additionalProperties and properties are mutual exclusive");
@@ -331,10 +342,10 @@ static void check_node(compiler *c, yyjson_mut_val *v, node_level level, bool ne
 		       (size_t)(get(meta, "default") != NULL);
 	if (level == LEVEL_ROOT && meta != NULL &&
 	    (yyjson_mut_obj_size(meta) != plain || yyjson_mut_obj_size(inner) != allowed))
-		forbid(c, path, "properties[metadata]",
-		       "must not specify anything other than name and generateName, but metadata is "
-		       "implicitly "
-		       "specified");
+		misplaced(c, path, "properties[metadata]",
+			  "must not specify anything other than name and generateName, but metadata is "
+			  "implicitly "
+			  "specified");
 }
 
 static sp_code container(compiler *c, yyjson_mut_val *v, node_level level, bool nested, sp_str path,
@@ -408,6 +419,7 @@ sp_code sp_crd_compile(sp_arena *a, yyjson_mut_val *openapi, sp_str path, const 
 	compiler c = {.arena = a, .errors = errors, .object_meta = object_meta};
 	const sp_schema *s = NULL;
 	*ret = NULL;
+	sp_violations_init(&c.structural, a);
 	if (openapi == NULL) {
 		sp_schema *any = sp_try_new(a, sp_schema, 1);
 		if (any == NULL)
@@ -420,8 +432,11 @@ sp_code sp_crd_compile(sp_arena *a, yyjson_mut_val *openapi, sp_str path, const 
 	sp_code code = node(&c, openapi, LEVEL_ROOT, false, path, &s);
 	if (code != SP_OK)
 		return code;
-	if (errors->code != SP_OK)
-		return errors->code;
+	for (size_t i = 0; i < c.structural.n && !c.is_odd; i++)
+		sp_v_text(errors, c.structural.items[i].type, c.structural.items[i].field, SP_FMT,
+			  SP_ARG(c.structural.items[i].message));
+	if (errors->code != SP_OK || c.structural.code != SP_OK)
+		return errors->code != SP_OK ? errors->code : c.structural.code;
 	if (errors->n > before) {
 		qsort(errors->items + before, errors->n - before, sizeof(*errors->items), by_text);
 		return SP_OK;

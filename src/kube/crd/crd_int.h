@@ -9,6 +9,9 @@
 sp_str sp_crd_path(sp_arena *a, sp_str parent, sp_str name);
 sp_str sp_crd_path_key(sp_arena *a, sp_str parent, sp_str key);
 
+/* Errors of a node's own keywords. */
+void sp_crd_keywords(sp_arena *a, yyjson_mut_val *node, sp_str path, sp_violations *errors);
+
 /* ---- rules ---- */
 
 typedef struct sp_crd_rule {

@@ -66,8 +66,11 @@ static void runtime_validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 
 static void runtime_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
+	sp_str handler = sp_kv_str(obj, "handler");
+	runtime_validate(c, obj);
 	sp_meta_validate_update(c, obj, old);
-	sp_v_immutable(c->errors, SP_PATH("handler"), sp_kv_get(obj, "handler"), sp_kv_get(old, "handler"));
+	if (!sp_str_eq(handler, sp_kv_str(old, "handler")))
+		sp_v_invalid(c->errors, SP_PATH("handler"), handler, "field is immutable");
 }
 
 static void runtime_warn(sp_kind_ctx *c, yyjson_mut_val *obj)

@@ -274,7 +274,9 @@ static void rules(sp_kind_ctx *c, yyjson_mut_val *obj, unsigned options)
 	sp_meta_validate(c, obj);
 	sp_str fault = sp_csr_request_fault(decoded(c, request));
 	if (fault.len > 0)
-		sp_v_invalid(v, SP_PATH("spec.request"), sp_bad_named(request), SP_FMT, SP_ARG(fault));
+		sp_v_invalid(v, SP_PATH("spec.request"),
+			     request.len == 0 ? sp_bad_text(SP_STR("null")) : sp_bad_named(request), SP_FMT,
+			     SP_ARG(fault));
 	usages_validate(v, sp_kv_list(spec, "usages"), options);
 	if ((options & LEGACY_SIGNER) == 0 && sp_str_eq(signer, sp_str_c(legacy_signer)))
 		sp_v_invalid(v, SP_PATH("spec.signerName"), signer,

@@ -104,6 +104,12 @@ static const sp_go_field source_fields[] = {{"Component", "component", SP_GO_STR
 					    {"Host", "host", SP_GO_STR, NULL}};
 static const sp_go_type go_source = {source_fields, SP_LEN(source_fields)};
 
+static bool is_text(const sp_kind_ctx *c, const char *member)
+{
+	const sp_field *f = sp_schema_field(c->kind->schema, sp_str_c(member), NULL);
+	return f != NULL && f->schema->kind == SP_K_STRING;
+}
+
 static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
 	static const struct {
@@ -138,6 +144,8 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 			sp_v_invalid(c->errors, path,
 				     sp_bad_text(sp_go_struct(c->arena, immutable[i].type, now)),
 				     "field is immutable");
+		else if (now == NULL && is_text(c, immutable[i].member))
+			sp_v_invalid(c->errors, path, SP_STR(""), "field is immutable");
 		else
 			sp_v_invalid(c->errors, path, now, "field is immutable");
 	}

@@ -367,8 +367,9 @@ static void class_validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 static void class_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
 	sp_meta_validate_update(c, obj, old);
-	sp_v_immutable(c->errors, SP_PATH("spec.controller"), sp_kv_path(obj, "spec", "controller", NULL),
-		       sp_kv_path(old, "spec", "controller", NULL));
+	sp_str controller = sp_kv_str(sp_kv_get(obj, "spec"), "controller");
+	if (!sp_str_eq(controller, sp_kv_str(sp_kv_get(old, "spec"), "controller")))
+		sp_v_invalid(c->errors, SP_PATH("spec.controller"), controller, "field is immutable");
 	class_validate(c, obj);
 }
 

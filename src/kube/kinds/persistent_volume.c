@@ -114,7 +114,9 @@ static const struct {
 	{"csi", NULL, NULL, csi},
 };
 
-static void sources_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *spec, sp_str name)
+/* `bound`: to nodes, as a local volume has to be. */
+static void sources_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *spec, sp_str name,
+			     bool bound)
 {
 	size_t n = 0;
 	yyjson_mut_val *iscsi = sp_kv_get(spec, "iscsi");
@@ -123,8 +125,11 @@ static void sources_validate(sp_violations *v, const sp_path *path, yyjson_mut_v
 		const char *at = sources[i].path != NULL ? sources[i].path : sources[i].member;
 		if (source == NULL)
 			continue;
-		if (n++ == 0) {
+		if (n++ == 0 || sources[i].check == sp_vol_flex) { /* upstream forgot to look at that one */
 			sources[i].check(v, SP_AT_STR(path, sp_str_c(at)), source);
+			if (sources[i].check == local && !bound)
+				sp_v_required(v, SP_AT(path, "nodeAffinity"),
+					      "Local volume requires node affinity");
 			continue;
 		}
 		at = sources[i].forbidden != NULL ? sources[i].forbidden : sources[i].member;
@@ -135,8 +140,6 @@ static void sources_validate(sp_violations *v, const sp_path *path, yyjson_mut_v
 		sp_v_invalid(v, SP_AT(path, "iscsi.targetportal"), portal, SP_ISCSI_PORTAL_TOO_LONG);
 	if (n == 0)
 		sp_v_required(v, path, "must specify a volume type");
-	if (sp_kv_has(spec, "local") && !sp_kv_has(spec, "nodeAffinity"))
-		sp_v_required(v, SP_AT(path, "nodeAffinity"), "Local volume requires node affinity");
 }
 
 static void capacity_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *capacity)
@@ -160,6 +163,14 @@ static bool is_root(sp_str path)
 			return false;
 	}
 	return sp_str_starts(path, SP_STR("/"));
+}
+
+static void recycle_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *spec)
+{
+	if (is_root(sp_kv_str(sp_kv_get(spec, "hostPath"), "path")) &&
+	    sp_kv_is(spec, "persistentVolumeReclaimPolicy", "Recycle"))
+		sp_v_forbidden(v, SP_AT(path, "persistentVolumeReclaimPolicy"),
+			       "may not be 'recycle' for a hostPath mount of '/'");
 }
 
 static void classes_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *spec)
@@ -198,11 +209,38 @@ static void spec_validate(sp_violations *v, const sp_path *path, yyjson_mut_val 
 	else if (affinity != NULL)
 		sp_node_selector_validate(v, SP_AT(path, "nodeAffinity.required"),
 					  sp_kv_get(affinity, "required"), bad_values);
-	sources_validate(v, path, spec, name);
-	if (is_root(sp_kv_str(sp_kv_get(spec, "hostPath"), "path")) && sp_str_eq(policy, SP_STR("Recycle")))
-		sp_v_forbidden(v, SP_AT(path, "persistentVolumeReclaimPolicy"),
-			       "may not be 'recycle' for a hostPath mount of '/'");
+	sources_validate(v, path, spec, name, sp_kv_has(affinity, "required"));
+	recycle_validate(v, path, spec);
 	classes_validate(v, path, spec);
+}
+
+void sp_inline_volume_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *spec)
+{
+	static const char *const forbidden[] = {"claimRef", "capacity", "nodeAffinity", "storageClassName"};
+	sp_str policy = sp_kv_str(spec, "persistentVolumeReclaimPolicy"),
+	       mode = sp_kv_str(spec, "volumeMode");
+	yyjson_mut_val *modes = sp_kv_list(spec, "accessModes");
+	for (size_t i = 0; i < SP_LEN(forbidden); i++) {
+		yyjson_mut_val *val = sp_kv_get(spec, forbidden[i]);
+		if (yyjson_mut_is_str(val) ? sp_jmut_str(val).len > 0
+					   : val != NULL && (i != 1 || sp_kv_len(val) > 0))
+			sp_v_forbidden(v, SP_AT_STR(path, sp_str_c(forbidden[i])),
+				       "may not be specified in the context of inline volumes");
+	}
+	if (!sp_kv_has(spec, "csi"))
+		sp_v_required(v, SP_AT(path, "csi"), "has to be specified in the context of inline volumes");
+	if (modes == NULL)
+		sp_v_required(v, SP_AT(path, "accessModes"), "%s", "");
+	sp_access_modes_validate(v, SP_AT(path, "accessModes"), modes);
+	if (policy.len > 0 && !sp_str_eq(policy, SP_STR("Retain")))
+		sp_v_forbidden(v, SP_AT(path, "persistentVolumeReclaimPolicy"),
+			       "may only be Retain in the context of inline volumes");
+	sources_validate(v, path, spec, SP_STR(""), false);
+	recycle_validate(v, path, spec);
+	if (sp_kv_has(spec, "volumeMode") && !sp_str_eq(mode, SP_STR("Filesystem")))
+		sp_v_forbidden(
+			v, SP_AT(path, "volumeMode"),
+			"may not specify volumeMode other than Filesystem in the context of inline volumes");
 }
 
 static void validate_with(sp_kind_ctx *c, yyjson_mut_val *obj, bool bad_values)

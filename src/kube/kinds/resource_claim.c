@@ -390,16 +390,38 @@ const sp_kind_hooks sp_hooks_resource_claim = {
 
 static void template_validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
+	/* as upstream spells them: the Go name with a small letter */
+	static const char *const forbidden[][2] = {
+		{"name", "name"},
+		{"generateName", "generateName"},
+		{"namespace", "namespace"},
+		{"selfLink", "selfLink"},
+		{"uid", "uID"},
+		{"resourceVersion", "resourceVersion"},
+		{"generation", "generation"},
+		{"creationTimestamp", "creationTimestamp"},
+		{"deletionTimestamp", "deletionTimestamp"},
+		{"deletionGracePeriodSeconds", "deletionGracePeriodSeconds"},
+		{"ownerReferences", "ownerReferences"},
+		{"finalizers", "finalizers"},
+		{"managedFields", "managedFields"}};
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec"), *meta = sp_kv_get(spec, "metadata");
 	sp_meta_validate(c, obj);
 	sp_annotations_validate(c->errors, SP_PATH("spec.metadata.annotations"),
 				sp_kv_map(meta, "annotations"));
 	sp_labels_validate(c->errors, SP_PATH("spec.metadata.labels"), sp_kv_map(meta, "labels"));
+	for (size_t i = 0; i < SP_LEN(forbidden); i++) {
+		if (sp_kv_has(meta, forbidden[i][0]))
+			sp_v_forbidden(c->errors,
+				       SP_AT_STR(SP_PATH("spec.metadata"), sp_str_c(forbidden[i][1])),
+				       "cannot be set");
+	}
 	spec_validate(c, sp_kv_get(spec, "spec"), SP_PATH("spec.spec"));
 }
 
 static void template_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
+	template_validate(c, obj);
 	sp_meta_validate_update(c, obj, old);
 	immutable_spec(c, obj, old, &go_template);
 }

@@ -4,6 +4,7 @@
 #include "kube/kinds/columns.h"
 #include "kube/kinds/go_json.h"
 #include "kube/kinds/hooks.h"
+#include "kube/kinds/storage_int.h"
 #include "kube/kinds/volume_sources.h"
 #include "kube/kinds/warn.h"
 #include "kube/kinds/workload.h"
@@ -260,6 +261,9 @@ static void source_validate(sp_violations *v, yyjson_mut_val *source, const sp_p
 	else if (named && volume.len == 0)
 		sp_v_required(v, SP_AT(path, "persistentVolumeName"),
 			      "must specify non empty persistentVolumeName");
+	else if (given)
+		sp_inline_volume_validate(v, SP_AT(path, "inlineVolumeSpec"),
+					  sp_kv_get(source, "inlineVolumeSpec"));
 }
 
 static void error_validate(sp_violations *v, yyjson_mut_val *error, const sp_path *path)

@@ -10,3 +10,5 @@ void sp_access_modes_validate(sp_violations *v, const sp_path *path, yyjson_mut_
 void sp_basic_resource_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *qty);
 /* "RWO,ROX" */
 yyjson_mut_val *sp_access_modes_cell(sp_kind_ctx *c, yyjson_mut_val *modes);
+/* The volume that a VolumeAttachment gives inline. */
+void sp_inline_volume_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *spec);

@@ -53,6 +53,13 @@ sp_code sp_smp_bad_directive(smp_run *r, yyjson_mut_val *directive, yyjson_mut_v
 /* The last part of a definition's name is the name of the Go type. */
 static sp_str type_name(const sp_schema *s)
 {
+	static const char *const names[SP_K_COUNT_] = {
+		[SP_K_QUANTITY] = "Quantity",         [SP_K_TIME] = "Time",
+		[SP_K_MICROTIME] = "MicroTime",       [SP_K_DURATION] = "Duration",
+		[SP_K_INT_OR_STRING] = "IntOrString", [SP_K_RAW] = "RawExtension",
+		[SP_K_FIELDS_V1] = "FieldsV1",        [SP_K_JSON] = "JSON"};
+	if (names[s->kind] != NULL)
+		return sp_str_c(names[s->kind]);
 	ptrdiff_t dot = sp_str_rindex(s->name, '.');
 	return dot < 0 ? s->name : sp_str_sub(s->name, (size_t)dot + 1, s->name.len);
 }
@@ -245,7 +252,7 @@ static sp_code merge_list(smp_run *r, const smp_rule *rule, yyjson_mut_val *list
 		*ret = patch;
 		return SP_OK;
 	}
-	sp_smp_list old, new;
+	sp_smp_list old, new, order;
 	if (!sp_smp_list_load(r->arena, &old, list) || !sp_smp_list_load(r->arena, &new, patch))
 		return no_room(r);
 	*ret = list;
@@ -270,8 +277,10 @@ static sp_code merge_list(smp_run *r, const smp_rule *rule, yyjson_mut_val *list
 				     "cannot merge lists without merge key for %s", go_kind(rule->schema));
 	SP_TRY(sp_smp_special_items(r, rule->merge_key, &old, &new));
 	merged = old;
+	if (!sp_smp_list_keys(r, rule->merge_key, &new, &order)) /* merging takes members out of the items */
+		return no_room(r);
 	SP_TRY(sp_smp_merge_items(r, rule->schema, rule->merge_key, &merged, &new, merge_map));
-	return sp_smp_order(r, rule->merge_key, &merged, &new, &old, list);
+	return sp_smp_order(r, rule->merge_key, &merged, &order, &old, list);
 }
 
 /* Both stand in lists: the one before goes out of the patch, and the list gets the order asked for. */

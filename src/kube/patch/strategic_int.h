@@ -27,6 +27,8 @@ sp_code sp_smp_bad_directive(smp_run *r, yyjson_mut_val *directive, yyjson_mut_v
 
 /* NULL loads as empty. False: no room. */
 bool sp_smp_list_load(sp_arena *a, sp_smp_list *l, yyjson_mut_val *array) SP_MUST_USE;
+/* Copies of a list's items that have their merge key only. False: no room. */
+bool sp_smp_list_keys(smp_run *r, sp_str merge_key, const sp_smp_list *l, sp_smp_list *ret) SP_MUST_USE;
 void sp_smp_list_store(const sp_smp_list *l, yyjson_mut_val *array);
 
 /* All items of both lists have one type, which is not a list; *ret_maps: it is an object. */

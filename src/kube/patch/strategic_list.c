@@ -22,6 +22,21 @@ bool sp_smp_list_load(sp_arena *a, sp_smp_list *l, yyjson_mut_val *array)
 	return true;
 }
 
+bool sp_smp_list_keys(smp_run *r, sp_str merge_key, const sp_smp_list *l, sp_smp_list *ret)
+{
+	*ret = (sp_smp_list){.items = sp_try_new(r->arena, yyjson_mut_val *, l->n + 1)};
+	for (size_t i = 0; i < l->n && ret->items != NULL; i++) {
+		yyjson_mut_val *id = sp_jmut_get(l->items[i], merge_key), *item = yyjson_mut_obj(r->doc);
+		if (item == NULL ||
+		    (id != NULL &&
+		     !yyjson_mut_obj_add(item, yyjson_mut_strncpy(r->doc, merge_key.ptr, merge_key.len),
+					 yyjson_mut_val_mut_copy(r->doc, id))))
+			return false;
+		ret->items[ret->n++] = item;
+	}
+	return ret->items != NULL;
+}
+
 void sp_smp_list_store(const sp_smp_list *l, yyjson_mut_val *array)
 {
 	(void)yyjson_mut_arr_clear(array); /* it is an array */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/patch/unstructured.h"
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "kube/codec/canon.h"
 
@@ -50,11 +51,28 @@ static bool scalar_fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, sp_
 		if (number && (!real || s->kind == SP_K_F64 || is_whole(v)))
 			return false;
 		if (number || (s->kind == SP_K_STRING && !real)) {
-			*ret = sp_arena_printf(a, "cannot convert %s to %s", kind_of(v), want);
+			sp_str go = s->go_type.len == 0 ? sp_str_c(want) : s->go_type;
+			size_t cut = (size_t)(sp_str_rindex(go, '/') + 1);
+			sp_str name = sp_str_sub(go, cut, go.len);
+			*ret = sp_arena_printf(a, "cannot convert %s to " SP_FMT, kind_of(v), SP_ARG(name));
 			return true;
 		}
 	}
 	*ret = sp_arena_printf(a, "unrecognized type: %s", want);
+	return true;
+}
+
+static bool bytes_fault(sp_arena *a, yyjson_mut_val *v, sp_str *ret)
+{
+	sp_str text = sp_jmut_str(v);
+	sp_err err;
+	size_t n;
+	if (!yyjson_mut_is_str(v))
+		return false;
+	uint8_t *out = sp_arena_try_alloc(a, text.len + 4);
+	if (out == NULL || sp_base64_decode(text, out, &n, &err) == SP_OK)
+		return false;
+	*ret = sp_arena_printf(a, "error decoding from json: %s", err.msg);
 	return true;
 }
 
@@ -97,6 +115,8 @@ static bool fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, size_t dep
 		return false;
 	if (go_scalars[s->kind] != NULL)
 		return scalar_fault(a, s, v, ret);
+	if (s->kind == SP_K_BYTES)
+		return bytes_fault(a, v, ret);
 	if (containers[s->kind].text == NULL)
 		return false;
 	if (sp_canon_type(v) != containers[s->kind].type) {
@@ -106,6 +126,41 @@ static bool fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, size_t dep
 	if (s->kind == SP_K_OBJECT)
 		return object_fault(a, s, v, depth + 1, ret);
 	return elements_fault(a, s->items, v, depth + 1, ret);
+}
+
+/* Go's conversion keeps the low bits; a whole number with a point is a number all the same. */
+static void fit_scalar(const sp_schema *s, yyjson_mut_val *v)
+{
+	if (yyjson_mut_is_real(v) && is_whole(v) && (s->kind == SP_K_I32 || s->kind == SP_K_I64))
+		(void)yyjson_mut_set_sint(v, (int64_t)yyjson_mut_get_real(v));
+	if (yyjson_mut_is_int(v) && s->kind == SP_K_I32)
+		(void)yyjson_mut_set_sint(v, (int32_t)(uint32_t)yyjson_mut_get_uint(v));
+}
+
+static void fit(const sp_schema *s, yyjson_mut_val *v, size_t depth)
+{
+	if (depth == SP_JSON_BUILD_DEPTH || (s->flags & SP_S_CRD) != 0)
+		return;
+	fit_scalar(s, v);
+	if (s->kind == SP_K_OBJECT && yyjson_mut_is_obj(v)) {
+		for (sp_canon_iter it = sp_canon_members(s); sp_canon_next(&it);) {
+			yyjson_mut_val *member = sp_jmut_get(v, it.field->name);
+			if (member != NULL)
+				fit(it.field->schema, member, depth + 1);
+		}
+	} else if (s->kind == SP_K_MAP && yyjson_mut_is_obj(v)) {
+		for (sp_members m = sp_members_of(v); sp_members_next(&m);)
+			fit(s->items, sp_members_value(&m), depth + 1);
+	} else if (s->kind == SP_K_LIST && yyjson_mut_is_arr(v)) {
+		yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(v);
+		for (yyjson_mut_val *item; (item = yyjson_mut_arr_iter_next(&it)) != NULL;)
+			fit(s->items, item, depth + 1);
+	}
+}
+
+void sp_unstructured_fit(const sp_schema *schema, yyjson_mut_val *object)
+{
+	fit(schema, object, 0);
 }
 
 bool sp_unstructured_fault(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_str *ret)

@@ -14,3 +14,6 @@
  * words.
  */
 bool sp_unstructured_fault(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_str *ret);
+
+/* Makes the numbers of a patched object those that the converter makes: 4294967297 is 1 in an int32. */
+void sp_unstructured_fit(const sp_schema *schema, yyjson_mut_val *object);
