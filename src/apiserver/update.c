@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PUT of an object, whole or a subresource that is a part of it. */
 #include "apiserver/write.h"
+#include "base/num.h"
 #include "kube/apply/managed.h"
 #include "kube/meta.h"
+
+#define TEXT_BYTES_MAX ((size_t)16 << 20)
 
 /* U: apiserver pkg/endpoints/handlers/rest.go, checkName. */
 bool api_write_check_name(api_write *w)
@@ -54,15 +57,36 @@ static bool refuse_unconditional(api_write *w)
 	return false;
 }
 
+/* What is no number is told in the words of Go. U: apiserver pkg/storage/api_object_versioner.go */
+static bool refuse_revision(api_write *w, sp_str rv)
+{
+	bool digits = true;
+	for (size_t i = 0; i < rv.len; i++)
+		digits = digits && rv.ptr[i] >= '0' && rv.ptr[i] <= '9';
+	SP_AUTO_BUF quoted;
+	sp_buf_init(&quoted, TEXT_BYTES_MAX);
+	(void)sp_json_write_str(&quoted, rv);
+	const sp_status s = {.code = 500,
+			     .message =
+				     sp_arena_printf(&w->arena, "strconv.ParseUint: parsing " SP_FMT ": %s",
+						     SP_ARG(sp_buf_view(&quoted)),
+						     digits ? "value out of range" : "invalid syntax")};
+	api_write_refuse(w, &s);
+	return false;
+}
+
 static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 {
 	yyjson_mut_val *meta = sp_meta(w->obj);
 	sp_str uid = sp_kv_str(meta, "uid"), old_uid = sp_kv_str(sp_meta(old), "uid");
 	sp_str rv = sp_kv_str(meta, "resourceVersion"), old_rv = sp_kv_str(sp_meta(old), "resourceVersion");
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
+	uint64_t revision = 0;
 	if (uid.len > 0 && !sp_str_eq(uid, old_uid))
 		return conflict(w, api_write_precondition_text(w, "UID", uid, old_uid));
-	if (rv.len > 0 && !sp_str_eq(rv, SP_STR("0")))
+	if (rv.len > 0 && sp_parse_u64(rv, 0, UINT64_MAX, &revision, NULL) != SP_OK)
+		return refuse_revision(w, rv);
+	if (revision != 0)
 		return sp_str_eq(rv, old_rv) || conflict(w, SP_STR(SP_STATUS_MODIFIED));
 	if (hooks == NULL || (hooks->flags & SP_KIND_UNCONDITIONAL_UPDATE) == 0)
 		return refuse_unconditional(w);
@@ -115,7 +139,7 @@ static void on_body(api_request *r, sp_str body)
 {
 	api_write *w = r->state;
 	w->redo = again;
-	if (!api_write_decode(w, body) || !api_write_check_name(w) || !api_write_namespace(w))
+	if (!api_write_decode(w, body) || !api_write_namespace(w) || !api_write_check_name(w))
 		return;
 	if (sp_kv_str(sp_meta(w->obj), "resourceVersion").len == 0)
 		w->again = again;

@@ -380,6 +380,21 @@ static sp_code before(const api_admit *a)
 	return code;
 }
 
+/*
+ * The writer owns what it sent, with its defaults, and nothing of what admission then makes of it.
+ * U: apiserver pkg/endpoints/handlers/create.go, update.go, patch.go
+ */
+static bool track_and_admit(const api_admit *a)
+{
+	api_write *w = a->w;
+	dedup_owners(w);
+	sp_code code = track(w, a->old);
+	if (code == SP_OK)
+		return api_admit_mutate(a);
+	api_write_fail(w, code, NULL);
+	return false;
+}
+
 /* What is left once nothing changes the object any more. */
 static void validate(const api_admit *a)
 {
@@ -387,11 +402,9 @@ static void validate(const api_admit *a)
 	if (!api_escalation_check(w, a->old))
 		return;
 	dedup_owners(w);
-	sp_code code = track(w, a->old);
-	if (code == SP_OK && !api_service_allocate(w, a->old))
+	if (!api_service_allocate(w, a->old))
 		return;
-	if (code == SP_OK)
-		code = before(a);
+	sp_code code = before(a);
 	if (settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(a))
 		api_hooks_validate(a, w->prepared);
 }
@@ -404,7 +417,7 @@ static void on_create_mutated(api_write *w)
 
 void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 {
-	api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
+	api_admit a = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
 	w->prepared = then;
 	w->policy_run = NULL;
 	reset_ctx(w);
@@ -412,10 +425,10 @@ void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 	if (sp_kv_str(sp_meta(w->obj), "name").len == 0)
 		w->name_is_generated = true;
 	sp_meta_fill_create(&w->ctx, w->obj);
-	if (!api_admit_mutate(&admit))
+	if (!track_and_admit(&a))
 		return;
-	admit.obj = w->obj;
-	api_hooks_mutate(&admit, on_create_mutated);
+	a.obj = w->obj;
+	api_hooks_mutate(&a, on_create_mutated);
 }
 
 static void on_update_mutated(api_write *w)
@@ -426,16 +439,16 @@ static void on_update_mutated(api_write *w)
 
 void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(api_write *w))
 {
-	api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
+	api_admit a = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
 	w->prepared = then;
 	w->before = old;
 	w->policy_run = NULL;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "selfLink");
-	if (!api_admit_mutate(&admit))
+	if (!track_and_admit(&a))
 		return;
-	admit.obj = w->obj;
-	api_hooks_mutate(&admit, on_update_mutated);
+	a.obj = w->obj;
+	api_hooks_mutate(&a, on_update_mutated);
 }
 
 /* ---- answers ---- */
