@@ -224,7 +224,7 @@ static void run_edit(api_write *w, patch_type type)
 	}
 	if (type == PATCH_STRATEGIC)
 		sp_unstructured_fit(w->body_res->kind->schema, patched);
-	if (decode_result(w, patched) && api_write_check_name(w) && api_write_namespace(w) &&
+	if (decode_result(w, patched) && api_write_namespace(w) && api_write_check_name(w) &&
 	    (w->view == NULL || w->view->take(w, old)))
 		api_write_update(w, old);
 }
@@ -317,8 +317,8 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied, sp
 		refuse_patch(w, &perr);
 		return;
 	}
-	if (!report_complaints(w, complaints) || !decode_result(w, merged) || !api_write_check_name(w) ||
-	    !api_write_namespace(w))
+	if (!report_complaints(w, complaints) || !decode_result(w, merged) || !api_write_namespace(w) ||
+	    !api_write_check_name(w))
 		return;
 	if (old == NULL)
 		api_write_create(w);

@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "kube/apply/apply.h"
+#include "kube/apply/managed.h"
 #include "kube/meta.h"
 
 #define WRITE_ARENA_BYTES ((size_t)64 << 20)
@@ -381,18 +382,58 @@ static sp_code before(const api_admit *a)
 	return code;
 }
 
+/*
+ * The writer owns what it sent, with its defaults, and nothing of what admission then makes of it.
+ * U: apiserver pkg/endpoints/handlers/create.go, update.go, patch.go
+ */
+static bool track_and_admit(const api_admit *a)
+{
+	api_write *w = a->w;
+	if (w->patched == NULL)
+		dedup_owners(w, "");
+	sp_code code = track(w, a->old);
+	w->owners = sp_kv_get(sp_meta(w->obj), "managedFields");
+	if (code == SP_OK)
+		return api_admit_mutate(a);
+	api_write_fail(w, code, NULL);
+	return false;
+}
+
+/* What admission leaves of the owners has to be a list of owners; otherwise they stay as they were.
+ * U: apiserver pkg/endpoints/handlers/fieldmanager/admission.go */
+static bool check_owners(api_write *w)
+{
+	sp_managers parsed;
+	sp_err err;
+	yyjson_mut_val *meta = sp_meta(w->obj), *now = sp_kv_get(meta, "managedFields");
+	if (now == w->owners || sp_managers_parse(&w->arena, now, &parsed, &err) == SP_OK)
+		return true;
+	sp_kv_drop(meta, "managedFields");
+	if (w->owners != NULL &&
+	    !sp_kv_set(w->doc, meta, "managedFields", yyjson_mut_val_mut_copy(w->doc, w->owners))) {
+		api_write_fail(w, SP_ETOOLARGE, NULL);
+		return false;
+	}
+	if (w->r != NULL)
+		api_warn(w->r,
+			 sp_arena_printf(w->r->arena,
+					 ".metadata.managedFields was in an invalid state after admission; "
+					 "this could be caused by an outdated mutating admission controller; "
+					 "please fix your requests: %s",
+					 err.msg));
+	return true;
+}
+
 /* What is left once nothing changes the object any more. */
 static void validate(const api_admit *a)
 {
 	api_write *w = a->w;
-	if (!api_escalation_check(w, a->old))
+	if (!check_owners(w) || !api_escalation_check(w, a->old))
 		return;
 	dedup_owners(w, " after mutating admission happens");
-	sp_code code = track(w, a->old);
-	if (code == SP_OK && !api_service_allocate(w, a->old))
+	if (!api_service_allocate(w, a->old))
 		return;
-	if (code == SP_OK)
-		code = before(a);
+	sp_code code = before(a);
 	if (settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(a))
 		api_hooks_validate(a, w->prepared);
 }
@@ -405,7 +446,7 @@ static void on_create_mutated(api_write *w)
 
 void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 {
-	api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
+	api_admit a = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
 	w->prepared = then;
 	w->policy_run = NULL;
 	reset_ctx(w);
@@ -413,12 +454,10 @@ void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 	if (sp_kv_str(sp_meta(w->obj), "name").len == 0)
 		w->name_is_generated = true;
 	sp_meta_fill_create(&w->ctx, w->obj);
-	if (w->patched == NULL)
-		dedup_owners(w, "");
-	if (!api_admit_mutate(&admit))
+	if (!track_and_admit(&a))
 		return;
-	admit.obj = w->obj;
-	api_hooks_mutate(&admit, on_create_mutated);
+	a.obj = w->obj;
+	api_hooks_mutate(&a, on_create_mutated);
 }
 
 static void on_update_mutated(api_write *w)
@@ -429,18 +468,16 @@ static void on_update_mutated(api_write *w)
 
 void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(api_write *w))
 {
-	api_admit admit = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
+	api_admit a = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
 	w->prepared = then;
 	w->before = old;
 	w->policy_run = NULL;
 	reset_ctx(w);
 	sp_kv_drop(sp_meta(w->obj), "selfLink");
-	if (w->patched == NULL)
-		dedup_owners(w, "");
-	if (!api_admit_mutate(&admit))
+	if (!track_and_admit(&a))
 		return;
-	admit.obj = w->obj;
-	api_hooks_mutate(&admit, on_update_mutated);
+	a.obj = w->obj;
+	api_hooks_mutate(&a, on_update_mutated);
 }
 
 /* ---- answers ---- */

@@ -74,6 +74,7 @@ sp_code rt_gather_sandboxes(rt_job *j, const sp_cri_pod_sandbox_stats_filter *fi
 	rt_gathering *g = NULL;
 	SP_TRY(rt_gather_prepare(j, sp_map_count(&j->r->containers), sp_map_count(&j->r->sandboxes), &g,
 				 err));
+	SP_ASSERT(g != NULL);
 	g->all = all;
 	for (size_t i = 0; (e = sp_map_next(&j->r->sandboxes, &i)) != NULL;) {
 		rt_sandbox *s = e->value;

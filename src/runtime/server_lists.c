@@ -73,7 +73,7 @@ static bool cut(list_stream *s, const void *response)
 	typedef SP_PB_LIST(void) any_list;
 	const sp_pb_message *m = sp_cri_methods[s->list].response;
 	const sp_pb_slot *slot = &m->slots[0];
-	const any_list *all = (const any_list *)((const char *)response + slot->offset);
+	const any_list *all = (const void *)((const char *)response + slot->offset);
 	SP_ASSERT(m->n_slots == 1 && slot->is_list && m->size == sizeof *all);
 	SP_AUTO_BUF bytes;
 	sp_buf_init(&bytes, ITEM_BYTES_MAX);

@@ -69,6 +69,10 @@ unhook mutating b-mutates
 hook mutating badpatch "$(client badpatch)" ''
 says bad-patch '"code":500' map badpatch
 unhook mutating badpatch
+hook mutating badowners "$(client badowners)" ''
+says bad-owners '"operation":"Update"' map badowners
+says bad-owners-told "managedFields was in an invalid state after admission" map badowners2 -i
+unhook mutating badowners
 
 # A patch that meets another write while its webhook is asked is applied again, and its webhook asked again.
 mkfifo "$tmp/asked.here" "$tmp/asked.go"

@@ -40,6 +40,8 @@ def answer(word, request):
         patch(r, [{"op": "add", "path": "/data", "value": data}])
     elif word == "badpatch":
         patch(r, [{"op": "remove", "path": "/data/nothing/here"}])
+    elif word == "badowners":
+        patch(r, [{"op": "add", "path": "/metadata/managedFields", "value": [{"operation": "Odd"}]}])
     elif word == "scale":
         patch(r, [{"op": "replace", "path": "/spec/targetCPUUtilizationPercentage", "value": 55}])
     elif word == "baduid":

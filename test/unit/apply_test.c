@@ -358,6 +358,54 @@ SP_TEST(apply, unknown_schema)
 	story(NULL, steps, SP_LEN(steps));
 }
 
+/* Writers own what Go writes that differs from Go's zero object. */
+SP_TEST(managed, what_go_writes)
+{
+	static const sp_schema time_s = {.kind = SP_K_TIME}, long_s = {.kind = SP_K_DURATION};
+	static const sp_field f[] = {
+		{.name = SP_STR_INIT("first"), .schema = &time_s, .flags = OMIT},
+		{.name = SP_STR_INIT("items"), .schema = &strs_s},
+		{.name = SP_STR_INIT("last"), .schema = &time_s, .flags = OMIT | SP_F_POINTER},
+		{.name = SP_STR_INIT("least"), .schema = &i32_s, .flags = OMIT | SP_F_POINTER},
+		{.name = SP_STR_INIT("long"), .schema = &long_s, .flags = OMIT},
+		{.name = SP_STR_INIT("metadata"), .schema = &meta_s},
+		{.name = SP_STR_INIT("ready"), .schema = &i32_s, .flags = OMIT},
+	};
+	static const uint16_t order[] = {0, 1, 2, 3, 4, 5, 6};
+	static const sp_schema s = {
+		.kind = SP_K_OBJECT, .n_fields = SP_LEN(f), .fields = f, .by_name = order};
+	static const struct {
+		const char *object, *owners;
+	} rows[] = {
+		{"{\"first\":null,\"long\":\"0s\"}", ""}, /* structs are written, and so they were */
+		{"{\"ready\":0,\"last\":null}", ""},      /* left out */
+		{"{\"least\":0}", "U:w"},                 /* a pointer that points */
+		{"{\"ready\":1}", "U:w"},
+		{"{\"items\":null}", ""},
+		{"{\"items\":[]}", "U:w"}, /* not nil */
+		{"{\"first\":\"2024-01-02T03:04:05Z\"}", "U:w"},
+	};
+	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
+	T_TRUE(doc != NULL);
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		yyjson_mut_val *v = tree(doc, rows[i].object);
+		t_row("%s", rows[i].object);
+		T_TRUE(v != NULL);
+		sp_apply_request q = {.arena = T_ARENA,
+				      .doc = doc,
+				      .schema = &s,
+				      .api_version = SP_STR("v1"),
+				      .kind = SP_STR("Thing"),
+				      .manager = SP_STR("w"),
+				      .now = SP_STR("2026-01-01T00:00:00Z")};
+		T_OK(sp_apply_track(&q, NULL, v));
+		SP_AUTO_BUF owners;
+		sp_buf_init(&owners, 4096);
+		owners_text(v, &owners);
+		T_EQ_C(sp_buf_view(&owners), rows[i].owners);
+	}
+}
+
 SP_TEST(managed, ancient_changes)
 {
 	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);

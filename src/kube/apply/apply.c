@@ -82,9 +82,10 @@ static sp_manager self_of(const sp_apply_request *q, bool applied)
 /* -- other owners
  * -------------------------------------------------------------------------------------------- */
 
-/* The difference of two objects in one version, without the fields this endpoint resets. */
+/* The difference of two objects in one version, without the fields this endpoint resets. What was no apply
+ * counts as Go writes it. */
 static sp_code diff_at(const sp_apply_request *q, yyjson_mut_val *from, yyjson_mut_val *to, sp_str version,
-		       sp_typed_diff *ret, bool *ret_known)
+		       bool written, sp_typed_diff *ret, bool *ret_known)
 {
 	const sp_schema *s = q->schema;
 	sp_arena *a = q->arena;
@@ -96,7 +97,7 @@ static sp_code diff_at(const sp_apply_request *q, yyjson_mut_val *from, yyjson_m
 		if (to == NULL)
 			return SP_OK;
 	}
-	SP_TRY(sp_typed_compare(a, s, from, to, ret));
+	SP_TRY(sp_typed_compare(a, s, from, to, written, ret));
 	SP_TRY(sp_fieldset_recursive_difference(a, ret->added, q->reset, &ret->added));
 	SP_TRY(sp_fieldset_recursive_difference(a, ret->modified, q->reset, &ret->modified));
 	return sp_fieldset_recursive_difference(a, ret->removed, q->reset, &ret->removed);
@@ -112,7 +113,7 @@ static sp_code update_others(const sp_apply_request *q, yyjson_mut_val *live, yy
 {
 	sp_arena *a = q->arena;
 	bool known = false;
-	SP_TRY(diff_at(q, live, object, q->api_version, ret_diff, &known));
+	SP_TRY(diff_at(q, live, object, q->api_version, self == NULL, ret_diff, &known));
 	sp_managers conflicts = {0};
 	const sp_fieldset **rest = sp_try_new(a, const sp_fieldset *, m->n + 1);
 	if (rest == NULL)
@@ -125,7 +126,7 @@ static sp_code update_others(const sp_apply_request *q, yyjson_mut_val *live, yy
 		if (self != NULL && sp_managers_find(&(sp_managers){other, 1, 1}, self) != NULL)
 			continue;
 		if (q->convert != NULL && !sp_str_eq(other->api_version, q->api_version)) {
-			SP_TRY(diff_at(q, live, object, other->api_version, &d, &known));
+			SP_TRY(diff_at(q, live, object, other->api_version, self == NULL, &d, &known));
 			if (!known) {
 				rest[i] = NULL;
 				continue;
@@ -345,7 +346,7 @@ static sp_code allow_last_applied(const sp_apply_request *q, yyjson_mut_val *liv
 	    sp_typed_check(a, q->schema, was, false, NULL) != SP_OK)
 		return SP_OK;
 	SP_TRY(sp_typed_fieldset(a, q->schema, was, &allowed));
-	SP_TRY(sp_typed_compare(a, q->schema, was, live, &d));
+	SP_TRY(sp_typed_compare(a, q->schema, was, live, false, &d));
 	SP_TRY(sp_fieldset_difference(a, allowed, d.modified, &allowed));
 	SP_TRY(sp_fieldset_difference(a, allowed, d.added, &allowed));
 	SP_TRY(sp_fieldset_difference(a, allowed, d.removed, &allowed));

@@ -394,6 +394,9 @@ sp_code sp_typed_fieldset(sp_arena *a, const sp_schema *schema, yyjson_mut_val *
 /* -- comparison
  * ---------------------------------------------------------------------------------------------- */
 
+/* How to walk a node. */
+static const unsigned AT_ROOT = 1u, AS_WRITTEN = 2u;
+
 /* Added, modified, removed: of one node while its members are walked. */
 enum { ADDED, MODIFIED, REMOVED, N_OUT };
 typedef struct changes {
@@ -401,7 +404,7 @@ typedef struct changes {
 	sp_fieldset *child[N_OUT];
 } changes;
 
-static sp_code compare(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r, bool root,
+static sp_code compare(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r, unsigned how,
 		       changes *ret);
 
 static sp_code changes_add(sp_arena *a, changes *to, const sp_pe *pe, const changes *from)
@@ -430,7 +433,7 @@ static void compare_leaf(yyjson_mut_val *l, yyjson_mut_val *r, changes *ret)
 
 /* Items of one path element on both sides; doubles count as one item that is compared whole. */
 static sp_code compare_items(sp_arena *a, const sp_schema *s, sp_typed_item **l, size_t nl, sp_typed_item **r,
-			     size_t nr, changes *ret)
+			     size_t nr, unsigned how, changes *ret)
 {
 	changes c = {0};
 	const sp_pe *pe = nl > 0 ? &l[0]->pe : &r[0]->pe;
@@ -440,21 +443,21 @@ static sp_code compare_items(sp_arena *a, const sp_schema *s, sp_typed_item **l,
 			same = sp_typed_equal(l[i]->val, r[i]->val);
 		c.member[MODIFIED] = !same;
 	} else if (nl <= 1 && nr <= 1) {
-		SP_TRY(compare(a, s, nl == 0 ? NULL : l[0]->val, nr == 0 ? NULL : r[0]->val, false, &c));
+		SP_TRY(compare(a, s, nl == 0 ? NULL : l[0]->val, nr == 0 ? NULL : r[0]->val, how, &c));
 	} else if (nl >= 2) {
 		if (nr != 0)
-			SP_TRY(compare(a, s, NULL, r[0]->val, false, &c));
+			SP_TRY(compare(a, s, NULL, r[0]->val, how, &c));
 		c.member[REMOVED] = true;
 	} else {
 		if (nl != 0)
-			SP_TRY(compare(a, s, l[0]->val, NULL, false, &c));
+			SP_TRY(compare(a, s, l[0]->val, NULL, how, &c));
 		c.member[ADDED] = true;
 	}
 	return changes_add(a, ret, pe, &c);
 }
 
 static sp_code compare_list(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r,
-			    changes *ret)
+			    unsigned how, changes *ret)
 {
 	sp_typed_items_list x, y;
 	SP_TRY(sp_typed_list_load(a, s, l, &x));
@@ -468,7 +471,7 @@ static sp_code compare_list(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, 
 		if (c >= 0)
 			nj = sp_typed_list_find(&y, &y.sorted[j]->pe, &at);
 		SP_TRY(compare_items(a, sp_typed_items(s), ni > 0 ? x.sorted + i : NULL, ni,
-				     nj > 0 ? y.sorted + j : NULL, nj, ret));
+				     nj > 0 ? y.sorted + j : NULL, nj, how, ret));
 		i += ni;
 		j += nj;
 	}
@@ -476,18 +479,25 @@ static sp_code compare_list(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, 
 }
 
 static sp_code compare_member(sp_arena *a, const sp_schema *s, sp_str name, yyjson_mut_val *l,
-			      yyjson_mut_val *r, bool root, changes *ret)
+			      yyjson_mut_val *r, unsigned how, changes *ret)
 {
 	bool named = false;
 	changes c = {0};
-	const sp_schema *m = root ? root_member(s, name, &named) : sp_typed_member(s, name, &named);
-	SP_TRY(compare(a, m == NULL ? &sp_typed_atomic : m, l, r, false, &c));
+	const sp_schema *m =
+		(how & AT_ROOT) != 0 ? root_member(s, name, &named) : sp_typed_member(s, name, &named);
+	if ((how & AS_WRITTEN) != 0) {
+		l = l == NULL || sp_typed_is_omitted(s, name, l) ? NULL : l;
+		r = r == NULL || sp_typed_is_omitted(s, name, r) ? NULL : r;
+		if (l == NULL && r == NULL)
+			return SP_OK;
+	}
+	SP_TRY(compare(a, m == NULL ? &sp_typed_atomic : m, l, r, how & ~AT_ROOT, &c));
 	sp_pe pe = {.kind = SP_PE_FIELD, .name = name};
 	return changes_add(a, ret, &pe, &c);
 }
 
-static sp_code compare_map(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r, bool root,
-			   changes *ret)
+static sp_code compare_map(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r,
+			   unsigned how, changes *ret)
 {
 	sp_members x, y;
 	if (!sp_members_load(a, &x, l) || !sp_members_load(a, &y, r))
@@ -498,21 +508,21 @@ static sp_code compare_map(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, y
 				    ? i
 				    : sp_members_find(&y, name);
 		SP_TRY(compare_member(a, s, name, x.items[i].val,
-				      at == SP_MEMBERS_NONE ? NULL : y.items[at].val, root, ret));
+				      at == SP_MEMBERS_NONE ? NULL : y.items[at].val, how, ret));
 	}
 	for (size_t i = 0; i < y.n; i++) {
 		sp_str name = sp_members_key(y.items[i].key);
 		if (i < x.n && sp_str_eq(sp_members_key(x.items[i].key), name))
 			continue;
 		if (sp_members_find(&x, name) == SP_MEMBERS_NONE)
-			SP_TRY(compare_member(a, s, name, NULL, y.items[i].val, root, ret));
+			SP_TRY(compare_member(a, s, name, NULL, y.items[i].val, how, ret));
 	}
 	return SP_OK;
 }
 
 /* Walks both sides as one kind of value; true in *ret_leaf when the node counted as a whole. */
 static sp_code compare_as(sp_arena *a, sp_atom atom, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r,
-			  bool root, bool *ret_leaf, changes *ret)
+			  unsigned how, bool *ret_leaf, changes *ret)
 {
 	bool empty = false, nothing = false, atomic = false;
 	if (atom == SP_ATOM_LIST) {
@@ -533,21 +543,22 @@ static sp_code compare_as(sp_arena *a, sp_atom atom, const sp_schema *s, yyjson_
 	}
 	if (nothing)
 		return SP_OK;
-	return atom == SP_ATOM_LIST ? compare_list(a, s, l, r, ret) : compare_map(a, s, l, r, root, ret);
+	return atom == SP_ATOM_LIST ? compare_list(a, s, l, r, how & ~AT_ROOT, ret)
+				    : compare_map(a, s, l, r, how, ret);
 }
 
-static sp_code compare(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r, bool root,
+static sp_code compare(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r, unsigned how,
 		       changes *ret)
 {
 	sp_atom al = sp_typed_atom(s, l), ar = sp_typed_atom(s, r);
 	bool leaf = false;
 	if (r == NULL) {
-		SP_TRY(compare_as(a, al, s, l, r, root, &leaf, ret));
+		SP_TRY(compare_as(a, al, s, l, r, how, &leaf, ret));
 	} else {
 		/* Content that changed its type counts as both. */
 		if (l != NULL && al != ar)
-			SP_TRY(compare_as(a, al, s, l, r, root, &leaf, ret));
-		SP_TRY(compare_as(a, ar, s, l, r, root, &leaf, ret));
+			SP_TRY(compare_as(a, al, s, l, r, how, &leaf, ret));
+		SP_TRY(compare_as(a, ar, s, l, r, how, &leaf, ret));
 	}
 	if (!leaf && l == NULL)
 		ret->member[ADDED] = true;
@@ -561,10 +572,11 @@ static sp_code compare(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, yyjso
 }
 
 sp_code sp_typed_compare(sp_arena *a, const sp_schema *schema, yyjson_mut_val *from, yyjson_mut_val *to,
-			 sp_typed_diff *ret)
+			 bool written, sp_typed_diff *ret)
 {
 	changes c = {0};
-	SP_TRY(compare(a, schema == NULL ? &sp_typed_deduced : schema, from, to, true, &c));
+	SP_TRY(compare(a, schema == NULL ? &sp_typed_deduced : schema, from, to,
+		       AT_ROOT | (written ? AS_WRITTEN : 0), &c));
 	*ret = (sp_typed_diff){c.child[ADDED], c.child[MODIFIED], c.child[REMOVED]};
 	return SP_OK;
 }

@@ -28,9 +28,10 @@ sp_code sp_typed_check(sp_arena *a, const sp_schema *schema, yyjson_mut_val *v, 
 sp_code sp_typed_fieldset(sp_arena *a, const sp_schema *schema, yyjson_mut_val *v,
 			  const sp_fieldset **ret) SP_MUST_USE;
 
-/* What differs between two trees. */
+/* What differs between two trees. `written`: of both only what Go writes counts, so that a zero value of a
+ * field with omitempty is none; otherwise they count as they stand. */
 sp_code sp_typed_compare(sp_arena *a, const sp_schema *schema, yyjson_mut_val *from, yyjson_mut_val *to,
-			 sp_typed_diff *ret) SP_MUST_USE;
+			 bool written, sp_typed_diff *ret) SP_MUST_USE;
 
 /* live with patch laid over it; a new tree of doc. SP_EINVAL: duplicate keys in a list of the patch. */
 sp_code sp_typed_merge(sp_arena *a, yyjson_mut_doc *doc, const sp_schema *schema, yyjson_mut_val *live,

@@ -41,3 +41,6 @@ typedef struct sp_typed_items_list {
 sp_code sp_typed_list_load(sp_arena *a, const sp_schema *list, yyjson_mut_val *v, sp_typed_items_list *ret);
 /* First in `sorted` that has the path element, and how many do; 0 when none. */
 size_t sp_typed_list_find(const sp_typed_items_list *l, const sp_pe *pe, size_t *ret_first);
+
+/* Go leaves the member out when it has this value. */
+bool sp_typed_is_omitted(const sp_schema *object, sp_str name, const yyjson_mut_val *v);

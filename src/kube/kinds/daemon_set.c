@@ -13,26 +13,6 @@ static yyjson_mut_val *template_of(yyjson_mut_val *obj)
 	return sp_kv_path(obj, "spec", "template", NULL);
 }
 
-static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
-{
-	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec");
-	yyjson_mut_val *strategy = spec != NULL ? sp_kv_need_obj(c->doc, spec, "updateStrategy") : NULL;
-	SP_KIND_NEED(c, strategy != NULL);
-	if (strategy == NULL)
-		return;
-	if (sp_kv_str(strategy, "type").len == 0)
-		SP_KIND_NEED(c, sp_kv_set_str(c->doc, strategy, "type", SP_STR("RollingUpdate")));
-	if (sp_kv_is(strategy, "type", "RollingUpdate")) {
-		yyjson_mut_val *rolling = sp_kv_need_obj(c->doc, strategy, "rollingUpdate");
-		SP_KIND_NEED(c, rolling != NULL);
-		if (rolling == NULL)
-			return;
-		sp_default_i64(c, rolling, "maxUnavailable", 1);
-		sp_default_i64(c, rolling, "maxSurge", 0);
-	}
-	sp_pod_template_defaults(c, template_of(obj));
-}
-
 /*
  * The number of the template is a field of upstream's internal type only; clients see it as this annotation,
  * which they cannot set.
@@ -59,6 +39,29 @@ static void set_number_of_template(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t 
 	yyjson_mut_val *annotations = meta != NULL ? sp_kv_need_obj(c->doc, meta, "annotations") : NULL;
 	SP_KIND_NEED(c, annotations != NULL && sp_kv_set_str(c->doc, annotations, template_generation,
 							     (sp_str){text, (size_t)len}));
+}
+
+static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec");
+	yyjson_mut_val *strategy = spec != NULL ? sp_kv_need_obj(c->doc, spec, "updateStrategy") : NULL;
+	SP_KIND_NEED(c, strategy != NULL);
+	if (strategy == NULL)
+		return;
+	if (sp_kv_str(strategy, "type").len == 0)
+		SP_KIND_NEED(c, sp_kv_set_str(c->doc, strategy, "type", SP_STR("RollingUpdate")));
+	if (sp_kv_is(strategy, "type", "RollingUpdate")) {
+		yyjson_mut_val *rolling = sp_kv_need_obj(c->doc, strategy, "rollingUpdate");
+		SP_KIND_NEED(c, rolling != NULL);
+		if (rolling == NULL)
+			return;
+		sp_default_i64(c, rolling, "maxUnavailable", 1);
+		sp_default_i64(c, rolling, "maxSurge", 0);
+	}
+	sp_pod_template_defaults(c, template_of(obj));
+	/* Writers own the annotation, which is there as soon as the object has been upstream's internal one.
+	 */
+	set_number_of_template(c, obj, number_of_template(obj));
 }
 
 static void prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
