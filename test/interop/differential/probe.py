@@ -348,7 +348,9 @@ def sequence(rng, probe, mutator, root, path, body):
     for _ in range(rng.choice([1, 2, 3, 4])):
         content_type = rng.choice(PATCHES + [APPLY, APPLY])
         sent = mutator.mutate(root, body)
-        sent.setdefault("metadata", {})["name"] = name
+        if not isinstance(sent.get("metadata"), dict):
+            sent["metadata"] = {}
+        sent["metadata"]["name"] = name
         probe.ask(kind, "PATCH", target + f"?fieldManager={rng.choice(['first', 'second'])}" + apply_query(rng, content_type), sent, content_type)
     for server in probe.servers:
         server.ask("DELETE", target)
