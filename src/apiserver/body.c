@@ -8,6 +8,7 @@
 #include "base/yaml.h"
 #include "kube/decode.h"
 #include "kube/defaults.h"
+#include "kube/meta.h"
 #include "kube/protobuf.h"
 
 #define JSON_BYTES_MAX ((size_t)16 << 20)
@@ -61,9 +62,31 @@ static bool refuse_kind(api_write *w, const type_meta *t, sp_str why)
 					 SP_ARG(why)));
 }
 
+/* What an apply merged is no object of the kind. U: apimachinery
+ * pkg/util/managedfields/internal/structuredmerge.go */
+static bool refuse_applied(api_write *w, sp_str why)
+{
+	yyjson_mut_val *meta = sp_meta(w->applied);
+	sp_str version = w->body_res->api_version, kind = w->body_res->kind->kind;
+	const char *slash = sp_str_index(version, '/') < 0 ? "/" : "";
+	const sp_status s = {
+		.code = 500,
+		.message = sp_arena_printf(
+			&w->arena,
+			"failed to convert new object (" SP_FMT "/" SP_FMT "; %s" SP_FMT ", Kind=" SP_FMT
+			") to proper version: unable to convert unstructured object to %s" SP_FMT
+			", Kind=" SP_FMT ": " SP_FMT,
+			SP_ARG(sp_kv_str(meta, "namespace")), SP_ARG(sp_kv_str(meta, "name")), slash,
+			SP_ARG(version), SP_ARG(kind), slash, SP_ARG(version), SP_ARG(kind), SP_ARG(why))};
+	api_write_refuse(w, &s);
+	return false;
+}
+
 static bool refuse_patched(api_write *w, sp_str json, sp_str why)
 {
 	json = w->patched(w, json, &why);
+	if (w->applied != NULL)
+		return refuse_applied(w, why);
 	sp_violations v;
 	sp_violations_init(&v, &w->arena);
 	sp_v_invalid(&v, SP_PATH("patch"), json, SP_FMT, SP_ARG(why));

@@ -158,10 +158,10 @@ static sp_str show_strategic(api_write *w, sp_str json, sp_str *why)
 	return text_of(w, parsed_patch(w), sp_json_write_go);
 }
 
+/* Of an apply only why it failed. */
 static sp_str show_applied(api_write *w, sp_str json, sp_str *why)
 {
-	(void)w;
-	(void)why;
+	(void)sp_unstructured_fault(&w->arena, w->body_res->kind->schema, w->patch_result, why);
 	return json;
 }
 
@@ -306,6 +306,7 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied, sp
 	}
 	yyjson_mut_val *live = old;
 	w->is_apply = true;
+	w->applied = applied;
 	if (w->view != NULL) {
 		live = seen(w, old);
 		if (live == NULL || !w->view->show_owners(w, old, live)) {

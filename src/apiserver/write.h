@@ -57,6 +57,7 @@ struct api_write {
 	/* A patch, at whose fault it is what can't be decoded: what upstream shows of it then. `why` may be
 	 * changed. */
 	sp_str (*patched)(struct api_write *w, sp_str json, sp_str *why);
+	yyjson_mut_val *applied; /* the body of an apply */
 	yyjson_mut_val *patch_result;
 	bool is_apply;                         /* field owners are part of the patch's result */
 	struct api_hook_run *hook_run;         /* webhooks are being asked: admission/hooks.c */

@@ -197,6 +197,34 @@ SP_TEST(apiserver, update_and_patch)
 	t_ask_rows(rows, SP_LEN(rows));
 }
 
+/* The pieces fit the schema of field owners, the whole is no object of the kind. */
+SP_TEST(apiserver, applied_but_no_object)
+{
+	static const t_ask_row rows[] = {
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/secrets/s?fieldManager=x",
+		  .type = "application/apply-patch+yaml",
+		  .body = SP_STR_INIT(
+			  "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\"},"
+			  "\"data\":{\"k\":\"v\"}}")},
+		 500,
+		 "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+		 "\"message\":"
+		 "\"failed to convert new object (/s; /v1, Kind=Secret) to proper version: unable to convert "
+		 "unstructured object to /v1, Kind=Secret: error decoding from json: illegal base64 data at "
+		 "input byte 0\",\"code\":500}\n"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/limitranges/l?fieldManager=x",
+		  .type = "application/apply-patch+yaml",
+		  .body = SP_STR_INIT(
+			  "{\"apiVersion\":\"v1\",\"kind\":\"LimitRange\",\"metadata\":{\"name\":\"l\"},"
+			  "\"spec\":{\"limits\":[{\"type\":\"Pod\",\"max\":{\"cpu\":\"x\"}}]}}")},
+		 500,
+		 "*unable to convert unstructured object to /v1, Kind=LimitRange: quantities must match *"},
+	};
+	t_ask_rows(rows, SP_LEN(rows));
+}
+
 SP_TEST(apiserver, a_dry_run_stores_nothing)
 {
 	static const t_ask_row rows[] = {
