@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/write.h"
 
+#include "apiserver/admin_access.h"
 #include "apiserver/admission/admission.h"
 #include "apiserver/admission/hooks.h"
 #include "apiserver/custom/custom.h"
@@ -433,6 +434,7 @@ static void validate(const api_admit *a)
 	dedup_owners(w, " after mutating admission happens");
 	if (!api_service_allocate(w, a->old))
 		return;
+	api_admin_access_check(a);
 	sp_code code = before(a);
 	if (settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(a))
 		api_hooks_validate(a, w->prepared);

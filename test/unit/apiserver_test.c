@@ -225,6 +225,61 @@ SP_TEST(apiserver, applied_but_no_object)
 	t_ask_rows(rows, SP_LEN(rows));
 }
 
+#define CLAIM(kind, before, after)                                                                           \
+	SP_STR_INIT("{\"apiVersion\":\"resource.k8s.io/v1\",\"kind\":\"" kind                                \
+		    "\",\"metadata\":{\"name\":\"c\"}," before                                               \
+		    "\"spec\":{\"devices\":{\"requests\":[{\"name\":\"a\",\"exactly\":{\"deviceClassName\":" \
+		    "\"c\"}},"                                                                               \
+		    "{\"name\":\"b\",\"exactly\":{\"deviceClassName\":\"c\",\"adminAccess\":true}}]}}" after \
+		    "}")
+#define CLAIMS "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims"
+#define NEEDS_LABEL                                                                                          \
+	"*\"causes\":[{\"reason\":\"FieldValueForbidden\",\"message\":\"Forbidden: admin access to devices " \
+	"requires the "                                                                                      \
+	"`resource.kubernetes.io/admin-access: true` label on the containing "                               \
+	"namespace\",\"field\":\"spec.devices."                                                              \
+	"requests[1].adminAccess\"}]*"
+
+SP_TEST(apiserver, admin_access_needs_a_labelled_namespace)
+{
+	static const t_ask_row rows[] = {
+		{{.method = "POST", .path = CLAIMS, .body = CLAIM("ResourceClaim", "", "")},
+		 422,
+		 NEEDS_LABEL},
+		{{.method = "POST",
+		  .path = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaimtemplates",
+		  .body = CLAIM("ResourceClaimTemplate", "\"spec\":{", "}")},
+		 422,
+		 NEEDS_LABEL},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default",
+		  .type = "application/merge-patch+json",
+		  .body = SP_STR_INIT(
+			  "{\"metadata\":{\"labels\":{\"resource.kubernetes.io/admin-access\":\"true\"}}}")},
+		 200,
+		 NULL},
+		{{.method = "POST", .path = CLAIMS, .body = CLAIM("ResourceClaim", "", "")}, 201, NULL},
+		/* What was asked for while the label was there is not granted when it is gone. */
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default",
+		  .type = "application/merge-patch+json",
+		  .body = SP_STR_INIT(
+			  "{\"metadata\":{\"labels\":{\"resource.kubernetes.io/admin-access\":null}}}")},
+		 200,
+		 NULL},
+		{{.method = "PATCH",
+		  .path = CLAIMS "/c/status",
+		  .type = "application/merge-patch+json",
+		  .body = SP_STR_INIT(
+			  "{\"status\":{\"allocation\":{\"devices\":{\"results\":[{\"request\":\"b\","
+			  "\"driver\":"
+			  "\"d.example.com\",\"pool\":\"p\",\"device\":\"x\",\"adminAccess\":true}]}}}}")},
+		 422,
+		 "*\"field\":\"status.allocation.devices.results[0].adminAccess\"*"},
+	};
+	t_ask_rows(rows, SP_LEN(rows));
+}
+
 SP_TEST(apiserver, a_dry_run_stores_nothing)
 {
 	static const t_ask_row rows[] = {
