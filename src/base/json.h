@@ -61,7 +61,7 @@ sp_code sp_json_write(sp_buf *out, const yyjson_val *v);
 sp_code sp_json_write_mut(sp_buf *out, const yyjson_mut_val *v);
 /* One string in quotes, or one double, in the same form. */
 sp_code sp_json_write_str(sp_buf *out, sp_str s);
-sp_code sp_json_write_f64(sp_buf *out, double d);
+sp_code sp_json_write_f64(sp_buf *out, double value);
 
 /* Go's %v text for error messages: map[a:1 b:[x y]]; strings bare, keys sorted. */
 sp_code sp_json_write_go(sp_buf *out, const yyjson_mut_val *v);

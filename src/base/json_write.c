@@ -265,7 +265,7 @@ static sp_code write_go_container(sp_buf *out, const yyjson_mut_val *v, const go
 {
 	bool object = sp_json_tag_is_object(v->tag);
 	size_t n = sp_json_tag_len(v->tag);
-	const yyjson_mut_val **children = n == 0 ? NULL : sp_try_alloc(n * sizeof *children);
+	const yyjson_mut_val **children = n == 0 ? NULL : sp_try_alloc(n * sizeof(yyjson_mut_val *));
 	if (n != 0 && children == NULL)
 		return SP_ENOMEM;
 	const yyjson_mut_val *child = v->uni.ptr;
@@ -274,7 +274,7 @@ static sp_code write_go_container(sp_buf *out, const yyjson_mut_val *v, const go
 		children[i] = child;
 	}
 	if (object && n > 1)
-		qsort(children, n, sizeof *children, by_key);
+		qsort(children, n, sizeof(yyjson_mut_val *), by_key);
 	sp_buf_str(out, object ? form->map : form->list);
 	sp_code code = write_go_children(out, children, n, object, form, depth + 1);
 	sp_free(children);

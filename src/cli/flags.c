@@ -97,7 +97,7 @@ sp_code cli_flags_parse(const cli_flag *flags, size_t n, int argc, char **argv, 
 			value = sp_str_c(argv[++i]);
 		}
 		SP_TRY(cli_flags_set(f, value, err));
-		if (f->type == CLI_SECRET)
+		if (f->type == CLI_SECRET && value.len > 0)
 			explicit_bzero((char *)(uintptr_t)value.ptr, value.len); /* within argv */
 	}
 	return SP_OK;

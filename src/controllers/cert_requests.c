@@ -143,7 +143,7 @@ bool csr_approval_open(csr_approval *x, const sp_object *o, const char *signer,
 	sp_arena *a = x->job->arena;
 	if (o != NULL)
 		x->object = ctl_hold(a, o);
-	if (x->object == NULL || csr_read(a, o, &x->csr, NULL) != SP_OK) {
+	if (o == NULL || x->object == NULL || csr_read(a, o, &x->csr, NULL) != SP_OK) {
 		sp_job_done(x->job, o == NULL ? SP_OK : SP_ENOMEM);
 		return false;
 	}

@@ -233,7 +233,7 @@ sp_code host_routes_set(const sp_route *at, size_t n, sp_err *err)
 	sp_code code = good == NULL ? sp_fail(err, SP_ENOMEM, "no memory for routes") : list(fd, &k, err);
 	if (code == SP_OK)
 		code = list_addresses(fd, &l, err);
-	for (size_t i = 0; i < n && code == SP_OK; i++) {
+	for (size_t i = 0; i < n && code == SP_OK && good != NULL; i++) {
 		sp_code is = check(&l, &at[i], &one);
 		note(&refused, is, err, &one);
 		if (is == SP_OK)

@@ -220,7 +220,7 @@ sp_code sp_typed_list_load(sp_arena *a, const sp_schema *list, yyjson_mut_val *v
 		it->at = idx;
 		ret->sorted[ret->n++] = it;
 	}
-	qsort(ret->sorted, ret->n, sizeof(*ret->sorted), item_cmp);
+	qsort(ret->sorted, ret->n, sizeof(sp_typed_item *), item_cmp);
 	return SP_OK;
 }
 

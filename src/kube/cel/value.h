@@ -166,8 +166,8 @@ bool cel_schema_is_struct(const sp_schema *s, bool root);
 bool cel_is_keyword(sp_str name);
 /* The field of a struct schema by its JSON name, NULL when there is none; metadata of roots is restricted. */
 const sp_schema *cel_schema_field(const sp_schema *s, bool root, sp_str name);
-/* The schema of a field of `parent`, as the checker shows it. */
-const sp_schema *cel_schema_within(const sp_schema *field, const sp_schema *parent);
+/* The schema `s` of a field of `parent`, as the checker shows it. */
+const sp_schema *cel_schema_within(const sp_schema *s, const sp_schema *parent);
 
 /* ---- comparing, converting, showing ---- */
 

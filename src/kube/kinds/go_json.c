@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/codec/canon.h"
 #include "kube/kinds/go_rows.h"
 
 EXPORT(sp_go_taint, STR("Key", "key"), STR("Value", "value"), STR("Effect", "effect"),
@@ -33,7 +34,7 @@ static void write_value(sp_buf *out, const sp_go_field *f, yyjson_mut_val *v, yy
 {
 	switch (f->kind) {
 	case SP_GO_STR:
-		(void)sp_json_write_str(out, sp_jmut_str(v));
+		(void)sp_json_write_str(out, v != NULL ? sp_jmut_str(v) : SP_STR(""));
 		return;
 	case SP_GO_BOOL:
 	case SP_GO_OUTER_BOOL:
@@ -80,6 +81,16 @@ static void write_key(sp_buf *out, sp_str key, bool *first)
 	(void)sp_buf_char(out, ':');
 }
 
+static void write_members(sp_buf *out, yyjson_mut_val *object, bool *first)
+{
+	if (object == NULL)
+		return;
+	for (sp_members m = sp_members_of(object); sp_members_next(&m);) {
+		write_key(out, sp_members_name(&m), first);
+		(void)sp_json_write_mut(out, sp_members_value(&m));
+	}
+}
+
 static void write_struct(sp_buf *out, const sp_go_type *type, yyjson_mut_val *v, yyjson_mut_val *outer)
 {
 	bool first = true;
@@ -89,10 +100,7 @@ static void write_struct(sp_buf *out, const sp_go_type *type, yyjson_mut_val *v,
 		bool outside = f->kind == SP_GO_OUTER_BOOL || f->kind == SP_GO_OUTER_PTR;
 		yyjson_mut_val *member = sp_kv_get(outside ? outer : v, f->json);
 		if (f->kind == SP_GO_MEMBERS) {
-			SP_KV_EACH_MEMBER (key, val, n, member) {
-				write_key(out, sp_jmut_str(key), &first);
-				(void)sp_json_write_mut(out, val);
-			}
+			write_members(out, member, &first);
 			continue;
 		}
 		write_key(out, sp_str_c(f->go), &first);
