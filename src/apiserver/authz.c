@@ -129,10 +129,7 @@ sp_code api_authorization_modes(sp_str text, api_authorization *ret, sp_err *err
 	sp_str name;
 	while (text.len > 0) {
 		unsigned m = 0;
-		if (!sp_str_cut(&text, ',', &name)) {
-			name = text;
-			text.len = 0;
-		}
+		(void)sp_str_next(&text, ',', &name);
 		while (m < API_AUTHORIZER_COUNT_ && !sp_str_eq(authorizers[m].name, name))
 			m++;
 		if (m == API_AUTHORIZER_COUNT_)

@@ -28,11 +28,7 @@ sp_code api_bearer_from_protocols(sp_arena *a, sp_str protocols, sp_str *ret, sp
 {
 	sp_str item, token = {NULL, 0};
 	size_t n_tokens = 0, n_others = 0;
-	while (protocols.len > 0) {
-		if (!sp_str_cut(&protocols, ',', &item)) {
-			item = protocols;
-			protocols.len = 0;
-		}
+	while (sp_str_next(&protocols, ',', &item)) {
 		item = sp_str_trim(item);
 		if (!sp_str_take(&item, SP_STR("base64url.bearer.authorization.k8s.io."))) {
 			n_others += item.len > 0;

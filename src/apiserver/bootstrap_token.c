@@ -74,11 +74,7 @@ static bool read_groups(sp_arena *a, sp_str text, api_user *u)
 	if (groups == NULL)
 		return false;
 	groups[n++] = SP_STR("system:bootstrappers");
-	while (text.len > 0) {
-		if (!sp_str_cut(&text, ',', &groups[n])) {
-			groups[n] = text;
-			text.len = 0;
-		}
+	while (sp_str_next(&text, ',', &groups[n])) {
 		if (!is_group(groups[n++]))
 			return false;
 	}

@@ -69,10 +69,7 @@ static sp_str selected_name(sp_str selector)
 {
 	while (selector.len > 0) {
 		sp_str term;
-		if (!sp_str_cut(&selector, ',', &term)) {
-			term = selector;
-			selector.len = 0;
-		}
+		(void)sp_str_next(&selector, ',', &term);
 		if (!sp_str_take(&term, SP_STR("metadata.name=")))
 			continue;
 		(void)sp_str_take(&term, SP_STR("="));

@@ -72,11 +72,7 @@ static bool accept_names_medium(const api_request *r)
 	sp_str accept = sp_http_get(&r->ex->headers, SP_HTTP_ACCEPT), clause;
 	if (accept.len == 0)
 		return true;
-	while (accept.len > 0) {
-		if (!sp_str_cut(&accept, ',', &clause)) {
-			clause = accept;
-			accept.len = 0;
-		}
+	while (sp_str_next(&accept, ',', &clause)) {
 		sp_str type = clause, head;
 		if (sp_str_cut(&type, ';', &head))
 			clause = head;

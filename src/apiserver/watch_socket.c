@@ -127,11 +127,7 @@ static bool choose(const api_request *r, sp_str *ret)
 		sp_str list = f->at[i].value, one;
 		if (!sp_str_eq(f->at[i].name, SP_STR("sec-websocket-protocol")))
 			continue;
-		while (list.len > 0) {
-			if (!sp_str_cut(&list, ',', &one)) {
-				one = list;
-				list.len = 0;
-			}
+		while (sp_str_next(&list, ',', &one)) {
 			one = sp_str_trim(one);
 			if (one.len == 0 ||
 			    sp_str_starts(one, SP_STR("base64url.bearer.authorization.k8s.io.")))

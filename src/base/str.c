@@ -113,6 +113,17 @@ bool sp_str_cut(sp_str *in, char sep, sp_str *ret_head)
 	return true;
 }
 
+bool sp_str_next(sp_str *list, char sep, sp_str *ret)
+{
+	if (list->len == 0)
+		return false;
+	if (!sp_str_cut(list, sep, ret)) {
+		*ret = *list;
+		*list = sp_str_sub(*list, list->len, list->len);
+	}
+	return true;
+}
+
 bool sp_str_is_utf8(sp_str s)
 {
 	for (size_t i = 0; i < s.len;) {

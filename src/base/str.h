@@ -78,6 +78,9 @@ sp_str sp_str_trim(sp_str s);
 bool sp_str_take(sp_str *in, sp_str prefix);
 /* Cuts *in at the first `sep`: *ret_head gets what is before it and *in what is after. */
 bool sp_str_cut(sp_str *in, char sep, sp_str *ret_head);
+/* Takes the next item off a list; the last one goes to the end. False when nothing is left: a separator at
+ * the end is no empty item. */
+bool sp_str_next(sp_str *list, char sep, sp_str *ret);
 
 /* True when the bytes are well-formed UTF-8 (no surrogates, no overlong forms, nothing above U+10FFFF). */
 bool sp_str_is_utf8(sp_str s);

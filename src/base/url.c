@@ -66,10 +66,7 @@ sp_code sp_url_query_parse(sp_arena *a, sp_str text, sp_url_query *ret, sp_err *
 	size_t n = 0;
 	while (text.len > 0) {
 		sp_str one;
-		if (!sp_str_cut(&text, '&', &one)) {
-			one = text;
-			text.len = 0;
-		}
+		(void)sp_str_next(&text, '&', &one);
 		if (one.len == 0)
 			continue;
 		sp_code code = parse_pair(a, one, &pairs[n]);

@@ -88,10 +88,7 @@ static sp_code read_users(process *p, keys_server_opts *o, sp_err *err)
 	o->users[o->n_users++] = (uint32_t)geteuid();
 	while (rest.len > 0) {
 		uint64_t id;
-		if (!sp_str_cut(&rest, ',', &name)) {
-			name = rest;
-			rest.len = 0;
-		}
+		(void)sp_str_next(&rest, ',', &name);
 		if (o->n_users == KEYS_USERS_MAX)
 			return sp_fail(err, SP_EINVAL, "--allow-users: more than %u", KEYS_USERS_MAX - 1);
 		if (sp_parse_u64(name, 0, UINT32_MAX, &id, NULL) != SP_OK) {

@@ -150,11 +150,7 @@ static sp_code find_node(process *p, sp_err *err)
 static sp_code read_clusters(process *p, sp_err *err)
 {
 	sp_str rest = p->f.cluster_cidr, one;
-	while (rest.len > 0) {
-		if (!sp_str_cut(&rest, ',', &one)) {
-			one = rest;
-			rest.len = 0;
-		}
+	while (sp_str_next(&rest, ',', &one)) {
 		if (p->n_clusters == CLUSTERS_MAX || !sp_cidr_parse(one, &p->clusters[p->n_clusters]))
 			return sp_fail(err, SP_EINVAL, "--cluster-cidr: '" SP_FMT "' is no prefix",
 				       SP_ARG(one));

@@ -96,11 +96,7 @@ bool sp_projection_add(sp_projection *p, sp_str path)
 {
 	node *at = &p->root;
 	sp_str step;
-	while (path.len > 0) {
-		if (!sp_str_cut(&path, '.', &step)) {
-			step = path;
-			path.len = 0;
-		}
+	while (sp_str_next(&path, '.', &step)) {
 		at = find_or_make(at, step);
 		if (at == NULL)
 			return false;

@@ -133,6 +133,19 @@ sp_str csr_client_fault(sp_arena *a, const csr *c, const sp_x509_info *who)
 		       : SP_STR("missing required usage for client certificate: client auth");
 }
 
+sp_code csr_with_condition(const sp_object *o, const csr *c, const ctl_condition *more, sp_buf *ret)
+{
+	ctl_conditions all;
+	ctl_conditions_read(c->conditions, &all);
+	ctl_condition_set(&all, more, true);
+	sp_jout j = sp_jout_to(ret);
+	ctl_status_open(&j, o);
+	ctl_conditions_write(&j, &all);
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, '}');
+	return sp_buf_code(ret);
+}
+
 /* ---- approving ---- */
 
 #define BODY_BYTES_MAX ((size_t)4 << 20)
@@ -164,21 +177,17 @@ static void on_approved(sp_call *c, const sp_answer *a)
 
 void csr_approval_write(csr_approval *x, sp_str message)
 {
-	ctl_conditions all;
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
-	ctl_conditions_read(x->csr.conditions, &all);
-	ctl_condition_set(&all,
-			  &(ctl_condition){.type = SP_STR("Approved"),
-					   .status = SP_STR("True"),
-					   .reason = SP_STR("AutoApproved"),
-					   .message = message},
-			  true);
-	sp_jout j = sp_jout_to(&body);
-	ctl_status_open(&j, x->object);
-	ctl_conditions_write(&j, &all);
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
+	const ctl_condition approved = {.type = SP_STR("Approved"),
+					.status = SP_STR("True"),
+					.reason = SP_STR("AutoApproved"),
+					.message = message};
+	sp_code code = csr_with_condition(x->object, &x->csr, &approved, &body);
+	if (code != SP_OK) {
+		sp_job_done(x->job, code);
+		return;
+	}
 	x->call = (sp_call){.done = on_approved, .arg = x};
 	sp_call_start(x->client, &x->call,
 		      &(sp_ask){.verb = SP_ASK_MERGE_UPDATE,

@@ -31,6 +31,11 @@ sp_str csr_kubelet_client_fault(sp_arena *a, const csr *c, const sp_x509_info *w
 sp_str csr_kubelet_serving_fault(sp_arena *a, const csr *c, const sp_x509_info *who);
 sp_str csr_client_fault(sp_arena *a, const csr *c, const sp_x509_info *who);
 
+/* The text of the request with one more condition, for a write of its status or approval. The buffer's code.
+ */
+sp_code csr_with_condition(const sp_object *o, const csr *c, const ctl_condition *more,
+			   sp_buf *ret) SP_MUST_USE;
+
 /* ---- approving ---- */
 
 /* One request on its way to its approval; job and client are set by who begins, the rest is zero. */

@@ -62,23 +62,18 @@ static void write_status(run *x, sp_buf *body)
 
 static void write_failure(run *x, sp_str why)
 {
-	ctl_conditions all;
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
-	ctl_conditions_read(x->csr.conditions, &all);
-	ctl_condition_set(&all,
-			  &(ctl_condition){.type = SP_STR("Failed"),
-					   .status = SP_STR("True"),
-					   .reason = SP_STR("SignerValidationFailure"),
-					   .message = why,
-					   .update = ctl_now(x->c->base.world, x->job->arena)},
-			  true);
-	sp_jout j = sp_jout_to(&body);
-	ctl_status_open(&j, x->object);
-	ctl_conditions_write(&j, &all);
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
-	write_status(x, &body);
+	const ctl_condition failed = {.type = SP_STR("Failed"),
+				      .status = SP_STR("True"),
+				      .reason = SP_STR("SignerValidationFailure"),
+				      .message = why,
+				      .update = ctl_now(x->c->base.world, x->job->arena)};
+	sp_code code = csr_with_condition(x->object, &x->csr, &failed, &body);
+	if (code == SP_OK)
+		write_status(x, &body);
+	else
+		sp_job_done(x->job, code);
 }
 
 static void write_certificate(run *x, sp_str pem)

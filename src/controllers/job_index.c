@@ -24,10 +24,7 @@ void job_index_read(const job_run *x, sp_str text, bool *set)
 	sp_str one, first;
 	while (text.len > 0) {
 		int64_t from, to;
-		if (!sp_str_cut(&text, ',', &one)) {
-			one = text;
-			text.len = 0;
-		}
+		(void)sp_str_next(&text, ',', &one);
 		if (!sp_str_cut(&one, '-', &first))
 			first = one;
 		if (sp_parse_i64(first, 0, INT32_MAX, &from, NULL) != SP_OK ||

@@ -136,11 +136,7 @@ static sp_code open_ipam(controller *base, sp_err *err)
 	sp_str rest = config->cluster_cidrs, cidr;
 	if (rest.len == 0)
 		return sp_fail(err, SP_EUNSUPPORTED, "no range of pods' addresses is known");
-	while (rest.len > 0) {
-		if (!sp_str_cut(&rest, ',', &cidr)) {
-			cidr = rest;
-			rest.len = 0;
-		}
+	while (sp_str_next(&rest, ',', &cidr)) {
 		if (c->n_ranges == RANGES_MAX)
 			return sp_fail(err, SP_EINVAL, "there is one range of each family at most");
 		SP_TRY(node_range_init(&c->ranges[c->n_ranges], sp_str_trim(cidr),

@@ -40,11 +40,7 @@ static sp_code check(const sp_host_cni *m, sp_err *err)
 static sp_code find(host_request *r, sp_str type, const char **ret, sp_err *err)
 {
 	sp_str rest = r->h->opts->cni_bin_dirs, dir;
-	while (rest.len > 0) {
-		if (!sp_str_cut(&rest, ':', &dir)) {
-			dir = rest;
-			rest = (sp_str){NULL, 0};
-		}
+	while (sp_str_next(&rest, ':', &dir)) {
 		if (!sp_str_starts(dir, SP_STR("/")))
 			continue;
 		sp_str path = SP_CONCAT(&r->arena, dir, SP_STR("/"), type);

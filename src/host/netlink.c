@@ -158,6 +158,22 @@ sp_code host_nl_talk(int fd, const host_nl *m, const char *what, sp_err *err)
 	}
 }
 
+bool host_nl_next(const uint8_t *bytes, size_t n, size_t *at, uint16_t *ret_type, const uint8_t **ret_value,
+		  size_t *ret_n)
+{
+	struct rtattr a;
+	if (*at > n || n - *at < sizeof a)
+		return false;
+	memcpy(&a, bytes + *at, sizeof a);
+	if (a.rta_len < sizeof a || a.rta_len > n - *at)
+		return false;
+	*ret_type = a.rta_type;
+	*ret_value = bytes + *at + RTA_LENGTH(0);
+	*ret_n = a.rta_len - RTA_LENGTH(0);
+	*at += RTA_ALIGN(a.rta_len);
+	return true;
+}
+
 static void fill(const sp_ip *ip, host_prefix *ret)
 {
 	ret->family = ip->v4 ? AF_INET : AF_INET6;

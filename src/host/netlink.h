@@ -37,6 +37,11 @@ sp_code host_nl_dump(int fd, const host_nl *m,
 		     void (*each)(void *arg, uint16_t type, const uint8_t *bytes, size_t n), void *arg,
 		     const char *what, sp_err *err) SP_MUST_USE;
 
+/* The next attribute of an answer: *at starts behind its fixed part. False at the end, and where one does not
+ * fit. The value is within `bytes`. */
+bool host_nl_next(const uint8_t *bytes, size_t n, size_t *at, uint16_t *ret_type, const uint8_t **ret_value,
+		  size_t *ret_n);
+
 /* Text to the bytes of the family; false: no prefix. */
 typedef struct host_prefix {
 	uint8_t family, n_bits;

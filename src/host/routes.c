@@ -62,8 +62,10 @@ static void keep(known *k, const sp_route *r)
 static void on_route(void *arg, uint16_t type, const uint8_t *bytes, size_t n)
 {
 	struct rtmsg head;
-	struct rtattr a;
 	sp_route r = {0};
+	uint16_t kind;
+	const uint8_t *value;
+	size_t n_value;
 	bool has_to = false, has_via = false;
 	if (type != RTM_NEWROUTE || n < sizeof head)
 		return;
@@ -72,18 +74,15 @@ static void on_route(void *arg, uint16_t type, const uint8_t *bytes, size_t n)
 	if (head.rtm_protocol != HOST_ROUTES_PROTOCOL || head.rtm_table != RT_TABLE_MAIN ||
 	    (head.rtm_family != AF_INET && head.rtm_family != AF_INET6))
 		return;
-	for (size_t at = NLMSG_ALIGN(sizeof head); at + sizeof a <= n; at += RTA_ALIGN(a.rta_len)) {
-		memcpy(&a, bytes + at, sizeof a);
-		if (a.rta_len < sizeof a || a.rta_len > n - at)
-			return;
-		if (a.rta_len - RTA_LENGTH(0) != size)
+	for (size_t at = NLMSG_ALIGN(sizeof head); host_nl_next(bytes, n, &at, &kind, &value, &n_value);) {
+		if (n_value != size)
 			continue;
-		if (a.rta_type == RTA_DST) {
-			r.to = (sp_cidr){.ip = address_of(head.rtm_family, bytes + at + RTA_LENGTH(0)),
+		if (kind == RTA_DST) {
+			r.to = (sp_cidr){.ip = address_of(head.rtm_family, value),
 					 .n_bits = head.rtm_dst_len};
 			has_to = true;
-		} else if (a.rta_type == RTA_GATEWAY) {
-			r.via = address_of(head.rtm_family, bytes + at + RTA_LENGTH(0));
+		} else if (kind == RTA_GATEWAY) {
+			r.via = address_of(head.rtm_family, value);
 			has_via = true;
 		}
 	}
@@ -131,22 +130,20 @@ static void keep_address(locals *l, const sp_ip *ip)
 static void on_address(void *arg, uint16_t type, const uint8_t *bytes, size_t n)
 {
 	struct ifaddrmsg head;
-	struct rtattr a;
+	uint16_t kind;
+	const uint8_t *value;
+	size_t n_value;
 	if (type != RTM_NEWADDR || n < sizeof head)
 		return;
 	memcpy(&head, bytes, sizeof head);
 	size_t size = head.ifa_family == AF_INET ? 4 : 16;
 	if (head.ifa_family != AF_INET && head.ifa_family != AF_INET6)
 		return;
-	for (size_t at = NLMSG_ALIGN(sizeof head); at + sizeof a <= n; at += RTA_ALIGN(a.rta_len)) {
-		memcpy(&a, bytes + at, sizeof a);
-		if (a.rta_len < sizeof a || a.rta_len > n - at)
-			return;
+	for (size_t at = NLMSG_ALIGN(sizeof head); host_nl_next(bytes, n, &at, &kind, &value, &n_value);) {
 		/* the other end of a pair of addresses is not for pods, either */
-		if (a.rta_len - RTA_LENGTH(0) != size ||
-		    (a.rta_type != IFA_LOCAL && a.rta_type != IFA_ADDRESS))
+		if (n_value != size || (kind != IFA_LOCAL && kind != IFA_ADDRESS))
 			continue;
-		sp_ip ip = address_of(head.ifa_family, bytes + at + RTA_LENGTH(0));
+		sp_ip ip = address_of(head.ifa_family, value);
 		keep_address(arg, &ip);
 	}
 }

@@ -159,10 +159,7 @@ static bool add_services(const pki_run *p, sp_str *ips, size_t *n)
 		sp_cidr cidr;
 		sp_str one;
 		char text[SP_IP_TEXT_BYTES];
-		if (!sp_str_cut(&rest, ',', &one)) {
-			one = rest;
-			rest = (sp_str){NULL, 0};
-		}
+		(void)sp_str_next(&rest, ',', &one);
 		if (*n == NAMES_MAX || !sp_cidr_parse(one, &cidr))
 			return false;
 		sp_ip first = sp_cidr_network(&cidr);

@@ -21,11 +21,7 @@ sp_code node_file_path_check(sp_str path, sp_err *err)
 	if (sp_str_starts(path, SP_STR("..")))
 		return sp_fail(err, SP_EINVAL, "invalid path: must not start with '..': " SP_FMT,
 			       SP_ARG(path));
-	while (rest.len > 0) {
-		if (!sp_str_cut(&rest, '/', &part)) {
-			part = rest;
-			rest.len = 0;
-		}
+	while (sp_str_next(&rest, '/', &part)) {
 		if (sp_str_eq(part, SP_STR("..")) || sp_str_eq(part, SP_STR(".")))
 			return sp_fail(err, SP_EINVAL, "invalid path: must not contain '..': " SP_FMT,
 				       SP_ARG(path));

@@ -138,10 +138,7 @@ static bool read_target(node_request *r)
 		return false;
 	while (path.len > 0) {
 		sp_str part, text;
-		if (!sp_str_cut(&path, '/', &part)) {
-			part = path;
-			path.len = 0;
-		}
+		(void)sp_str_next(&path, '/', &part);
 		if (r->n_segments == NODE_SEGMENTS_MAX ||
 		    sp_url_decode_path(&r->ex->arena, part, &text, NULL) != SP_OK)
 			return false;

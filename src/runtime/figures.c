@@ -241,11 +241,7 @@ static void read_io_v2(reading *x, io_list *l)
 		if (!take_device(&line, &major, &minor))
 			continue;
 		sp_str device = device_name(x, major, minor);
-		while (line.len > 0) {
-			if (!sp_str_cut(&line, ' ', &word)) {
-				word = line;
-				line.len = 0;
-			}
+		while (sp_str_next(&line, ' ', &word)) {
 			if (!sp_str_cut(&word, '=', &key))
 				continue;
 			for (size_t i = 0; i < SP_LEN(words); i++) {

@@ -28,10 +28,7 @@ static const char *look_up(sp_str name, sp_str path, sp_arena *a)
 	}
 	while (path.len > 0) {
 		sp_str dir;
-		if (!sp_str_cut(&path, ':', &dir)) {
-			dir = path;
-			path = (sp_str){NULL, 0};
-		}
+		(void)sp_str_next(&path, ':', &dir);
 		sp_str full = SP_CONCAT(a, dir, SP_STR("/"), name);
 		if (sp_str_starts(dir, SP_STR("/")) && full.len > 0 && access(full.ptr, X_OK) == 0)
 			return full.ptr;

@@ -177,10 +177,7 @@ static void put_per_cpu(sp_buf *out, const char *dir)
 	size_t at = sp_pb_open(out, 4);
 	while (rest.len > 0) {
 		uint64_t v;
-		if (!sp_str_cut(&rest, ' ', &word)) {
-			word = rest;
-			rest = (sp_str){NULL, 0};
-		}
+		(void)sp_str_next(&rest, ' ', &word);
 		if (take_number(word, &v))
 			sp_pb_varint(out, v);
 	}
@@ -353,11 +350,7 @@ static void put_io_v2(sp_buf *out, const char *dir)
 		size_t at = sp_pb_open(out, 1);
 		put_number(out, 1, take_number(major, &v) ? v : 0);
 		put_number(out, 2, take_number(minor, &v) ? v : 0);
-		while (line.len > 0) {
-			if (!sp_str_cut(&line, ' ', &word)) {
-				word = line;
-				line = (sp_str){NULL, 0};
-			}
+		while (sp_str_next(&line, ' ', &word)) {
 			if (!sp_str_cut(&word, '=', &key) || !take_number(word, &v))
 				continue;
 			for (size_t i = 0; i < SP_LEN(keys); i++) {

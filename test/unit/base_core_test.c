@@ -23,6 +23,22 @@ SP_TEST(str, consumers_leave_the_input_alone_on_failure)
 	T_EQ_C(in, "value");
 }
 
+SP_TEST(str, next_takes_a_list_apart)
+{
+	sp_str list = SP_STR("a,,b,"), item;
+	T_TRUE(sp_str_next(&list, ',', &item));
+	T_EQ_C(item, "a");
+	T_TRUE(sp_str_next(&list, ',', &item));
+	T_EQ_C(item, "");
+	T_TRUE(sp_str_next(&list, ',', &item));
+	T_EQ_C(item, "b");
+	T_TRUE(!sp_str_next(&list, ',', &item));
+	list = SP_STR("last");
+	T_TRUE(sp_str_next(&list, ',', &item));
+	T_EQ_C(item, "last");
+	T_TRUE(!sp_str_next(&list, ',', &item));
+}
+
 SP_TEST(str, order_is_by_bytes_then_length)
 {
 	T_TRUE(sp_str_cmp(SP_STR("a"), SP_STR("ab")) < 0);

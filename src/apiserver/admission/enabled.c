@@ -27,10 +27,7 @@ static sp_code bits_of(sp_str names, const char *flag, bool enables, uint32_t *r
 	*ret = 0;
 	while (names.len > 0) {
 		size_t i = 0;
-		if (!sp_str_cut(&names, ',', &name)) {
-			name = names;
-			names.len = 0;
-		}
+		(void)sp_str_next(&names, ',', &name);
 		while (i < api_n_admission_plugins &&
 		       !sp_str_eq(name, sp_str_c(api_admission_plugins[i].name)))
 			i++;

@@ -17,11 +17,7 @@ static void write_words(sp_jout *j, sp_str key, sp_str words)
 {
 	sp_str word;
 	sp_jout_member_open(j, key, '[');
-	while (words.len > 0) {
-		if (!sp_str_cut(&words, ',', &word)) {
-			word = words;
-			words.len = 0;
-		}
+	while (sp_str_next(&words, ',', &word)) {
 		sp_jout_str(j, sp_str_eq(word, SP_STR("core")) ? SP_STR("") : word);
 	}
 	sp_jout_close(j, ']');

@@ -137,11 +137,7 @@ static sp_str tunnelled(api_request *r)
 	sp_str found = {NULL, 0};
 	if (!sp_str_eq_nocase(r->ex->protocol, SP_STR("websocket")))
 		return found;
-	while (list.len > 0) {
-		if (!sp_str_cut(&list, ',', &one)) {
-			one = list;
-			list.len = 0;
-		}
+	while (sp_str_next(&list, ',', &one)) {
 		one = sp_str_trim(one);
 		if (!sp_channel_is_tunnel(one))
 			continue;

@@ -55,10 +55,7 @@ static bool put_ports(api_request *r, yyjson_mut_doc *doc, yyjson_mut_val *list,
 	while (text.len > 0) {
 		sp_str one;
 		uint64_t n;
-		if (!sp_str_cut(&text, ',', &one)) {
-			one = text;
-			text.len = 0;
-		}
+		(void)sp_str_next(&text, ',', &one);
 		if (sp_parse_u64(one, 0, 65535, &n, NULL) != SP_OK) {
 			api_reply_bad_request(
 				r, sp_arena_printf(r->arena,

@@ -40,11 +40,7 @@ static sp_str clean(sp_arena *a, sp_str path)
 	sp_buf_init(&out, PATH_BYTES_MAX);
 	if (path.len == 0)
 		return path;
-	while (path.len > 0) {
-		if (!sp_str_cut(&path, '/', &part)) {
-			part = path;
-			path.len = 0;
-		}
+	while (sp_str_next(&path, '/', &part)) {
 		if (part.len == 0 || sp_str_eq(part, SP_STR(".")))
 			continue;
 		if (!sp_str_eq(part, SP_STR(".."))) {

@@ -29,11 +29,7 @@ sp_code api_service_ranges_parse(sp_str cidrs, sp_str node_ports, api_service_ra
 	sp_str rest = cidrs, one;
 	*ret = (api_service_ranges){0};
 	SP_TRY(api_port_range_parse(node_ports, &ret->ports, err));
-	while (rest.len > 0) {
-		if (!sp_str_cut(&rest, ',', &one)) {
-			one = rest;
-			rest.len = 0;
-		}
+	while (sp_str_next(&rest, ',', &one)) {
 		if (ret->n_ips == SP_LEN(ret->ips))
 			return sp_fail(err, SP_EINVAL, "services have at most two prefixes");
 		SP_TRY(api_ip_range_parse(one, &ret->ips[ret->n_ips], err));

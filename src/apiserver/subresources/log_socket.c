@@ -20,11 +20,7 @@ static bool choose(sp_str list, sp_str *ret, bool *ret_base64)
 	} known[] = {{SP_STR_INIT("binary.k8s.io"), false}, {SP_STR_INIT("base64.binary.k8s.io"), true}};
 	bool any = false;
 	sp_str one;
-	while (list.len > 0) {
-		if (!sp_str_cut(&list, ',', &one)) {
-			one = list;
-			list.len = 0;
-		}
+	while (sp_str_next(&list, ',', &one)) {
 		one = sp_str_trim(one);
 		if (one.len == 0 || sp_str_starts(one, SP_STR("base64url.bearer.authorization.k8s.io.")))
 			continue;

@@ -43,18 +43,8 @@ static void set_number_of_template(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t 
 
 static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec");
-	yyjson_mut_val *strategy = spec != NULL ? sp_kv_need_obj(c->doc, spec, "updateStrategy") : NULL;
-	SP_KIND_NEED(c, strategy != NULL);
-	if (strategy == NULL)
-		return;
-	if (sp_kv_str(strategy, "type").len == 0)
-		SP_KIND_NEED(c, sp_kv_set_str(c->doc, strategy, "type", SP_STR("RollingUpdate")));
-	if (sp_kv_is(strategy, "type", "RollingUpdate")) {
-		yyjson_mut_val *rolling = sp_kv_need_obj(c->doc, strategy, "rollingUpdate");
-		SP_KIND_NEED(c, rolling != NULL);
-		if (rolling == NULL)
-			return;
+	yyjson_mut_val *rolling = sp_rolling_update_defaults(c, obj, "updateStrategy");
+	if (rolling != NULL) {
 		sp_default_i64(c, rolling, "maxUnavailable", 1);
 		sp_default_i64(c, rolling, "maxSurge", 0);
 	}

@@ -66,35 +66,25 @@ EXPORT(sp_go_security_context, STRUCT_PTR("Capabilities", "capabilities", &capab
        PTR("AllowPrivilegeEscalation", "allowPrivilegeEscalation"), PTR("ProcMount", "procMount"),
        STRUCT_PTR("SeccompProfile", "seccompProfile", &sp_go_seccomp_profile),
        STRUCT_PTR("AppArmorProfile", "appArmorProfile", &sp_go_app_armor_profile));
-EXPORT(sp_go_container, STR("Name", "name"), STR("Image", "image"), PTR("Command", "command"),
-       PTR("Args", "args"), STR("WorkingDir", "workingDir"), STRUCT_LIST("Ports", "ports", &container_port),
-       STRUCT_LIST("EnvFrom", "envFrom", &env_from_source), STRUCT_LIST("Env", "env", &env_var),
-       STRUCT("Resources", "resources", &sp_go_resource_requirements),
-       STRUCT_LIST("ResizePolicy", "resizePolicy", &container_resize_policy),
-       PTR("RestartPolicy", "restartPolicy"),
-       STRUCT_LIST("RestartPolicyRules", "restartPolicyRules", &container_restart_rule),
-       STRUCT_LIST("VolumeMounts", "volumeMounts", &volume_mount),
-       STRUCT_LIST("VolumeDevices", "volumeDevices", &volume_device),
-       STRUCT_PTR("LivenessProbe", "livenessProbe", &probe),
-       STRUCT_PTR("ReadinessProbe", "readinessProbe", &probe),
-       STRUCT_PTR("StartupProbe", "startupProbe", &probe), STRUCT_PTR("Lifecycle", "lifecycle", &lifecycle),
-       STR("TerminationMessagePath", "terminationMessagePath"),
-       STR("TerminationMessagePolicy", "terminationMessagePolicy"), STR("ImagePullPolicy", "imagePullPolicy"),
-       STRUCT_PTR("SecurityContext", "securityContext", &sp_go_security_context), BOOL("Stdin", "stdin"),
-       BOOL("StdinOnce", "stdinOnce"), BOOL("TTY", "tty"));
-EXPORT(sp_go_ephemeral_container, STR("Name", "name"), STR("Image", "image"), PTR("Command", "command"),
-       PTR("Args", "args"), STR("WorkingDir", "workingDir"), STRUCT_LIST("Ports", "ports", &container_port),
-       STRUCT_LIST("EnvFrom", "envFrom", &env_from_source), STRUCT_LIST("Env", "env", &env_var),
-       STRUCT("Resources", "resources", &sp_go_resource_requirements),
-       STRUCT_LIST("ResizePolicy", "resizePolicy", &container_resize_policy),
-       PTR("RestartPolicy", "restartPolicy"),
-       STRUCT_LIST("RestartPolicyRules", "restartPolicyRules", &container_restart_rule),
-       STRUCT_LIST("VolumeMounts", "volumeMounts", &volume_mount),
-       STRUCT_LIST("VolumeDevices", "volumeDevices", &volume_device),
-       STRUCT_PTR("LivenessProbe", "livenessProbe", &probe),
-       STRUCT_PTR("ReadinessProbe", "readinessProbe", &probe),
-       STRUCT_PTR("StartupProbe", "startupProbe", &probe), STRUCT_PTR("Lifecycle", "lifecycle", &lifecycle),
-       STR("TerminationMessagePath", "terminationMessagePath"),
-       STR("TerminationMessagePolicy", "terminationMessagePolicy"), STR("ImagePullPolicy", "imagePullPolicy"),
-       STRUCT_PTR("SecurityContext", "securityContext", &sp_go_security_context), BOOL("Stdin", "stdin"),
-       BOOL("StdinOnce", "stdinOnce"), BOOL("TTY", "tty"), STR("TargetContainerName", "targetContainerName"));
+/* Ephemeral ones embed the fields that all have. */
+#define CONTAINER                                                                                         \
+	STR("Name", "name"), STR("Image", "image"), PTR("Command", "command"), PTR("Args", "args"),       \
+		STR("WorkingDir", "workingDir"), STRUCT_LIST("Ports", "ports", &container_port),          \
+		STRUCT_LIST("EnvFrom", "envFrom", &env_from_source), STRUCT_LIST("Env", "env", &env_var), \
+		STRUCT("Resources", "resources", &sp_go_resource_requirements),                           \
+		STRUCT_LIST("ResizePolicy", "resizePolicy", &container_resize_policy),                    \
+		PTR("RestartPolicy", "restartPolicy"),                                                    \
+		STRUCT_LIST("RestartPolicyRules", "restartPolicyRules", &container_restart_rule),         \
+		STRUCT_LIST("VolumeMounts", "volumeMounts", &volume_mount),                               \
+		STRUCT_LIST("VolumeDevices", "volumeDevices", &volume_device),                            \
+		STRUCT_PTR("LivenessProbe", "livenessProbe", &probe),                                     \
+		STRUCT_PTR("ReadinessProbe", "readinessProbe", &probe),                                   \
+		STRUCT_PTR("StartupProbe", "startupProbe", &probe),                                       \
+		STRUCT_PTR("Lifecycle", "lifecycle", &lifecycle),                                         \
+		STR("TerminationMessagePath", "terminationMessagePath"),                                  \
+		STR("TerminationMessagePolicy", "terminationMessagePolicy"),                              \
+		STR("ImagePullPolicy", "imagePullPolicy"),                                                \
+		STRUCT_PTR("SecurityContext", "securityContext", &sp_go_security_context),                \
+		BOOL("Stdin", "stdin"), BOOL("StdinOnce", "stdinOnce"), BOOL("TTY", "tty")
+EXPORT(sp_go_container, CONTAINER);
+EXPORT(sp_go_ephemeral_container, CONTAINER, STR("TargetContainerName", "targetContainerName"));

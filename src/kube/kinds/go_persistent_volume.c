@@ -42,57 +42,35 @@ LOCAL(csi_persistent_volume_source, STR("Driver", "driver"), STR("VolumeHandle",
       STRUCT_PTR("NodePublishSecretRef", "nodePublishSecretRef", &secret_reference),
       STRUCT_PTR("ControllerExpandSecretRef", "controllerExpandSecretRef", &secret_reference),
       STRUCT_PTR("NodeExpandSecretRef", "nodeExpandSecretRef", &secret_reference));
-EXPORT(sp_go_persistent_volume_source,
-       STRUCT_PTR("GCEPersistentDisk", "gcePersistentDisk", &sp_go_gce_persistent_disk_volume_source),
-       STRUCT_PTR("AWSElasticBlockStore", "awsElasticBlockStore",
-		  &sp_go_aws_elastic_block_store_volume_source),
-       STRUCT_PTR("HostPath", "hostPath", &sp_go_host_path_volume_source),
-       STRUCT_PTR("Glusterfs", "glusterfs", &glusterfs_persistent_volume_source),
-       STRUCT_PTR("NFS", "nfs", &sp_go_nfs_volume_source),
-       STRUCT_PTR("RBD", "rbd", &rbd_persistent_volume_source),
-       STRUCT_PTR("Quobyte", "quobyte", &sp_go_quobyte_volume_source),
-       STRUCT_PTR("ISCSI", "iscsi", &iscsi_persistent_volume_source),
-       STRUCT_PTR("FlexVolume", "flexVolume", &flex_persistent_volume_source),
-       STRUCT_PTR("Cinder", "cinder", &cinder_persistent_volume_source),
-       STRUCT_PTR("CephFS", "cephfs", &cephfs_persistent_volume_source),
-       STRUCT_PTR("FC", "fc", &sp_go_fc_volume_source),
-       STRUCT_PTR("Flocker", "flocker", &sp_go_flocker_volume_source),
-       STRUCT_PTR("AzureFile", "azureFile", &azure_file_persistent_volume_source),
-       STRUCT_PTR("VsphereVolume", "vsphereVolume", &sp_go_vsphere_virtual_disk_volume_source),
-       STRUCT_PTR("AzureDisk", "azureDisk", &sp_go_azure_disk_volume_source),
-       STRUCT_PTR("PhotonPersistentDisk", "photonPersistentDisk",
-		  &sp_go_photon_persistent_disk_volume_source),
-       STRUCT_PTR("PortworxVolume", "portworxVolume", &sp_go_portworx_volume_source),
-       STRUCT_PTR("ScaleIO", "scaleIO", &scaleio_persistent_volume_source),
-       STRUCT_PTR("Local", "local", &local_volume_source),
-       STRUCT_PTR("StorageOS", "storageos", &storageos_persistent_volume_source),
-       STRUCT_PTR("CSI", "csi", &csi_persistent_volume_source));
+/* Embedded in the spec, and shown alone where it must not change. */
+#define SOURCES                                                                                          \
+	STRUCT_PTR("GCEPersistentDisk", "gcePersistentDisk", &sp_go_gce_persistent_disk_volume_source),  \
+		STRUCT_PTR("AWSElasticBlockStore", "awsElasticBlockStore",                               \
+			   &sp_go_aws_elastic_block_store_volume_source),                                \
+		STRUCT_PTR("HostPath", "hostPath", &sp_go_host_path_volume_source),                      \
+		STRUCT_PTR("Glusterfs", "glusterfs", &glusterfs_persistent_volume_source),               \
+		STRUCT_PTR("NFS", "nfs", &sp_go_nfs_volume_source),                                      \
+		STRUCT_PTR("RBD", "rbd", &rbd_persistent_volume_source),                                 \
+		STRUCT_PTR("Quobyte", "quobyte", &sp_go_quobyte_volume_source),                          \
+		STRUCT_PTR("ISCSI", "iscsi", &iscsi_persistent_volume_source),                           \
+		STRUCT_PTR("FlexVolume", "flexVolume", &flex_persistent_volume_source),                  \
+		STRUCT_PTR("Cinder", "cinder", &cinder_persistent_volume_source),                        \
+		STRUCT_PTR("CephFS", "cephfs", &cephfs_persistent_volume_source),                        \
+		STRUCT_PTR("FC", "fc", &sp_go_fc_volume_source),                                         \
+		STRUCT_PTR("Flocker", "flocker", &sp_go_flocker_volume_source),                          \
+		STRUCT_PTR("AzureFile", "azureFile", &azure_file_persistent_volume_source),              \
+		STRUCT_PTR("VsphereVolume", "vsphereVolume", &sp_go_vsphere_virtual_disk_volume_source), \
+		STRUCT_PTR("AzureDisk", "azureDisk", &sp_go_azure_disk_volume_source),                   \
+		STRUCT_PTR("PhotonPersistentDisk", "photonPersistentDisk",                               \
+			   &sp_go_photon_persistent_disk_volume_source),                                 \
+		STRUCT_PTR("PortworxVolume", "portworxVolume", &sp_go_portworx_volume_source),           \
+		STRUCT_PTR("ScaleIO", "scaleIO", &scaleio_persistent_volume_source),                     \
+		STRUCT_PTR("Local", "local", &local_volume_source),                                      \
+		STRUCT_PTR("StorageOS", "storageos", &storageos_persistent_volume_source),               \
+		STRUCT_PTR("CSI", "csi", &csi_persistent_volume_source)
+EXPORT(sp_go_persistent_volume_source, SOURCES);
 EXPORT(sp_go_volume_affinity, STRUCT_PTR("Required", "required", &sp_go_node_selector));
-EXPORT(sp_go_persistent_volume_spec, PTR("Capacity", "capacity"),
-       STRUCT_PTR("GCEPersistentDisk", "gcePersistentDisk", &sp_go_gce_persistent_disk_volume_source),
-       STRUCT_PTR("AWSElasticBlockStore", "awsElasticBlockStore",
-		  &sp_go_aws_elastic_block_store_volume_source),
-       STRUCT_PTR("HostPath", "hostPath", &sp_go_host_path_volume_source),
-       STRUCT_PTR("Glusterfs", "glusterfs", &glusterfs_persistent_volume_source),
-       STRUCT_PTR("NFS", "nfs", &sp_go_nfs_volume_source),
-       STRUCT_PTR("RBD", "rbd", &rbd_persistent_volume_source),
-       STRUCT_PTR("Quobyte", "quobyte", &sp_go_quobyte_volume_source),
-       STRUCT_PTR("ISCSI", "iscsi", &iscsi_persistent_volume_source),
-       STRUCT_PTR("FlexVolume", "flexVolume", &flex_persistent_volume_source),
-       STRUCT_PTR("Cinder", "cinder", &cinder_persistent_volume_source),
-       STRUCT_PTR("CephFS", "cephfs", &cephfs_persistent_volume_source),
-       STRUCT_PTR("FC", "fc", &sp_go_fc_volume_source),
-       STRUCT_PTR("Flocker", "flocker", &sp_go_flocker_volume_source),
-       STRUCT_PTR("AzureFile", "azureFile", &azure_file_persistent_volume_source),
-       STRUCT_PTR("VsphereVolume", "vsphereVolume", &sp_go_vsphere_virtual_disk_volume_source),
-       STRUCT_PTR("AzureDisk", "azureDisk", &sp_go_azure_disk_volume_source),
-       STRUCT_PTR("PhotonPersistentDisk", "photonPersistentDisk",
-		  &sp_go_photon_persistent_disk_volume_source),
-       STRUCT_PTR("PortworxVolume", "portworxVolume", &sp_go_portworx_volume_source),
-       STRUCT_PTR("ScaleIO", "scaleIO", &scaleio_persistent_volume_source),
-       STRUCT_PTR("Local", "local", &local_volume_source),
-       STRUCT_PTR("StorageOS", "storageos", &storageos_persistent_volume_source),
-       STRUCT_PTR("CSI", "csi", &csi_persistent_volume_source), PTR("AccessModes", "accessModes"),
+EXPORT(sp_go_persistent_volume_spec, PTR("Capacity", "capacity"), SOURCES, PTR("AccessModes", "accessModes"),
        STRUCT_PTR("ClaimRef", "claimRef", &object_reference),
        STR("PersistentVolumeReclaimPolicy", "persistentVolumeReclaimPolicy"),
        STR("StorageClassName", "storageClassName"), PTR("MountOptions", "mountOptions"),

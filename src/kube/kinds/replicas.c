@@ -60,18 +60,8 @@ static void selector_and_template(sp_kind_ctx *c, yyjson_mut_val *spec, const sp
 
 static void deployment_defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec");
-	yyjson_mut_val *strategy = spec != NULL ? sp_kv_need_obj(c->doc, spec, "strategy") : NULL;
-	SP_KIND_NEED(c, strategy != NULL);
-	if (strategy == NULL)
-		return;
-	if (sp_kv_str(strategy, "type").len == 0)
-		SP_KIND_NEED(c, sp_kv_set_str(c->doc, strategy, "type", SP_STR("RollingUpdate")));
-	if (sp_kv_is(strategy, "type", "RollingUpdate")) {
-		yyjson_mut_val *rolling = sp_kv_need_obj(c->doc, strategy, "rollingUpdate");
-		SP_KIND_NEED(c, rolling != NULL);
-		if (rolling == NULL)
-			return;
+	yyjson_mut_val *rolling = sp_rolling_update_defaults(c, obj, "strategy");
+	if (rolling != NULL) {
 		sp_default_str(c, rolling, "maxUnavailable", "25%");
 		sp_default_str(c, rolling, "maxSurge", "25%");
 	}

@@ -85,6 +85,22 @@ void sp_v_at_most_100_percent(sp_violations *v, const sp_path *path, yyjson_mut_
 		sp_v_invalid(v, path, value, "must not be greater than 100%%");
 }
 
+yyjson_mut_val *sp_rolling_update_defaults(sp_kind_ctx *c, yyjson_mut_val *obj, const char *name)
+{
+	yyjson_mut_val *spec = sp_kv_need_obj(c->doc, obj, "spec"), *rolling = NULL;
+	yyjson_mut_val *strategy = spec != NULL ? sp_kv_need_obj(c->doc, spec, name) : NULL;
+	SP_KIND_NEED(c, strategy != NULL);
+	if (strategy == NULL)
+		return NULL;
+	if (sp_kv_str(strategy, "type").len == 0)
+		SP_KIND_NEED(c, sp_kv_set_str(c->doc, strategy, "type", SP_STR("RollingUpdate")));
+	if (sp_kv_is(strategy, "type", "RollingUpdate")) {
+		rolling = sp_kv_need_obj(c->doc, strategy, "rollingUpdate");
+		SP_KIND_NEED(c, rolling != NULL);
+	}
+	return rolling;
+}
+
 void sp_v_counts(sp_violations *v, const sp_path *path, yyjson_mut_val *object, const char *const *names,
 		 size_t n)
 {

@@ -24,6 +24,10 @@ void sp_v_at_most_100_percent(sp_violations *v, const sp_path *path, yyjson_mut_
 /* The figure of either, as upstream compares it with zero. */
 int64_t sp_int_or_percent(const yyjson_mut_val *value);
 
+/* spec.NAME.type is RollingUpdate when nothing is said; its "rollingUpdate", made when absent. NULL: another
+ * type, or no room (c->code). */
+yyjson_mut_val *sp_rolling_update_defaults(sp_kind_ctx *c, yyjson_mut_val *obj, const char *name);
+
 /* Members that are not negative. */
 void sp_v_counts(sp_violations *v, const sp_path *path, yyjson_mut_val *object, const char *const *names,
 		 size_t n);

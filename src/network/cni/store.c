@@ -85,11 +85,7 @@ static void write_args(sp_jout *j, sp_str args)
 {
 	sp_str part, key;
 	sp_jout_member_open(j, SP_STR("cniArgs"), '[');
-	while (args.len > 0) {
-		if (!sp_str_cut(&args, ';', &part)) {
-			part = args;
-			args = (sp_str){NULL, 0};
-		}
+	while (sp_str_next(&args, ';', &part)) {
 		if (!sp_str_cut(&part, '=', &key))
 			continue;
 		sp_jout_open(j, '[');

@@ -237,11 +237,7 @@ static void put_u32(sp_buf *out, uint32_t v)
 static void put_labels(sp_buf *out, sp_str name)
 {
 	sp_str label;
-	while (name.len > 0) {
-		if (!sp_str_cut(&name, '.', &label)) {
-			label = name;
-			name.len = 0;
-		}
+	while (sp_str_next(&name, '.', &label)) {
 		label = sp_str_sub(label, 0, LABEL_BYTES);
 		if (label.len == 0)
 			continue;

@@ -65,10 +65,7 @@ sp_code unpack_path_clean(sp_str name, char out[UNPACK_PATH_BYTES], sp_err *err)
 	sp_str rest = name;
 	while (rest.len > 0) {
 		sp_str part;
-		if (!sp_str_cut(&rest, '/', &part)) {
-			part = rest;
-			rest.len = 0;
-		}
+		(void)sp_str_next(&rest, '/', &part);
 		if (part.len == 0 || sp_str_eq(part, SP_STR(".")))
 			continue;
 		if (sp_str_eq(part, SP_STR("..")))
