@@ -359,6 +359,75 @@ SP_TEST(http, drain_lets_exchanges_finish)
 	}
 }
 
+/* A connector whose next dial hangs, when it is told so. */
+typedef struct hanging {
+	http_app *app;
+	sp_http_dial *held;
+	bool hangs;
+	unsigned n;
+} hanging;
+
+static sp_code hanging_dial(void *arg, sp_http_dial *d, sp_err *err)
+{
+	hanging *h = arg;
+	h->n++;
+	if (!h->hangs)
+		return http_app_connector.dial(h->app, d, err);
+	h->hangs = false;
+	h->held = d;
+	return SP_OK;
+}
+static void hanging_fails(hanging *h)
+{
+	const sp_err late = {.code = SP_ETIMEOUT, .msg = "i/o timeout"};
+	sp_http_dial *held = SP_TAKE(h->held);
+	held->done(held, NULL, &late);
+}
+static void hanging_cancel(void *arg, sp_http_dial *d)
+{
+	hanging *h = arg;
+	if (d == h->held)
+		h->held = NULL;
+	else
+		http_app_connector.cancel(h->app, d);
+}
+
+SP_TEST(http, a_failed_dial_fails_only_who_waited_for_it)
+{
+	static const sp_http_connector connector = {.dial = hanging_dial, .cancel = hanging_cancel};
+	for (size_t i = 0; i < 2; i++) {
+		t_row("HTTP/%zu", i + 1);
+		AUTO_PAIR p;
+		T_OK(pair_init(&p, i == 1, 1 << 16));
+		hanging h = {.app = &p.app, .hangs = true};
+		const sp_http_client_opts o = {.connector = &connector, .connector_arg = &h};
+		sp_http_client_close(p.client, NULL, NULL);
+		sp_world_run(p.world);
+		sp_http_client_free(SP_TAKE(p.client));
+		T_OK(sp_http_client_new(p.world, &o, &p.client, T_ERR));
+		T_OK(start(&p, 0, (sp_http_request){.path = SP_STR("/hello")}));
+		run(&p);
+		T_TRUE(h.held != NULL);
+		hanging_fails(&h);
+		run(&p);
+		T_EQ_I64(p.got[0].code, SP_ETIMEOUT);
+		/* Who began it goes, another one comes: it gets a dial of its own. */
+		h.hangs = true;
+		T_OK(start(&p, 1, (sp_http_request){.path = SP_STR("/hello")}));
+		run(&p);
+		T_TRUE(h.held != NULL);
+		sp_http_reset(p.got[1].ex, SP_HTTP2_CANCEL);
+		T_OK(start(&p, 2, (sp_http_request){.path = SP_STR("/hello")}));
+		run(&p);
+		T_EQ_U64(h.n, 2);
+		hanging_fails(&h);
+		run(&p);
+		T_EQ_I64(p.got[1].code, SP_ECANCELED);
+		T_EQ_U64(p.got[2].status, 200);
+		T_EQ_U64(h.n, 3);
+	}
+}
+
 SP_TEST(http, closing_the_client_ends_everything)
 {
 	for (size_t i = 0; i < 2; i++) {

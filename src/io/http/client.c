@@ -30,6 +30,7 @@ typedef struct http_origin {
 	const void *tls_config;
 	sp_list conns, dials, waiting, over;
 	uint32_t n_conns, n_dials, n_waiting;
+	uint64_t n_numbered, n_covered; /* exchanges that waited; those that a failed dial was for */
 	sp_defer turn;
 	char text[];
 } http_origin;
@@ -38,6 +39,7 @@ typedef struct dialing {
 	sp_http_dial dial;
 	sp_list node;
 	http_origin *origin;
+	uint64_t n_covered; /* who waited when it began */
 } dialing;
 
 const sp_http_client_opts *http_client_opts(const http_origin *o)
@@ -69,6 +71,7 @@ static void enqueue(http_origin *o, http_ex *ex, bool first)
 	ex->conn = NULL;
 	ex->pub.stream = NULL;
 	o->n_waiting++;
+	ex->call->number = ++o->n_numbered;
 	if (first)
 		sp_list_push_front(&o->waiting, &ex->node);
 	else
@@ -186,7 +189,8 @@ static http_origin *origin_get(sp_http_client *c, const sp_http_request *r, sp_e
 	return o;
 }
 
-static void fail_waiting(http_origin *o, const sp_err *why)
+/* Those up to that number: who came after a dial had begun is not failed by it, but gets one of its own. */
+static void fail_waiting(http_origin *o, const sp_err *why, uint64_t n_covered)
 {
 	sp_err err = {0};
 	bool keep = why->code == SP_ECANCELED || why->code == SP_ETIMEOUT || why->code == SP_EUNAUTH;
@@ -194,10 +198,15 @@ static void fail_waiting(http_origin *o, const sp_err *why)
 		      SP_ARG(o->address), why->msg);
 	err.sys_errno = why->sys_errno;
 	sp_list *node;
-	sp_list mine; /* what a callback adds is not for this error; n_waiting counts these too */
+	sp_list mine, later; /* what a callback adds is not for this error; n_waiting counts these too */
 	sp_list_init(&mine);
+	sp_list_init(&later);
 	while ((node = sp_list_pop_front(&o->waiting)) != NULL)
-		sp_list_push_back(&mine, node);
+		sp_list_push_back(SP_CONTAINER_OF(node, http_ex, node)->call->number <= n_covered ? &mine
+												  : &later,
+				  node);
+	while ((node = sp_list_pop_front(&later)) != NULL)
+		sp_list_push_back(&o->waiting, node);
 	while ((node = sp_list_pop_front(&mine)) != NULL) {
 		o->n_waiting--;
 		http_ex_close(SP_CONTAINER_OF(node, http_ex, node), &err);
@@ -224,6 +233,7 @@ static void on_dialed(sp_http_dial *d, sp_stream *s, const sp_err *err)
 	dialing *di = SP_CONTAINER_OF(d, dialing, dial);
 	http_origin *o = di->origin;
 	sp_err own = {0};
+	uint64_t n_covered = di->n_covered;
 	sp_list_remove(&di->node);
 	sp_free(di);
 	o->n_dials--;
@@ -233,8 +243,10 @@ static void on_dialed(sp_http_dial *d, sp_stream *s, const sp_err *err)
 		s = NULL;
 		err = &own;
 	}
+	if (s == NULL)
+		o->n_covered = SP_MAX(o->n_covered, n_covered);
 	if (s == NULL && o->n_conns == 0 && o->n_dials == 0)
-		fail_waiting(o, err);
+		fail_waiting(o, err, o->n_covered);
 	sp_defer_call(o->client->pool.world, &o->turn);
 }
 
@@ -245,6 +257,7 @@ static sp_code dial(http_origin *o, sp_err *err)
 	if (di == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory to connect");
 	di->origin = o;
+	di->n_covered = o->n_numbered;
 	di->dial = (sp_http_dial){.world = c->pool.world,
 				  .address = o->address,
 				  .server_name = o->server_name,
@@ -296,7 +309,7 @@ static void origin_turn(sp_defer *d)
 		if (dial(o, &err) == SP_OK)
 			continue;
 		if (o->n_conns + o->n_dials == 0)
-			fail_waiting(o, &err);
+			fail_waiting(o, &err, o->n_numbered);
 		break;
 	}
 	if (sp_list_is_empty(&o->waiting) && sp_list_is_empty(&o->over) && o->n_conns + o->n_dials == 0)
@@ -466,7 +479,7 @@ static void origin_close(http_origin *o, const sp_err *err)
 		o->n_dials--;
 		sp_free(di);
 	}
-	fail_waiting(o, err);
+	fail_waiting(o, err, o->n_numbered);
 	SP_LIST_FOREACH (node, &o->conns) {
 		http_conn *c = SP_CONTAINER_OF(node, http_conn, node);
 		c->ops->kill(c, err);

@@ -183,6 +183,7 @@ typedef struct http_call {
 	bool reused;   /* the connection had served another one */
 	bool answered; /* a byte of a response came */
 	unsigned n_tries;
+	uint64_t number; /* among those that ever waited for its origin */
 } http_call;
 
 static inline http_ex *http_ex_of(sp_http_exchange *pub)
