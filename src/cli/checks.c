@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/checks.h"
 
-#include <dlfcn.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "base/num.h"
 #include "cli/cluster.h"
 #include "cli/process.h"
+#include "host/nft/nft.h"
 #include "io/file.h"
 #include "io/stream.h"
 #include "io/tls/x509.h"
@@ -129,12 +129,13 @@ static cli_finding check_runtime(checking *c)
 
 static cli_finding check_nftables(checking *c)
 {
-	(void)c;
-	void *lib = dlopen("libnftables.so.1", RTLD_LAZY | RTLD_LOCAL);
-	if (lib == NULL)
-		return fault(CLI_BAD, SP_STR("no libnftables"),
-			     SP_STR("services need it: apt-get install libnftables1"));
-	(void)dlclose(lib);
+	sp_err err = {0};
+	sp_code code = host_nft_ask(&err);
+	if (code == SP_EFORBIDDEN)
+		return good(SP_STR("not asked (only root may)"));
+	if (code != SP_OK)
+		return fault(CLI_BAD, sp_arena_printf(c->arena, "%s", err.msg),
+			     SP_STR("services need the kernel's nftables: modprobe nf_tables"));
 	return good(SP_STR("available"));
 }
 

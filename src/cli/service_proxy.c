@@ -11,7 +11,7 @@
 #include "cli/host_names.h"
 #include "cli/process.h"
 #include "client/call.h"
-#include "host/nft.h"
+#include "host/nft/nft.h"
 #include "host/routes.h"
 #include "network/routes/routes.h"
 #include "network/services/proxy.h"

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "host/host_int.h"
-#include "host/nft.h"
+#include "host/nft/nft.h"
 
 static sp_code set_on(const char *path, sp_err *err)
 {

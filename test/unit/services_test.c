@@ -158,7 +158,7 @@ SP_TEST(services, policies_affinity_and_sources)
 	T_OK(diff(&none, &now, &text));
 	T_TRUE(has(text, "{ type ipv4_addr ; flags dynamic,timeout ; timeout 60s ; }"));
 	T_TRUE(has(text, " update @affinity-"));
-	T_TRUE(has(text, "ip saddr != { 198.51.100.0/24 } drop\n"));
+	T_TRUE(has(text, " ip saddr 198.51.100.0/24 goto external-"));
 	T_TRUE(has(text, "service-ips { 10.96.0.10 . tcp . 80 : goto local-"));
 	T_TRUE(has(text, "service-ips { 192.0.2.7 . tcp . 80 : goto firewall-"));
 	T_TRUE(has(text, "service-ips { 203.0.113.9 . tcp . 80 : goto firewall-"));

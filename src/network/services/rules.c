@@ -250,10 +250,10 @@ static sp_str draw_firewall(drawing *d, const net_port *p, sp_str outside)
 	if (s->sources.n == 0)
 		return outside;
 	sp_str name = chain_name(d, "firewall", p);
-	(void)sp_buf_printf(&text, "%s saddr != {", d->words->address);
 	for (size_t i = 0; i < s->sources.n; i++)
-		(void)sp_buf_printf(&text, "%s " SP_FMT, i == 0 ? "" : ",", SP_ARG(s->sources.at[i]));
-	(void)sp_buf_printf(&text, " } drop\ngoto " SP_FMT "\n", SP_ARG(outside));
+		(void)sp_buf_printf(&text, "%s saddr " SP_FMT " goto " SP_FMT "\n", d->words->address,
+				    SP_ARG(s->sources.at[i]), SP_ARG(outside));
+	(void)sp_buf_str(&text, SP_STR("drop\n"));
 	d->failed |= sp_buf_code(&text) != SP_OK;
 	put(d, NET_CHAIN, name, SP_STR(""), sp_arena_try_dup(d->arena, sp_buf_view(&text)));
 	return name;
