@@ -201,7 +201,7 @@ interop: all
 bench:
 	@tools/bench
 # A static pattern: an open one would also catch $(B)/bench-AREA, whose object is made by a chain of rules.
-$(addprefix bench-,$(BENCH)): bench-%:
+$(addprefix bench-,$(BENCH) $(patsubst test/bench/bench_%.py,%,$(wildcard test/bench/bench_*.py))): bench-%:
 	@tools/bench $*
 FORMATTED := $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 format:

@@ -14,7 +14,7 @@ import time
 import bench
 
 GROUP_NFTABLES, NETLINK_NETFILTER, NEWGEN = 7, 12, 0x0A0F
-CHANGES = 8
+CHANGES = 15
 APART_S = 1.2
 
 
