@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
-import bench
+sys.path.insert(0, "test/lib")
+import rig  # noqa: E402 (the path comes first)
 
 SERVICES, SECONDS = 1000, 4
 ZONE = "cluster.local"
@@ -26,13 +28,13 @@ def records():
 def fill(api):
     for name, addresses in records():
         headless = len(addresses) > 1
-        api.create(bench.SERVICES, bench.service(name, "None" if headless else addresses[0]))
+        api.create(rig.SERVICES, rig.service(name, "None" if headless else addresses[0]))
         if headless:
-            api.create(bench.SLICES, bench.slice_of(name, addresses))
+            api.create(rig.SLICES, rig.slice_of(name, addresses))
 
 
 def write_zone():
-    with open(f"{bench.tmp}/zone", "w", encoding="ascii") as f:
+    with open(f"{rig.tmp}/zone", "w", encoding="ascii") as f:
         f.write(f"$ORIGIN {ZONE}.\n$TTL 5\n@ SOA ns.dns hostmaster 1 7200 1800 86400 5\n@ NS ns.dns\nns.dns A 10.96.0.10\n")
         for name, addresses in records():
             for a in addresses:
@@ -40,36 +42,36 @@ def write_zone():
 
 
 def write_questions():
-    with open(f"{bench.tmp}/questions", "w", encoding="ascii") as f:
+    with open(f"{rig.tmp}/questions", "w", encoding="ascii") as f:
         for name, _ in records():
             f.write(f"{name}.default.svc.{ZONE} A\n")
             f.write(f"{name}.default.svc.{ZONE}.default.svc.{ZONE} A\n")  # what search domains make of it: no such name
 
 
 def start_ours(api, port):
-    with open(f"{bench.tmp}/resolv.conf", "w", encoding="ascii") as f:
+    with open(f"{rig.tmp}/resolv.conf", "w", encoding="ascii") as f:
         f.write("nameserver 127.0.0.9\n")
-    return bench.start("dns.log", bench.SAMPAN, "dns", "--kubeconfig", api.kubeconfig, "--address", f"127.0.0.1:{port}",
-                       "--resolv-conf", f"{bench.tmp}/resolv.conf")
+    return rig.start("dns.log", rig.SAMPAN, "dns", "--kubeconfig", api.kubeconfig, "--address", f"127.0.0.1:{port}",
+                       "--resolv-conf", f"{rig.tmp}/resolv.conf")
 
 
 def start_named(program, port):
-    with open(f"{bench.tmp}/named.conf", "w", encoding="ascii") as f:
-        f.write(f'options {{ directory "{bench.tmp}"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; '
-                f'pid-file none; session-keyfile none; }};\ncontrols {{ }};\nzone "{ZONE}" {{ type master; file "{bench.tmp}/zone"; }};\n')
-    return bench.start("named.log", program, "-g", "-n", "1", "-c", f"{bench.tmp}/named.conf")
+    with open(f"{rig.tmp}/named.conf", "w", encoding="ascii") as f:
+        f.write(f'options {{ directory "{rig.tmp}"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; '
+                f'pid-file none; session-keyfile none; }};\ncontrols {{ }};\nzone "{ZONE}" {{ type master; file "{rig.tmp}/zone"; }};\n')
+    return rig.start("named.log", program, "-g", "-n", "1", "-c", f"{rig.tmp}/named.conf")
 
 
 def start_nsd(program, port):
-    with open(f"{bench.tmp}/nsd.conf", "w", encoding="ascii") as f:
-        f.write(f'server:\n server-count: 1\n ip-address: 127.0.0.1@{port}\n username: ""\n zonesdir: "{bench.tmp}"\n pidfile: ""\n'
-                f' database: ""\n zonelistfile: "{bench.tmp}/zone.list"\n xfrdfile: ""\n xfrdir: "{bench.tmp}"\n rrl-ratelimit: 0\n'
+    with open(f"{rig.tmp}/nsd.conf", "w", encoding="ascii") as f:
+        f.write(f'server:\n server-count: 1\n ip-address: 127.0.0.1@{port}\n username: ""\n zonesdir: "{rig.tmp}"\n pidfile: ""\n'
+                f' database: ""\n zonelistfile: "{rig.tmp}/zone.list"\n xfrdfile: ""\n xfrdir: "{rig.tmp}"\n rrl-ratelimit: 0\n'
                 f'remote-control:\n control-enable: no\nzone:\n name: {ZONE}\n zonefile: zone\n')
-    return bench.start("nsd.log", program, "-d", "-c", f"{bench.tmp}/nsd.conf")
+    return rig.start("nsd.log", program, "-d", "-c", f"{rig.tmp}/nsd.conf")
 
 
 def ask(port, seconds):
-    out = subprocess.run(["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", f"{bench.tmp}/questions", "-l", str(seconds), "-c", "8", "-q",
+    out = subprocess.run(["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", f"{rig.tmp}/questions", "-l", str(seconds), "-c", "8", "-q",
                           "200", "-T", "1"], capture_output=True, text=True, check=True).stdout
     found = dict(re.findall(r"^\s*([A-Z][A-Za-z ()]*):\s+(.+)$", out, re.M))
     return found, int(re.match(r"\d+", found["Queries completed"]).group())
@@ -77,7 +79,7 @@ def ask(port, seconds):
 
 def answers(p, port):
     """It answers a name of each kind as it should."""
-    out = subprocess.run(["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", f"{bench.tmp}/questions", "-n", "1", "-c", "1", "-q", "20"],
+    out = subprocess.run(["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", f"{rig.tmp}/questions", "-n", "1", "-c", "1", "-q", "20"],
                          capture_output=True, text=True, check=False).stdout
     if p.poll() is not None:
         raise RuntimeError(f"ended: {open(p.log, errors='replace').read()[-800:]}")
@@ -86,39 +88,39 @@ def answers(p, port):
 
 
 def measure(p, port):
-    bench.wait_for("a server that has the zone", 30, lambda: answers(p, port), 0.1)
-    pids = bench.tree(p.pid)
-    before = bench.cpu_seconds(pids)
+    rig.wait_for("a server that has the zone", 30, lambda: answers(p, port), 0.1)
+    pids = rig.tree(p.pid)
+    before = rig.cpu_seconds(pids)
     found, done = ask(port, SECONDS)
     lost = int(re.match(r"\d+", found["Queries lost"]).group())
     if lost > done // 1000:
         raise RuntimeError(f"{lost} of {done} questions were not answered")
-    return {"rate": float(found["Queries per second"]), "cpu": (bench.cpu_seconds(pids) - before) * 1e6 / done,
-            "pss": bench.memory_mib(pids)}
+    return {"rate": float(found["Queries per second"]), "cpu": (rig.cpu_seconds(pids) - before) * 1e6 / done,
+            "pss": rig.memory_mib(pids)}
 
 
 def main():
     if shutil.which("dnsperf") is None:
         raise SystemExit("dnsperf is not on PATH (Debian: dnsperf)")
     os.environ["PATH"] += ":/usr/sbin"
-    bench.private_network()
-    api = bench.Server("--service-cluster-ip-range", "10.96.0.0/12")
+    rig.private_network()
+    api = rig.Server("--service-cluster-ip-range", "10.96.0.0/12")
     fill(api)
     write_zone()
     write_questions()
     figures = {}
     starters = {"ours": lambda: start_ours(api, 5301)}
     for i, (name, starter) in enumerate((("named", start_named), ("nsd", start_nsd))):
-        program = bench.peer(f"PEER_{name.upper()}", name)
+        program = rig.peer(f"PEER_{name.upper()}", name)
         if program:
             starters[name] = lambda s=starter, p=program, i=i: s(p, 5302 + i)
     for i, (name, starter) in enumerate(starters.items()):
         p = starter()
         figures[name] = measure(p, 5301 + ("ours", "named", "nsd").index(name))
-        bench.stop(p)
+        rig.stop(p)
     for what, unit in (("rate", "questions/s"), ("cpu", "us"), ("pss", "MiB")):
         for name in [n for n in starters if n != "ours"] or ["none"]:
-            bench.put(f"dns_{what}", figures["ours"][what], unit, name, figures.get(name, {}).get(what), 2)
+            rig.put(f"dns_{what}", figures["ours"][what], unit, name, figures.get(name, {}).get(what), 2)
 
 
 main()

@@ -9,9 +9,11 @@ import json
 import os
 import socket
 import struct
+import sys
 import time
 
-import bench
+sys.path.insert(0, "test/lib")
+import rig  # noqa: E402 (the path comes first)
 
 GROUP_NFTABLES, NETLINK_NETFILTER, NEWGEN = 7, 12, 0x0A0F
 CHANGES = 15
@@ -56,46 +58,46 @@ def address(i):
 
 def fill(api, first, n):
     for i in range(first, n):
-        api.create(bench.SERVICES, bench.service(f"s{i}", f"10.96.{(i + 256) >> 8}.{i & 255}"))
-        api.create(bench.SLICES, bench.slice_of(f"s{i}", [address(2 * i), address(2 * i + 1)]))
+        api.create(rig.SERVICES, rig.service(f"s{i}", f"10.96.{(i + 256) >> 8}.{i & 255}"))
+        api.create(rig.SLICES, rig.slice_of(f"s{i}", [address(2 * i), address(2 * i + 1)]))
 
 
 def measure(api, rules, proxy):
     rules.settle(APART_S * 2)
-    took, before = [], bench.cpu_seconds(bench.tree(proxy.pid))
+    took, before = [], rig.cpu_seconds(rig.tree(proxy.pid))
     for i in range(CHANGES):
-        body = bench.slice_of("s3", [address(6), address(200000 + i)])
+        body = rig.slice_of("s3", [address(6), address(200000 + i)])
         time.sleep(APART_S)
         rules.settle(0.001)
         began = time.monotonic()
-        api.call("PUT", f"{bench.SLICES}/s3-1", body)
+        api.call("PUT", f"{rig.SLICES}/s3-1", body)
         done = rules.generation(30)
         if done is None:
             raise RuntimeError("a change that never reached the kernel")
         took.append((done - began) * 1000)
-    cpu_ms = (bench.cpu_seconds(bench.tree(proxy.pid)) - before) * 1000 / CHANGES
-    return {"p50": bench.percentile(took, 0.5), "p99": bench.percentile(took, 0.99), "cpu": cpu_ms,
-            "pss": bench.memory_mib(bench.tree(proxy.pid))}
+    cpu_ms = (rig.cpu_seconds(rig.tree(proxy.pid)) - before) * 1000 / CHANGES
+    return {"p50": rig.percentile(took, 0.5), "p99": rig.percentile(took, 0.99), "cpu": cpu_ms,
+            "pss": rig.memory_mib(rig.tree(proxy.pid))}
 
 
 def start_peer(program, api):
-    path = f"{bench.tmp}/kube-proxy.json"
+    path = f"{rig.tmp}/kube-proxy.json"
     with open(path, "w", encoding="ascii") as f:
         json.dump({"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration", "mode": "nftables",
                    "hostnameOverride": "bench", "clientConnection": {"kubeconfig": api.kubeconfig},
                    "conntrack": {"maxPerCore": 0, "min": 0}, "clusterCIDR": "10.0.0.0/8",
                    "healthzBindAddress": "127.0.0.1:0", "metricsBindAddress": "127.0.0.1:0"}, f)
-    return bench.start("kube-proxy.log", program, "--config", path)
+    return rig.start("kube-proxy.log", program, "--config", path)
 
 
 def main():
-    bench.private_network()
+    rig.private_network()
     rules = Rules()
-    api = bench.Server("--service-cluster-ip-range", "10.96.0.0/12")
+    api = rig.Server("--service-cluster-ip-range", "10.96.0.0/12")
     api.create("/api/v1/nodes", {"metadata": {"name": "bench"}})
     api.call("PATCH", "/api/v1/nodes/bench/status",
              {"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}}, "application/merge-patch+json")
-    program = bench.peer("PEER_KUBE_PROXY")
+    program = rig.peer("PEER_KUBE_PROXY")
     figures = {}
     done = 0
     for n in (10, 5000):
@@ -104,18 +106,18 @@ def main():
         for who in ("ours", "peer"):
             if who == "peer" and program is None:
                 continue
-            proxy = bench.start("proxy.log", bench.SAMPAN, "service-proxy", "--kubeconfig", api.kubeconfig, "--hostname-override",
+            proxy = rig.start("proxy.log", rig.SAMPAN, "service-proxy", "--kubeconfig", api.kubeconfig, "--hostname-override",
                                 "bench") if who == "ours" else start_peer(program, api)
             if rules.generation(60) is None:
                 raise RuntimeError(f"no rules: {open(proxy.log, errors='replace').read()[-500:]}")
             figures[who, n] = measure(api, rules, proxy)
-            bench.stop(proxy)
+            rig.stop(proxy)
             os.system("nft flush ruleset")
             rules.settle(0.5)
     for n in (10, 5000):
         for what, unit in (("p50", "ms"), ("p99", "ms"), ("cpu", "ms"), ("pss", "MiB")):
             theirs = figures.get(("peer", n))
-            bench.put(f"services_change_{n}_{what}", figures["ours", n][what], unit, "kube-proxy", theirs and theirs[what], 2)
+            rig.put(f"services_change_{n}_{what}", figures["ours", n][what], unit, "kube-proxy", theirs and theirs[what], 2)
 
 
 main()

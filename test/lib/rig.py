@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What benchmarks of whole processes share: a network namespace, an API server of one's own, requests to it, what processes cost, figures.
+"""What measures and compares whole processes: a network namespace, an API server of one's own, requests to it, what processes cost, figures.
 
 Whatever goes wrong raises; everything that was started ends with the program.
 """
@@ -19,16 +19,18 @@ import tempfile
 import time
 
 SAMPAN = os.path.abspath("build/release/sampan")
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 
-tmp = tempfile.mkdtemp(prefix="sampan-bench-")
+tmp = tempfile.mkdtemp(prefix="sampan-rig-")
 _running = []
 
 
-def private_network():
-    """This process, and what it starts, in a network of their own with a loopback interface."""
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+def private_network(mounts=False):
+    """This process, and what it starts, in a network of their own with a loopback interface; and with mounts that nobody else sees."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET | (CLONE_NEWNS if mounts else 0)) != 0:
         raise OSError(ctypes.get_errno(), "unshare: " + os.strerror(ctypes.get_errno()))
+    if mounts:
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
@@ -157,6 +159,9 @@ class Server:
 
     def create(self, path, body):
         return self.call("POST", path, body)
+
+    def delete(self, path):
+        return self.call("DELETE", path, {"gracePeriodSeconds": 1})
 
     def watch(self, path):
         """Events, as they come; the connection is one of its own."""
