@@ -11,6 +11,7 @@
 #include "cli/host_names.h"
 #include "cli/process.h"
 #include "client/call.h"
+#include "host/conntrack.h"
 #include "host/nft.h"
 #include "host/routes.h"
 #include "network/routes/routes.h"
@@ -23,6 +24,18 @@ typedef struct flags {
 	sp_str kubeconfig, node, log_level, cluster_cidr;
 	bool cleanup, pod_routes;
 } flags;
+
+typedef struct sweep_job {
+	sp_work work;
+	bool v4;
+	bool (*is_stale)(const void *arg, const sp_flow *f);
+	const void *arg;
+	size_t n;
+	sp_code code;
+	sp_err err;
+	void (*done)(void *arg, size_t n, const sp_err *err);
+	void *done_arg;
+} sweep_job;
 
 typedef struct process {
 	flags f;
@@ -50,6 +63,8 @@ typedef struct process {
 	sp_code work_code;
 	void (*run_done)(void *arg, const sp_err *err);
 	void *run_arg;
+	sp_sweeper sweeper;
+	sweep_job sweep; /* the one under way */
 	bool stopping;
 } process;
 
@@ -76,6 +91,31 @@ static void run(net_runner *r, sp_str commands, void (*done)(void *arg, const sp
 	p->run_arg = arg;
 	p->work = (sp_work){.fn = run_job, .done = run_job_done, .arg = p};
 	SP_ASSERT(sp_work_start(p->base.world, &p->work, NULL) == SP_OK);
+}
+
+static void sweep_work(sp_work *job)
+{
+	sweep_job *s = job->arg;
+	s->code = host_conntrack_sweep(s->v4, s->is_stale, s->arg, &s->n, &s->err);
+}
+
+static void sweep_work_done(sp_work *job)
+{
+	sweep_job *s = job->arg;
+	s->done(s->done_arg, s->n, s->code == SP_OK ? NULL : &s->err);
+}
+
+static void sweep(sp_sweeper *sweeper, bool v4, bool (*is_stale)(const void *arg, const sp_flow *f),
+		  const void *arg, void (*done)(void *arg, size_t n, const sp_err *err), void *done_arg)
+{
+	process *p = SP_CONTAINER_OF(sweeper, process, sweeper);
+	p->sweep = (sweep_job){.work = {.fn = sweep_work, .done = sweep_work_done, .arg = &p->sweep},
+			       .v4 = v4,
+			       .is_stale = is_stale,
+			       .arg = arg,
+			       .done = done,
+			       .done_arg = done_arg};
+	SP_ASSERT(sp_work_start(p->base.world, &p->sweep.work, NULL) == SP_OK);
 }
 
 static void route_job(sp_work *job)
@@ -188,8 +228,11 @@ static sp_code start(process *p, sp_err *err)
 				       .user_agent = SP_STR("sampan-service-proxy/" SP_VERSION)};
 	SP_TRY(sp_client_new(p->base.world, &client, &p->client, err));
 	SP_TRY(sp_informers_new(p->client, p->base.log, &p->informers, err));
-	const net_proxy_opts proxy = {
-		.informers = p->informers, .runner = &p->runner, .log = p->base.log, .node = p->f.node};
+	const net_proxy_opts proxy = {.informers = p->informers,
+				      .runner = &p->runner,
+				      .sweeper = &p->sweeper,
+				      .log = p->base.log,
+				      .node = p->f.node};
 	SP_TRY(net_proxy_new(p->base.world, &proxy, &p->proxy, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	sp_informers_start(p->informers);
@@ -229,7 +272,10 @@ static sp_code run_all(process *p, sp_err *err)
 
 int cli_service_proxy(int argc, char **argv)
 {
-	process p = {.f = {.log_level = SP_STR("info")}, .runner = {run}, .router = {set_routes}};
+	process p = {.f = {.log_level = SP_STR("info")},
+		     .runner = {run},
+		     .sweeper = {sweep},
+		     .router = {set_routes}};
 	const cli_flag table[] = {
 		{"cluster-cidr", CLI_STR, &p.f.cluster_cidr,
 		 "ranges of pods' addresses, separated by commas: no --pod-routes to others; default: any"},

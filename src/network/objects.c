@@ -13,6 +13,7 @@ SP_VIEW(service_view, net_service_view, "v1/Service", SP_V(net_service_view, ns,
 	SP_V(net_service_view, external_policy, "spec.externalTrafficPolicy"),
 	SP_V(net_service_view, internal_policy, "spec.internalTrafficPolicy"),
 	SP_V(net_service_view, external_name, "spec.externalName"),
+	SP_V(net_service_view, health_port, "spec.healthCheckNodePort"),
 	SP_V(net_service_view, ingress, "status.loadBalancer.ingress"));
 
 SP_VIEW(port_view, net_port_view, "io.k8s.api.core.v1.ServicePort", SP_V(net_port_view, name, "name"),
@@ -27,7 +28,8 @@ SP_VIEW(endpoint_view, net_endpoint_view, "io.k8s.api.discovery.v1.Endpoint",
 	SP_V(net_endpoint_view, addresses, "addresses"), SP_VH(net_endpoint_view, ready, "conditions.ready"),
 	SP_VH(net_endpoint_view, serving, "conditions.serving"),
 	SP_V(net_endpoint_view, terminating, "conditions.terminating"),
-	SP_V(net_endpoint_view, node, "nodeName"), SP_V(net_endpoint_view, hostname, "hostname"));
+	SP_V(net_endpoint_view, node, "nodeName"), SP_V(net_endpoint_view, hostname, "hostname"),
+	SP_V(net_endpoint_view, zones, "hints.forZones"), SP_V(net_endpoint_view, nodes, "hints.forNodes"));
 
 SP_VIEW(slice_port_view, net_slice_port_view, "io.k8s.api.discovery.v1.EndpointPort",
 	SP_V(net_slice_port_view, name, "name"), SP_V(net_slice_port_view, protocol, "protocol"),

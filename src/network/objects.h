@@ -7,7 +7,7 @@
 typedef struct net_service_view {
 	sp_str ns, name, type, affinity, internal_policy, external_policy, external_name;
 	sp_vlist cluster_ips, external_ips, ports, ingress, sources;
-	int32_t affinity_s;
+	int32_t affinity_s, health_port;
 } net_service_view;
 
 typedef struct net_port_view {
@@ -24,6 +24,7 @@ typedef struct net_endpoint_view {
 	sp_vlist addresses;
 	bool ready, serving, terminating, has_ready, has_serving;
 	sp_str node, hostname;
+	sp_vlist zones, nodes; /* hints: whose clients it is for; elements have a "name" */
 } net_endpoint_view;
 
 typedef struct net_slice_port_view {

@@ -29,10 +29,12 @@ static const char ending_here[] =
 static const char broken_here[] = "{\"addresses\":[\"10.88.0.8\"],\"conditions\":{\"ready\":false},"
 				  "\"nodeName\":\"" NODE "\"}";
 
+static const net_place here = {.node = {NODE, sizeof NODE - 1}, .zone = {"z1", 2}};
+
 static sp_code read_one(const char *service, const char *endpoints, net_service *ret)
 {
 	sp_str text = slice(endpoints);
-	return net_service_read(T_ARENA, sp_str_c(service), &text, 1, NET_V4, SP_STR(NODE), ret, T_ERR);
+	return net_service_read(T_ARENA, sp_str_c(service), &text, 1, NET_V4, &here, ret, T_ERR);
 }
 
 static sp_code rules_of(const char *service, const char *endpoints, net_rules *ret)
@@ -86,6 +88,76 @@ SP_TEST(services, backends_of_each_policy)
 		if (rows[i].first != NULL)
 			T_EQ_C(s.ports[0].all.at[0].ip, rows[i].first);
 	}
+}
+
+#define HINTED(ip, ready, hints)                                       \
+	"{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":" ready \
+	"},\"nodeName\":\"n2\",\"hints\":{" hints "}}"
+#define ZONE(name) "\"forZones\":[{\"name\":\"" name "\"}]"
+#define FOR(name) "\"forNodes\":[{\"name\":\"" name "\"}]"
+
+SP_TEST(services, hints_say_whom_endpoints_are_for)
+{
+	static const struct {
+		const char *endpoints, *all;
+	} rows[] = {
+		{HINTED("10.88.1.1", "true", ZONE("z1")) "," HINTED("10.88.1.2", "true", ZONE("z2")),
+		 "10.88.1.1;"},
+		/* none for our zone, one without a hint: all of them */
+		{HINTED("10.88.1.1", "true", ZONE("z3")) "," HINTED("10.88.1.2", "true", ZONE("z2")),
+		 "10.88.1.1;10.88.1.2;"},
+		{HINTED("10.88.1.1", "true", ZONE("z1")) "," HINTED("10.88.1.2", "true", ""),
+		 "10.88.1.1;10.88.1.2;"},
+		/* those that are not ready have no say */
+		{HINTED("10.88.1.1", "true", ZONE("z1")) "," HINTED("10.88.1.2", "false", ""), "10.88.1.1;"},
+		{HINTED("10.88.1.1", "false", ZONE("z1")) "," HINTED("10.88.1.2", "true", ZONE("z2")),
+		 "10.88.1.2;"},
+		/* our node goes before our zone, when all have nodes */
+		{HINTED("10.88.1.1", "true", ZONE("z1") "," FOR("n2")) "," HINTED("10.88.1.2", "true",
+										  ZONE("z1") "," FOR(NODE)),
+		 "10.88.1.2;"},
+		{HINTED("10.88.1.1", "true", ZONE("z1") "," FOR("n2")) "," HINTED("10.88.1.2", "true",
+										  ZONE("z2") "," FOR("n3")),
+		 "10.88.1.1;"},
+		{HINTED("10.88.1.1", "true", ZONE("z1") "," FOR(NODE)) "," HINTED("10.88.1.2", "true",
+										  ZONE("z1")),
+		 "10.88.1.1;10.88.1.2;"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF out;
+		net_service s = {0};
+		t_row("row %zu", i);
+		sp_buf_init(&out, 1024);
+		T_OK(read_one(plain, rows[i].endpoints, &s));
+		for (size_t k = 0; k < s.ports[0].all.n; k++)
+			(void)sp_buf_printf(&out, SP_FMT ";", SP_ARG(s.ports[0].all.at[k].ip));
+		T_OK(sp_buf_code(&out));
+		T_EQ_C(sp_buf_view(&out), rows[i].all);
+	}
+}
+
+SP_TEST(services, flows_and_health_checks_know_other_endpoints)
+{
+	static const char udp[] =
+		"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\"},\"spec\":{\"type\":\"LoadBalancer\","
+		"\"clusterIPs\":[\"10.96.0.10\"],\"externalTrafficPolicy\":\"Local\",\"healthCheckNodePort\":"
+		"32000,"
+		"\"ports\":[{\"name\":\"http\",\"protocol\":\"UDP\",\"port\":80}]}}";
+	sp_str text = sp_arena_printf(
+		T_ARENA,
+		"{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"protocol\":\"UDP\","
+		"\"port\":8080}],\"endpoints\":[%s,%s,%s]}",
+		ready_here, ready_there, ending_here);
+	net_service s = {0};
+	T_OK(net_service_read(T_ARENA, sp_str_c(udp), &text, 1, NET_V4, &here, &s, T_ERR));
+	T_EQ_U64(s.ports[0].all.n, 2);
+	T_EQ_U64(s.ports[0].serving.n, 3);
+	T_EQ_U64(s.n_local_ready, 1); /* not the one that ends */
+	T_EQ_U64(s.health_port, 32000);
+	/* Of TCP nobody asks; load balancers don't of a service for all nodes. */
+	T_OK(read_one(plain, ready_here, &s));
+	T_EQ_U64(s.ports[0].serving.n, 0);
+	T_EQ_U64(s.health_port, 0);
 }
 
 SP_TEST(services, nothing_of_headless_external_and_other_families)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "network/objects.h"
+#include "network/services/flows.h"
 #include "network/services/rules.h"
 
 #define COMMANDS_BYTES_MAX ((size_t)64 << 20)
@@ -12,10 +13,16 @@
 #define RETRY_MIN_NS UINT64_C(100000000)
 #define RETRY_MAX_NS UINT64_C(30000000000)
 
+/* A service, and the rules for it; all of it in the arena. */
+typedef struct drawing {
+	sp_arena arena;
+	net_service service[NET_FAMILIES];
+	net_rules rules[NET_FAMILIES];
+} drawing;
+
 /* What the kernel has of a service, and what it is to have after the transaction under way. */
 typedef struct entry {
-	sp_arena arena, next_arena;
-	net_rules rules[NET_FAMILIES], next[NET_FAMILIES];
+	drawing now, next;
 	sp_str key; /* "namespace/name" */
 	char text[SP_OBJECT_KEY_BYTES];
 	sp_list turn;  /* of the proxy's dirty or changing ones; in none */
@@ -35,6 +42,9 @@ struct net_proxy {
 	sp_timer retry;
 	uint64_t retry_ns;
 	sp_buf commands;
+	bool may_stray[NET_FAMILIES]; /* endpoints of UDP changed: flows are to be looked through */
+	net_family sweeping;          /* the one under way, by these */
+	net_flows *flows;
 	bool is_set_up, is_running, is_stopping;
 	void (*stopped)(void *arg);
 	void *arg;
@@ -58,8 +68,8 @@ static void mark(net_proxy *p, sp_str key)
 		memcpy(e->text, key.ptr, key.len);
 		e->key = (sp_str){e->text, key.len};
 		sp_list_init(&e->turn);
-		sp_arena_init(&e->arena, SERVICE_BYTES_MAX);
-		sp_arena_init(&e->next_arena, SERVICE_BYTES_MAX);
+		sp_arena_init(&e->now.arena, SERVICE_BYTES_MAX);
+		sp_arena_init(&e->next.arena, SERVICE_BYTES_MAX);
 		/* Ends the process without memory: nobody would look at the service again. */
 		SP_ASSERT(sp_map_put(&p->entries, e->key, e, NULL) == SP_OK);
 	}
@@ -103,22 +113,29 @@ static void on_slice(void *arg, const sp_object *old, const sp_object *now)
 
 /* ---- a transaction ---- */
 
+static void blank(drawing *d)
+{
+	sp_arena_reset(&d->arena);
+	memset(d->service, 0, sizeof d->service);
+	memset(d->rules, 0, sizeof d->rules);
+}
+
 static sp_code draw(net_proxy *p, entry *e, sp_err *err)
 {
 	sp_str texts[SLICES_MAX];
 	size_t n = 0;
+	drawing *d = &e->next;
+	const net_place place = {.node = p->opts.node};
 	const sp_object *o = sp_informer_get(p->services, e->key);
-	sp_arena_reset(&e->next_arena);
-	memset(e->next, 0, sizeof e->next);
+	blank(d);
 	if (o == NULL)
 		return SP_OK;
 	sp_index_at at = sp_informer_find(p->slices, p->by_service, e->key);
 	for (const sp_object *s; n < SLICES_MAX && (s = sp_index_next(&at)) != NULL;)
 		texts[n++] = s->json;
 	for (net_family f = 0; f < NET_FAMILIES; f++) {
-		net_service s;
-		SP_TRY(net_service_read(&e->next_arena, o->json, texts, n, f, p->opts.node, &s, err));
-		SP_TRY(net_rules_of(&e->next_arena, &s, f, &e->next[f], err));
+		SP_TRY(net_service_read(&d->arena, o->json, texts, n, f, &place, &d->service[f], err));
+		SP_TRY(net_rules_of(&d->arena, &d->service[f], f, &d->rules[f], err));
 	}
 	return SP_OK;
 }
@@ -134,15 +151,16 @@ static void add_changes(net_proxy *p, entry *e)
 	}
 	static const net_rules nothing;
 	for (net_family f = 0; f < NET_FAMILIES; f++)
-		(void)net_rules_diff(p->is_set_up ? &e->rules[f] : &nothing, &e->next[f], f, &p->commands);
+		(void)net_rules_diff(p->is_set_up ? &e->now.rules[f] : &nothing, &e->next.rules[f], f,
+				     &p->commands);
 	e->is_changing = true;
 	sp_list_push_back(&p->changing, &e->turn);
 }
 
 static void entry_free(entry *e)
 {
-	sp_arena_done(&e->arena);
-	sp_arena_done(&e->next_arena);
+	sp_arena_done(&e->now.arena);
+	sp_arena_done(&e->next.arena);
 	sp_free(e);
 }
 
@@ -151,15 +169,16 @@ static void settle(net_proxy *p, entry *e, bool done)
 	bool again = e->is_again || !done;
 	e->is_changing = e->is_again = false;
 	if (done) {
-		sp_arena old = e->arena;
-		e->arena = e->next_arena;
-		memcpy(e->rules, e->next, sizeof e->rules);
-		e->next_arena = old;
-		sp_arena_reset(&e->next_arena);
+		drawing old = e->now;
+		e->now = e->next;
+		e->next = old;
+		for (net_family f = 0; f < NET_FAMILIES; f++)
+			p->may_stray[f] |= !net_flows_alike(&e->next.service[f], &e->now.service[f]);
+		blank(&e->next);
 	}
 	if (again) {
 		soil(p, e);
-	} else if (e->rules[NET_V4].n + e->rules[NET_V6].n == 0) {
+	} else if (e->now.rules[NET_V4].n + e->now.rules[NET_V6].n == 0) {
 		(void)sp_map_remove(&p->entries, e->key);
 		entry_free(e);
 	}
@@ -176,29 +195,80 @@ static void on_retry(sp_timer *t)
 	sp_defer_call(((net_proxy *)t->arg)->world, &((net_proxy *)t->arg)->flush);
 }
 
+/* The rules are there, and no flow strays any more. */
+static void end_round(net_proxy *p)
+{
+	p->is_running = false;
+	if (p->is_stopping)
+		p->stopped(p->arg);
+	else
+		sp_defer_call(p->world, &p->flush); /* what became dirty meanwhile */
+}
+
+static sp_code gather_flows(net_proxy *p, net_family f, sp_err *err)
+{
+	const sp_map_entry *m;
+	p->flows = net_flows_new();
+	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
+		SP_TRY(net_flows_add(p->flows, &((entry *)m->value)->now.service[f], err));
+	return SP_OK;
+}
+
+static void sweep_from(net_proxy *p, net_family f);
+
+/* Flows that stay by an error are looked at again after the next transaction. */
+static void on_swept(void *arg, size_t n, const sp_err *err)
+{
+	net_proxy *p = arg;
+	net_flows_free(SP_TAKE(p->flows));
+	if (err != NULL) {
+		p->may_stray[p->sweeping] = true;
+		sp_log(p->opts.log, SP_LOG_ERROR, "UDP flows to endpoints that are gone may have stayed",
+		       SP_KE(err));
+	} else if (n > 0) {
+		sp_log(p->opts.log, SP_LOG_DEBUG, "UDP flows to endpoints that are gone were removed",
+		       SP_KU("flows", n));
+	}
+	sweep_from(p, p->sweeping + 1);
+}
+
+static void sweep_from(net_proxy *p, net_family f)
+{
+	while (f < NET_FAMILIES && !p->may_stray[f])
+		f++;
+	if (f == NET_FAMILIES || p->is_stopping) {
+		end_round(p);
+		return;
+	}
+	sp_err err = {0};
+	p->may_stray[f] = false;
+	p->sweeping = f;
+	if (gather_flows(p, f, &err) != SP_OK)
+		on_swept(p, 0, &err);
+	else if (net_flows_is_empty(p->flows))
+		on_swept(p, 0, NULL);
+	else
+		p->opts.sweeper->sweep(p->opts.sweeper, f == NET_V4, net_flows_is_stale, p->flows, on_swept,
+				       p);
+}
+
 static void on_run(void *arg, const sp_err *err)
 {
 	net_proxy *p = arg;
-	p->is_running = false;
 	settle_all(p, err == NULL);
+	p->is_set_up = err == NULL;
 	if (err == NULL) {
-		p->is_set_up = true;
 		p->retry_ns = RETRY_MIN_NS;
-	} else {
-		/* The kernel may have another table than we think: begin anew. */
-		p->is_set_up = false;
-		sp_log(p->opts.log, SP_LOG_ERROR, "nftables refused the rules of services", SP_KE(err));
-	}
-	if (p->is_stopping) {
-		p->stopped(p->arg);
+		sweep_from(p, NET_V4);
 		return;
 	}
-	if (err != NULL) {
+	/* The kernel may have another table than we think: begin anew. */
+	sp_log(p->opts.log, SP_LOG_ERROR, "nftables refused the rules of services", SP_KE(err));
+	if (!p->is_stopping) {
 		sp_timer_start(p->world, &p->retry, p->retry_ns, on_retry);
 		p->retry_ns = SP_MIN(2 * p->retry_ns, RETRY_MAX_NS);
-	} else {
-		sp_defer_call(p->world, &p->flush); /* what became dirty meanwhile */
 	}
+	end_round(p);
 }
 
 /* Every service is drawn again, into tables that are empty. */
@@ -214,7 +284,8 @@ static void on_flush(sp_defer *d)
 {
 	net_proxy *p = d->arg;
 	if (p->is_running || p->is_stopping || sp_timer_is_running(&p->retry) ||
-	    !sp_informer_is_synced(p->services) || !sp_informer_is_synced(p->slices))
+	    !sp_informer_is_synced(p->services) || !sp_informer_is_synced(p->slices) ||
+	    (p->is_set_up && sp_list_is_empty(&p->dirty)))
 		return;
 	sp_buf_clear(&p->commands);
 	if (!p->is_set_up)
@@ -222,7 +293,9 @@ static void on_flush(sp_defer *d)
 	for (sp_list *n; (n = sp_list_pop_front(&p->dirty)) != NULL;)
 		add_changes(p, SP_CONTAINER_OF(n, entry, turn));
 	if (sp_buf_code(&p->commands) == SP_OK && p->commands.len == 0) {
+		p->is_running = true;
 		settle_all(p, true);
+		sweep_from(p, NET_V4);
 		return;
 	}
 	if (sp_buf_char(&p->commands, '\0') != SP_OK) {
