@@ -35,6 +35,40 @@ SP_VIEW(slice_port_view, net_slice_port_view, "io.k8s.api.discovery.v1.EndpointP
 	SP_V(net_slice_port_view, name, "name"), SP_V(net_slice_port_view, protocol, "protocol"),
 	SP_V(net_slice_port_view, port, "port"));
 
+typedef struct node_view {
+	sp_vmap labels;
+	sp_vlist taints;
+	sp_str deleted_at;
+} node_view;
+
+SP_VIEW(node_view_desc, node_view, "v1/Node", SP_V(node_view, labels, "metadata.labels"),
+	SP_V(node_view, deleted_at, "metadata.deletionTimestamp"), SP_V(node_view, taints, "spec.taints"));
+
+typedef struct service_cidr_view {
+	sp_vlist cidrs;
+} service_cidr_view;
+
+SP_VIEW(service_cidr_desc, service_cidr_view, "networking.k8s.io/v1/ServiceCIDR",
+	SP_V(service_cidr_view, cidrs, "spec.cidrs"));
+
+sp_code net_view_node(sp_arena *a, sp_str json, net_node_view *ret, sp_err *err)
+{
+	node_view v;
+	SP_TRY(sp_view(a, json, &node_view_desc, &v, err));
+	*ret = (net_node_view){.zone = sp_vmap_str(v.labels, SP_STR("topology.kubernetes.io/zone")),
+			       .deleted_at = v.deleted_at,
+			       .taints = v.taints};
+	return SP_OK;
+}
+
+sp_code net_view_service_cidr(sp_arena *a, sp_str json, sp_vlist *ret, sp_err *err)
+{
+	service_cidr_view v;
+	SP_TRY(sp_view(a, json, &service_cidr_desc, &v, err));
+	*ret = v.cidrs;
+	return SP_OK;
+}
+
 sp_code net_view_service(sp_arena *a, sp_str json, net_service_view *ret, sp_err *err)
 {
 	return sp_view(a, json, &service_view, ret, err);

@@ -32,9 +32,18 @@ typedef struct net_slice_port_view {
 	int32_t port;
 } net_slice_port_view;
 
+typedef struct net_node_view {
+	sp_str zone;       /* the label topology.kubernetes.io/zone */
+	sp_str deleted_at; /* "": it stays */
+	sp_vlist taints;   /* elements have a "key" */
+} net_node_view;
+
 /* Of an object's text; the view lives as long as the arena. */
 sp_code net_view_service(sp_arena *a, sp_str json, net_service_view *ret, sp_err *err) SP_MUST_USE;
 sp_code net_view_slice(sp_arena *a, sp_str json, net_slice_view *ret, sp_err *err) SP_MUST_USE;
+sp_code net_view_node(sp_arena *a, sp_str json, net_node_view *ret, sp_err *err) SP_MUST_USE;
+/* The prefixes of a ServiceCIDR. */
+sp_code net_view_service_cidr(sp_arena *a, sp_str json, sp_vlist *ret, sp_err *err) SP_MUST_USE;
 /* Of elements of their lists. */
 net_port_view net_view_port(yyjson_val *item);
 net_endpoint_view net_view_endpoint(yyjson_val *item);

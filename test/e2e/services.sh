@@ -13,7 +13,7 @@ command -v ip >/dev/null 2>&1 || skip 'ip is not on PATH'
 command -v curl >/dev/null 2>&1 || skip 'curl is not on PATH'
 ldconfig -p | grep -q 'libnftables\.so\.1' || skip 'libnftables is not installed'
 p=0 f=0 ns=sampan-e2e-services-$$ proxy= webs=
-bin=$PWD/build/release
+bin=$PWD/build/${VARIANT:-release}
 stop_all() {
 	for one in $proxy $webs; do kill "$one" 2>/dev/null && wait "$one" 2>/dev/null; done
 	stop_server
@@ -70,6 +70,8 @@ answers() {
 services=/api/v1/namespaces/default/services slices=/apis/discovery.k8s.io/v1/namespaces/default/endpointslices
 api POST "$services" -d '{"metadata":{"name":"web"},"spec":{"type":"NodePort","clusterIP":"10.96.0.10","ports":[
 	{"name":"http","port":80,"nodePort":30080,"targetPort":8080}]}}'
+answers no-such-port http://10.96.0.10:81/ 'exit 7'
+answers no-such-service http://10.96.9.9/ 'exit 28'
 answers refused http://10.96.0.10/ 'exit 7'
 slice() { # NAME ADDRESS READY
 	echo '{"metadata":{"name":"'"$1"'","labels":{"kubernetes.io/service-name":"web"}},"addressType":"IPv4","ports":[{"name":"http",
@@ -79,6 +81,7 @@ api POST "$slices" -d "$(slice web-1 10.88.0.1 true)"
 answers cluster-ip http://10.96.0.10/ 'hello from web-10.88.0.1'
 answers node-port http://10.88.0.1:30080/ 'hello from web-10.88.0.1'
 api POST "$slices" -d "$(slice web-2 10.88.0.2 true)"
+answers no-such-port-of-a-served-one http://10.96.0.10:81/ 'exit 7'
 answers second http://10.96.0.10/ 'hello from web-10.88.0.2'
 answers first-still http://10.96.0.10/ 'hello from web-10.88.0.1'
 api DELETE "$slices/web-1"

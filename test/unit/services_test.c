@@ -48,7 +48,8 @@ static sp_code diff(const net_rules *old, const net_rules *now, sp_str *ret)
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, 1 << 20);
-	SP_TRY(net_rules_diff(old, now, NET_V4, &out));
+	SP_TRY(net_rules_take(old, now, NET_V4, &out));
+	SP_TRY(net_rules_put(old, now, NET_V4, &out));
 	*ret = sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
 	return ret->ptr == NULL && out.len > 0 ? SP_ENOMEM : SP_OK;
 }
@@ -185,7 +186,8 @@ SP_TEST(services, from_nothing_to_two_endpoints_and_back)
 	T_OK(rules_of(plain, ready_here, &one));
 	T_OK(rules_of(plain, joined(ready_here, ready_there), &two));
 	T_OK(diff(&none, &empty, &text));
-	T_EQ_C(text, "add element ip sampan-services no-endpoint-services { 10.96.0.10 . tcp . 80 : "
+	T_EQ_C(text, "add element ip sampan-services cluster-ips { 10.96.0.10 }\n"
+		     "add element ip sampan-services no-endpoint-services { 10.96.0.10 . tcp . 80 : "
 		     "goto reject-chain }\n");
 	T_OK(diff(&empty, &one, &text));
 	T_TRUE(sp_str_starts(text,
@@ -206,7 +208,8 @@ SP_TEST(services, from_nothing_to_two_endpoints_and_back)
 	T_EQ_U64(text.len, 0);
 	/* And away: elements first, then the chains, emptied before they go. */
 	T_OK(diff(&two, &none, &text));
-	T_TRUE(sp_str_starts(text, SP_STR("delete element ip sampan-services service-ips ")));
+	T_TRUE(sp_str_starts(text, SP_STR("delete element ip sampan-services cluster-ips { 10.96.0.10 }\n"
+					  "delete element ip sampan-services service-ips ")));
 	T_TRUE(sp_str_find(text, SP_STR("flush chain")) < sp_str_find(text, SP_STR("delete chain")));
 	T_TRUE(!has(text, "add "));
 }
@@ -240,6 +243,26 @@ SP_TEST(services, policies_affinity_and_sources)
 	T_OK(rules_of(full, ready_there, &now));
 	T_OK(diff(&none, &now, &text));
 	T_TRUE(has(text, " drop\n"));
+}
+
+SP_TEST(services, what_no_service_takes)
+{
+	static const char cidr[] = "{\"spec\":{\"cidrs\":[\"10.96.0.0/16\",\"fd00:96::/112\"]}}";
+	const net_rules none = {0};
+	net_strs cidrs = {0};
+	net_rules before = {0}, now = {0};
+	sp_str text = {NULL, 0};
+	T_OK(net_rules_of_cidrs(T_ARENA, &cidrs, NET_V4, &before, T_ERR));
+	T_OK(net_service_cidr_read(T_ARENA, sp_str_c(cidr), NET_V4, &cidrs, T_ERR));
+	T_EQ_U64(cidrs.n, 1);
+	T_OK(net_rules_of_cidrs(T_ARENA, &cidrs, NET_V4, &now, T_ERR));
+	T_OK(diff(&none, &before, &text));
+	T_EQ_C(text, "add chain ip sampan-services cluster-ips-check\n"
+		     "add rule ip sampan-services cluster-ips-check ip daddr @cluster-ips reject\n");
+	T_OK(diff(&before, &now, &text));
+	T_EQ_C(text, "flush chain ip sampan-services cluster-ips-check\n"
+		     "add rule ip sampan-services cluster-ips-check ip daddr @cluster-ips reject\n"
+		     "add rule ip sampan-services cluster-ips-check ip daddr 10.96.0.0/16 drop\n");
 }
 
 SP_TEST(services, set_up_is_repeatable)

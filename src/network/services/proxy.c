@@ -10,6 +10,8 @@
 #define COMMANDS_BYTES_MAX ((size_t)64 << 20)
 #define SERVICE_BYTES_MAX ((size_t)64 << 20)
 #define SLICES_MAX 1000u
+#define PLACE_BYTES_MAX ((size_t)1 << 16)
+#define CIDRS_KEY "servicecidrs" /* of no service: theirs have a slash */
 #define RETRY_MIN_NS UINT64_C(100000000)
 #define RETRY_MAX_NS UINT64_C(30000000000)
 
@@ -33,9 +35,11 @@ typedef struct entry {
 struct net_proxy {
 	sp_world *world;
 	net_proxy_opts opts;
-	sp_informer *services, *slices;
+	sp_informer *services, *slices, *cidrs, *node;
 	unsigned by_service; /* index of slices */
-	sp_informer_watch services_watch, slices_watch;
+	sp_informer_watch services_watch, slices_watch, cidrs_watch, node_watch;
+	sp_arena place_arena;
+	net_place place;
 	sp_map entries;          /* by key */
 	sp_list dirty, changing; /* whose objects changed; whose rules the transaction under way changes */
 	sp_defer flush;
@@ -111,6 +115,36 @@ static void on_slice(void *arg, const sp_object *old, const sp_object *now)
 	mark_service_of(arg, now);
 }
 
+static void on_cidr(void *arg, const sp_object *old, const sp_object *now)
+{
+	(void)old, (void)now;
+	mark(arg, SP_STR(CIDRS_KEY));
+}
+
+static void soil_all(net_proxy *p)
+{
+	const sp_map_entry *m;
+	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
+		soil(p, m->value);
+}
+
+/* Our zone decides which endpoints we use. */
+static void on_node(void *arg, const sp_object *old, const sp_object *now)
+{
+	net_proxy *p = arg;
+	SP_CLEANUP(sp_arena_done) sp_arena a;
+	net_node_view v = {0};
+	sp_arena_init(&a, SERVICE_BYTES_MAX);
+	(void)old;
+	if ((now != NULL && net_view_node(&a, now->json, &v, NULL) != SP_OK) ||
+	    sp_str_eq(v.zone, p->place.zone))
+		return;
+	sp_arena_reset(&p->place_arena);
+	p->place.zone = sp_arena_try_dup(&p->place_arena, v.zone);
+	soil_all(p);
+	sp_defer_call(p->world, &p->flush);
+}
+
 /* ---- a transaction ---- */
 
 static void blank(drawing *d)
@@ -120,41 +154,63 @@ static void blank(drawing *d)
 	memset(d->rules, 0, sizeof d->rules);
 }
 
-static sp_code draw(net_proxy *p, entry *e, sp_err *err)
+static sp_code draw_service(net_proxy *p, entry *e, sp_err *err)
 {
 	sp_str texts[SLICES_MAX];
 	size_t n = 0;
 	drawing *d = &e->next;
-	const net_place place = {.node = p->opts.node};
 	const sp_object *o = sp_informer_get(p->services, e->key);
-	blank(d);
 	if (o == NULL)
 		return SP_OK;
 	sp_index_at at = sp_informer_find(p->slices, p->by_service, e->key);
 	for (const sp_object *s; n < SLICES_MAX && (s = sp_index_next(&at)) != NULL;)
 		texts[n++] = s->json;
 	for (net_family f = 0; f < NET_FAMILIES; f++) {
-		SP_TRY(net_service_read(&d->arena, o->json, texts, n, f, &place, &d->service[f], err));
+		SP_TRY(net_service_read(&d->arena, o->json, texts, n, f, &p->place, &d->service[f], err));
 		SP_TRY(net_rules_of(&d->arena, &d->service[f], f, &d->rules[f], err));
 	}
 	return SP_OK;
 }
 
-/* One service that can't be drawn keeps its rules and is said; others go on. */
-static void add_changes(net_proxy *p, entry *e)
+static sp_code draw_cidrs(net_proxy *p, entry *e, sp_err *err)
+{
+	drawing *d = &e->next;
+	for (net_family f = 0; f < NET_FAMILIES; f++) {
+		net_strs all = {0};
+		const sp_object *o;
+		for (size_t at = 0; (o = sp_informer_next(p->cidrs, &at)) != NULL;)
+			SP_TRY(net_service_cidr_read(&d->arena, o->json, f, &all, err));
+		SP_TRY(net_rules_of_cidrs(&d->arena, &all, f, &d->rules[f], err));
+	}
+	return SP_OK;
+}
+
+/* One that can't be drawn keeps its rules and is said; others go on. */
+static void draw(net_proxy *p, entry *e)
 {
 	sp_err err = {0};
-	if (draw(p, e, &err) != SP_OK) {
+	blank(&e->next);
+	sp_code code =
+		sp_str_eq(e->key, SP_STR(CIDRS_KEY)) ? draw_cidrs(p, e, &err) : draw_service(p, e, &err);
+	if (code != SP_OK) {
 		sp_log(p->opts.log, SP_LOG_ERROR, "a service has no rules", SP_KS("service", e->key),
 		       SP_KE(&err));
 		return;
 	}
-	static const net_rules nothing;
-	for (net_family f = 0; f < NET_FAMILIES; f++)
-		(void)net_rules_diff(p->is_set_up ? &e->now.rules[f] : &nothing, &e->next.rules[f], f,
-				     &p->commands);
 	e->is_changing = true;
 	sp_list_push_back(&p->changing, &e->turn);
+}
+
+static void add_changes(net_proxy *p,
+			sp_code (*add)(const net_rules *old, const net_rules *now, net_family f, sp_buf *out))
+{
+	static const net_rules nothing;
+	SP_LIST_FOREACH (node, &p->changing) {
+		entry *e = SP_CONTAINER_OF(node, entry, turn);
+		for (net_family f = 0; f < NET_FAMILIES; f++)
+			(void)add(p->is_set_up ? &e->now.rules[f] : &nothing, &e->next.rules[f], f,
+				  &p->commands);
+	}
 }
 
 static void entry_free(entry *e)
@@ -274,10 +330,8 @@ static void on_run(void *arg, const sp_err *err)
 /* Every service is drawn again, into tables that are empty. */
 static void begin_anew(net_proxy *p)
 {
-	const sp_map_entry *m;
 	(void)net_rules_setup(&p->commands);
-	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
-		soil(p, m->value);
+	soil_all(p);
 }
 
 static void on_flush(sp_defer *d)
@@ -291,7 +345,9 @@ static void on_flush(sp_defer *d)
 	if (!p->is_set_up)
 		begin_anew(p);
 	for (sp_list *n; (n = sp_list_pop_front(&p->dirty)) != NULL;)
-		add_changes(p, SP_CONTAINER_OF(n, entry, turn));
+		draw(p, SP_CONTAINER_OF(n, entry, turn));
+	add_changes(p, net_rules_take);
+	add_changes(p, net_rules_put);
 	if (sp_buf_code(&p->commands) == SP_OK && p->commands.len == 0) {
 		p->is_running = true;
 		settle_all(p, true);
@@ -317,22 +373,37 @@ static void on_synced(void *arg)
 
 static sp_code follow(net_proxy *p, sp_err *err)
 {
-	const sp_informer_opts services = {.gvr = SP_SERVICES}, slices = {.gvr = SP_ENDPOINTSLICES};
+	sp_str ours = sp_arena_printf(&p->place_arena, "metadata.name=" SP_FMT, SP_ARG(p->opts.node));
+	const sp_informer_opts services = {.gvr = SP_SERVICES}, slices = {.gvr = SP_ENDPOINTSLICES},
+			       cidrs = {.gvr = SP_SERVICECIDRS},
+			       node = {.gvr = SP_NODES, .field_selector = ours};
 	SP_TRY(sp_informers_get(p->opts.informers, &services, &p->services, err));
 	SP_TRY(sp_informers_get(p->opts.informers, &slices, &p->slices, err));
+	SP_TRY(sp_informers_get(p->opts.informers, &cidrs, &p->cidrs, err));
+	SP_TRY(sp_informers_get(p->opts.informers, &node, &p->node, err));
 	SP_TRY(sp_informer_index(p->slices, index_slice, NULL, &p->by_service, err));
 	p->services_watch = (sp_informer_watch){.on_change = on_service, .arg = p};
 	p->slices_watch = (sp_informer_watch){.on_change = on_slice, .arg = p};
 	sp_informer_watch_add(p->services, &p->services_watch);
 	sp_informer_watch_add(p->slices, &p->slices_watch);
+	p->cidrs_watch = (sp_informer_watch){.on_change = on_cidr, .arg = p};
+	p->node_watch = (sp_informer_watch){.on_change = on_node, .arg = p};
+	sp_informer_watch_add(p->cidrs, &p->cidrs_watch);
+	sp_informer_watch_add(p->node, &p->node_watch);
 	sp_informers_on_synced(p->opts.informers, on_synced, p);
+	mark(p, SP_STR(CIDRS_KEY));
 	return SP_OK;
 }
 
 sp_code net_proxy_new(sp_world *w, const net_proxy_opts *o, net_proxy **ret, sp_err *err)
 {
 	net_proxy *p = SP_NEW(net_proxy);
-	*p = (net_proxy){.world = w, .opts = *o, .retry = {.arg = p}, .retry_ns = RETRY_MIN_NS};
+	*p = (net_proxy){.world = w,
+			 .opts = *o,
+			 .place = {.node = o->node},
+			 .retry = {.arg = p},
+			 .retry_ns = RETRY_MIN_NS};
+	sp_arena_init(&p->place_arena, PLACE_BYTES_MAX);
 	sp_map_init(&p->entries);
 	sp_list_init(&p->dirty);
 	sp_list_init(&p->changing);
@@ -368,9 +439,12 @@ void net_proxy_free(net_proxy *p)
 	sp_defer_cancel(&p->flush);
 	sp_informer_watch_remove(&p->services_watch);
 	sp_informer_watch_remove(&p->slices_watch);
+	sp_informer_watch_remove(&p->cidrs_watch);
+	sp_informer_watch_remove(&p->node_watch);
 	for (size_t i = 0; (m = sp_map_next(&p->entries, &i)) != NULL;)
 		entry_free(m->value);
 	sp_map_done(&p->entries);
 	sp_buf_done(&p->commands);
+	sp_arena_done(&p->place_arena);
 	sp_free(p);
 }

@@ -45,9 +45,10 @@ static sp_code add_ips(reading *r, sp_vlist list, const char *member, net_strs *
 
 static sp_code add_prefixes(reading *r, sp_vlist list, net_strs *to)
 {
-	to->at = sp_try_new(r->arena, sp_str, list.n);
-	if (to->at == NULL && list.n > 0)
+	sp_str *at = sp_arena_try_grow(r->arena, to->at, to->n * sizeof *at, (to->n + list.n) * sizeof *at);
+	if (at == NULL && to->n + list.n > 0)
 		return no_memory(r);
+	to->at = at;
 	SP_VLIST_FOREACH(item, list)
 	{
 		sp_cidr c;
@@ -320,4 +321,12 @@ sp_code net_service_read(sp_arena *a, sp_str service, const sp_str *slices, size
 	s.n_local_ready = r.local.n;
 	*ret = s;
 	return SP_OK;
+}
+
+sp_code net_service_cidr_read(sp_arena *a, sp_str cidr, net_family family, net_strs *to, sp_err *err)
+{
+	reading r = {.arena = a, .family = family, .err = err};
+	sp_vlist cidrs;
+	SP_TRY(net_view_service_cidr(a, cidr, &cidrs, err));
+	return add_prefixes(&r, cidrs, to);
 }

@@ -62,3 +62,7 @@ typedef struct net_place {
 sp_code net_service_read(sp_arena *a, sp_str service, const sp_str *slices, size_t n_slices,
 			 net_family family, const net_place *place, net_service *ret,
 			 sp_err *err) SP_MUST_USE;
+
+/* Appends the prefixes of the family that a ServiceCIDR's JSON has. */
+sp_code net_service_cidr_read(sp_arena *a, sp_str cidr, net_family family, net_strs *to,
+			      sp_err *err) SP_MUST_USE;
