@@ -21,7 +21,7 @@
 #define CLUSTERS_MAX 8u /* prefixes of --cluster-cidr */
 
 typedef struct flags {
-	sp_str kubeconfig, node, log_level, cluster_cidr;
+	sp_str kubeconfig, node, log_level, cluster_cidr, healthz, metrics;
 	bool cleanup, pod_routes;
 } flags;
 
@@ -44,6 +44,8 @@ typedef struct process {
 	sp_client *client;
 	sp_informers *informers;
 	net_proxy *proxy;
+	net_status status;
+	net_health *health;
 	net_runner runner;
 	sp_informers *nodes; /* of the routes */
 	net_routes *routes;
@@ -158,13 +160,18 @@ static void on_routes_stopped(void *arg)
 	sp_client_close(p->client, on_client_closed, p);
 }
 
-static void on_proxy_stopped(void *arg)
+static void on_health_stopped(void *arg)
 {
 	process *p = arg;
 	if (p->routes != NULL)
 		net_routes_stop(p->routes, on_routes_stopped, p);
 	else
 		on_routes_stopped(p);
+}
+
+static void on_proxy_stopped(void *arg)
+{
+	net_health_stop(((process *)arg)->health, on_health_stopped, arg);
 }
 
 static void on_stop(void *arg, int signal)
@@ -215,6 +222,14 @@ static sp_code start_routes(process *p, sp_err *err)
 	return SP_OK;
 }
 
+/* Of two on one machine the second one works, and can't be asked. */
+static void listen_health(process *p, net_health_kind kind, sp_str address)
+{
+	sp_err err = {0};
+	if (address.len > 0 && net_health_listen(p->health, kind, address, &err) != SP_OK)
+		sp_log(p->base.log, SP_LOG_ERROR, "not to be asked", SP_KS("address", address), SP_KE(&err));
+}
+
 static sp_code start(process *p, sp_err *err)
 {
 	if (p->f.kubeconfig.len == 0)
@@ -228,13 +243,18 @@ static sp_code start(process *p, sp_err *err)
 				       .user_agent = SP_STR("sampan-service-proxy/" SP_VERSION)};
 	SP_TRY(sp_client_new(p->base.world, &client, &p->client, err));
 	SP_TRY(sp_informers_new(p->client, p->base.log, &p->informers, err));
+	p->health = net_health_new(p->base.world, p->base.log, &p->status);
 	const net_proxy_opts proxy = {.informers = p->informers,
 				      .runner = &p->runner,
 				      .sweeper = &p->sweeper,
+				      .status = &p->status,
+				      .health = p->health,
 				      .log = p->base.log,
 				      .node = p->f.node};
 	SP_TRY(net_proxy_new(p->base.world, &proxy, &p->proxy, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
+	listen_health(p, NET_HEALTH_PROXY, p->f.healthz);
+	listen_health(p, NET_HEALTH_METRICS, p->f.metrics);
 	sp_informers_start(p->informers);
 	return start_routes(p, err);
 }
@@ -242,6 +262,7 @@ static sp_code start(process *p, sp_err *err)
 static void finish(process *p)
 {
 	net_proxy_free(p->proxy);
+	net_health_free(p->health);
 	net_routes_free(p->routes);
 	if (p->nodes != NULL)
 		sp_informers_free(p->nodes);
@@ -272,7 +293,9 @@ static sp_code run_all(process *p, sp_err *err)
 
 int cli_service_proxy(int argc, char **argv)
 {
-	process p = {.f = {.log_level = SP_STR("info")},
+	process p = {.f = {.log_level = SP_STR("info"),
+			   .healthz = SP_STR("0.0.0.0:10256"),
+			   .metrics = SP_STR("127.0.0.1:10249")},
 		     .runner = {run},
 		     .sweeper = {sweep},
 		     .router = {set_routes}};
@@ -280,9 +303,13 @@ int cli_service_proxy(int argc, char **argv)
 		{"cluster-cidr", CLI_STR, &p.f.cluster_cidr,
 		 "ranges of pods' addresses, separated by commas: no --pod-routes to others; default: any"},
 		{"cleanup", CLI_BOOL, &p.f.cleanup, "remove the rules of all services, and end"},
+		{"healthz-bind-address", CLI_STR, &p.f.healthz,
+		 "where /healthz and /livez are; empty: nowhere"},
 		{"hostname-override", CLI_STR, &p.f.node, "name of this node; default: of the machine"},
 		{"kubeconfig", CLI_STR, &p.f.kubeconfig, "where the API server is, and who we are"},
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
+		{"metrics-bind-address", CLI_STR, &p.f.metrics,
+		 "where /metrics, /healthz and /proxyMode are; empty: nowhere"},
 		{"pod-routes", CLI_BOOL, &p.f.pod_routes,
 		 "keep routes to the pods of other nodes (their spec.podCIDRs by way of their InternalIP)"},
 	};

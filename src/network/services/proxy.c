@@ -49,6 +49,8 @@ struct net_proxy {
 	bool may_stray[NET_FAMILIES]; /* endpoints of UDP changed: flows are to be looked through */
 	net_family sweeping;          /* the one under way, by these */
 	net_flows *flows;
+	uint64_t round_ns, sweep_ns; /* when the round, and its sweep, began */
+	bool is_full;                /* the round draws everything */
 	bool is_set_up, is_running, is_stopping;
 	void (*stopped)(void *arg);
 	void *arg;
@@ -61,6 +63,16 @@ static void soil(net_proxy *p, entry *e)
 	e->is_again = e->is_changing;
 	if (!e->is_changing && sp_list_is_empty(&e->turn))
 		sp_list_push_back(&p->dirty, &e->turn);
+}
+
+/* Something is to be done, and is not yet. */
+static void wait_for_round(net_proxy *p)
+{
+	net_status *s = p->opts.status;
+	s->queued_ns = sp_wall_ns(p->world);
+	if (s->pending_ns == 0)
+		s->pending_ns = sp_now_ns(p->world);
+	sp_defer_call(p->world, &p->flush);
 }
 
 static void mark(net_proxy *p, sp_str key)
@@ -78,11 +90,14 @@ static void mark(net_proxy *p, sp_str key)
 		SP_ASSERT(sp_map_put(&p->entries, e->key, e, NULL) == SP_OK);
 	}
 	soil(p, e);
-	sp_defer_call(p->world, &p->flush);
+	wait_for_round(p);
 }
 
 static void on_service(void *arg, const sp_object *old, const sp_object *now)
 {
+	net_status *s = ((net_proxy *)arg)->opts.status;
+	s->services++;
+	s->services_pending++;
 	mark(arg, now != NULL ? now->key : old->key);
 }
 
@@ -111,6 +126,9 @@ static void mark_service_of(net_proxy *p, const sp_object *slice)
 
 static void on_slice(void *arg, const sp_object *old, const sp_object *now)
 {
+	net_status *s = ((net_proxy *)arg)->opts.status;
+	s->endpoints++;
+	s->endpoints_pending++;
 	mark_service_of(arg, old);
 	mark_service_of(arg, now);
 }
@@ -128,6 +146,18 @@ static void soil_all(net_proxy *p)
 		soil(p, m->value);
 }
 
+/* U: ProxyHealthServer.NodeEligible; the taint is the cluster autoscaler's. */
+static bool is_eligible(const net_node_view *v)
+{
+	SP_VLIST_FOREACH(taint, v->taints)
+	{
+		if (sp_str_eq(sp_json_str(yyjson_obj_get(taint, "key")),
+			      SP_STR("ToBeDeletedByClusterAutoscaler")))
+			return false;
+	}
+	return v->deleted_at.len == 0;
+}
+
 /* Our zone decides which endpoints we use. */
 static void on_node(void *arg, const sp_object *old, const sp_object *now)
 {
@@ -136,13 +166,15 @@ static void on_node(void *arg, const sp_object *old, const sp_object *now)
 	net_node_view v = {0};
 	sp_arena_init(&a, SERVICE_BYTES_MAX);
 	(void)old;
-	if ((now != NULL && net_view_node(&a, now->json, &v, NULL) != SP_OK) ||
-	    sp_str_eq(v.zone, p->place.zone))
+	if (now != NULL && net_view_node(&a, now->json, &v, NULL) != SP_OK)
+		return;
+	p->opts.status->is_eligible = now != NULL && is_eligible(&v);
+	if (sp_str_eq(v.zone, p->place.zone))
 		return;
 	sp_arena_reset(&p->place_arena);
 	p->place.zone = sp_arena_try_dup(&p->place_arena, v.zone);
 	soil_all(p);
-	sp_defer_call(p->world, &p->flush);
+	wait_for_round(p);
 }
 
 /* ---- a transaction ---- */
@@ -220,6 +252,17 @@ static void entry_free(entry *e)
 	sp_free(e);
 }
 
+/* Of both families; a service without addresses any more has neither port nor endpoints. */
+static void tell_health(net_proxy *p, const entry *e)
+{
+	const net_service *v4 = &e->now.service[NET_V4], *v6 = &e->now.service[NET_V6];
+	sp_str rest = e->key, ns = SP_STR("");
+	if (!sp_str_cut(&rest, '/', &ns))
+		return;
+	net_health_service(p->opts.health, ns, rest, v4->health_port != 0 ? v4->health_port : v6->health_port,
+			   SP_MAX(v4->n_local_ready, v6->n_local_ready));
+}
+
 static void settle(net_proxy *p, entry *e, bool done)
 {
 	bool again = e->is_again || !done;
@@ -228,8 +271,11 @@ static void settle(net_proxy *p, entry *e, bool done)
 		drawing old = e->now;
 		e->now = e->next;
 		e->next = old;
-		for (net_family f = 0; f < NET_FAMILIES; f++)
+		for (net_family f = 0; f < NET_FAMILIES; f++) {
 			p->may_stray[f] |= !net_flows_alike(&e->next.service[f], &e->now.service[f]);
+			net_status_count(p->opts.status, f, &e->next.service[f], &e->now.service[f]);
+		}
+		tell_health(p, e);
 		blank(&e->next);
 	}
 	if (again) {
@@ -254,7 +300,15 @@ static void on_retry(sp_timer *t)
 /* The rules are there, and no flow strays any more. */
 static void end_round(net_proxy *p)
 {
+	net_status *s = p->opts.status;
 	p->is_running = false;
+	if (p->is_set_up) {
+		uint64_t ns = sp_clock_ns(p->world) - p->round_ns;
+		net_histogram_add(&s->sync, ns);
+		net_histogram_add(p->is_full ? &s->full : &s->partial, ns);
+		s->updated_ns = sp_wall_ns(p->world);
+		s->pending_ns = sp_list_is_empty(&p->dirty) ? 0 : sp_now_ns(p->world);
+	}
 	if (p->is_stopping)
 		p->stopped(p->arg);
 	else
@@ -277,6 +331,8 @@ static void on_swept(void *arg, size_t n, const sp_err *err)
 {
 	net_proxy *p = arg;
 	net_flows_free(SP_TAKE(p->flows));
+	net_histogram_add(&p->opts.status->sweeps[p->sweeping], sp_clock_ns(p->world) - p->sweep_ns);
+	p->opts.status->n_swept[p->sweeping] += n;
 	if (err != NULL) {
 		p->may_stray[p->sweeping] = true;
 		sp_log(p->opts.log, SP_LOG_ERROR, "UDP flows to endpoints that are gone may have stayed",
@@ -299,6 +355,7 @@ static void sweep_from(net_proxy *p, net_family f)
 	sp_err err = {0};
 	p->may_stray[f] = false;
 	p->sweeping = f;
+	p->sweep_ns = sp_clock_ns(p->world);
 	if (gather_flows(p, f, &err) != SP_OK)
 		on_swept(p, 0, &err);
 	else if (net_flows_is_empty(p->flows))
@@ -319,6 +376,7 @@ static void on_run(void *arg, const sp_err *err)
 		return;
 	}
 	/* The kernel may have another table than we think: begin anew. */
+	p->opts.status->failures++;
 	sp_log(p->opts.log, SP_LOG_ERROR, "nftables refused the rules of services", SP_KE(err));
 	if (!p->is_stopping) {
 		sp_timer_start(p->world, &p->retry, p->retry_ns, on_retry);
@@ -342,8 +400,11 @@ static void on_flush(sp_defer *d)
 	    (p->is_set_up && sp_list_is_empty(&p->dirty)))
 		return;
 	sp_buf_clear(&p->commands);
+	p->round_ns = sp_clock_ns(p->world);
+	p->is_full = !p->is_set_up;
 	if (!p->is_set_up)
 		begin_anew(p);
+	p->opts.status->services_pending = p->opts.status->endpoints_pending = 0;
 	for (sp_list *n; (n = sp_list_pop_front(&p->dirty)) != NULL;)
 		draw(p, SP_CONTAINER_OF(n, entry, turn));
 	add_changes(p, net_rules_take);

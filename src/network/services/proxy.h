@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "client/informer.h"
 #include "contracts/flows.h"
+#include "network/services/health.h"
 
 /* Who runs nftables commands. */
 typedef struct net_runner {
@@ -22,6 +23,8 @@ typedef struct net_proxy_opts {
 	sp_informers *informers; /* not started yet; outlives the proxy */
 	net_runner *runner;
 	sp_sweeper *sweeper;
+	net_status *status; /* what is counted */
+	net_health *health; /* is told of services' health check node ports */
 	sp_log *log;
 	sp_str node; /* our own name */
 } net_proxy_opts;
