@@ -21,7 +21,7 @@
 #define CLUSTERS_MAX 8u /* prefixes of --cluster-cidr */
 
 typedef struct flags {
-	sp_str kubeconfig, node, log_level, cluster_cidr, healthz, metrics;
+	sp_str kubeconfig, node, log_level, cluster_cidr, healthz, metrics, here;
 	bool cleanup, pod_routes;
 } flags;
 
@@ -206,6 +206,18 @@ static sp_code read_clusters(process *p, sp_err *err)
 	return SP_OK;
 }
 
+/* "NAMESPACE/NAME=IP" */
+static sp_code read_here(process *p, net_proxy_opts *to, sp_err *err)
+{
+	sp_ip ip;
+	to->here_ip = p->f.here;
+	if (p->f.here.len > 0 && (!sp_str_cut(&to->here_ip, '=', &to->here) ||
+				  sp_str_index(to->here, '/') < 0 || !sp_ip_parse(to->here_ip, &ip)))
+		return sp_fail(err, SP_EINVAL, "--node-service: '" SP_FMT "' is no NAMESPACE/NAME=IP",
+			       SP_ARG(p->f.here));
+	return SP_OK;
+}
+
 static sp_code start_routes(process *p, sp_err *err)
 {
 	if (!p->f.pod_routes)
@@ -244,13 +256,14 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(sp_client_new(p->base.world, &client, &p->client, err));
 	SP_TRY(sp_informers_new(p->client, p->base.log, &p->informers, err));
 	p->health = net_health_new(p->base.world, p->base.log, &p->status);
-	const net_proxy_opts proxy = {.informers = p->informers,
-				      .runner = &p->runner,
-				      .sweeper = &p->sweeper,
-				      .status = &p->status,
-				      .health = p->health,
-				      .log = p->base.log,
-				      .node = p->f.node};
+	net_proxy_opts proxy = {.informers = p->informers,
+				.runner = &p->runner,
+				.sweeper = &p->sweeper,
+				.status = &p->status,
+				.health = p->health,
+				.log = p->base.log,
+				.node = p->f.node};
+	SP_TRY(read_here(p, &proxy, err));
 	SP_TRY(net_proxy_new(p->base.world, &proxy, &p->proxy, err));
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
 	listen_health(p, NET_HEALTH_PROXY, p->f.healthz);
@@ -310,6 +323,8 @@ int cli_service_proxy(int argc, char **argv)
 		{"log-level", CLI_STR, &p.f.log_level, "error, warn, info, debug or trace"},
 		{"metrics-bind-address", CLI_STR, &p.f.metrics,
 		 "where /metrics, /healthz and /proxyMode are; empty: nowhere"},
+		{"node-service", CLI_STR, &p.f.here,
+		 "NAMESPACE/NAME=IP: this node serves that Service itself, at that address"},
 		{"pod-routes", CLI_BOOL, &p.f.pod_routes,
 		 "keep routes to the pods of other nodes (their spec.podCIDRs by way of their InternalIP)"},
 	};

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "network/objects.h"
 
-#define SERVICE_LABEL "kubernetes.io/service-name"
-
 SP_VIEW(service_view, net_service_view, "v1/Service", SP_V(net_service_view, ns, "metadata.namespace"),
 	SP_V(net_service_view, name, "metadata.name"), SP_V(net_service_view, ports, "spec.ports"),
 	SP_V(net_service_view, cluster_ips, "spec.clusterIPs"), SP_V(net_service_view, type, "spec.type"),
@@ -21,6 +19,7 @@ SP_VIEW(port_view, net_port_view, "io.k8s.api.core.v1.ServicePort", SP_V(net_por
 	SP_V(net_port_view, node_port, "nodePort"));
 
 SP_VIEW(slice_view, net_slice_view, "discovery.k8s.io/v1/EndpointSlice",
+	SP_V(net_slice_view, ns, "metadata.namespace"), SP_V(net_slice_view, labels, "metadata.labels"),
 	SP_V(net_slice_view, type, "addressType"), SP_V(net_slice_view, endpoints, "endpoints"),
 	SP_V(net_slice_view, ports, "ports"));
 
@@ -108,5 +107,5 @@ bool net_endpoint_is_ready(const net_endpoint_view *e)
 sp_str net_slice_service(yyjson_val *object)
 {
 	yyjson_val *labels = yyjson_obj_get(yyjson_obj_get(object, "metadata"), "labels");
-	return sp_json_str(yyjson_obj_get(labels, SERVICE_LABEL));
+	return sp_json_str(yyjson_obj_get(labels, NET_SERVICE_LABEL));
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this room reads of Services and EndpointSlices. */
+/* What this room reads of Services, EndpointSlices and Nodes. */
 #pragma once
 
 #include "kube/view.h"
+
+/* Of an EndpointSlice: whose it is. */
+#define NET_SERVICE_LABEL "kubernetes.io/service-name"
 
 typedef struct net_service_view {
 	sp_str ns, name, type, affinity, internal_policy, external_policy, external_name;
@@ -16,7 +19,8 @@ typedef struct net_port_view {
 } net_port_view;
 
 typedef struct net_slice_view {
-	sp_str type;
+	sp_str ns, type;
+	sp_vmap labels;
 	sp_vlist endpoints, ports;
 } net_slice_view;
 

@@ -245,6 +245,26 @@ SP_TEST(services, policies_affinity_and_sources)
 	T_TRUE(has(text, " drop\n"));
 }
 
+SP_TEST(services, one_that_this_node_serves_itself)
+{
+	static const char dns[] =
+		"{\"metadata\":{\"namespace\":\"kube-system\",\"name\":\"kube-dns\"},\"spec\":{"
+		"\"clusterIPs\":["
+		"\"10.96.0.10\"],\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\","
+		"\"targetPort\":10053},"
+		"{\"name\":\"other\",\"port\":80,\"protocol\":\"TCP\",\"targetPort\":\"web\"}]}}";
+	sp_str slice_text;
+	net_service s = {0};
+	T_OK(net_service_here(T_ARENA, sp_str_c(dns), SP_STR("192.0.2.7"), &here, &slice_text, T_ERR));
+	T_OK(net_service_read(T_ARENA, sp_str_c(dns), &slice_text, 1, NET_V4, &here, &s, T_ERR));
+	T_EQ_U64(s.n_ports, 2);
+	T_EQ_U64(s.ports[0].all.n, 1);
+	T_EQ_C(s.ports[0].all.at[0].ip, "192.0.2.7");
+	T_EQ_U64(s.ports[0].all.at[0].port, 10053);
+	T_TRUE(s.ports[0].all.at[0].local);
+	T_EQ_U64(s.ports[1].all.n, 0); /* a name: nobody knows whose */
+}
+
 SP_TEST(services, what_no_service_takes)
 {
 	static const char cidr[] = "{\"spec\":{\"cidrs\":[\"10.96.0.0/16\",\"fd00:96::/112\"]}}";

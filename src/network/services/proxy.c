@@ -197,6 +197,10 @@ static sp_code draw_service(net_proxy *p, entry *e, sp_err *err)
 	sp_index_at at = sp_informer_find(p->slices, p->by_service, e->key);
 	for (const sp_object *s; n < SLICES_MAX && (s = sp_index_next(&at)) != NULL;)
 		texts[n++] = s->json;
+	if (sp_str_eq(e->key, p->opts.here)) {
+		n = 1;
+		SP_TRY(net_service_here(&d->arena, o->json, p->opts.here_ip, &p->place, &texts[0], err));
+	}
 	for (net_family f = 0; f < NET_FAMILIES; f++) {
 		SP_TRY(net_service_read(&d->arena, o->json, texts, n, f, &p->place, &d->service[f], err));
 		SP_TRY(net_rules_of(&d->arena, &d->service[f], f, &d->rules[f], err));

@@ -27,6 +27,9 @@ typedef struct net_proxy_opts {
 	net_health *health; /* is told of services' health check node ports */
 	sp_log *log;
 	sp_str node; /* our own name */
+	/* A service ("namespace/name") that this node serves itself, at that address and its targetPorts,
+	 * whatever its EndpointSlices say; "": none. */
+	sp_str here, here_ip;
 } net_proxy_opts;
 
 typedef struct net_proxy net_proxy;

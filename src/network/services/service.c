@@ -2,8 +2,10 @@
 #include "network/services/service.h"
 
 #include "base/ip.h"
+#include "base/json_out.h"
 #include "network/objects.h"
 
+#define SLICE_BYTES_MAX ((size_t)1 << 20)
 #define BACKENDS_MAX 10000u /* of one port; more are left out */
 
 typedef struct reading {
@@ -329,4 +331,48 @@ sp_code net_service_cidr_read(sp_arena *a, sp_str cidr, net_family family, net_s
 	sp_vlist cidrs;
 	SP_TRY(net_view_service_cidr(a, cidr, &cidrs, err));
 	return add_prefixes(&r, cidrs, to);
+}
+
+static void put_ports(sp_jout *j, yyjson_val *ports)
+{
+	size_t i, n;
+	yyjson_val *p;
+	sp_jout_member_open(j, SP_STR("ports"), '[');
+	yyjson_arr_foreach(ports, i, n, p)
+	{
+		yyjson_val *target = yyjson_obj_get(p, "targetPort");
+		if (!yyjson_is_int(target))
+			continue;
+		sp_jout_open(j, '{');
+		sp_jout_member_str(j, SP_STR("name"), sp_json_str(yyjson_obj_get(p, "name")));
+		sp_jout_member_str(j, SP_STR("protocol"), sp_json_str(yyjson_obj_get(p, "protocol")));
+		sp_jout_member_i64(j, SP_STR("port"), yyjson_get_sint(target));
+		sp_jout_close(j, '}');
+	}
+	sp_jout_close(j, ']');
+}
+
+sp_code net_service_here(sp_arena *a, sp_str service, sp_str ip, const net_place *place, sp_str *ret,
+			 sp_err *err)
+{
+	yyjson_val *root;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, SLICE_BYTES_MAX);
+	SP_TRY(sp_json_parse(a, service, &root, err));
+	sp_jout j = sp_jout_to(&out);
+	sp_jout_open(&j, '{');
+	sp_jout_member_str(&j, SP_STR("addressType"),
+			   sp_str_index(ip, ':') >= 0 ? SP_STR("IPv6") : SP_STR("IPv4"));
+	put_ports(&j, yyjson_obj_get(yyjson_obj_get(root, "spec"), "ports"));
+	sp_jout_member_open(&j, SP_STR("endpoints"), '[');
+	sp_jout_open(&j, '{');
+	sp_jout_member_strs(&j, SP_STR("addresses"), &ip, 1);
+	sp_jout_member_str(&j, SP_STR("nodeName"), place->node);
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, ']');
+	sp_jout_close(&j, '}');
+	*ret = sp_arena_try_dup(a, sp_buf_view(&out));
+	if (sp_buf_code(&out) != SP_OK || ret->ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a service of this node");
+	return SP_OK;
 }

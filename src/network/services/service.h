@@ -66,3 +66,10 @@ sp_code net_service_read(sp_arena *a, sp_str service, const sp_str *slices, size
 /* Appends the prefixes of the family that a ServiceCIDR's JSON has. */
 sp_code net_service_cidr_read(sp_arena *a, sp_str cidr, net_family family, net_strs *to,
 			      sp_err *err) SP_MUST_USE;
+
+/*
+ * An EndpointSlice's JSON, in the arena, in place of a service's own: its only endpoint is `ip`, on this
+ * node, at the targetPorts (of ports that have a number there) of the Service's JSON.
+ */
+sp_code net_service_here(sp_arena *a, sp_str service, sp_str ip, const net_place *place, sp_str *ret,
+			 sp_err *err) SP_MUST_USE;
