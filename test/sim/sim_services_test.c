@@ -181,6 +181,7 @@ SP_TEST(sim_services, follow_objects_and_sweep_behind_them)
 {
 	rig *r = rig_open();
 	T_TRUE(!t_failed());
+	T_EQ_U64(r->status.pending_ns, 0);
 	run_for(r, SECOND);
 	T_EQ_U64(r->n_setups, 1);
 	T_TRUE(r->status.updated_ns != 0 && r->status.pending_ns == 0 && r->n_sweeps == 0);

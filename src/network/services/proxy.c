@@ -65,12 +65,17 @@ static void soil(net_proxy *p, entry *e)
 		sp_list_push_back(&p->dirty, &e->turn);
 }
 
-/* Something is to be done, and is not yet. */
+static bool is_synced(const net_proxy *p)
+{
+	return sp_informer_is_synced(p->services) && sp_informer_is_synced(p->slices);
+}
+
+/* Something is to be done, and is not yet. Before the first state is known nobody is late. */
 static void wait_for_round(net_proxy *p)
 {
 	net_status *s = p->opts.status;
 	s->queued_ns = sp_wall_ns(p->world);
-	if (s->pending_ns == 0)
+	if (s->pending_ns == 0 && is_synced(p))
 		s->pending_ns = sp_now_ns(p->world);
 	sp_defer_call(p->world, &p->flush);
 }
@@ -399,10 +404,11 @@ static void begin_anew(net_proxy *p)
 static void on_flush(sp_defer *d)
 {
 	net_proxy *p = d->arg;
-	if (p->is_running || p->is_stopping || sp_timer_is_running(&p->retry) ||
-	    !sp_informer_is_synced(p->services) || !sp_informer_is_synced(p->slices) ||
+	if (p->is_running || p->is_stopping || sp_timer_is_running(&p->retry) || !is_synced(p) ||
 	    (p->is_set_up && sp_list_is_empty(&p->dirty)))
 		return;
+	if (p->opts.status->pending_ns == 0)
+		p->opts.status->pending_ns = sp_now_ns(p->world);
 	sp_buf_clear(&p->commands);
 	p->round_ns = sp_clock_ns(p->world);
 	p->is_full = !p->is_set_up;
