@@ -52,7 +52,7 @@ api() {
 		-H 'content-type: application/json' "$@" "$url$path" >"$tmp/made" || { f=$((f + 1)); echo "FAIL $method $path: $(cat "$tmp/made")"; }
 }
 mkfifo "$tmp/ready"
-inside python3 test/e2e/udp_peer.py serve at 10.88.0.1 5353 10.88.0.2 5353 fd00:88::1 5353 fd00:88::2 5353 10.88.0.1 5354 10.88.0.2 5354 >"$tmp/ready" &
+ip netns exec "$ns" python3 test/e2e/udp_peer.py serve at 10.88.0.1 5353 10.88.0.2 5353 fd00:88::1 5353 fd00:88::2 5353 10.88.0.1 5354 10.88.0.2 5354 >"$tmp/ready" &
 running="$running $!"
 read -r line <"$tmp/ready"
 
