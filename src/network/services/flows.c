@@ -104,7 +104,7 @@ sp_code net_flows_add(net_flows *f, const net_service *s, sp_err *err)
 {
 	for (size_t i = 0; i < s->n_ports; i++) {
 		const net_port *p = &s->ports[i];
-		places *to;
+		places *to = NULL; /* for the analyzer */
 		if (p->serving.n == 0)
 			continue;
 		SP_TRY(read_places(f, &p->serving, &to, err));
