@@ -102,6 +102,16 @@ static void service_proxy_args(agent *g, args *a)
 	add(a, "hostname-override", g->f.node_name);
 	add(a, "cluster-cidr", g->f.cluster_cidr);
 	add(a, "pod-routes", SP_STR("true"));
+	add(a, "node-service",
+	    sp_arena_printf(&g->base.arena, "kube-system/kube-dns=" SP_FMT, SP_ARG(g->f.node_ip)));
+}
+
+/* Each node answers its own pods, also while the others are away. */
+static void dns_args(agent *g, args *a)
+{
+	add(a, "kubeconfig", g->kubeconfig);
+	add(a, "address", SP_STR("0.0.0.0:" CLI_DNS_PORT));
+	add(a, "cluster-domain", g->f.cluster_domain);
 }
 
 /* Those that others are clients of come first. */
@@ -109,6 +119,7 @@ static const struct {
 	const char *name, *verb;
 	void (*args)(agent *g, args *a);
 } plans[] = {
+	{"dns", "dns", dns_args},
 	{"service-proxy", "service-proxy", service_proxy_args},
 	{"cri", "cri", cri_args},
 	{"node", "node", node_args},
@@ -209,6 +220,8 @@ static sp_code start(agent *g, sp_err *err)
 		g->f.node_ip = cli_host_address(&g->base.arena);
 	if (g->f.node_name.len == 0)
 		return sp_fail(err, SP_EINVAL, "this machine has no name: give --node-name");
+	if (g->f.node_ip.len == 0)
+		return sp_fail(err, SP_EINVAL, "this machine has no address: give --node-ip");
 	SP_TRY(cli_self(&g->base.arena, &g->self, err));
 	SP_TRY(sp_dir_make(g->base.world, g->f.data_dir, 0755, err));
 	SP_TRY(sp_dir_make(g->base.world, g->f.run_dir, 0755, err));

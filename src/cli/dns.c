@@ -11,6 +11,7 @@
 #include "client/call.h"
 #include "io/file.h"
 #include "network/dns/server.h"
+#include "runtime/confine.h"
 
 #define RESOLV_BYTES_MAX ((size_t)64 << 10)
 
@@ -99,6 +100,8 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(open_forwarder(p, err));
 	sp_informers_on_synced(p->informers, on_synced, p);
 	SP_TRY(cli_process_on_stop(&p->base, on_stop, p, err));
+	/* It hears everybody, and on nodes that joined it is root, whose the node's credentials are. */
+	SP_TRY(rt_confine(err));
 	sp_informers_start(p->informers);
 	return SP_OK;
 }

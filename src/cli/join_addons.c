@@ -19,7 +19,7 @@
 				    "\",\"name\":\"" subject "\"}]}")                                  \
 	}
 
-/* As kubeadm makes them, but for the last two. */
+/* As kubeadm makes them, but for the last four. */
 static const cli_addon fixed[] = {
 	BINDING("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", "Group", CLI_JOIN_GROUP),
 	BINDING("kubeadm:node-autoapprove-bootstrap",
@@ -42,8 +42,9 @@ static const cli_addon fixed[] = {
 		     "\"apiGroup\":\"" RBAC "\",\"kind\":\"Role\",\"name\":"
 		     "\"kubeadm:bootstrap-signer-clusterinfo\"},\"subjects\":[{\"apiGroup\":\"" RBAC
 		     "\",\"kind\":\"User\",\"name\":\"system:anonymous\"}]}")},
-	/* A node's service proxy is the node to the API. */
+	/* A node's service proxy and DNS are the node to the API. */
 	BINDING("sampan:node-proxier", "system:node-proxier", "Group", "system:nodes"),
+	BINDING("sampan:node-dns", "sampan:dns", "Group", "system:nodes"),
 	{{SP_STR_INIT(RBAC), SP_STR_INIT("v1"), SP_STR_INIT("clusterroles")},
 	 {NULL, 0},
 	 SP_STR_INIT("sampan:controller:kubelet-serving-approver"),

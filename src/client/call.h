@@ -50,6 +50,7 @@ typedef struct sp_gvr {
 #define SP_LEASES SP_GVR("coordination.k8s.io", "v1", "leases")
 #define SP_EVENTS_V1 SP_GVR("events.k8s.io", "v1", "events")
 #define SP_RUNTIMECLASSES SP_GVR("node.k8s.io", "v1", "runtimeclasses")
+#define SP_SERVICECIDRS SP_GVR("networking.k8s.io", "v1", "servicecidrs")
 #define SP_ENDPOINTSLICES SP_GVR("discovery.k8s.io", "v1", "endpointslices")
 
 /* ---- clients ---- */

@@ -78,7 +78,7 @@ const sp_object *sp_informer_next(const sp_informer *i, size_t *at);
 
 /* ---- indexes ---- */
 
-/* Emits the keys under which an object is found; at most 64, empty ones do nothing. */
+/* Emits the keys under which an object is found; at most 1,000, empty ones do nothing. */
 typedef struct sp_index_keys sp_index_keys;
 void sp_index_emit(sp_index_keys *k, sp_str key);
 /* The parts as one key; together at most 1,024 bytes of all keys of an object, longer ones do nothing. */

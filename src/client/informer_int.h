@@ -6,7 +6,7 @@
 #include "client/informer.h"
 
 #define INDEXES_MAX 8u
-#define INDEX_KEYS_MAX 64u
+#define INDEX_KEYS_MAX 1000u /* as many as an EndpointSlice has endpoints at most */
 
 typedef struct sp_index_node {
 	struct sp_index_node *prev, *next; /* in the bucket; its head closes the circle */

@@ -131,7 +131,7 @@ static sp_code make_pair(int fd, const sp_host_link_make *l, int net_fd, sp_err 
 static sp_code configure_inside(const sp_host_link_make *l, sp_err *err)
 {
 	int fd;
-	SP_TRY(host_nl_socket(&fd, err));
+	SP_TRY(host_nl_socket(NETLINK_ROUTE, &fd, err));
 	unsigned index = if_nametoindex(POD_IF);
 	sp_code code = index != 0 ? SP_OK : sp_fail(err, SP_EINTERNAL, "the pod's interface is missing");
 	for (size_t i = 0; i < l->addresses.n && code == SP_OK; i++)
@@ -191,7 +191,7 @@ sp_code host_link_make(host_request *r, const void *message, sp_err *err)
 	int net_fd = open(path.text, O_RDONLY | O_CLOEXEC);
 	if (net_fd < 0)
 		return sp_fail_sys(err, errno, "open %s", path.text);
-	sp_code code = host_nl_socket(&fd, err);
+	sp_code code = host_nl_socket(NETLINK_ROUTE, &fd, err);
 	if (code == SP_OK) {
 		code = connect_pod(r->h, fd, l, net_fd, err);
 		(void)close(fd);
@@ -207,7 +207,7 @@ sp_code host_link_remove(host_request *r, const void *message, sp_err *err)
 	const sp_host_link_remove *l = message;
 	int fd;
 	SP_TRY(host_check_if(l->host_if, err));
-	SP_TRY(host_nl_socket(&fd, err));
+	SP_TRY(host_nl_socket(NETLINK_ROUTE, &fd, err));
 	unsigned index = index_of(l->host_if);
 	sp_code code = index == 0 ? SP_OK : remove_link(fd, index, err);
 	(void)close(fd);

@@ -74,9 +74,9 @@ void host_nl_close(host_nl *m, size_t at)
 	memcpy(m->bytes + at + offsetof(struct rtattr, rta_len), &n, sizeof n);
 }
 
-sp_code host_nl_socket(int *ret, sp_err *err)
+sp_code host_nl_socket(int protocol, int *ret, sp_err *err)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	if (fd < 0)
 		return sp_fail_sys(err, errno, "netlink socket");
 	*ret = fd;
@@ -167,7 +167,7 @@ bool host_nl_next(const uint8_t *bytes, size_t n, size_t *at, uint16_t *ret_type
 	memcpy(&a, bytes + *at, sizeof a);
 	if (a.rta_len < sizeof a || a.rta_len > n - *at)
 		return false;
-	*ret_type = a.rta_type;
+	*ret_type = (uint16_t)(a.rta_type & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER));
 	*ret_value = bytes + *at + RTA_LENGTH(0);
 	*ret_n = a.rta_len - RTA_LENGTH(0);
 	*at += RTA_ALIGN(a.rta_len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rtnetlink, as much as pods need: one request and its acknowledgement at a time. A socket belongs to the
- * network namespace it was opened in, for good.
+ * rtnetlink and ctnetlink, as much as pods and services need: one request and its acknowledgement at a time.
+ * A socket belongs to the network namespace it was opened in, for good.
  */
 #pragma once
 
@@ -27,8 +27,8 @@ void host_nl_put_u32(host_nl *m, uint16_t type, uint32_t v);
 size_t host_nl_open(host_nl *m, uint16_t type);
 void host_nl_close(host_nl *m, size_t at);
 
-/* A socket of the present network namespace. */
-sp_code host_nl_socket(int *ret, sp_err *err) SP_MUST_USE;
+/* A socket of the present network namespace: NETLINK_ROUTE, NETLINK_NETFILTER. */
+sp_code host_nl_socket(int protocol, int *ret, sp_err *err) SP_MUST_USE;
 /* Sends and waits for the answer. The kernel's refusal is an error with sys_errno and `what`. */
 sp_code host_nl_talk(int fd, const host_nl *m, const char *what, sp_err *err) SP_MUST_USE;
 
@@ -38,7 +38,7 @@ sp_code host_nl_dump(int fd, const host_nl *m,
 		     const char *what, sp_err *err) SP_MUST_USE;
 
 /* The next attribute of an answer: *at starts behind its fixed part. False at the end, and where one does not
- * fit. The value is within `bytes`. */
+ * fit. The value is within `bytes`; the type comes without its flags. */
 bool host_nl_next(const uint8_t *bytes, size_t n, size_t *at, uint16_t *ret_type, const uint8_t **ret_value,
 		  size_t *ret_n);
 

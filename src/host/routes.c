@@ -225,7 +225,7 @@ sp_code host_routes_set(const sp_route *at, size_t n, sp_err *err)
 	sp_err one = {0};
 	sp_code refused = SP_OK;
 	size_t n_good = 0;
-	SP_TRY(host_nl_socket(&fd, err));
+	SP_TRY(host_nl_socket(NETLINK_ROUTE, &fd, err));
 	sp_route *good = sp_try_alloc((n + 1) * sizeof *good);
 	sp_code code = good == NULL ? sp_fail(err, SP_ENOMEM, "no memory for routes") : list(fd, &k, err);
 	if (code == SP_OK)

@@ -12,7 +12,7 @@ skip() {
 command -v ip >/dev/null 2>&1 || skip 'ip is not on PATH'
 command -v python3 >/dev/null 2>&1 || skip 'python3 is not on PATH'
 p=0 f=0 ns=sampan-e2e-dns-$$ dns= resolver=
-bin=$PWD/build/release
+bin=$PWD/build/${VARIANT:-release}
 stop_all() {
 	for one in $dns $resolver; do kill "$one" 2>/dev/null && wait "$one" 2>/dev/null; done
 	stop_server
@@ -97,6 +97,7 @@ says default.$z A NOERROR "$soa"
 says none.$z A NXDOMAIN "$soa"
 says dns-version.cluster.local TXT NOERROR 'dns-version.cluster.local TXT 1.1.0'
 says 10.0.96.10.in-addr.arpa PTR NOERROR "10.0.96.10.in-addr.arpa PTR web.default.$z"
+says 5.0.88.10.in-addr.arpa PTR NOERROR "5.0.88.10.in-addr.arpa PTR db-0.db.default.$z"
 says example.com A NOERROR 'example.com A 192.0.2.53'
 # Who asks for the alias itself needs no resolver.
 kill "$resolver"

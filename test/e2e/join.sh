@@ -127,7 +127,11 @@ for from in $first second; do
 	check "service-two-from-$from" 'answers $from web.default.svc.cluster.local 80 on-second'
 done
 check host-to-pod '[ "$($one busybox nc -w 3 $a2 8080 | tail -n 1)" = on-second ]'
-check dns '$k exec ask-second -- busybox nslookup kubernetes.default.svc.cluster.local | grep 10.96.0.1'
+check dns '$k exec ask-second -- busybox nslookup kubernetes.default.svc.cluster.local | grep -E "10\.96\.0\.1( |$)"'
+# Each node answers its own pods: also while the first one's DNS is away, and so is its server in the end.
+web=$($k get service web -o jsonpath='{.spec.clusterIP}')
+dns_of_first=$(pgrep -of "dns --address=0.0.0.0:10053.*--kubeconfig=$tmp/a/")
+check own-dns '[ -n "$dns_of_first" ] && kill -STOP $dns_of_first && $k exec ask-second -- busybox nslookup web.default.svc.cluster.local | grep -E "$web( |$)"; answered=$?; kill -CONT $dns_of_first; [ $answered -eq 0 ]'
 # A runtime that is killed finds its range again, and what runs goes on.
 pid=$(pgrep -of "cri --listen=unix://$tmp/rb/cri.sock")
 check kill '[ -n "$pid" ] && kill -9 $pid'
@@ -145,6 +149,10 @@ check ranges-stay '[ "$(range $first) $(range second)" = "$r1 $r2" ]'
 a2=$(ip_of on-second)
 check address-again '[ "${a2%.*}.0/24" = "$r2" ]'
 check pod-to-pod-again 'answers $first $a2 8080 on-second'
+# shellcheck disable=SC2086
+$one "$bin" down $dirs_one >/dev/null 2>&1
+ip -n "sb$id" route add 10.96.0.0/16 via 10.77.9.1
+check dns-alone '$two busybox nslookup kubernetes.default.svc.cluster.local 10.96.0.10 | grep -E "10\.96\.0\.1( |$)"'
 echo "$p passed, $f failed"
 [ "$f" -eq 0 ] || tail -n 20 "$tmp/agent.log" | cut -c1-300
 [ "$f" -eq 0 ]

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DNS messages. Packets were written by hand from RFC 1035. */
+#include "io/stream.h"
 #include "lib/peer.h"
 #include "lib/t.h"
 #include "network/dns/forward.h"
@@ -212,7 +213,8 @@ static void on_answer(dns_ask *k, sp_str packet)
 {
 	exchange *x = k->arg;
 	x->n_got = SP_MIN(packet.len, sizeof x->got);
-	memcpy(x->got, packet.ptr, x->n_got);
+	if (x->n_got > 0)
+		memcpy(x->got, packet.ptr, x->n_got);
 	sp_world_stop(x->world);
 }
 
@@ -245,5 +247,111 @@ SP_TEST(dns, only_whom_was_asked_is_heard)
 		T_TRUE(x.n_got > 0 && x.got[x.n_got - 1] == 7);
 		T_EQ_U64(x.n_asked, 1);
 		T_EQ_U64(dns_forward_counts(f).n_from_cache, 1);
+	}
+}
+
+/* ---- answers that were cut ---- */
+
+typedef struct cutter {
+	exchange x;
+	sp_listener *listener;
+	sp_stream *stream;
+	sp_buf out;
+	sp_write write;
+	bool wrong_id;
+	size_t n_udp, n_tcp;
+} cutter;
+
+/* Nothing but that there is more. */
+static void on_cut_query(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes)
+{
+	cutter *c = arg;
+	char out[512];
+	size_t n = bytes.len - 11;
+	c->n_udp++;
+	memcpy(out, bytes.ptr, n);
+	out[2] = (char)0x83;
+	out[3] = (char)0x80;
+	out[11] = 0;
+	sp_udp_send(u, from, (sp_str){out, n});
+}
+
+static void on_tcp_written(sp_write *w, sp_code code)
+{
+	(void)w, (void)code;
+}
+
+static void on_tcp_query(void *arg, const uint8_t *bytes, size_t n)
+{
+	cutter *c = arg;
+	char out[512];
+	c->n_tcp++;
+	size_t n_out = answer_of((sp_str){(const char *)bytes + 2, n - 2}, 9, out);
+	const uint8_t len[] = {(uint8_t)(n_out >> 8), (uint8_t)n_out};
+	out[0] ^= c->wrong_id;
+	sp_buf_clear(&c->out);
+	(void)sp_buf_append(&c->out, len, sizeof len);
+	(void)sp_buf_append(&c->out, out, n_out);
+	c->write = (sp_write){.iov = {{c->out.ptr, c->out.len}}, .n_iov = 1, .done = on_tcp_written};
+	sp_stream_write(c->stream, &c->write);
+}
+
+static void on_tcp_end(void *arg)
+{
+	sp_stream_close(((cutter *)arg)->stream);
+}
+
+static void on_tcp_error(void *arg, const sp_err *err)
+{
+	(void)err;
+	on_tcp_end(arg);
+}
+
+static void on_tcp_accept(void *arg, sp_stream *s)
+{
+	static const sp_stream_handler handler = {on_tcp_query, on_tcp_end, on_tcp_error, NULL};
+	((cutter *)arg)->stream = s;
+	sp_stream_handle(s, &handler, arg);
+	sp_stream_read(s, true);
+}
+
+static void cutter_done(void *arg)
+{
+	cutter *c = arg;
+	sp_listener_close(c->listener);
+	sp_udp_close(c->x.server);
+	sp_buf_done(&c->out);
+}
+
+SP_TEST(dns, a_cut_answer_is_asked_for_by_tcp)
+{
+	static const char wire[] = "\1a\0\0\1\0\1";
+	static const struct {
+		bool listens, wrong_id;
+		size_t n_udp, n_tcp; /* asked */
+		bool answered;
+	} rows[] = {{true, false, 1, 1, true}, {false, false, 4, 0, false}, {true, true, 4, 4, false}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		cutter *c = sp_new(T_ARENA, cutter, 1);
+		dns_forwarder *f = NULL;
+		t_row("row %zu", i);
+		*c = (cutter){.x = {.world = t_world_uv()}, .wrong_id = rows[i].wrong_id};
+		sp_buf_init(&c->out, 1024);
+		T_DEFER(cutter_done, c);
+		T_OK(sp_listen(c->x.world, SP_STR("127.0.0.1:0"), NULL, on_tcp_accept, c, &c->listener,
+			       T_ERR));
+		sp_str address = sp_arena_try_dup(T_ARENA, sp_listener_address(c->listener));
+		T_OK(sp_udp_open(c->x.world, address, on_cut_query, c, &c->x.server, T_ERR));
+		if (!rows[i].listens)
+			sp_listener_close(SP_TAKE(c->listener));
+		T_OK(dns_forwarder_new(c->x.world, &address, 1, &f, T_ERR));
+		T_DEFER(dns_forwarder_free, f);
+		c->x.ask = (dns_ask){.done = on_answer, .arg = &c->x};
+		dns_ask_start(f, &c->x.ask, (sp_str){wire, sizeof wire - 1});
+		sp_world_run(c->x.world);
+		T_EQ_U64(c->n_udp, rows[i].n_udp);
+		T_EQ_U64(c->n_tcp, rows[i].n_tcp);
+		T_TRUE(rows[i].answered ? c->x.n_got > 0 && c->x.got[c->x.n_got - 1] == 9 : c->x.n_got == 0);
+		T_EQ_U64(dns_forward_counts(f).n_cached, rows[i].answered);
 	}
 }

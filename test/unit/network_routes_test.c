@@ -134,7 +134,7 @@ static sp_code make_network(void)
 	host_prefix p;
 	host_nl m;
 	int fd;
-	SP_TRY(host_nl_socket(&fd, T_ERR));
+	SP_TRY(host_nl_socket(NETLINK_ROUTE, &fd, T_ERR));
 	const struct ifinfomsg up = {.ifi_index = 1, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
 	host_nl_begin(&m, RTM_NEWLINK, 0, &up, sizeof up);
 	sp_code code = host_nl_talk(fd, &m, "lo up", T_ERR);
@@ -180,7 +180,7 @@ static sp_code what_is_set(sp_buf *out)
 	host_nl m;
 	int fd;
 	sp_buf_clear(out);
-	SP_TRY(host_nl_socket(&fd, T_ERR));
+	SP_TRY(host_nl_socket(NETLINK_ROUTE, &fd, T_ERR));
 	host_nl_begin(&m, RTM_GETROUTE, NLM_F_DUMP, &fixed, sizeof fixed);
 	sp_code code = host_nl_dump(fd, &m, on_route, &t, "routes", T_ERR);
 	(void)close(fd);

@@ -29,10 +29,12 @@ static const char ending_here[] =
 static const char broken_here[] = "{\"addresses\":[\"10.88.0.8\"],\"conditions\":{\"ready\":false},"
 				  "\"nodeName\":\"" NODE "\"}";
 
+static const net_place here = {.node = {NODE, sizeof NODE - 1}, .zone = {"z1", 2}};
+
 static sp_code read_one(const char *service, const char *endpoints, net_service *ret)
 {
 	sp_str text = slice(endpoints);
-	return net_service_read(T_ARENA, sp_str_c(service), &text, 1, NET_V4, SP_STR(NODE), ret, T_ERR);
+	return net_service_read(T_ARENA, sp_str_c(service), &text, 1, NET_V4, &here, ret, T_ERR);
 }
 
 static sp_code rules_of(const char *service, const char *endpoints, net_rules *ret)
@@ -46,7 +48,8 @@ static sp_code diff(const net_rules *old, const net_rules *now, sp_str *ret)
 {
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, 1 << 20);
-	SP_TRY(net_rules_diff(old, now, NET_V4, &out));
+	SP_TRY(net_rules_take(old, now, NET_V4, &out));
+	SP_TRY(net_rules_put(old, now, NET_V4, &out));
 	*ret = sp_arena_try_dup(T_ARENA, sp_buf_view(&out));
 	return ret->ptr == NULL && out.len > 0 ? SP_ENOMEM : SP_OK;
 }
@@ -88,6 +91,76 @@ SP_TEST(services, backends_of_each_policy)
 	}
 }
 
+#define HINTED(ip, ready, hints)                                       \
+	"{\"addresses\":[\"" ip "\"],\"conditions\":{\"ready\":" ready \
+	"},\"nodeName\":\"n2\",\"hints\":{" hints "}}"
+#define ZONE(name) "\"forZones\":[{\"name\":\"" name "\"}]"
+#define FOR(name) "\"forNodes\":[{\"name\":\"" name "\"}]"
+
+SP_TEST(services, hints_say_whom_endpoints_are_for)
+{
+	static const struct {
+		const char *endpoints, *all;
+	} rows[] = {
+		{HINTED("10.88.1.1", "true", ZONE("z1")) "," HINTED("10.88.1.2", "true", ZONE("z2")),
+		 "10.88.1.1;"},
+		/* none for our zone, one without a hint: all of them */
+		{HINTED("10.88.1.1", "true", ZONE("z3")) "," HINTED("10.88.1.2", "true", ZONE("z2")),
+		 "10.88.1.1;10.88.1.2;"},
+		{HINTED("10.88.1.1", "true", ZONE("z1")) "," HINTED("10.88.1.2", "true", ""),
+		 "10.88.1.1;10.88.1.2;"},
+		/* those that are not ready have no say */
+		{HINTED("10.88.1.1", "true", ZONE("z1")) "," HINTED("10.88.1.2", "false", ""), "10.88.1.1;"},
+		{HINTED("10.88.1.1", "false", ZONE("z1")) "," HINTED("10.88.1.2", "true", ZONE("z2")),
+		 "10.88.1.2;"},
+		/* our node goes before our zone, when all have nodes */
+		{HINTED("10.88.1.1", "true", ZONE("z1") "," FOR("n2")) "," HINTED("10.88.1.2", "true",
+										  ZONE("z1") "," FOR(NODE)),
+		 "10.88.1.2;"},
+		{HINTED("10.88.1.1", "true", ZONE("z1") "," FOR("n2")) "," HINTED("10.88.1.2", "true",
+										  ZONE("z2") "," FOR("n3")),
+		 "10.88.1.1;"},
+		{HINTED("10.88.1.1", "true", ZONE("z1") "," FOR(NODE)) "," HINTED("10.88.1.2", "true",
+										  ZONE("z1")),
+		 "10.88.1.1;10.88.1.2;"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF out;
+		net_service s = {0};
+		t_row("row %zu", i);
+		sp_buf_init(&out, 1024);
+		T_OK(read_one(plain, rows[i].endpoints, &s));
+		for (size_t k = 0; k < s.ports[0].all.n; k++)
+			(void)sp_buf_printf(&out, SP_FMT ";", SP_ARG(s.ports[0].all.at[k].ip));
+		T_OK(sp_buf_code(&out));
+		T_EQ_C(sp_buf_view(&out), rows[i].all);
+	}
+}
+
+SP_TEST(services, flows_and_health_checks_know_other_endpoints)
+{
+	static const char udp[] =
+		"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\"},\"spec\":{\"type\":\"LoadBalancer\","
+		"\"clusterIPs\":[\"10.96.0.10\"],\"externalTrafficPolicy\":\"Local\",\"healthCheckNodePort\":"
+		"32000,"
+		"\"ports\":[{\"name\":\"http\",\"protocol\":\"UDP\",\"port\":80}]}}";
+	sp_str text = sp_arena_printf(
+		T_ARENA,
+		"{\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"protocol\":\"UDP\","
+		"\"port\":8080}],\"endpoints\":[%s,%s,%s]}",
+		ready_here, ready_there, ending_here);
+	net_service s = {0};
+	T_OK(net_service_read(T_ARENA, sp_str_c(udp), &text, 1, NET_V4, &here, &s, T_ERR));
+	T_EQ_U64(s.ports[0].all.n, 2);
+	T_EQ_U64(s.ports[0].serving.n, 3);
+	T_EQ_U64(s.n_local_ready, 1); /* not the one that ends */
+	T_EQ_U64(s.health_port, 32000);
+	/* Of TCP nobody asks; load balancers don't of a service for all nodes. */
+	T_OK(read_one(plain, ready_here, &s));
+	T_EQ_U64(s.ports[0].serving.n, 0);
+	T_EQ_U64(s.health_port, 0);
+}
+
 SP_TEST(services, nothing_of_headless_external_and_other_families)
 {
 	static const char *const specs[] = {
@@ -113,7 +186,8 @@ SP_TEST(services, from_nothing_to_two_endpoints_and_back)
 	T_OK(rules_of(plain, ready_here, &one));
 	T_OK(rules_of(plain, joined(ready_here, ready_there), &two));
 	T_OK(diff(&none, &empty, &text));
-	T_EQ_C(text, "add element ip sampan-services no-endpoint-services { 10.96.0.10 . tcp . 80 : "
+	T_EQ_C(text, "add element ip sampan-services cluster-ips { 10.96.0.10 }\n"
+		     "add element ip sampan-services no-endpoint-services { 10.96.0.10 . tcp . 80 : "
 		     "goto reject-chain }\n");
 	T_OK(diff(&empty, &one, &text));
 	T_TRUE(sp_str_starts(text,
@@ -134,7 +208,8 @@ SP_TEST(services, from_nothing_to_two_endpoints_and_back)
 	T_EQ_U64(text.len, 0);
 	/* And away: elements first, then the chains, emptied before they go. */
 	T_OK(diff(&two, &none, &text));
-	T_TRUE(sp_str_starts(text, SP_STR("delete element ip sampan-services service-ips ")));
+	T_TRUE(sp_str_starts(text, SP_STR("delete element ip sampan-services cluster-ips { 10.96.0.10 }\n"
+					  "delete element ip sampan-services service-ips ")));
 	T_TRUE(sp_str_find(text, SP_STR("flush chain")) < sp_str_find(text, SP_STR("delete chain")));
 	T_TRUE(!has(text, "add "));
 }
@@ -168,6 +243,46 @@ SP_TEST(services, policies_affinity_and_sources)
 	T_OK(rules_of(full, ready_there, &now));
 	T_OK(diff(&none, &now, &text));
 	T_TRUE(has(text, " drop\n"));
+}
+
+SP_TEST(services, one_that_this_node_serves_itself)
+{
+	static const char dns[] =
+		"{\"metadata\":{\"namespace\":\"kube-system\",\"name\":\"kube-dns\"},\"spec\":{"
+		"\"clusterIPs\":["
+		"\"10.96.0.10\"],\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\","
+		"\"targetPort\":10053},"
+		"{\"name\":\"other\",\"port\":80,\"protocol\":\"TCP\",\"targetPort\":\"web\"}]}}";
+	sp_str slice_text;
+	net_service s = {0};
+	T_OK(net_service_here(T_ARENA, sp_str_c(dns), SP_STR("192.0.2.7"), &here, &slice_text, T_ERR));
+	T_OK(net_service_read(T_ARENA, sp_str_c(dns), &slice_text, 1, NET_V4, &here, &s, T_ERR));
+	T_EQ_U64(s.n_ports, 2);
+	T_EQ_U64(s.ports[0].all.n, 1);
+	T_EQ_C(s.ports[0].all.at[0].ip, "192.0.2.7");
+	T_EQ_U64(s.ports[0].all.at[0].port, 10053);
+	T_TRUE(s.ports[0].all.at[0].local);
+	T_EQ_U64(s.ports[1].all.n, 0); /* a name: nobody knows whose */
+}
+
+SP_TEST(services, what_no_service_takes)
+{
+	static const char cidr[] = "{\"spec\":{\"cidrs\":[\"10.96.0.0/16\",\"fd00:96::/112\"]}}";
+	const net_rules none = {0};
+	net_strs cidrs = {0};
+	net_rules before = {0}, now = {0};
+	sp_str text = {NULL, 0};
+	T_OK(net_rules_of_cidrs(T_ARENA, &cidrs, NET_V4, &before, T_ERR));
+	T_OK(net_service_cidr_read(T_ARENA, sp_str_c(cidr), NET_V4, &cidrs, T_ERR));
+	T_EQ_U64(cidrs.n, 1);
+	T_OK(net_rules_of_cidrs(T_ARENA, &cidrs, NET_V4, &now, T_ERR));
+	T_OK(diff(&none, &before, &text));
+	T_EQ_C(text, "add chain ip sampan-services cluster-ips-check\n"
+		     "add rule ip sampan-services cluster-ips-check ip daddr @cluster-ips reject\n");
+	T_OK(diff(&before, &now, &text));
+	T_EQ_C(text, "flush chain ip sampan-services cluster-ips-check\n"
+		     "add rule ip sampan-services cluster-ips-check ip daddr @cluster-ips reject\n"
+		     "add rule ip sampan-services cluster-ips-check ip daddr 10.96.0.0/16 drop\n");
 }
 
 SP_TEST(services, set_up_is_repeatable)

@@ -3,11 +3,14 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "network/dns/tcp.h"
 
 #define TRIES_MAX 4u
 #define TTL_MAX_S 3600u
 #define SERVFAIL_TTL_S 1u
 #define QUERY_BYTES 300u
+#define SERVER_BYTES 64u
+#define CACHE_BYTES_MAX ((size_t)16 << 20)
 
 typedef struct cached {
 	sp_list node; /* the oldest first */
@@ -21,6 +24,7 @@ typedef struct run {
 	dns_forwarder *of;
 	dns_ask *ask;
 	sp_udp *udp;
+	dns_tcp *tcp; /* after a cut answer */
 	sp_timer timer;
 	unsigned n_tries;
 	uint16_t id;
@@ -31,8 +35,10 @@ typedef struct run {
 struct dns_forwarder {
 	sp_world *world;
 	sp_udp_peer servers[DNS_SERVERS_MAX];
+	char names[DNS_SERVERS_MAX][SERVER_BYTES]; /* "IP:port" */
+	size_t n_names[DNS_SERVERS_MAX];
 	bool v6[DNS_SERVERS_MAX];
-	size_t n_servers, n_pending, n_cached;
+	size_t n_servers, n_pending, n_cached, n_cached_bytes;
 	sp_list runs, by_age;
 	sp_map cache;
 	dns_forward_stats stats;
@@ -50,6 +56,7 @@ static void forget(dns_forwarder *f, cached *c)
 	(void)sp_map_remove(&f->cache, key_of(c));
 	sp_list_remove(&c->node);
 	f->n_cached--;
+	f->n_cached_bytes -= c->n_packet;
 	sp_free(c);
 }
 
@@ -75,7 +82,8 @@ static void remember(dns_forwarder *f, sp_str wire, sp_str packet, const dns_rep
 		return;
 	if (old != NULL)
 		forget(f, old);
-	if (f->n_cached == DNS_CACHE_MAX)
+	while (f->n_cached == DNS_CACHE_MAX ||
+	       (f->n_cached > 0 && f->n_cached_bytes + packet.len > CACHE_BYTES_MAX))
 		forget(f, SP_CONTAINER_OF(f->by_age.next, cached, node));
 	cached *c = sp_try_alloc(sizeof *c + wire.len + packet.len);
 	if (c == NULL)
@@ -92,6 +100,7 @@ static void remember(dns_forwarder *f, sp_str wire, sp_str packet, const dns_rep
 	}
 	sp_list_push_back(&f->by_age, &c->node);
 	f->n_cached++;
+	f->n_cached_bytes += packet.len;
 }
 
 /* ---- one question ---- */
@@ -102,6 +111,7 @@ static void end(run *r, sp_str packet)
 	dns_ask *k = r->ask;
 	sp_timer_stop(f->world, &r->timer);
 	sp_udp_close(r->udp);
+	dns_tcp_cancel(r->tcp);
 	sp_list_remove(&r->node);
 	f->n_pending--;
 	f->stats.n_failed += packet.len == 0;
@@ -110,37 +120,41 @@ static void end(run *r, sp_str packet)
 	sp_free(r);
 }
 
-static bool is_same_question(const run *r, sp_str wire)
+/* Whatever is not the answer to what we asked is not seen. */
+static bool read_answer(const run *r, sp_str packet, dns_reply *ret)
 {
-	return sp_str_eq(wire, (sp_str){r->wire, r->n_wire});
+	return dns_read_reply(packet, ret, NULL, NULL) && ret->id == r->id &&
+	       sp_str_eq(ret->wire_question, (sp_str){r->wire, r->n_wire});
 }
 
-static void on_packet(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes)
+static void take(run *r, sp_str packet, const dns_reply *reply)
 {
-	run *r = arg;
-	dns_reply reply;
-	const sp_udp_peer *asked = &r->of->servers[(r->n_tries - 1) % r->of->n_servers];
-	(void)u;
-	/* Whatever is not the answer of whom we asked to what we asked is not seen. */
-	if (from->len != asked->len || memcmp(from->room, asked->room, asked->len) != 0 ||
-	    !dns_read_reply(bytes, &reply, NULL, NULL) || reply.id != r->id ||
-	    !is_same_question(r, reply.wire_question))
-		return;
-	sp_str packet = {bytes.ptr, SP_MIN(bytes.len, (size_t)DNS_TCP_BYTES)};
-	remember(r->of, (sp_str){r->wire, r->n_wire}, packet, &reply);
+	packet = sp_str_sub(packet, 0, DNS_TCP_BYTES);
+	remember(r->of, (sp_str){r->wire, r->n_wire}, packet, reply);
 	end(r, packet);
 }
 
 static void ask_next(run *r);
 
-static void on_timeout(sp_timer *t)
+static void on_tcp(void *arg, sp_str packet)
 {
-	ask_next(t->arg);
+	run *r = arg;
+	dns_reply reply;
+	r->tcp = NULL; /* it ends by itself */
+	if (packet.len > 0 && read_answer(r, packet, &reply))
+		take(r, packet, &reply);
+	else
+		ask_next(r);
 }
 
-static void send_query(run *r, const sp_udp_peer *to)
+typedef struct query {
+	uint8_t bytes[QUERY_BYTES + 32];
+} query;
+
+static sp_str write_query(const run *r, query *ret)
 {
-	uint8_t packet[QUERY_BYTES + 32] = {0};
+	uint8_t *packet = ret->bytes;
+	*ret = (query){{0}};
 	static const uint8_t opt[] = {0, 0, DNS_OPT, DNS_EDNS_BYTES >> 8, DNS_EDNS_BYTES & 255, 0, 0, 0,
 				      0, 0, 0};
 	packet[0] = (uint8_t)(r->id >> 8);
@@ -150,7 +164,40 @@ static void send_query(run *r, const sp_udp_peer *to)
 	packet[11] = 1; /* and OPT */
 	memcpy(packet + 12, r->wire, r->n_wire);
 	memcpy(packet + 12 + r->n_wire, opt, sizeof opt);
-	sp_udp_send(r->udp, to, (sp_str){(char *)packet, 12 + r->n_wire + sizeof opt});
+	return (sp_str){(char *)packet, 12 + r->n_wire + sizeof opt};
+}
+
+/* The same server: it has the answer. */
+static void ask_by_tcp(run *r)
+{
+	dns_forwarder *f = r->of;
+	query q;
+	size_t i = (r->n_tries - 1) % f->n_servers;
+	sp_timer_stop(f->world, &r->timer);
+	r->tcp = dns_tcp_start(f->world, (sp_str){f->names[i], f->n_names[i]}, write_query(r, &q), DNS_TRY_NS,
+			       on_tcp, r);
+	if (r->tcp == NULL)
+		ask_next(r);
+}
+
+static void on_packet(void *arg, sp_udp *u, const sp_udp_peer *from, sp_str bytes)
+{
+	run *r = arg;
+	dns_reply reply;
+	const sp_udp_peer *asked = &r->of->servers[(r->n_tries - 1) % r->of->n_servers];
+	(void)u;
+	if (from->len != asked->len || memcmp(from->room, asked->room, asked->len) != 0 ||
+	    !read_answer(r, bytes, &reply) || r->tcp != NULL)
+		return;
+	if (reply.truncated)
+		ask_by_tcp(r);
+	else
+		take(r, bytes, &reply);
+}
+
+static void on_timeout(sp_timer *t)
+{
+	ask_next(t->arg);
 }
 
 static void ask_next(run *r)
@@ -160,6 +207,7 @@ static void ask_next(run *r)
 		end(r, (sp_str){NULL, 0});
 		return;
 	}
+	query q;
 	size_t i = r->n_tries++ % f->n_servers;
 	sp_udp_close(r->udp);
 	r->udp = NULL;
@@ -168,7 +216,7 @@ static void ask_next(run *r)
 	if (sp_udp_open(f->world, any, on_packet, r, &r->udp, NULL) != SP_OK)
 		r->udp = NULL; /* no descriptor now: perhaps at the next try */
 	else
-		send_query(r, &f->servers[i]);
+		sp_udp_send(r->udp, &f->servers[i], write_query(r, &q));
 	sp_timer_start(f->world, &r->timer, DNS_TRY_NS, on_timeout);
 }
 
@@ -201,6 +249,7 @@ static void drop(run *r)
 {
 	sp_timer_stop(r->of->world, &r->timer);
 	sp_udp_close(r->udp);
+	dns_tcp_cancel(r->tcp);
 	sp_list_remove(&r->node);
 	r->of->n_pending--;
 	r->ask->run = NULL;
@@ -230,6 +279,8 @@ sp_code dns_forwarder_new(sp_world *w, const sp_str *servers, size_t n_servers, 
 			return code;
 		}
 		f->v6[i] = sp_str_starts(servers[i], SP_STR("["));
+		f->n_names[i] = SP_MIN(servers[i].len, (size_t)SERVER_BYTES);
+		memcpy(f->names[i], servers[i].ptr, f->n_names[i]);
 		f->n_servers++;
 	}
 	*ret = f;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Questions that are for other servers: sent on to the node's own resolvers, one after the other, each from a
- * port and with an id of chance (RFC 5452), and remembered for as long as the answer says.
+ * port and with an id of chance (RFC 5452), again by TCP when the answer was cut, and remembered for as long
+ * as the answer says.
  */
 #pragma once
 

@@ -158,10 +158,21 @@ bool dns_read_question(sp_str packet, dns_question *ret, unsigned *ret_rcode)
 	return true;
 }
 
-/* The smallest time to live; of an answer without records that of its authority. */
-static void count_ttl(dns_reply *ret, const record *rec, size_t section, bool *any)
+/* The last figure of a start of authority bounds what is remembered to be not there (RFC 2308). */
+static uint32_t minimum_of(const reader *r, const record *rec)
 {
-	uint32_t ttl = section == 0 ? rec->ttl_s : SP_MIN(rec->ttl_s, NEGATIVE_TTL_MAX_S);
+	if (rec->type != DNS_SOA || rec->n_data < 20)
+		return UINT32_MAX;
+	const uint8_t *last = r->bytes + rec->data_at + rec->n_data - 4;
+	return (uint32_t)last[0] << 24 | (uint32_t)last[1] << 16 | (uint32_t)last[2] << 8 | last[3];
+}
+
+/* The smallest time to live; of an answer without records that of its authority. */
+static void count_ttl(dns_reply *ret, const reader *r, const record *rec, size_t section, bool *any)
+{
+	uint32_t ttl = section > 0 ? SP_MIN(rec->ttl_s, minimum_of(r, rec)) : rec->ttl_s;
+	if (section > 0)
+		ttl = SP_MIN(ttl, NEGATIVE_TTL_MAX_S);
 	if (rec->type == DNS_OPT || (section > 0 && *any))
 		return;
 	ret->ttl_s = *any ? SP_MIN(ret->ttl_s, ttl) : ttl;
@@ -211,7 +222,7 @@ bool dns_read_reply(sp_str packet, dns_reply *ret, void (*each)(void *arg, const
 			record rec;
 			if (!take_record(&r, &rec))
 				return ret->truncated; /* cut off: what there is will do to say so */
-			count_ttl(ret, &rec, s, &any);
+			count_ttl(ret, &r, &rec, s, &any);
 			if (s == 0)
 				tell_address(&r, &rec, each, arg);
 		}

@@ -11,7 +11,8 @@
 
 struct dns_zone {
 	sp_informer *services, *slices, *namespaces;
-	unsigned by_address, by_service; /* indexes of services and of slices */
+	unsigned by_address;              /* index of services */
+	unsigned by_service, by_endpoint; /* indexes of slices */
 	size_t n_domain;
 	char domain[DOMAIN_BYTES];
 };
@@ -34,6 +35,21 @@ static void index_service(void *arg, const sp_object *o, yyjson_val *object, sp_
 	(void)arg;
 	size_t n = service.len == 0 ? 0 : sp_object_key(key, o->ns, service);
 	sp_index_emit(keys, (sp_str){key, n});
+}
+
+/* The addresses of endpoints that have names of their own. */
+static void index_endpoints(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
+{
+	size_t i, n, k, m;
+	yyjson_val *endpoint, *ip;
+	(void)arg, (void)o;
+	yyjson_arr_foreach(yyjson_obj_get(object, "endpoints"), i, n, endpoint)
+	{
+		if (yyjson_obj_get(endpoint, "hostname") == NULL)
+			continue;
+		yyjson_arr_foreach(yyjson_obj_get(endpoint, "addresses"), k, m, ip)
+			sp_index_emit(keys, sp_json_str(ip));
+	}
 }
 
 /* ---- one question ---- */
@@ -314,19 +330,57 @@ static void answer_in_zone(asking *q)
 	}
 }
 
-/* A cluster address is the service's; others are not ours to tell. */
+static bool has_address(const net_endpoint_view *e, sp_str address)
+{
+	SP_VLIST_FOREACH(item, e->addresses)
+	{
+		if (sp_str_eq(sp_json_str(item), address))
+			return true;
+	}
+	return false;
+}
+
+/* The names of ready endpoints of headless services at that address, of a slice. */
+static void put_pointers(asking *q, const net_slice_view *s, sp_str address)
+{
+	found_service f;
+	sp_str name = sp_vmap_str(s->labels, SP_STR(NET_SERVICE_LABEL));
+	if (!find_service(q, s->ns, name, &f) || !f.headless)
+		return;
+	SP_VLIST_FOREACH(item, s->endpoints)
+	{
+		net_endpoint_view e = net_view_endpoint(item);
+		if (e.hostname.len == 0 || !net_endpoint_is_ready(&e) || !has_address(&e, address))
+			continue;
+		q->found = true;
+		if (wants(q, DNS_PTR))
+			dns_put_name(
+				q->answer, DNS_ANSWER, q->name, DNS_PTR, DNS_TTL_S,
+				SP_CONCAT(q->arena, e.hostname, SP_STR("."), service_name(q, s->ns, name)));
+	}
+}
+
+/* A cluster address is the service's; an endpoint's is that of its name, when it has one of its own (all of
+ * them: an address may be of several services); others are not ours to tell. */
 static dns_verdict answer_reverse(asking *q, const sp_ip *ip, unsigned *ret_rcode)
 {
 	char text[SP_IP_TEXT_BYTES];
 	size_t n = sp_ip_print(text, ip);
 	sp_index_at at = sp_informer_find(q->zone->services, q->zone->by_address, (sp_str){text, n});
 	const sp_object *o = sp_index_next(&at);
-	if (o == NULL)
-		return DNS_FORWARD;
+	*ret_rcode = DNS_NOERROR;
+	if (o == NULL) {
+		at = sp_informer_find(q->zone->slices, q->zone->by_endpoint, (sp_str){text, n});
+		while ((o = sp_index_next(&at)) != NULL) {
+			net_slice_view s;
+			if (net_view_slice(q->arena, o->json, &s, NULL) == SP_OK)
+				put_pointers(q, &s, (sp_str){text, n});
+		}
+		return q->found ? DNS_DONE : DNS_FORWARD;
+	}
 	if (wants(q, DNS_PTR))
 		dns_put_name(q->answer, DNS_ANSWER, q->name, DNS_PTR, DNS_TTL_S,
 			     service_name(q, o->ns, o->name));
-	*ret_rcode = DNS_NOERROR;
 	return DNS_DONE;
 }
 
@@ -392,6 +446,8 @@ sp_code dns_zone_new(sp_informers *informers, sp_str domain, dns_zone **ret, sp_
 		code = sp_informer_index(z->services, index_addresses, NULL, &z->by_address, err);
 	if (code == SP_OK)
 		code = sp_informer_index(z->slices, index_service, NULL, &z->by_service, err);
+	if (code == SP_OK)
+		code = sp_informer_index(z->slices, index_endpoints, NULL, &z->by_endpoint, err);
 	if (code != SP_OK) {
 		dns_zone_free(z);
 		return code;

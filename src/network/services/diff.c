@@ -65,7 +65,8 @@ static void put_element(pass *p, const net_rule *r)
 	if (r->kind != NET_ELEMENT || (was != NULL && sp_str_eq(was->body, r->body)))
 		return;
 	command(p, "add", "element", r->name);
-	(void)sp_buf_printf(p->out, " { " SP_FMT " : " SP_FMT " }\n", SP_ARG(r->key), SP_ARG(r->body));
+	(void)sp_buf_printf(p->out, " { " SP_FMT "%s" SP_FMT " }\n", SP_ARG(r->key),
+			    r->body.len > 0 ? " : " : "", SP_ARG(r->body));
 }
 
 static void empty_gone(pass *p, const net_rule *r)
@@ -84,20 +85,35 @@ static void remove_gone(pass *p, const net_rule *r)
 	(void)sp_buf_char(p->out, '\n');
 }
 
-sp_code net_rules_diff(const net_rules *old, const net_rules *now, net_family family, sp_buf *out)
+typedef struct pass_kind {
+	void (*each)(pass *p, const net_rule *r);
+	bool of_old;
+} pass_kind;
+
+static sp_code go(pass *p, const pass_kind *kinds, size_t n)
 {
-	pass p = {old, now, family == NET_V4 ? "ip" : "ip6", out};
-	static const struct {
-		void (*each)(pass *p, const net_rule *r);
-		bool of_old;
-	} passes[] = {
-		{take_element, true}, {make_new, false},  {fill_chain, false},
-		{put_element, false}, {empty_gone, true}, {remove_gone, true},
-	};
-	for (size_t i = 0; i < SP_LEN(passes); i++) {
-		const net_rules *in = passes[i].of_old ? old : now;
+	for (size_t i = 0; i < n; i++) {
+		const net_rules *in = kinds[i].of_old ? p->old : p->now;
 		for (size_t k = 0; k < in->n; k++)
-			passes[i].each(&p, &in->at[k]);
+			kinds[i].each(p, &in->at[k]);
 	}
-	return sp_buf_code(out);
+	return sp_buf_code(p->out);
+}
+
+sp_code net_rules_take(const net_rules *old, const net_rules *now, net_family family, sp_buf *out)
+{
+	static const pass_kind kinds[] = {{take_element, true}};
+	pass p = {old, now, family == NET_V4 ? "ip" : "ip6", out};
+	return go(&p, kinds, SP_LEN(kinds));
+}
+
+sp_code net_rules_put(const net_rules *old, const net_rules *now, net_family family, sp_buf *out)
+{
+	static const pass_kind kinds[] = {{make_new, false},
+					  {fill_chain, false},
+					  {put_element, false},
+					  {empty_gone, true},
+					  {remove_gone, true}};
+	pass p = {old, now, family == NET_V4 ? "ip" : "ip6", out};
+	return go(&p, kinds, SP_LEN(kinds));
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The service proxy of a node: follows Services and EndpointSlices and keeps the kernel's rules as they ask
- * for. Changes that come together are one transaction. U: kubernetes pkg/proxy.
+ * for. Changes that come together are one transaction; behind it UDP flows that no endpoint serves any more
+ * are taken away. U: kubernetes pkg/proxy.
  */
 #pragma once
 
 #include "base/log.h"
 #include "client/informer.h"
+#include "contracts/flows.h"
+#include "network/services/health.h"
 
 /* Who runs nftables commands. */
 typedef struct net_runner {
@@ -19,8 +22,14 @@ typedef struct net_runner {
 typedef struct net_proxy_opts {
 	sp_informers *informers; /* not started yet; outlives the proxy */
 	net_runner *runner;
+	sp_sweeper *sweeper;
+	net_status *status; /* what is counted */
+	net_health *health; /* is told of services' health check node ports */
 	sp_log *log;
 	sp_str node; /* our own name */
+	/* A service ("namespace/name") that this node serves itself, at that address and its targetPorts,
+	 * whatever its EndpointSlices say; "": none. */
+	sp_str here, here_ip;
 } net_proxy_opts;
 
 typedef struct net_proxy net_proxy;

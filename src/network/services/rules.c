@@ -4,6 +4,7 @@
 #include "base/hash.h"
 
 #define RULES_TEXT_MAX ((size_t)8 << 20)
+#define NET_CIDRS_CHAIN "cluster-ips-check"
 
 /* ---- the tables ---- */
 
@@ -18,7 +19,9 @@ static const family_words families[NET_FAMILIES] = {
 
 /*
  * Traffic to a service is looked up where packets enter (from pods and other hosts) and where the host itself
- * sends. Marked flows leave with the host's address. What has a service's address and no endpoint is refused.
+ * sends. Marked flows leave with the host's address. What has a service's address and no endpoint is refused,
+ * as is what has a service's address but no port of it; the filter chains come behind the translation of
+ * addresses, so that what they see of these is what no service took.
  * $T is "FAMILY TABLE", $A the address word, $Y its type, $L loopback.
  */
 static const char *const setup[] = {
@@ -29,10 +32,10 @@ static const char *const setup[] = {
 	"add map $T service-nodeports { type inet_proto . inet_service : verdict ; }",
 	"add map $T no-endpoint-services { type $Y . inet_proto . inet_service : verdict ; }",
 	"add map $T no-endpoint-nodeports { type inet_proto . inet_service : verdict ; }",
+	"add set $T cluster-ips { type $Y ; }",
 	"add chain $T mark-for-masquerade",
 	"add rule $T mark-for-masquerade meta mark set meta mark | 0x4000",
 	"add chain $T reject-chain",
-	"add rule $T reject-chain meta l4proto tcp reject with tcp reset",
 	"add rule $T reject-chain reject",
 	"add chain $T services",
 	"add rule $T services $A daddr . meta l4proto . th dport vmap @service-ips",
@@ -48,13 +51,17 @@ static const char *const setup[] = {
 	"add rule $T nat-postrouting masquerade fully-random",
 	"add chain $T no-endpoints",
 	"add rule $T no-endpoints $A daddr . meta l4proto . th dport vmap @no-endpoint-services",
-	"add rule $T no-endpoints fib daddr type local meta l4proto . th dport vmap @no-endpoint-nodeports",
-	"add chain $T filter-input { type filter hook input priority -110 ; }",
+	"add rule $T no-endpoints $A daddr != $L fib daddr type local meta l4proto . th dport vmap "
+	"@no-endpoint-nodeports",
+	"add chain $T " NET_CIDRS_CHAIN,
+	"add chain $T filter-input { type filter hook input priority 0 ; }",
 	"add rule $T filter-input ct state new jump no-endpoints",
-	"add chain $T filter-forward { type filter hook forward priority -110 ; }",
+	"add chain $T filter-forward { type filter hook forward priority 0 ; }",
 	"add rule $T filter-forward ct state new jump no-endpoints",
-	"add chain $T filter-output { type filter hook output priority -110 ; }",
+	"add rule $T filter-forward ct state new jump " NET_CIDRS_CHAIN,
+	"add chain $T filter-output { type filter hook output priority 0 ; }",
 	"add rule $T filter-output ct state new jump no-endpoints",
+	"add rule $T filter-output ct state new jump " NET_CIDRS_CHAIN,
 };
 
 static void put_line(sp_buf *out, const char *line, const family_words *w)
@@ -318,10 +325,29 @@ static void draw_port(drawing *d, const net_port *p)
 sp_code net_rules_of(sp_arena *a, const net_service *s, net_family family, net_rules *ret, sp_err *err)
 {
 	drawing d = {.arena = a, .service = s, .words = &families[family]};
+	for (size_t i = 0; i < s->cluster_ips.n && s->n_ports > 0; i++)
+		put_element(&d, "cluster-ips", s->cluster_ips.at[i], SP_STR(""));
 	for (size_t i = 0; i < s->n_ports; i++)
 		draw_port(&d, &s->ports[i]);
 	if (d.failed)
 		return sp_fail(err, SP_ENOMEM, "no memory for the rules of a service");
+	*ret = d.rules;
+	return SP_OK;
+}
+
+sp_code net_rules_of_cidrs(sp_arena *a, const net_strs *cidrs, net_family family, net_rules *ret, sp_err *err)
+{
+	drawing d = {.arena = a, .words = &families[family]};
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, RULES_TEXT_MAX);
+	(void)sp_buf_printf(&text, "%s daddr @cluster-ips reject\n", d.words->address);
+	for (size_t i = 0; i < cidrs->n; i++)
+		(void)sp_buf_printf(&text, "%s daddr " SP_FMT " drop\n", d.words->address,
+				    SP_ARG(cidrs->at[i]));
+	sp_str body = sp_arena_try_dup(a, sp_buf_view(&text));
+	put(&d, NET_CHAIN, SP_STR(NET_CIDRS_CHAIN), SP_STR(""), body);
+	if (d.failed || body.ptr == NULL || sp_buf_code(&text) != SP_OK)
+		return sp_fail(err, SP_ENOMEM, "no memory for the rules of services' prefixes");
 	*ret = d.rules;
 	return SP_OK;
 }

@@ -14,7 +14,7 @@
 typedef enum net_rule_kind {
 	NET_SET,     /* name, body: its definition, which the name tells apart */
 	NET_CHAIN,   /* name, body: rules, one a line */
-	NET_ELEMENT, /* name: the map; key, body: the verdict */
+	NET_ELEMENT, /* name: the map; key, body: the verdict; of a set: body is empty */
 } net_rule_kind;
 
 typedef struct net_rule {
@@ -38,5 +38,15 @@ sp_code net_rules_remove(sp_buf *out);
 sp_code net_rules_of(sp_arena *a, const net_service *s, net_family family, net_rules *ret,
 		     sp_err *err) SP_MUST_USE;
 
-/* Appends the commands from `old` to `now`, to be run in one transaction; nothing when they are alike. */
-sp_code net_rules_diff(const net_rules *old, const net_rules *now, net_family family, sp_buf *out);
+/* The chain that refuses what no service was found for: `cidrs` are the cluster's prefixes of services'
+ * addresses of the family. */
+sp_code net_rules_of_cidrs(sp_arena *a, const net_strs *cidrs, net_family family, net_rules *ret,
+			   sp_err *err) SP_MUST_USE;
+
+/*
+ * Append the commands from `old` to `now`, to be run in one transaction; nothing when they are alike. When
+ * several change in one transaction, all of them take before the first puts: an address may go from one to
+ * another.
+ */
+sp_code net_rules_take(const net_rules *old, const net_rules *now, net_family family, sp_buf *out);
+sp_code net_rules_put(const net_rules *old, const net_rules *now, net_family family, sp_buf *out);

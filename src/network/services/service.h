@@ -26,7 +26,10 @@ typedef struct net_port {
 	sp_str name;     /* may be empty */
 	sp_str protocol; /* "tcp", "udp", "sctp" */
 	uint16_t port, node_port;
-	net_backends all, local; /* ready ones; when there is none, those that serve until they end */
+	/* Ready ones; when there is none, those that serve until they end. `all`: those that this node is to
+	 * use, by the hints of their slices. */
+	net_backends all, local;
+	net_backends serving; /* of UDP: whom flows may stay with, whatever the policy */
 } net_port;
 
 typedef struct net_strs {
@@ -43,12 +46,30 @@ typedef struct net_service {
 	size_t n_ports;
 	uint32_t affinity_s;                 /* of client addresses; 0: none */
 	bool internal_local, external_local; /* traffic policies */
+	uint16_t health_port;                /* healthCheckNodePort, where load balancers ask; or 0 */
+	size_t n_local_ready;                /* addresses of ready endpoints on this node */
 } net_service;
 
+/* Whose view it is. */
+typedef struct net_place {
+	sp_str node, zone; /* our own name; the label topology.kubernetes.io/zone, or "" */
+} net_place;
+
 /*
- * `service` is a Service's JSON, `slices` its EndpointSlices' (label kubernetes.io/service-name); `node` is
- * our own name. A service without any address of that family comes back with n_ports = 0. SP_EINVAL: text
- * that no API server stores.
+ * `service` is a Service's JSON, `slices` its EndpointSlices' (label kubernetes.io/service-name). A service
+ * without any address of that family comes back with n_ports = 0. SP_EINVAL: text that no API server stores.
  */
 sp_code net_service_read(sp_arena *a, sp_str service, const sp_str *slices, size_t n_slices,
-			 net_family family, sp_str node, net_service *ret, sp_err *err) SP_MUST_USE;
+			 net_family family, const net_place *place, net_service *ret,
+			 sp_err *err) SP_MUST_USE;
+
+/* Appends the prefixes of the family that a ServiceCIDR's JSON has. */
+sp_code net_service_cidr_read(sp_arena *a, sp_str cidr, net_family family, net_strs *to,
+			      sp_err *err) SP_MUST_USE;
+
+/*
+ * An EndpointSlice's JSON, in the arena, in place of a service's own: its only endpoint is `ip`, on this
+ * node, at the targetPorts (of ports that have a number there) of the Service's JSON.
+ */
+sp_code net_service_here(sp_arena *a, sp_str service, sp_str ip, const net_place *place, sp_str *ret,
+			 sp_err *err) SP_MUST_USE;
