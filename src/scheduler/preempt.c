@@ -260,25 +260,22 @@ static sp_str failure(sched_cycle *c, const sched_preemption *p)
 	return text.ptr == NULL ? text : SP_CONCAT(&c->arena, SP_STR("preemption: "), text);
 }
 
-sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemption *ret)
+/* Dry runs, from a node on, until there are enough candidates. */
+static sp_code try_nodes(sched_cycle *c, const uint32_t *slots, size_t n, size_t start, size_t want,
+			 sched_preemption *ret)
 {
-	*ret = (sched_preemption){0};
-	ret->eligible = is_eligible(c, &ret->message);
-	if (!ret->eligible)
-		return c->code;
-	size_t n, n_clean = 0;
-	uint32_t *slots = potential_nodes(c, &n);
-	ret->candidates = sp_try_new(&c->arena, sched_candidate, n + 1);
-	ret->tried = sp_arena_try_array(&c->arena, n + 1, sizeof *ret->tried);
-	if (slots == NULL || ret->candidates == NULL || ret->tried == NULL)
-		return SP_ENOMEM;
-	size_t want = all ? SIZE_MAX : enough(c->profile, n),
-	       start = n == 0 || all ? 0 : (size_t)(chance % n);
+	size_t n_clean = 0, cap_candidates = 0, cap_tried = 0;
 	for (size_t i = 0; i < n && !(n_clean > 0 && ret->n_candidates >= want); i++) {
+		uint32_t slot = slots[start + i < n ? start + i : start + i - n];
+		ret->candidates = sched_room(&c->arena, ret->candidates, ret->n_candidates, &cap_candidates,
+					     sizeof *ret->candidates);
+		ret->tried = sched_room(&c->arena, ret->tried, ret->n_tried, &cap_tried, sizeof *ret->tried);
+		if (ret->candidates == NULL || ret->tried == NULL)
+			return SP_ENOMEM;
 		sched_candidate *k = &ret->candidates[ret->n_candidates];
 		struct sched_tried *tried = &ret->tried[ret->n_tried];
-		tried->slot = slots[(start + i) % n];
-		SP_TRY(try_node(c, tried->slot, k, &tried->why));
+		tried->slot = slot;
+		SP_TRY(try_node(c, slot, k, &tried->why));
 		if (k->n_victims == 0) {
 			ret->n_tried++;
 			continue;
@@ -286,6 +283,22 @@ sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemptio
 		n_clean += k->n_violations == 0;
 		ret->n_candidates++;
 	}
+	return SP_OK;
+}
+
+sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemption *ret)
+{
+	*ret = (sched_preemption){0};
+	ret->eligible = is_eligible(c, &ret->message);
+	if (!ret->eligible)
+		return c->code;
+	size_t n;
+	uint32_t *slots = potential_nodes(c, &n);
+	if (slots == NULL)
+		return SP_ENOMEM;
+	size_t want = all ? SIZE_MAX : enough(c->profile, n),
+	       start = n == 0 || all ? 0 : (size_t)(chance % n);
+	SP_TRY(try_nodes(c, slots, n, start, want, ret));
 	for (size_t i = 1; i < ret->n_candidates; i++) {
 		if (compare(&ret->candidates[i], &ret->candidates[ret->best]) < 0)
 			ret->best = i;
