@@ -109,6 +109,7 @@ uint32_t sched_k_pick(const sched_best *best, const int32_t *values, const uint6
 		max = words[w] != 0 && best[w].value > max ? best[w].value : max;
 	for (size_t w = 0; w < n_words; w++)
 		ties += words[w] != 0 && best[w].value == max ? best[w].ties : 0;
+	SP_ASSERT(ties > 0);
 	k %= ties;
 	for (size_t w = 0;; w++) {
 		if (words[w] == 0 || best[w].value != max)
