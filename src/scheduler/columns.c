@@ -2,6 +2,7 @@
 #include "scheduler/columns.h"
 
 #include "scheduler/counters_int.h"
+#include "scheduler/kernels.h"
 
 static void unlink_column(sched_state *st, sched_column *c)
 {
@@ -23,6 +24,7 @@ static void column_free(sched_column *c)
 	sp_free(c->bits);
 	sp_free(c->a);
 	sp_free(c->b);
+	sp_free(c->best);
 	sp_free(sched_str_unconst(c->key));
 	sp_free(c);
 }
@@ -65,7 +67,9 @@ static bool widen(sched_column *c, uint32_t cap, unsigned parts)
 	c->n = 0; /* all anew */
 	if (!sched_grow_array(&c->bits, SCHED_WORDS(c->cap), SCHED_WORDS(cap)) ||
 	    ((parts & SCHED_COLUMN_A) != 0 && !sched_grow_array(&c->a, c->cap, cap)) ||
-	    ((parts & SCHED_COLUMN_B) != 0 && !sched_grow_array(&c->b, c->cap, cap))) {
+	    ((parts & SCHED_COLUMN_B) != 0 && !sched_grow_array(&c->b, c->cap, cap)) ||
+	    ((parts & SCHED_COLUMN_BEST) != 0 &&
+	     !sched_grow_array(&c->best, SCHED_WORDS(c->cap), SCHED_WORDS(cap)))) {
 		c->cap = 0;
 		return false;
 	}
@@ -73,21 +77,26 @@ static bool widen(sched_column *c, uint32_t cap, unsigned parts)
 	return true;
 }
 
+static void renew_one(const sched_state *st, sched_column *c, uint32_t slot, sched_column_fn *one,
+		      const void *arg)
+{
+	if (!sched_bit(st->t.present, slot))
+		return;
+	one(st, c, slot, arg);
+	if (c->best != NULL)
+		c->best[slot / 64].ties = 0;
+}
+
 /* A slot may stand in the log many times; it is computed each time, which is rare and harmless. */
 static void renew(const sched_state *st, sched_column *c, sched_column_fn *one, const void *arg)
 {
 	uint64_t behind = c->log->seq - c->seq;
 	if (c->n == 0 || behind >= SCHED_LOG_LEN || behind > st->t.n) {
-		for (uint32_t slot = 0; slot < st->t.n; slot++) {
-			if (sched_bit(st->t.present, slot))
-				one(st, c, slot, arg);
-		}
+		for (uint32_t slot = 0; slot < st->t.n; slot++)
+			renew_one(st, c, slot, one, arg);
 	} else {
-		for (uint64_t i = c->seq; i < c->log->seq; i++) {
-			uint32_t slot = c->log->slots[i % SCHED_LOG_LEN];
-			if (sched_bit(st->t.present, slot))
-				one(st, c, slot, arg);
-		}
+		for (uint64_t i = c->seq; i < c->log->seq; i++)
+			renew_one(st, c, c->log->slots[i % SCHED_LOG_LEN], one, arg);
 	}
 	c->n = st->t.n;
 	c->seq = c->log->seq;

@@ -15,17 +15,18 @@ struct sched_column {
 	sp_str key;
 	sched_column *older, *newer;
 	const sched_change_log *log;
-	uint64_t seq;   /* changes of the log taken in */
-	uint32_t cap;   /* slots there is room for */
-	uint32_t n;     /* slots computed */
-	uint64_t *bits; /* of each slot */
-	int32_t *a, *b; /* values of each slot; b may be absent */
-	int32_t max_a;  /* upper bound of a, kept by some users */
+	uint64_t seq;            /* changes of the log taken in */
+	uint32_t cap;            /* slots there is room for */
+	uint32_t n;              /* slots computed */
+	uint64_t *bits;          /* of each slot */
+	int32_t *a, *b;          /* values of each slot; b may be absent */
+	struct sched_best *best; /* of each word of slots, by `a`; or absent */
 };
 
 enum {
 	SCHED_COLUMN_A = 1u << 0, /* has the values a */
 	SCHED_COLUMN_B = 1u << 1,
+	SCHED_COLUMN_BEST = 1u << 2, /* the best values of a are looked for */
 };
 
 typedef void sched_column_fn(const sched_state *st, sched_column *c, uint32_t slot, const void *arg);

@@ -48,6 +48,7 @@ static void count_group(sched_group *g, uint32_t slot, int by)
 		if (d == SCHED_NO_DOMAIN)
 			continue;
 		c->count[d] += (uint32_t)by;
+		sched_bit_put(c->any, d, c->count[d] > 0);
 		c->total += (uint64_t)(int64_t)by;
 	}
 }
@@ -64,6 +65,7 @@ static void count_terms(const sched_term *terms, size_t n, role r, uint32_t slot
 		switch (r) {
 		case ROLE_ANTI:
 			c->anti[d] += sign;
+			sched_bit_put(c->any_anti, d, c->anti[d] > 0);
 			c->n_anti += (uint32_t)sign;
 			break;
 		case ROLE_AFFINITY:
@@ -72,6 +74,8 @@ static void count_terms(const sched_term *terms, size_t n, role r, uint32_t slot
 			break;
 		case ROLE_SOFT:
 			c->soft[d] += (int64_t)sign * terms[i].weight;
+			c->soft_weight += (int64_t)sign *
+					  (terms[i].weight < 0 ? -(int64_t)terms[i].weight : terms[i].weight);
 			c->n_soft += (uint32_t)sign;
 			break;
 		}
@@ -155,6 +159,7 @@ static void group_free(sched_state *st, sched_group *g)
 	(void)sp_map_remove(&st->groups, g->key);
 	for (size_t i = 0; i < g->n_topos; i++) {
 		sp_free(g->topos[i].count);
+		sp_free(g->topos[i].any);
 		sched_topology_unref(st, g->topos[i].topology);
 	}
 	sp_free(g->topos);
@@ -266,18 +271,22 @@ sp_code sched_group_topology(sched_state *st, sched_group *g, sp_str key, sched_
 		return SP_OK;
 	}
 	uint32_t *count = sp_try_alloc((t->cap + 1) * sizeof *count);
-	if (count == NULL || !sched_grow_array(&g->topos, g->n_topos, g->n_topos + 1)) {
+	uint64_t *any = sp_try_alloc((SCHED_WORDS(t->cap) + 1) * sizeof *any);
+	if (count == NULL || any == NULL || !sched_grow_array(&g->topos, g->n_topos, g->n_topos + 1)) {
 		sp_free(count);
+		sp_free(any);
 		sched_topology_unref(st, t);
 		return SP_ENOMEM;
 	}
 	sched_topo_count *c = &g->topos[g->n_topos++];
-	*c = (sched_topo_count){t, count, 0};
+	*c = (sched_topo_count){t, count, any, 0};
 	for (uint32_t n = 0; n < st->t.n; n++) {
 		if (t->domain[n] == SCHED_NO_DOMAIN)
 			continue;
 		count[t->domain[n]] += g->node_count[n];
 		c->total += g->node_count[n];
+		if (g->node_count[n] > 0)
+			sched_bit_set(any, t->domain[n]);
 	}
 	return SP_OK;
 }
@@ -304,6 +313,7 @@ static void carried_free(sched_state *st, sched_carried *c)
 	sp_free(c->anti);
 	sp_free(c->affinity);
 	sp_free(c->soft);
+	sp_free(c->any_anti);
 	sp_arena_done(&c->arena);
 	sp_free(c);
 }
@@ -322,7 +332,8 @@ static sp_code carried_fill(sched_state *st, sched_carried *c, const sched_match
 	c->anti = sp_try_alloc(cap * sizeof *c->anti);
 	c->affinity = sp_try_alloc(cap * sizeof *c->affinity);
 	c->soft = sp_try_alloc(cap * sizeof *c->soft);
-	if (c->anti == NULL || c->affinity == NULL || c->soft == NULL)
+	c->any_anti = sp_try_alloc((SCHED_WORDS(c->topology->cap) + 1) * sizeof *c->any_anti);
+	if (c->anti == NULL || c->affinity == NULL || c->soft == NULL || c->any_anti == NULL)
 		return SP_ENOMEM;
 	const sp_map_entry *e;
 	for (size_t i = 0; (e = sp_map_next(&st->pod_classes, &i)) != NULL;) {

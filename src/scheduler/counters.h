@@ -20,6 +20,7 @@
 #include "scheduler/spec.h"
 
 #define SCHED_NO_DOMAIN UINT32_MAX
+#define SCHED_DOMAIN_SETS 32u
 
 typedef struct sched_namespace {
 	sp_str name;
@@ -38,17 +39,21 @@ typedef struct sched_topology {
 	uint64_t *placed;   /* the slots that have one */
 	uint32_t n_domains; /* numbers in use are below this */
 	uint32_t cap;
-	uint32_t n_live;   /* domains that have nodes */
-	uint32_t *n_nodes; /* of each domain; 0: the number is free */
-	sp_str *values;    /* of each domain */
-	sp_map by_value;   /* number + 1 */
-	uint32_t *free;    /* numbers to use again */
+	uint32_t n_live; /* domains that have nodes */
+	/* Of each domain the slots it has, while there are few domains. */
+	uint64_t *sets[SCHED_DOMAIN_SETS];
+	uint32_t n_displaced; /* slots whose domain has another number than they; see sched_is_straight */
+	uint32_t *n_nodes;    /* of each domain; 0: the number is free */
+	sp_str *values;       /* of each domain */
+	sp_map by_value;      /* number + 1 */
+	uint32_t *free;       /* numbers to use again */
 	uint32_t n_free;
 } sched_topology;
 
 typedef struct sched_topo_count {
 	sched_topology *topology;
 	uint32_t *count; /* of each domain */
+	uint64_t *any;   /* the domains whose count is not 0 */
 	uint64_t total;
 } sched_topo_count;
 
@@ -74,6 +79,8 @@ struct sched_carried {
 	 * weights. */
 	int32_t *anti, *affinity;
 	int64_t *soft;
+	uint64_t *any_anti;                  /* the domains with such a pod */
+	int64_t soft_weight;                 /* of all pods' preferred terms counted, without sign */
 	uint32_t n_anti, n_affinity, n_soft; /* pods' terms counted, in all domains */
 };
 
@@ -116,6 +123,30 @@ void sched_topology_unref(sched_state *st, sched_topology *t);
 
 /* Its counters over a topology, which it holds on to from then on. */
 sp_code sched_group_topology(sched_state *st, sched_group *g, sp_str key, sched_topology **ret) SP_MUST_USE;
+/* Every domain is one node and has its slot's number, as host names have: what is counted by domain can be
+ * read by slot. A slot without a domain reads what no pod counts for. */
+static inline bool sched_is_straight(const sched_topology *t)
+{
+	return t->n_displaced == 0;
+}
+/* The slots of each domain stand in t->sets. */
+static inline bool sched_has_sets(const sched_topology *t)
+{
+	return t->n_domains <= SCHED_DOMAIN_SETS;
+}
+
+/*
+ * Leaves of `nodes` those whose domain is among `domains` (bits by number), or with `out` those whose is not.
+ * Nodes without the label stay with `out` only.
+ */
+void sched_topology_filter(const sched_topology *t, uint64_t *nodes, size_t n_words, const uint64_t *domains,
+			   bool out);
+
+/* Of a topology that has sets: the domains of these nodes, as bits; bit n_domains stands for nodes without
+ * one.
+ */
+uint64_t sched_domains_seen(const sched_topology *t, const uint64_t *nodes, size_t n_words);
+
 /* NULL: not asked for before. */
 const sched_topo_count *sched_group_count(const sched_group *g, const sched_topology *t);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "scheduler/counters_int.h"
+#include "scheduler/plugins/fit.h"
 #include "scheduler/plugins/plugins.h"
 #include "scheduler/plugins/scheduling_gates.h"
 
@@ -17,7 +18,8 @@ void sched_cycle_init(sched_cycle *c, sched_state *st, const sched_profile *prof
 
 void sched_cycle_done(sched_cycle *c)
 {
-	void *const arrays[] = {c->feasible, c->scratch_bits, c->total, c->one, c->mask, c->sums, c->reals};
+	void *const arrays[] = {c->feasible, c->scratch_bits, c->masked, c->own_total, c->own_best,
+				c->one,      c->mask,         c->sums,   c->reals};
 	for (size_t i = 0; i < SP_LEN(arrays); i++)
 		sp_free(arrays[i]);
 	sp_arena_done(&c->arena);
@@ -30,7 +32,9 @@ static sp_code widen(sched_cycle *c)
 		return SP_OK;
 	if (!sched_grow_array(&c->feasible, SCHED_WORDS(c->cap), SCHED_WORDS(cap)) ||
 	    !sched_grow_array(&c->scratch_bits, SCHED_WORDS(c->cap), SCHED_WORDS(cap)) ||
-	    !sched_grow_array(&c->total, c->cap, cap) || !sched_grow_array(&c->one, c->cap, cap) ||
+	    !sched_grow_array(&c->masked, SCHED_WORDS(c->cap), SCHED_WORDS(cap)) ||
+	    !sched_grow_array(&c->own_best, SCHED_WORDS(c->cap), SCHED_WORDS(cap)) ||
+	    !sched_grow_array(&c->own_total, c->cap, cap) || !sched_grow_array(&c->one, c->cap, cap) ||
 	    !sched_grow_array(&c->mask, c->cap, cap) || !sched_grow_array(&c->sums, c->cap, cap) ||
 	    !sched_grow_array(&c->reals, c->cap, cap))
 		return SP_ENOMEM;
@@ -63,6 +67,8 @@ static sp_code begin(sched_cycle *c, const sched_pod *pod)
 	c->taint_soft = NULL;
 	c->volumes = NULL;
 	c->diagnosis = NULL;
+	c->total = NULL;
+	c->best = NULL;
 	c->uniform = 0;
 	memset(c->score, 0, sizeof c->score);
 	memset(c->raw, 0, sizeof c->raw);
@@ -78,13 +84,24 @@ static bool runs(const sched_cycle *c, size_t plugin)
 	return c->profile->filters[plugin] && !c->skip_filter[plugin];
 }
 
-/* False: no node needs to be looked at. */
-static bool prefilter(sched_cycle *c)
+static void list_filters(sched_cycle *c)
 {
+	c->n_filters = 0;
+	for (size_t p = 0; p < SCHED_PLUGINS_; p++) {
+		if (runs(c, p) && sched_plugins[p]->filter != NULL)
+			c->filters[c->n_filters++] = (uint8_t)p;
+	}
+}
+
+static bool ask_plugins(sched_cycle *c)
+{
+	sched_status why; /* large: cleared where it is read */
 	for (size_t p = 0; p < SCHED_PLUGINS_; p++) {
 		if (!c->profile->filters[p] || sched_plugins[p]->prefilter == NULL)
 			continue;
-		sched_status why = {.plugin = SCHED_NO_PLUGIN};
+		why.verdict = SCHED_OK;
+		why.plugin = SCHED_NO_PLUGIN;
+		why.n_reasons = 0;
 		sched_verdict v = sched_plugins[p]->prefilter(c, &why);
 		if (v == SCHED_FAILED && c->code == SP_OK)
 			c->code = SP_ENOMEM;
@@ -103,15 +120,21 @@ static bool prefilter(sched_cycle *c)
 	return c->prefilter.verdict == SCHED_OK;
 }
 
+/* False: no node needs to be looked at. */
+static bool prefilter(sched_cycle *c)
+{
+	bool nodes = ask_plugins(c);
+	list_filters(c);
+	return nodes;
+}
+
 void sched_cycle_filter_node(sched_cycle *c, uint32_t slot, const sched_overlay *o, sched_status *ret)
 {
 	ret->verdict = SCHED_OK;
 	ret->plugin = SCHED_NO_PLUGIN;
 	ret->n_reasons = 0;
-	for (size_t p = 0; p < SCHED_PLUGINS_; p++) {
-		if (!runs(c, p) || sched_plugins[p]->filter_node == NULL)
-			continue;
-		if (sched_plugins[p]->filter_node(c, slot, o, ret) != SCHED_OK)
+	for (size_t i = 0; i < c->n_filters; i++) {
+		if (sched_plugins[c->filters[i]]->filter_node(c, slot, o, ret) != SCHED_OK)
 			return;
 		ret->n_reasons = 0;
 	}
@@ -173,10 +196,8 @@ static void filter_all(sched_cycle *c)
 {
 	for (size_t w = 0; w < c->n_words; w++)
 		c->feasible[w] = c->st->t.present[w] & (c->has_name_set ? c->name_set[w] : UINT64_MAX);
-	for (size_t p = 0; p < SCHED_PLUGINS_ && c->code == SP_OK; p++) {
-		if (runs(c, p) && sched_plugins[p]->filter != NULL)
-			sched_plugins[p]->filter(c, c->feasible);
-	}
+	for (size_t i = 0; i < c->n_filters && c->code == SP_OK; i++)
+		sched_plugins[c->filters[i]]->filter(c, c->feasible);
 }
 
 /* Nodes that hold room for others are looked at again, one by one. */
@@ -227,23 +248,31 @@ static bool try_nominated(sched_cycle *c)
 
 /* -- scores --------------------------------------------------------------------------------------------- */
 
-const int32_t *sched_normalise(const sched_cycle *c, const int32_t *raw, bool reverse, int32_t *out,
-			       int32_t *uniform)
+void sched_normalise(const sched_cycle *c, int32_t *raw, bool reverse, sched_scores *out)
 {
 	int32_t max = sched_k_max(raw, c->mask, c->st->t.n);
 	if (max <= 0) {
-		*uniform = reverse ? SCHED_SCORE_MAX : 0;
-		return NULL;
+		out->uniform = reverse ? SCHED_SCORE_MAX : 0;
+		return;
 	}
 	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
 		int32_t s = (int32_t)((int64_t)SCHED_SCORE_MAX * raw[slot] / max);
-		out[slot] = reverse ? SCHED_SCORE_MAX - s : s;
+		raw[slot] = reverse ? SCHED_SCORE_MAX - s : s;
 	}
-	return out;
+	out->slots = raw;
+}
+
+static int32_t score_of(const sched_scores *s, uint32_t slot)
+{
+	if (s->slots != NULL)
+		return s->slots[slot];
+	if (s->domains != NULL)
+		return s->domains[SP_MIN(s->topology->domain[slot], s->topology->n_domains)];
+	return s->uniform;
 }
 
 /* For those who want to see: each plugin's part. */
-static void keep_detail(sched_cycle *c, size_t plugin, const int32_t *scores, int32_t uniform, int64_t weight)
+static void keep_detail(sched_cycle *c, size_t plugin, const sched_scores *scores, int64_t weight)
 {
 	int32_t *kept = sp_try_new(&c->arena, int32_t, c->st->t.n + 1);
 	if (kept == NULL) {
@@ -251,42 +280,64 @@ static void keep_detail(sched_cycle *c, size_t plugin, const int32_t *scores, in
 		return;
 	}
 	SCHED_BITS_EACH (slot, c->feasible, c->n_words)
-		kept[slot] = (int32_t)((scores != NULL ? scores[slot] : uniform) * weight);
+		kept[slot] = (int32_t)(score_of(scores, slot) * weight);
 	c->score[plugin] = kept;
+}
+
+/* A total of the decision's own, once a plugin tells nodes apart. */
+static void add_scores(sched_cycle *c, const sched_scores *s, int32_t weight)
+{
+	size_t n = c->st->t.n;
+	if (s->slots != NULL)
+		sched_k_add(c->own_total, c->total, s->slots, weight, n);
+	else if (s->domains != NULL)
+		sched_k_add_gathered(c->own_total, c->total, s->topology->domain, s->domains,
+				     s->topology->n_domains, weight, n);
+	if (s->slots == NULL && s->domains == NULL) {
+		c->uniform += (int64_t)s->uniform * weight;
+		return;
+	}
+	c->total = c->own_total;
+	c->best = c->own_best;
 }
 
 static void score_plugin(sched_cycle *c, size_t p)
 {
 	int64_t *raw = c->detail ? sp_try_new(&c->arena, int64_t, c->st->t.n + 1) : NULL;
-	int32_t uniform = 0;
+	sched_scores scores = {0};
 	int64_t weight = c->profile->weights[p];
 	if (c->detail && raw == NULL)
 		c->code = SP_ENOMEM;
 	if (c->code != SP_OK)
 		return;
-	const int32_t *scores = sched_plugins[p]->score(c, c->one, &uniform, raw);
+	sched_plugins[p]->score(c, &scores, raw);
 	if (c->code != SP_OK)
 		return;
 	c->raw[p] = raw;
 	if (c->detail)
-		keep_detail(c, p, scores, uniform, weight);
-	if (scores != NULL)
-		sched_k_add(c->total, scores, (int32_t)weight, c->st->t.n);
-	else
-		c->uniform += uniform * weight;
+		keep_detail(c, p, &scores, weight);
+	if (!sched_plugins[p]->in_base)
+		add_scores(c, &scores, (int32_t)weight);
 }
 
 static void score_all(sched_cycle *c)
 {
-	memset(c->total, 0, c->st->t.n * sizeof *c->total);
-	sched_k_mask(c->mask, c->feasible, c->st->t.n);
+	c->code = sched_fit_column(c);
+	if (c->code != SP_OK)
+		return;
+	c->total = c->fit.column->a;
+	c->best = c->fit.column->best;
+	sched_k_mask(c->mask, c->masked, c->feasible, c->st->t.n);
 	for (size_t p = 0; p < SCHED_PLUGINS_ && c->code == SP_OK; p++) {
-		if (!c->profile->scores[p] || sched_plugins[p]->score == NULL)
+		const sched_plugin *plugin = sched_plugins[p];
+		if (!c->profile->scores[p] || plugin->score == NULL || (plugin->in_base && !c->detail))
 			continue;
-		c->skip_score[p] = sched_plugins[p]->prescore != NULL && !sched_plugins[p]->prescore(c);
+		c->skip_score[p] = plugin->prescore != NULL && !plugin->prescore(c);
 		if (!c->skip_score[p] && c->code == SP_OK)
 			score_plugin(c, p);
 	}
+	if (c->total == c->own_total)
+		memset(c->own_best, 0, c->n_words * sizeof *c->own_best);
 }
 
 sp_code sched_cycle_run(sched_cycle *c, const sched_pod *pod, bool score_always)
@@ -351,8 +402,6 @@ uint32_t sched_cycle_pick(const sched_cycle *c, uint64_t chance)
 		return SCHED_NO_DOMAIN;
 	if (c->n_feasible == 1)
 		return first_feasible(c);
-	size_t n = c->st->t.n;
-	int32_t best = sched_k_max(c->total, c->mask, n);
-	size_t ties = sched_k_count(c->total, c->mask, best, n);
-	return (uint32_t)sched_k_find(c->total, c->mask, best, n, (size_t)(chance % ties));
+	sched_k_best(c->best, c->total, c->mask, c->feasible, c->n_words);
+	return sched_k_pick(c->best, c->total, c->feasible, c->n_words, chance);
 }

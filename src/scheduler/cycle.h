@@ -87,6 +87,8 @@ typedef struct sched_cycle {
 	bool detail;    /* keep raw scores */
 
 	bool skip_filter[SCHED_PLUGINS_], skip_score[SCHED_PLUGINS_];
+	uint8_t filters[SCHED_PLUGINS_]; /* that look at nodes, in order */
+	size_t n_filters;
 	sched_status preenqueue, prefilter; /* verdict SCHED_OK: passed */
 	bool has_name_set;
 	uint64_t *name_set;
@@ -107,7 +109,11 @@ typedef struct sched_cycle {
 	/* Of each slot; kept from decision to decision and grown with the table. */
 	uint32_t cap;
 	uint64_t *feasible, *scratch_bits;
-	int32_t *total, *one, *mask;
+	uint64_t *masked;        /* the words that mask was made of */
+	const int32_t *total;    /* the sum, without `uniform` */
+	struct sched_best *best; /* of each word of it */
+	int32_t *own_total, *one, *mask;
+	struct sched_best *own_best;
 	int64_t *sums;
 	double *reals;
 	int64_t uniform;                /* what every feasible node got beside `total` */
@@ -152,6 +158,9 @@ void sched_cycle_filter_nominated(sched_cycle *c, uint32_t slot, sched_overlay *
 sched_overlay *sched_overlay_new(sched_cycle *c, uint32_t slot) SP_MUST_USE;
 /* A pod comes to it (+1) or leaves it (-1). False: no room. */
 bool sched_overlay_pod(sched_cycle *c, sched_overlay *o, const sched_pod *pod, int sign) SP_MUST_USE;
+
+/* A list of the cycle's arena with room for one more element, which may have moved. NULL: no room. */
+void *sched_room(sp_arena *a, void *list, size_t n, size_t *cap, size_t size) SP_MUST_USE;
 
 /* Adds a reason; the text is constant or in the cycle's arena. */
 static inline void sched_reason(sched_status *s, sched_verdict v, sched_plugin_id plugin, sp_str reason)

@@ -16,8 +16,7 @@ sched_overlay *sched_overlay_new(sched_cycle *c, uint32_t slot)
 	return o->scalars == NULL || o->anti == NULL || o->carried == NULL || o->spread == NULL ? NULL : o;
 }
 
-/* Room for one more element; NULL when there is none. */
-static void *room(sp_arena *a, void *list, size_t n, size_t *cap, size_t size)
+void *sched_room(sp_arena *a, void *list, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return list;
@@ -30,7 +29,7 @@ static void *room(sp_arena *a, void *list, size_t n, size_t *cap, size_t size)
 
 static bool add_port(sched_cycle *c, sched_overlay *o, const sched_port *port, int sign)
 {
-	void *list = room(&c->arena, o->ports, o->n_ports, &o->cap_ports, sizeof *o->ports);
+	void *list = sched_room(&c->arena, o->ports, o->n_ports, &o->cap_ports, sizeof *o->ports);
 	if (list == NULL)
 		return false;
 	o->ports = list;
@@ -40,7 +39,8 @@ static bool add_port(sched_cycle *c, sched_overlay *o, const sched_port *port, i
 
 static bool add_disks(sched_cycle *c, sched_overlay *o, const sched_pod *pod, int sign)
 {
-	void *list = room(&c->arena, o->disk_pods, o->n_disk_pods, &o->cap_disk_pods, sizeof *o->disk_pods);
+	void *list =
+		sched_room(&c->arena, o->disk_pods, o->n_disk_pods, &o->cap_disk_pods, sizeof *o->disk_pods);
 	if (list == NULL)
 		return false;
 	o->disk_pods = list;

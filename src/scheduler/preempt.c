@@ -77,16 +77,16 @@ typedef struct dry_run {
 	sched_overlay *o;
 	const sched_pod **victims;
 	size_t n_victims;
+	sched_status *s; /* room: large */
 } dry_run;
 
 /* Puts a pod back; it becomes a victim when the incoming one does not fit beside it. */
 static sp_code reprieve(dry_run *d, const sched_pod *pod, bool *ret_victim)
 {
-	sched_status s;
 	if (!sched_overlay_pod(d->c, d->o, pod, 1))
 		return SP_ENOMEM;
-	sched_cycle_filter_nominated(d->c, d->o->slot, d->o, &s);
-	*ret_victim = s.verdict != SCHED_OK;
+	sched_cycle_filter_nominated(d->c, d->o->slot, d->o, d->s);
+	*ret_victim = d->s->verdict != SCHED_OK;
 	if (!*ret_victim)
 		return d->c->code;
 	d->victims[d->n_victims++] = pod;
@@ -125,7 +125,8 @@ static sp_code try_node(sched_cycle *c, uint32_t slot, sched_candidate *ret, sch
 	const sched_pod **lower = sp_try_new(&c->arena, const sched_pod *, node->n_pods + 1);
 	dry_run d = {.c = c,
 		     .o = sched_overlay_new(c, slot),
-		     .victims = sp_try_new(&c->arena, const sched_pod *, node->n_pods + 1)};
+		     .victims = sp_try_new(&c->arena, const sched_pod *, node->n_pods + 1),
+		     .s = why};
 	size_t n = 0;
 	*ret = (sched_candidate){.slot = slot};
 	why->verdict = SCHED_OK;
@@ -147,7 +148,10 @@ static sp_code try_node(sched_cycle *c, uint32_t slot, sched_candidate *ret, sch
 	sched_cycle_filter_nominated(c, slot, d.o, why);
 	if (c->code != SP_OK || why->verdict != SCHED_OK)
 		return c->code;
-	return choose_victims(&d, lower, n, ret);
+	sp_code code = choose_victims(&d, lower, n, ret);
+	why->verdict = SCHED_OK; /* of the last one that was tried to stay */
+	why->n_reasons = 0;
+	return code;
 }
 
 /* -- the choice ----------------------------------------------------------------------------------------- */
@@ -260,25 +264,33 @@ static sp_str failure(sched_cycle *c, const sched_preemption *p)
 	return text.ptr == NULL ? text : SP_CONCAT(&c->arena, SP_STR("preemption: "), text);
 }
 
-sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemption *ret)
+/* Pods lie apart in memory: the next node's are asked for while one node is tried. */
+static void fetch_pods(const sched_cycle *c, uint32_t slot)
 {
-	*ret = (sched_preemption){0};
-	ret->eligible = is_eligible(c, &ret->message);
-	if (!ret->eligible)
-		return c->code;
-	size_t n, n_clean = 0;
-	uint32_t *slots = potential_nodes(c, &n);
-	ret->candidates = sp_try_new(&c->arena, sched_candidate, n + 1);
-	ret->tried = sp_arena_try_array(&c->arena, n + 1, sizeof *ret->tried);
-	if (slots == NULL || ret->candidates == NULL || ret->tried == NULL)
-		return SP_ENOMEM;
-	size_t want = all ? SIZE_MAX : enough(c->profile, n),
-	       start = n == 0 || all ? 0 : (size_t)(chance % n);
+	const sched_node *node = c->st->t.nodes[slot];
+	for (uint32_t i = 0; i < node->n_pods; i++) {
+		__builtin_prefetch(node->pods[i]);
+		__builtin_prefetch(&node->pods[i]->held);
+	}
+}
+
+/* Dry runs, from a node on, until there are enough candidates. */
+static sp_code try_nodes(sched_cycle *c, const uint32_t *slots, size_t n, size_t start, size_t want,
+			 sched_preemption *ret)
+{
+	size_t n_clean = 0, cap_candidates = 0, cap_tried = 0;
 	for (size_t i = 0; i < n && !(n_clean > 0 && ret->n_candidates >= want); i++) {
+		uint32_t slot = slots[(start + i) % n];
+		fetch_pods(c, slots[(start + i + 1) % n]);
+		ret->candidates = sched_room(&c->arena, ret->candidates, ret->n_candidates, &cap_candidates,
+					     sizeof *ret->candidates);
+		ret->tried = sched_room(&c->arena, ret->tried, ret->n_tried, &cap_tried, sizeof *ret->tried);
+		if (ret->candidates == NULL || ret->tried == NULL)
+			return SP_ENOMEM;
 		sched_candidate *k = &ret->candidates[ret->n_candidates];
 		struct sched_tried *tried = &ret->tried[ret->n_tried];
-		tried->slot = slots[(start + i) % n];
-		SP_TRY(try_node(c, tried->slot, k, &tried->why));
+		tried->slot = slot;
+		SP_TRY(try_node(c, slot, k, &tried->why));
 		if (k->n_victims == 0) {
 			ret->n_tried++;
 			continue;
@@ -286,6 +298,22 @@ sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemptio
 		n_clean += k->n_violations == 0;
 		ret->n_candidates++;
 	}
+	return SP_OK;
+}
+
+sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemption *ret)
+{
+	*ret = (sched_preemption){0};
+	ret->eligible = is_eligible(c, &ret->message);
+	if (!ret->eligible)
+		return c->code;
+	size_t n;
+	uint32_t *slots = potential_nodes(c, &n);
+	if (slots == NULL)
+		return SP_ENOMEM;
+	size_t want = all ? SIZE_MAX : enough(c->profile, n),
+	       start = n == 0 || all ? 0 : (size_t)(chance % n);
+	SP_TRY(try_nodes(c, slots, n, start, want, ret));
 	for (size_t i = 1; i < ret->n_candidates; i++) {
 		if (compare(&ret->candidates[i], &ret->candidates[ret->best]) < 0)
 			ret->best = i;

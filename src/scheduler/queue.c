@@ -14,7 +14,59 @@ void sched_queue_init(sched_queue *q, const sched_state *st)
 	sp_heap_init(&q->backoff);
 	sp_list_init(&q->waiting);
 	sp_list_init(&q->gated);
+	sp_map_init(&q->waiters_by_id);
+	sp_list_init(&q->waiters);
 }
+
+/* ---- groups of waiting pods ---- */
+
+static sp_str key_of(const struct sched_waiters_id *id)
+{
+	return (sp_str){(const char *)id, sizeof *id};
+}
+
+static void part(sched_queue *q, sched_queued *p)
+{
+	sched_waiters *w = p->with;
+	if (w == NULL)
+		return;
+	p->with = NULL;
+	sp_list_remove(&p->beside);
+	if (!sp_list_is_empty(&w->pods))
+		return;
+	(void)sp_map_remove(&q->waiters_by_id, key_of(&w->id));
+	sp_list_remove(&w->list);
+	sp_free(w);
+}
+
+static sched_waiters *waiters_new(sched_queue *q, const struct sched_waiters_id *id)
+{
+	sched_waiters *w = sp_try_alloc(sizeof *w);
+	if (w == NULL)
+		return NULL;
+	w->id = *id;
+	if (sp_map_put(&q->waiters_by_id, key_of(&w->id), w, NULL) != SP_OK) {
+		sp_free(w);
+		return NULL;
+	}
+	sp_list_init(&w->pods);
+	sp_list_push_back(&q->waiters, &w->list);
+	return w;
+}
+
+/* Without memory no event wakes it, only the flush of long waits: late, but not lost. */
+static void join(sched_queue *q, sched_queued *p)
+{
+	const struct sched_waiters_id id = {p->pod->spec, p->rejectors};
+	sched_waiters *w = sp_map_get(&q->waiters_by_id, key_of(&id));
+	if (w == NULL)
+		w = waiters_new(q, &id);
+	p->with = w;
+	if (w != NULL)
+		sp_list_push_back(&w->pods, &p->beside);
+}
+
+/* ---- places ---- */
 
 /* Takes it out of whichever place it is in. */
 static void leave(sched_queue *q, sched_queued *p)
@@ -23,6 +75,7 @@ static void leave(sched_queue *q, sched_queued *p)
 	q->n_waiting -= p->place == SCHED_WAITING;
 	q->n_gated -= p->place == SCHED_GATED;
 	sp_list_remove(&p->list);
+	part(q, p);
 	p->place = SCHED_NOWHERE;
 }
 
@@ -43,6 +96,7 @@ void sched_queue_done(sched_queue *q)
 	sp_map_done(&q->by_key);
 	sp_heap_done(&q->active);
 	sp_heap_done(&q->backoff);
+	sp_map_done(&q->waiters_by_id);
 }
 
 /* Higher priority first, then older. */
@@ -110,6 +164,7 @@ static sched_queued *entry_new(sched_queue *q, sp_str key, uint64_t now_ns)
 	memcpy(text, key.ptr, key.len);
 	p->key = (sp_str){text, key.len};
 	sp_list_init(&p->list);
+	sp_list_init(&p->beside);
 	p->added_ns = p->since_ns = now_ns;
 	if (sp_map_put(&q->by_key, p->key, p, NULL) == SP_OK)
 		return p;
@@ -127,6 +182,10 @@ sp_code sched_queue_put(sched_queue *q, const sched_pod *pod, sched_own_change c
 		change = SCHED_OWN_SPEC;
 	}
 	p->pod = pod;
+	if (p->with != NULL && p->with->id.spec != pod->spec) {
+		part(q, p);
+		join(q, p);
+	}
 	bool moves = p->place == SCHED_NOWHERE || p->place == SCHED_ACTIVE || change == SCHED_OWN_SPEC;
 	if (p->place != SCHED_BEING_DECIDED && moves)
 		advance(q, p, now_ns);
@@ -170,27 +229,39 @@ void sched_queue_failed(sched_queue *q, sched_queued *p, uint32_t rejectors, uin
 		p->n_errors++;
 	}
 	p->until_ns = backoff_end(q, p);
-	if (rejectors != 0)
+	if (rejectors != 0) {
 		wait(q, p, SCHED_WAITING);
-	else
+		join(q, p);
+	} else {
 		push(q, p, SCHED_BACKOFF);
+	}
 }
 
-static bool helps(const sched_queue *q, const sched_queued *p, const sched_change *change)
+static bool helps(const sched_queue *q, const sched_waiters *w, const sched_change *change)
 {
-	for (uint32_t left = p->rejectors; left != 0; left &= left - 1) {
-		if (sched_hint(q->st, p->pod->spec, (sched_plugin_id)__builtin_ctz(left), change))
+	for (uint64_t left = w->id.rejectors; left != 0; left &= left - 1) {
+		if (sched_hint(q->st, w->id.spec, (sched_plugin_id)__builtin_ctzll(left), change))
 			return true;
 	}
-	return p->rejectors == 0;
+	return false;
+}
+
+/* The group goes with the last of its pods. */
+static void advance_all(sched_queue *q, sched_waiters *w, uint64_t now_ns)
+{
+	for (bool last = false; !last;) {
+		sp_list *first = w->pods.next;
+		last = first->next == &w->pods;
+		advance(q, SP_CONTAINER_OF(first, sched_queued, beside), now_ns);
+	}
 }
 
 void sched_queue_event(sched_queue *q, const sched_change *change, uint64_t now_ns)
 {
-	SP_LIST_FOREACH (node, &q->waiting) {
-		sched_queued *p = SP_CONTAINER_OF(node, sched_queued, list);
-		if (helps(q, p, change))
-			advance(q, p, now_ns);
+	SP_LIST_FOREACH (node, &q->waiters) {
+		sched_waiters *w = SP_CONTAINER_OF(node, sched_waiters, list);
+		if (helps(q, w, change))
+			advance_all(q, w, now_ns);
 	}
 }
 

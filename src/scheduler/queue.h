@@ -26,6 +26,16 @@ typedef enum sched_place {
 	SCHED_BEING_DECIDED, /* popped, not done */
 } sched_place;
 
+/* Pods of one spec that the same plugins turned down: what helps one helps all. */
+typedef struct sched_waiters {
+	struct sched_waiters_id {
+		const sched_spec *spec;
+		uint64_t rejectors; /* bits of sched_plugin_id */
+	} id;                       /* its key */
+	sp_list pods;
+	sp_list list; /* of the queue's */
+} sched_waiters;
+
 /* One pod, in place while the queue knows it. */
 typedef struct sched_queued {
 	sp_str key; /* its own copy: the pod is replaced by newer ones */
@@ -37,6 +47,8 @@ typedef struct sched_queued {
 	uint8_t place;      /* sched_place */
 	sp_heap_node heap;
 	sp_list list; /* waiting, gated */
+	sched_waiters *with;
+	sp_list beside; /* of `with` */
 } sched_queued;
 
 typedef struct sched_queue {
@@ -44,6 +56,8 @@ typedef struct sched_queue {
 	sp_map by_key;
 	sp_heap active, backoff;
 	sp_list waiting, gated;
+	sp_map waiters_by_id; /* of waiting pods */
+	sp_list waiters;
 	size_t n_waiting, n_gated;
 	uint64_t initial_backoff_ns, max_backoff_ns;
 } sched_queue;

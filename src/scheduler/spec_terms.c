@@ -108,6 +108,8 @@ static sp_code read_namespaces(sched_spec *s, yyjson_val *term, sched_matcher *m
 	}
 	if (m->n_namespaces == 0 && (selector == NULL || yyjson_is_null(selector))) {
 		names[0] = sp_arena_try_dup(&s->arena, s->pc->ns->name);
+		if (names[0].len != s->pc->ns->name.len)
+			return SP_ENOMEM;
 		m->n_namespaces = 1;
 	}
 	if (m->n_namespaces > 1)

@@ -3,11 +3,16 @@
  * The scheduling algorithm alone, on one thread and in its CPU time: pods decided (all nodes filtered and
  * scored) and placed, one after the other, on 5,000 nodes in 5 zones that hold 5,000 pods before. The
  * workloads are those of scheduler_perf. Reading the pods is counted apart.
+ *
+ *   bench-scheduler [WORKLOAD]
  */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "scheduler/cycle.h"
+#include "scheduler/preempt.h"
+#include "scheduler/queue.h"
 
 #define NODES 5000u
 #define BEFORE 5000u
@@ -42,7 +47,8 @@ static void add_nodes(sched_state *st, sp_arena *a)
 	}
 }
 
-static sched_pod *make(sched_state *st, sp_arena *a, const char *rules, const char *name, unsigned i)
+static sched_pod *make(sched_state *st, sp_arena *a, const char *cpu, const char *rules, const char *name,
+		       unsigned i)
 {
 	char text[2048];
 	int n = snprintf(
@@ -52,8 +58,8 @@ static sched_pod *make(sched_state *st, sp_arena *a, const char *rules, const ch
 		"scheduler\","
 		"\"containers\":[{\"name\":\"c\",\"image\":\"registry.example/"
 		"app:1\",\"resources\":{\"requests\":"
-		"{\"cpu\":\"100m\",\"memory\":\"500Mi\"}}}]%s}}",
-		name, i, name, i, name, rules);
+		"{\"cpu\":\"%s\",\"memory\":\"500Mi\"}}}]%s}}",
+		name, i, name, i, name, cpu, rules);
 	sched_pod *pod;
 	SP_ASSERT(sched_pod_make(st, parse(a, (sp_str){text, (size_t)n}), &pod, NULL) == SP_OK);
 	return pod;
@@ -66,14 +72,44 @@ static uint64_t chance(uint64_t *seed)
 	return x ^ (x >> 27);
 }
 
-static unsigned place(sched_state *st, sched_cycle *c, sched_pod *pod, uint64_t *seed)
+/* What the live scheduler does with a pod, but for its writes. */
+typedef struct rig {
+	sched_state *st;
+	sched_profile profile;
+	sched_cycle c;
+	sched_queue queue;
+	sp_arena a;
+	uint64_t seed;
+	sched_pod *pods[PODS];
+} rig;
+
+static bool place(rig *r, sched_pod *pod)
 {
-	SP_ASSERT(sched_cycle_run(c, pod, false) == SP_OK);
-	uint32_t slot = sched_cycle_pick(c, chance(seed));
+	SP_ASSERT(sched_cycle_run(&r->c, pod, false) == SP_OK);
+	uint32_t slot = sched_cycle_pick(&r->c, chance(&r->seed));
 	if (slot == SCHED_NO_DOMAIN)
-		return 0;
-	SP_ASSERT(sched_assume(st, pod, st->t.nodes[slot]->name) == SP_OK);
-	return 1;
+		return false;
+	SP_ASSERT(sched_assume(r->st, pod, r->st->t.nodes[slot]->name) == SP_OK);
+	const sched_change change = {.kind = SCHED_CHANGE_POD_PLACED, .pod = pod};
+	sched_queue_event(&r->queue, &change, 0);
+	return true;
+}
+
+/* It is said why no node will do, and looked who could go; the pod takes their place. */
+static bool preempt(rig *r, sched_pod *pod)
+{
+	sched_preemption p;
+	if (place(r, pod))
+		return true;
+	SP_ASSERT(sched_cycle_message(&r->c).ptr != NULL);
+	SP_ASSERT(sched_preempt(&r->c, false, chance(&r->seed), &p) == SP_OK);
+	if (p.best >= p.n_candidates)
+		return false;
+	const sched_candidate *k = &p.candidates[p.best];
+	for (size_t i = 0; i < k->n_victims; i++)
+		sched_remove_pod(r->st, k->victims[i]->key);
+	SP_ASSERT(sched_assume(r->st, pod, r->st->t.nodes[k->slot]->name) == SP_OK);
+	return true;
 }
 
 #define TERM(key_, app_) \
@@ -83,65 +119,118 @@ static unsigned place(sched_state *st, sched_cycle *c, sched_pod *pod, uint64_t 
 #define ZONE "topology.kubernetes.io/zone"
 #define HOST "kubernetes.io/hostname"
 
-static const struct {
-	const char *name, *rules;
-} workloads[] = {
-	{"plain", ""},
-	{"required_affinity_zone",
-	 ",\"affinity\":{\"podAffinity\":{\"" REQUIRED "\":[" TERM(ZONE, "wave") "]}}"},
-	{"anti_affinity_host",
-	 ",\"affinity\":{\"podAntiAffinity\":{\"" REQUIRED "\":[" TERM(HOST, "wave") "]}}"},
-	{"preferred_affinity_host", ",\"affinity\":{\"podAffinity\":{\"" PREFERRED
-				    "\":[{\"weight\":1,\"podAffinityTerm\":" TERM(HOST, "wave") "}]}}"},
-	{"spread_zone_hard", ",\"topologySpreadConstraints\":[{\"maxSkew\":5,\"topologyKey\":\"" ZONE
-			     "\",\"whenUnsatisfiable\":\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":{"
-			     "\"app\":\"wave\"}}}]"},
-	{"spread_zone_soft", ",\"topologySpreadConstraints\":[{\"maxSkew\":5,\"topologyKey\":\"" ZONE
-			     "\",\"whenUnsatisfiable\":\"ScheduleAnyway\",\"labelSelector\":{\"matchLabels\":"
-			     "{\"app\":\"wave\"}}}]"},
+#define AFFINITY(which_, how_, terms_) ",\"affinity\":{\"" which_ "\":{\"" how_ "\":[" terms_ "]}}"
+#define WEIGHTED(term_) "{\"weight\":1,\"podAffinityTerm\":" term_ "}"
+#define SPREAD(how_)                                                             \
+	",\"topologySpreadConstraints\":[{\"maxSkew\":5,\"topologyKey\":\"" ZONE \
+	"\",\"whenUnsatisfiable\":\"" how_ "\",\"labelSelector\":{\"matchLabels\":{\"app\":\"wave\"}}}]"
+
+typedef struct workload {
+	const char *name, *cpu, *rules;
+	unsigned n_pods;
+	bool (*one)(rig *r, sched_pod *pod);
+	const char *cpu_before; /* of the pods that are there, 100m unless said */
+	unsigned n_before, n_waiting;
+	bool service; /* one selects the pods */
+} workload;
+
+static const workload workloads[] = {
+	{"plain", "100m", "", PODS, .one = place},
+	{"required_affinity_zone", "100m", AFFINITY("podAffinity", REQUIRED, TERM(ZONE, "wave")), PODS,
+	 .one = place},
+	{"anti_affinity_host", "100m", AFFINITY("podAntiAffinity", REQUIRED, TERM(HOST, "wave")), PODS,
+	 .one = place},
+	{"preferred_affinity_host", "100m", AFFINITY("podAffinity", PREFERRED, WEIGHTED(TERM(HOST, "wave"))),
+	 PODS, .one = place},
+	{"preferred_anti_affinity_host", "100m",
+	 AFFINITY("podAntiAffinity", PREFERRED, WEIGHTED(TERM(HOST, "wave"))), PODS, .one = place},
+	{"spread_zone_hard", "100m", SPREAD("DoNotSchedule"), PODS, .one = place},
+	{"spread_zone_soft", "100m", SPREAD("ScheduleAnyway"), PODS, .one = place},
+	{"spread_default", "100m", "", PODS, .one = place, .service = true},
+	{"unschedulable_waiting", "100m", "", PODS, .one = place, .n_waiting = PODS},
+	{"unschedulable", "17", ",\"priority\":10", PODS / 5, .one = preempt},
+	{"preemption", "12", ",\"priority\":10", PODS / 5, .one = preempt, .cpu_before = "3900m",
+	 .n_before = 4 * NODES},
 };
 
-static void run(size_t w)
+static void add_service(rig *r)
 {
-	sched_state *st = sched_state_new();
-	sched_profile profile;
-	sched_cycle c;
-	sp_arena a;
-	uint64_t seed = 1;
-	static sched_pod *pods[PODS];
-	SP_ASSERT(st != NULL);
-	sp_arena_init(&a, (size_t)1 << 20);
-	sched_profile_default(&profile, false);
-	sched_cycle_init(&c, st, &profile);
-	add_nodes(st, &a);
-	for (unsigned i = 0; i < BEFORE; i++) {
-		sched_pod *pod = make(st, &a, "", "before", i);
-		SP_ASSERT(sched_put_pod(st, pod) == SP_OK);
-		(void)place(st, &c, pod, &seed);
-	}
-	double from = now_us();
-	for (unsigned i = 0; i < PODS; i++) {
-		pods[i] = make(st, &a, workloads[w].rules, "wave", i);
-		SP_ASSERT(sched_put_pod(st, pods[i]) == SP_OK);
-	}
-	double read = now_us() - from;
-	unsigned placed = 0;
-	from = now_us();
-	for (unsigned i = 0; i < PODS; i++)
-		placed += place(st, &c, pods[i], &seed);
-	double took = now_us() - from;
-	printf("bench scheduler_%s %.0f pods/s peer=none\n", workloads[w].name, PODS * 1e6 / took);
-	printf("bench scheduler_%s_read %.2f us peer=none\n", workloads[w].name, read / PODS);
-	(void)fprintf(stderr, "%s: %u of %u placed, %.2f us each\n", workloads[w].name, placed, PODS,
-		      took / PODS);
-	sched_cycle_done(&c);
-	sched_state_free(st);
-	sp_arena_done(&a);
+	const sp_str text = SP_STR("{\"metadata\":{\"name\":\"wave\",\"namespace\":\"bench\"},"
+				   "\"spec\":{\"selector\":{\"app\":\"wave\"}}}");
+	SP_ASSERT(sched_put_source(r->st, SCHED_SERVICE, parse(&r->a, text), NULL) == SP_OK);
 }
 
-int main(void)
+/* Pods too large for any node; they wait. */
+static void add_waiting(rig *r, unsigned n)
 {
-	for (size_t w = 0; w < SP_LEN(workloads); w++)
-		run(w);
+	for (unsigned i = 0; i < n; i++) {
+		sched_pod *pod = make(r->st, &r->a, "17", "", "large", i);
+		SP_ASSERT(sched_put_pod(r->st, pod) == SP_OK);
+		SP_ASSERT(sched_queue_put(&r->queue, pod, SCHED_OWN_SPEC, 0) == SP_OK);
+		sched_queued *q = sched_queue_pop(&r->queue, 0);
+		SP_ASSERT(q != NULL);
+		sched_queue_failed(&r->queue, q, 1u << SCHED_P_NODE_RESOURCES_FIT, 0);
+	}
+}
+
+static void fill(rig *r, const workload *w)
+{
+	unsigned n = w->n_before == 0 ? BEFORE : w->n_before;
+	add_nodes(r->st, &r->a);
+	for (unsigned i = 0; i < n; i++) {
+		sched_pod *pod =
+			make(r->st, &r->a, w->cpu_before == NULL ? "100m" : w->cpu_before, "", "before", i);
+		SP_ASSERT(sched_put_pod(r->st, pod) == SP_OK);
+		(void)place(r, pod);
+	}
+	if (w->service)
+		add_service(r);
+	add_waiting(r, w->n_waiting);
+}
+
+/* A function of its own for profilers: callgrind --toggle-collect=decide_all counts nothing else. */
+static unsigned __attribute__((noinline)) decide_all(rig *r, const workload *w)
+{
+	unsigned placed = 0;
+	for (unsigned i = 0; i < w->n_pods; i++)
+		placed += w->one(r, r->pods[i]);
+	return placed;
+}
+
+static void run(const workload *w)
+{
+	static rig r;
+	r = (rig){.seed = 1, .st = sched_state_new()};
+	SP_ASSERT(r.st != NULL);
+	sp_arena_init(&r.a, (size_t)1 << 20);
+	sched_profile_default(&r.profile, false);
+	sched_cycle_init(&r.c, r.st, &r.profile);
+	sched_queue_init(&r.queue, r.st);
+	fill(&r, w);
+	double from = now_us();
+	for (unsigned i = 0; i < w->n_pods; i++) {
+		r.pods[i] = make(r.st, &r.a, w->cpu, w->rules, "wave", i);
+		SP_ASSERT(sched_put_pod(r.st, r.pods[i]) == SP_OK);
+	}
+	double read = now_us() - from;
+	from = now_us();
+	unsigned placed = decide_all(&r, w);
+	double took = now_us() - from;
+	printf("bench scheduler_%s %.0f pods/s peer=none\n", w->name, w->n_pods * 1e6 / took);
+	printf("bench scheduler_%s_read %.2f us peer=none\n", w->name, read / w->n_pods);
+	(void)fprintf(stderr, "%s: %u of %u placed, %.2f us each\n", w->name, placed, w->n_pods,
+		      took / w->n_pods);
+	sched_queue_done(&r.queue);
+	sched_cycle_done(&r.c);
+	sched_state_free(r.st);
+	sp_arena_done(&r.a);
+}
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; i < SP_LEN(workloads); i++) {
+		if (argc < 2 || strcmp(argv[1], workloads[i].name) == 0)
+			run(&workloads[i]);
+	}
 	return 0;
 }

@@ -32,20 +32,26 @@ static yyjson_val *parse(const char *text)
 }
 
 /* A pending pod; `spec` begins with a comma when it says anything. */
-static sp_code put(rig *r, const char *name, const char *spec, sched_own_change change, uint64_t now)
+static sp_code put_as(rig *r, const char *name, const char *app, const char *spec, sched_own_change change,
+		      uint64_t now)
 {
 	sched_pod *pod;
 	sp_str text = sp_arena_printf(
 		T_ARENA,
 		"{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"%s\",\"labels\":"
 		"{\"app\":\"%s\"}},\"spec\":{\"containers\":[{\"name\":\"c\"}]%s}}",
-		name, name, name, spec);
+		name, name, app, spec);
 	yyjson_val *v = text.ptr == NULL ? NULL : parse(text.ptr);
 	if (r->st == NULL || v == NULL)
 		return SP_ENOMEM;
 	SP_TRY(sched_pod_make(r->st, v, &pod, T_ERR));
 	SP_TRY(sched_put_pod(r->st, pod));
 	return sched_queue_put(&r->q, pod, change, now);
+}
+
+static sp_code put(rig *r, const char *name, const char *spec, sched_own_change change, uint64_t now)
+{
+	return put_as(r, name, name, spec, change, now);
 }
 
 static sp_str pop(rig *r, uint64_t now)
@@ -213,4 +219,42 @@ SP_TEST(scheduler_queue, hints_of_a_pod_that_goes)
 		const sched_pod *waits = sched_find_pod(r->st, SP_STR("d/waits"));
 		T_EQ_I64(sched_hint(r->st, waits->spec, rows[i].plugin, &c), rows[i].helps);
 	}
+}
+
+/* What helps one of them helps all, and others are not touched. */
+SP_TEST(scheduler_queue, pods_that_wait_alike_are_woken_together)
+{
+	rig *r = rig_new();
+	static const char roomy[] =
+		"{\"metadata\":{\"name\":\"n\"},\"status\":{\"allocatable\":{\"pods\":\"1\"}}}";
+	T_DEFER(rig_free, r);
+	for (int i = 0; i < 6; i++) {
+		static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+		T_OK(put_as(r, names[i], "same", "", SCHED_OWN_NOTHING, 0));
+		(void)pop(r, 0);
+		fail(r, names[i], 1u << (i < 4 ? SCHED_P_NODE_RESOURCES_FIT : SCHED_P_NODE_PORTS), 0);
+	}
+	T_EQ_U64(sp_map_count(&r->q.waiters_by_id), 2);
+	/* One of them says something else from now on; it still waits. */
+	T_OK(put_as(r, "d", "other", "", SCHED_OWN_NOTHING, 0));
+	T_EQ_U64(sp_map_count(&r->q.waiters_by_id), 3);
+	sched_queue_remove(&r->q, SP_STR("d/b"));
+	T_OK(put_as(r, "x", "same", "", SCHED_OWN_NOTHING, 100 * S));
+	sched_pod *gone = sched_find_pod(r->st, SP_STR("d/x"));
+	sched_queue_remove(&r->q, SP_STR("d/x"));
+	sched_queue_event(&r->q, &(sched_change){.kind = SCHED_CHANGE_POD_GONE, .pod = gone}, 100 * S);
+	T_EQ_C(pop(r, 100 * S), "a");
+	T_EQ_C(pop(r, 100 * S), "c");
+	T_EQ_C(pop(r, 100 * S), "d");
+	T_EQ_C(pop(r, 100 * S), "");
+	T_EQ_U64(r->q.n_waiting, 2);
+	T_EQ_U64(sp_map_count(&r->q.waiters_by_id), 1);
+	T_OK(sched_put_node(r->st, parse(roomy), T_ERR));
+	sched_queue_event(
+		&r->q,
+		&(sched_change){.kind = SCHED_CHANGE_NODE, .node = sched_find_node(r->st, SP_STR("n"))},
+		100 * S);
+	T_EQ_C(pop(r, 100 * S), "e");
+	T_EQ_C(pop(r, 100 * S), "f");
+	T_EQ_U64(sp_map_count(&r->q.waiters_by_id), 0);
 }

@@ -63,17 +63,12 @@ static bool prescore(sched_cycle *c)
 	return sched_balanced_applies(c->profile, c->st, c->spec);
 }
 
-static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static void score(sched_cycle *c, sched_scores *out, int64_t *raw)
 {
-	(void)out;
-	(void)uniform;
-	c->code = sched_fit_column(c);
-	if (c->code != SP_OK)
-		return NULL;
-	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
-		raw[slot] = c->fit.column->b[slot];
-	return c->fit.column->b;
+	SCHED_BITS_EACH (slot, c->feasible, c->n_words)
+		raw[slot] = c->one[slot] = sched_balanced_score(c->profile, c->st, c->spec, slot);
+	out->slots = c->one;
 }
 
 const sched_plugin sched_balanced_allocation = {
-	.name = "NodeResourcesBalancedAllocation", .prescore = prescore, .score = score};
+	.name = "NodeResourcesBalancedAllocation", .prescore = prescore, .score = score, .in_base = true};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What NodeResourcesFit and NodeResourcesBalancedAllocation share: one column of room and scores per request.
- */
+ * Every total begins with it, so that a pod without rules is decided by what changed since the one before. */
 #pragma once
 
 #include "scheduler/columns.h"
 #include "scheduler/plugins/plugins.h"
 
-/* The column of the pod's requests: bits = it fits, a = score of NodeResourcesFit, b = of BalancedAllocation.
- */
+/* The column of the pod's requests: bits = it fits, a = weighted scores of NodeResourcesFit and
+ * BalancedAllocation, b = what is short (0: nothing). */
 sp_code sched_fit_column(sched_cycle *c) SP_MUST_USE;
 
 /* U: noderesources/balanced_allocation.go. False: the pod asks for none of the profile's resources. */

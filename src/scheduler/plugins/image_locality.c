@@ -12,7 +12,7 @@ static int64_t priority(int64_t sum, size_t n_containers)
 	return SCHED_SCORE_MAX * (sum - MIN_BYTES) / (max - MIN_BYTES);
 }
 
-static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static void score(sched_cycle *c, sched_scores *out, int64_t *raw)
 {
 	const sched_spec *s = c->spec;
 	int64_t *sum = NULL;
@@ -22,7 +22,7 @@ static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int6
 			continue;
 		if (sum == NULL && (sum = sp_try_new(&c->arena, int64_t, c->st->t.n)) == NULL) {
 			c->code = SP_ENOMEM;
-			return NULL;
+			return;
 		}
 		/* What many nodes have draws less: else pods would pile up where an image came first. */
 		double spread = (double)image->n / (double)c->st->t.n_present;
@@ -30,15 +30,14 @@ static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int6
 		for (uint32_t k = 0; k < image->n; k++)
 			sum[image->slots[k]] += scaled;
 	}
-	*uniform = 0;
 	if (sum == NULL)
-		return NULL;
+		return;
 	SCHED_BITS_EACH (slot, c->feasible, c->n_words) {
-		out[slot] = (int32_t)priority(sum[slot], s->n_containers);
+		c->one[slot] = (int32_t)priority(sum[slot], s->n_containers);
 		if (raw != NULL)
-			raw[slot] = out[slot];
+			raw[slot] = c->one[slot];
 	}
-	return out;
+	out->slots = c->one;
 }
 
 const sched_plugin sched_image_locality = {.name = "ImageLocality", .score = score};

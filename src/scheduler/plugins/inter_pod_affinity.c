@@ -102,57 +102,35 @@ static bool placed_anti_holds(const sched_cycle *c, uint32_t slot, const sched_o
 	return true;
 }
 
-/* Marks of each domain, and of the lack of one; scratch of one call of filter. */
-static uint8_t *marks(sched_cycle *c, const sched_topology *t, uint8_t none)
-{
-	uint8_t *bad = sp_try_new(&c->arena, uint8_t, t->n_domains + 1);
-	if (bad == NULL)
-		c->code = SP_ENOMEM;
-	else
-		bad[t->n_domains] = none;
-	return bad;
-}
-
 /* Every term needs its label; and a pod to be with, unless this one may be the first. */
 static void filter_affinity(sched_cycle *c, uint64_t *nodes)
 {
 	bool first = may_be_first(c, 0, NULL);
 	for (size_t i = 0; i < c->spec->n_affinity; i++) {
 		const sched_topo_count *t = c->affinity.affinity[i];
-		uint8_t *bad = marks(c, t->topology, 1);
-		for (uint32_t d = 0; bad != NULL && d < t->topology->n_domains; d++)
-			bad[d] = !first && t->count[d] == 0;
-		if (bad != NULL)
-			sched_k_clear(nodes, t->topology->domain, bad, t->topology->n_domains, c->st->t.n);
+		if (!first) {
+			sched_topology_filter(t->topology, nodes, c->n_words, t->any, false);
+			continue;
+		}
+		for (size_t w = 0; w < c->n_words; w++)
+			nodes[w] &= t->topology->placed[w];
 	}
-}
-
-static void filter_anti(sched_cycle *c, uint64_t *nodes, const sched_topo_count *t)
-{
-	uint8_t *bad = t->total == 0 ? NULL : marks(c, t->topology, 0);
-	for (uint32_t d = 0; bad != NULL && d < t->topology->n_domains; d++)
-		bad[d] = t->count[d] > 0;
-	if (bad != NULL)
-		sched_k_clear(nodes, t->topology->domain, bad, t->topology->n_domains, c->st->t.n);
-}
-
-static void filter_placed(sched_cycle *c, uint64_t *nodes, const sched_carried *k)
-{
-	uint8_t *bad = k->n_anti == 0 ? NULL : marks(c, k->topology, 0);
-	for (uint32_t d = 0; bad != NULL && d < k->topology->n_domains; d++)
-		bad[d] = k->anti[d] > 0;
-	if (bad != NULL)
-		sched_k_clear(nodes, k->topology->domain, bad, k->topology->n_domains, c->st->t.n);
 }
 
 static void filter(sched_cycle *c, uint64_t *nodes)
 {
 	const sched_pod_class *pc = c->spec->pc;
 	filter_affinity(c, nodes);
-	for (size_t i = 0; i < c->spec->n_anti; i++)
-		filter_anti(c, nodes, c->affinity.anti[i]);
-	for (uint32_t i = 0; i < pc->n_carried; i++)
-		filter_placed(c, nodes, pc->carried[i]);
+	for (size_t i = 0; i < c->spec->n_anti; i++) {
+		const sched_topo_count *t = c->affinity.anti[i];
+		if (t->total > 0)
+			sched_topology_filter(t->topology, nodes, c->n_words, t->any, true);
+	}
+	for (uint32_t i = 0; i < pc->n_carried; i++) {
+		const sched_carried *k = pc->carried[i];
+		if (k->n_anti > 0)
+			sched_topology_filter(k->topology, nodes, c->n_words, k->any_anti, true);
+	}
 }
 
 static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_overlay *o, sched_status *why)
@@ -233,25 +211,24 @@ static bool prescore(sched_cycle *c)
 }
 
 /* What each domain of one topology is worth, over all terms that speak of it. */
-static bool add_topology(sched_cycle *c, const sched_topology *t)
+static int64_t *values_of(sched_cycle *c, const sched_topology *t)
 {
 	const sched_spec *s = c->spec;
 	int64_t *value = sp_try_new(&c->arena, int64_t, t->n_domains + 1),
 		hard = c->profile->hard_affinity_weight;
-	if (value == NULL)
-		return false;
-	for (size_t i = 0; i < s->n_soft; i++) {
+	for (size_t i = 0; value != NULL && i < s->n_soft; i++) {
 		const sched_topo_count *k = c->affinity.soft[i];
 		for (uint32_t d = 0; k->topology == t && k->total > 0 && d < t->n_domains; d++)
 			value[d] += (int64_t)s->soft[i].weight * k->count[d];
 	}
-	for (uint32_t i = 0; i < s->pc->n_carried; i++) {
+	for (uint32_t i = 0; value != NULL && i < s->pc->n_carried; i++) {
 		const sched_carried *k = s->pc->carried[i];
 		for (uint32_t d = 0; k->topology == t && attracts(c->profile, k) && d < t->n_domains; d++)
 			value[d] += k->soft[d] + hard * k->affinity[d];
 	}
-	sched_k_gather(c->sums, t->domain, value, t->n_domains, c->st->t.n);
-	return true;
+	if (value == NULL)
+		c->code = SP_ENOMEM;
+	return value;
 }
 
 static const sched_topology *nth_topology(const sched_cycle *c, size_t i)
@@ -260,17 +237,34 @@ static const sched_topology *nth_topology(const sched_cycle *c, size_t i)
 				   : c->spec->pc->carried[i - c->spec->n_soft]->topology;
 }
 
-static bool add_all(sched_cycle *c)
+/* The sums of each slot, over all topologies. */
+static bool sum_all(sched_cycle *c)
 {
 	size_t n = c->spec->n_soft + c->spec->pc->n_carried;
+	memset(c->sums, 0, c->st->t.n * sizeof *c->sums);
 	for (size_t i = 0; i < n; i++) {
+		const sched_topology *t = nth_topology(c, i);
 		bool seen = false;
 		for (size_t k = 0; k < i && !seen; k++)
-			seen = nth_topology(c, k) == nth_topology(c, i);
-		if (!seen && !add_topology(c, nth_topology(c, i)))
+			seen = nth_topology(c, k) == t;
+		const int64_t *value = seen ? NULL : values_of(c, t);
+		if (value != NULL)
+			sched_k_gather(c->sums, t->domain, value, t->n_domains, c->st->t.n);
+		if (c->code != SP_OK)
 			return false;
 	}
 	return true;
+}
+
+/* The topology that all terms speak of; NULL: there are several. */
+static const sched_topology *only_topology(const sched_cycle *c)
+{
+	size_t n = c->spec->n_soft + c->spec->pc->n_carried;
+	for (size_t i = 1; i < n; i++) {
+		if (nth_topology(c, i) != nth_topology(c, 0))
+			return NULL;
+	}
+	return n == 0 ? NULL : nth_topology(c, 0);
 }
 
 #define TABLE_MAX 8192
@@ -281,38 +275,119 @@ static int32_t share(int64_t above, double range)
 	return (int32_t)(SCHED_SCORE_MAX * part);
 }
 
-/* Sums to 0..100. There are few different ones as a rule: each is worked out once. */
-static void normalise(const sched_cycle *c, int32_t *table, int64_t min, int64_t max, int32_t *out)
+/* The scores of all sums up to a range; NULL: there are too many, or no room. */
+static int32_t *shares(sched_cycle *c, int64_t range)
 {
-	double range = (double)(max - min);
-	for (int64_t i = 0; table != NULL && i <= max - min; i++)
-		table[i] = share(i, range);
-	for (uint32_t slot = 0; slot < c->st->t.n; slot++) {
-		int64_t above = c->sums[slot] - min;
-		if (c->mask[slot] != 0)
-			out[slot] = table != NULL ? table[above] : share(above, range);
-	}
+	int32_t *table =
+		range >= TABLE_MAX ? NULL : sp_arena_try_array(&c->arena, (size_t)range + 1, sizeof *table);
+	for (int64_t i = 0; table != NULL && i <= range; i++)
+		table[i] = share(i, (double)range);
+	return table;
 }
 
-static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+/* The general way: sums of each slot. */
+static void score_by_sum(sched_cycle *c, sched_scores *out, int64_t *raw)
 {
 	int64_t min, max;
-	int32_t *table = NULL;
-	memset(c->sums, 0, c->st->t.n * sizeof *c->sums);
-	if (!add_all(c)) {
-		c->code = SP_ENOMEM;
-		return NULL;
-	}
+	if (!sum_all(c))
+		return;
 	sched_k_range64(c->sums, c->mask, c->st->t.n, &min, &max);
 	if (raw != NULL)
 		memcpy(raw, c->sums, c->st->t.n * sizeof *raw);
-	*uniform = 0;
 	if (max <= min)
-		return NULL;
-	if (max - min < TABLE_MAX)
-		table = sp_try_new(&c->arena, int32_t, (size_t)(max - min) + 1);
-	normalise(c, table, min, max, out);
-	return out;
+		return;
+	const int32_t *table = shares(c, max - min);
+	for (uint32_t slot = 0; slot < c->st->t.n; slot++) {
+		int64_t above = c->sums[slot] - min;
+		if (c->mask[slot] != 0)
+			c->one[slot] = table != NULL ? table[above] : share(above, (double)(max - min));
+	}
+	out->slots = c->one;
+}
+
+/* Few domains: each is worked out once. */
+static void score_by_domain(sched_cycle *c, const sched_topology *t, sched_scores *out, int64_t *raw)
+{
+	const int64_t *value = values_of(c, t);
+	int32_t *scores = sp_try_new(&c->arena, int32_t, t->n_domains + 1);
+	int64_t min = INT64_MAX, max = INT64_MIN;
+	if (value == NULL || scores == NULL) {
+		c->code = SP_ENOMEM;
+		return;
+	}
+	uint64_t seen = sched_domains_seen(t, c->feasible, c->n_words);
+	for (uint64_t left = seen; left != 0; left &= left - 1) {
+		int64_t v = value[__builtin_ctzll(left)];
+		min = SP_MIN(min, v);
+		max = SP_MAX(max, v);
+	}
+	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
+		raw[slot] = value[SP_MIN(t->domain[slot], t->n_domains)];
+	if (max <= min)
+		return;
+	for (uint64_t left = seen; left != 0; left &= left - 1) {
+		int d = __builtin_ctzll(left);
+		scores[d] = share(value[d] - min, (double)(max - min));
+	}
+	out->topology = t;
+	out->domains = scores;
+}
+
+static int64_t magnitude(int64_t v)
+{
+	return v < 0 ? -v : v;
+}
+
+/* No sum is larger than this. */
+static int64_t bound(const sched_cycle *c)
+{
+	const sched_spec *s = c->spec;
+	int64_t sum = 0;
+	for (size_t i = 0; i < s->n_soft; i++)
+		sum += magnitude(s->soft[i].weight) * (int64_t)c->affinity.soft[i]->total;
+	for (uint32_t i = 0; i < s->pc->n_carried; i++)
+		sum += s->pc->carried[i]->soft_weight +
+		       magnitude(c->profile->hard_affinity_weight) * s->pc->carried[i]->n_affinity;
+	return sum;
+}
+
+/* A domain is a node: counts are read by slot, and the sums are small. */
+static void score_by_node(sched_cycle *c, const sched_topology *t, sched_scores *out, int64_t *raw)
+{
+	const sched_spec *s = c->spec;
+	size_t n = c->st->t.n, n_domains = SP_MIN(t->n_domains, n);
+	int32_t *sum = c->one;
+	memset(sum, 0, n * sizeof *sum);
+	for (size_t i = 0; i < s->n_soft; i++) {
+		if (c->affinity.soft[i]->total > 0)
+			sched_k_add_counts(sum, c->affinity.soft[i]->count, s->soft[i].weight, n_domains);
+	}
+	for (uint32_t i = 0; i < s->pc->n_carried; i++) {
+		const sched_carried *k = s->pc->carried[i];
+		if (attracts(c->profile, k))
+			sched_k_add_terms(sum, k->soft, k->affinity,
+					  (int32_t)c->profile->hard_affinity_weight, n_domains);
+	}
+	for (size_t slot = 0; raw != NULL && slot < n; slot++)
+		raw[slot] = sum[slot];
+	int32_t min = sched_k_min(sum, c->mask, n), max = sched_k_max(sum, c->mask, n);
+	const int32_t *table = max <= min ? NULL : shares(c, max - min);
+	if (table != NULL)
+		sched_k_look_up(sum, sum, c->mask, min, table, n);
+	for (size_t slot = 0; table == NULL && max > min && slot < n; slot++)
+		sum[slot] = c->mask[slot] == 0 ? 0 : share(sum[slot] - min, (double)(max - min));
+	out->slots = max <= min ? NULL : sum;
+}
+
+static void score(sched_cycle *c, sched_scores *out, int64_t *raw)
+{
+	const sched_topology *t = only_topology(c);
+	if (t != NULL && sched_is_straight(t) && bound(c) < INT32_MAX / 2)
+		score_by_node(c, t, out, raw);
+	else if (t != NULL && sched_has_sets(t))
+		score_by_domain(c, t, out, raw);
+	else
+		score_by_sum(c, out, raw);
 }
 
 const sched_plugin sched_inter_pod_affinity = {.name = "InterPodAffinity",

@@ -112,8 +112,9 @@ static bool prescore(sched_cycle *c)
 	return c->spec->preferred_key.len > 0 || c->profile->n_added_preferred > 0;
 }
 
-static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static void score(sched_cycle *c, sched_scores *out, int64_t *raw)
 {
+	int32_t *sum = c->one;
 	const sched_profile *p = c->profile;
 	const sched_column *col = NULL;
 	if (c->spec->n_preferred > 0) {
@@ -123,19 +124,19 @@ static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int6
 					       c->spec);
 		if (col == NULL) {
 			c->code = SP_ENOMEM;
-			return NULL;
+			return;
 		}
 	}
 	for (uint32_t slot = 0; slot < c->st->t.n; slot++)
-		out[slot] = col == NULL ? 0 : col->a[slot];
+		sum[slot] = col == NULL ? 0 : col->a[slot];
 	if (p->n_added_preferred > 0) {
 		SCHED_BITS_EACH (slot, c->feasible, c->n_words)
-			out[slot] +=
+			sum[slot] +=
 				sum_terms(p->added_preferred, p->n_added_preferred, c->st->t.nodes[slot]);
 	}
 	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
-		raw[slot] = out[slot];
-	return sched_normalise(c, out, false, out, uniform);
+		raw[slot] = sum[slot];
+	sched_normalise(c, sum, false, out);
 }
 
 const sched_plugin sched_node_affinity = {.name = "NodeAffinity",

@@ -43,23 +43,32 @@ static bool lacks(int64_t asked, int64_t allocatable, int64_t used)
 	return asked > 0 && asked > allocatable - used;
 }
 
-static bool fits(const sched_profile *p, const sched_state *st, const sched_spec *s, uint32_t slot)
+/* Two bits of a cause: the resource is short, and no removal of pods can mend it. */
+static uint32_t shortage(int64_t asked, int64_t allocatable, int64_t used)
+{
+	return !lacks(asked, allocatable, used) ? 0 : asked > allocatable ? 3 : 1;
+}
+
+#define CAUSE_SCALARS 4u      /* the first bit of what is not cpu, memory and the like */
+#define CAUSE_SCALARS_MAX 12u /* that have bits */
+
+/* What is short on a node, as a number; 0: nothing. */
+static uint32_t cause_of(const sched_profile *p, const sched_state *st, const sched_spec *s, uint32_t slot)
 {
 	const sched_table *t = &st->t;
 	const sched_requests *r = &s->requests.filter;
-	if ((int64_t)t->n_pods[slot] + 1 > t->alloc_pods[slot])
-		return false;
-	if (lacks(r->cpu_milli, t->alloc_cpu[slot], t->used_cpu[slot]) ||
-	    lacks(r->memory, t->alloc_memory[slot], t->used_memory[slot]) ||
-	    lacks(r->ephemeral, t->alloc_ephemeral[slot], t->used_ephemeral[slot]))
-		return false;
+	uint32_t cause = (int64_t)t->n_pods[slot] + 1 > t->alloc_pods[slot];
+	cause |= shortage(r->cpu_milli, t->alloc_cpu[slot], t->used_cpu[slot]) << 2;
+	cause |= shortage(r->memory, t->alloc_memory[slot], t->used_memory[slot]) << 4;
+	cause |= shortage(r->ephemeral, t->alloc_ephemeral[slot], t->used_ephemeral[slot]) << 6;
 	for (uint32_t i = 0; i < r->n_scalars; i++) {
 		uint32_t id = r->scalars[i].resource;
-		if (lacks(r->scalars[i].amount, t->alloc_scalar[id][slot], t->used_scalar[id][slot]) &&
-		    !is_ignored(p, st->resource_names[id]))
-			return false;
+		if (!is_ignored(p, st->resource_names[id]))
+			cause |= shortage(r->scalars[i].amount, t->alloc_scalar[id][slot],
+					  t->used_scalar[id][slot])
+				 << (2 * (CAUSE_SCALARS + SP_MIN(i, CAUSE_SCALARS_MAX - 1)));
 	}
-	return true;
+	return cause;
 }
 
 /* -- score ---------------------------------------------------------------------------------------------- */
@@ -157,14 +166,22 @@ static int32_t fit_score(const sched_profile *p, const sched_state *st, const sc
 typedef struct fit_arg {
 	const sched_profile *profile;
 	const sched_spec *spec;
+	bool balances; /* BalancedAllocation has something to say */
 } fit_arg;
 
 static void fit_one(const sched_state *st, sched_column *col, uint32_t slot, const void *arg)
 {
 	const fit_arg *f = arg;
-	sched_bit_put(col->bits, slot, fits(f->profile, st, f->spec, slot));
-	col->a[slot] = fit_score(f->profile, st, f->spec, slot);
-	col->b[slot] = sched_balanced_score(f->profile, st, f->spec, slot);
+	int64_t sum = 0;
+	col->b[slot] = (int32_t)cause_of(f->profile, st, f->spec, slot);
+	sched_bit_put(col->bits, slot, col->b[slot] == 0);
+	if (f->profile->scores[SCHED_P_NODE_RESOURCES_FIT])
+		sum += f->profile->weights[SCHED_P_NODE_RESOURCES_FIT] *
+		       fit_score(f->profile, st, f->spec, slot);
+	if (f->balances)
+		sum += f->profile->weights[SCHED_P_BALANCED_ALLOCATION] *
+		       sched_balanced_score(f->profile, st, f->spec, slot);
+	col->a[slot] = (int32_t)sum;
 }
 
 /* Everything of the spec that the column depends on. */
@@ -188,13 +205,16 @@ sp_code sched_fit_column(sched_cycle *c)
 {
 	if (c->fit.column != NULL)
 		return SP_OK;
-	const fit_arg arg = {c->profile, c->spec};
+	const fit_arg arg = {c->profile, c->spec,
+			     c->profile->scores[SCHED_P_BALANCED_ALLOCATION] &&
+				     sched_balanced_applies(c->profile, c->st, c->spec)};
 	SP_AUTO_BUF b;
 	sp_buf_init(&b, (size_t)1 << 16);
 	sp_str key = fit_key(c, &b);
 	if (key.ptr != NULL)
-		c->fit.column = sched_column_get(c->st, key, &c->st->usage, SCHED_COLUMN_A | SCHED_COLUMN_B,
-						 fit_one, &arg);
+		c->fit.column =
+			sched_column_get(c->st, key, &c->st->usage,
+					 SCHED_COLUMN_A | SCHED_COLUMN_B | SCHED_COLUMN_BEST, fit_one, &arg);
 	return c->fit.column == NULL ? SP_ENOMEM : SP_OK;
 }
 
@@ -247,17 +267,24 @@ static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_over
 	return why->verdict;
 }
 
-static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+/* The last bits stand for several resources when there are so many. */
+static const int32_t *causes(sched_cycle *c)
 {
-	(void)out;
-	(void)uniform;
-	c->code = sched_fit_column(c);
-	if (c->code != SP_OK)
-		return NULL;
-	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
-		raw[slot] = c->fit.column->a[slot];
-	return c->fit.column->a;
+	return c->fit.column == NULL || c->spec->requests.filter.n_scalars > CAUSE_SCALARS_MAX
+		       ? NULL
+		       : c->fit.column->b;
 }
 
-const sched_plugin sched_node_resources_fit = {
-	.name = "NodeResourcesFit", .filter = filter, .filter_node = filter_node, .score = score};
+static void score(sched_cycle *c, sched_scores *out, int64_t *raw)
+{
+	SCHED_BITS_EACH (slot, c->feasible, c->n_words)
+		raw[slot] = c->one[slot] = fit_score(c->profile, c->st, c->spec, slot);
+	out->slots = c->one;
+}
+
+const sched_plugin sched_node_resources_fit = {.name = "NodeResourcesFit",
+					       .filter = filter,
+					       .filter_node = filter_node,
+					       .causes = causes,
+					       .score = score,
+					       .in_base = true};

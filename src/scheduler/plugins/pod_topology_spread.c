@@ -11,6 +11,8 @@
 #include "scheduler/plugins/need.h"
 #include "scheduler/plugins/plugins.h"
 
+#define TABLE_MAX 8192
+
 /* -- nodes that count ----------------------------------------------------------------------------------- */
 
 /* Nodes of the constraint's topology that its policies let count, among `base`. */
@@ -148,15 +150,14 @@ static void filter(sched_cycle *c, uint64_t *nodes)
 	for (size_t i = 0; i < c->hard.n; i++) {
 		const sched_spread_one *one = &c->hard.items[i];
 		const sched_topology *t = one->topology;
-		uint8_t *bad = sp_try_new(&c->arena, uint8_t, t->n_domains + 1);
-		if (bad == NULL) {
+		uint64_t *good = sp_try_new(&c->arena, uint64_t, SCHED_WORDS(t->n_domains) + 1);
+		if (good == NULL) {
 			c->code = SP_ENOMEM;
 			return;
 		}
 		for (uint32_t d = 0; d < t->n_domains; d++)
-			bad[d] = too_skewed(one, d, 0);
-		bad[t->n_domains] = 1;
-		sched_k_clear(nodes, t->domain, bad, t->n_domains, c->st->t.n);
+			sched_bit_put(good, d, !too_skewed(one, d, 0));
+		sched_topology_filter(t, nodes, c->n_words, good, false);
 	}
 }
 
@@ -237,6 +238,8 @@ static double weight_of(const sched_cycle *c, const sched_topology *t, const uin
 	uint64_t lacking = 0;
 	if (t->hostname)
 		return log((double)(sched_bits_count(nodes, c->n_words) + 2));
+	if (sched_has_sets(t))
+		return log((double)(__builtin_popcountll(sched_domains_seen(t, nodes, c->n_words)) + 2));
 	for (size_t w = 0; w < c->n_words; w++)
 		lacking |= nodes[w] & ~t->placed[w];
 	for (size_t w = 0; w < c->n_words && size < t->n_live; w++) {
@@ -302,35 +305,88 @@ static bool add_constraint(sched_cycle *c, sched_spread_one *one, const uint64_t
 	return parts != NULL;
 }
 
-static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static int32_t normalised(int32_t v, int32_t min, int32_t max)
+{
+	return max == 0 ? SCHED_SCORE_MAX : (int32_t)(SCHED_SCORE_MAX * (max + min - v) / max);
+}
+
+/* One constraint over few domains: each is worked out once. */
+static bool score_by_domain(sched_cycle *c, sched_spread_one *one, const uint64_t *scored, sched_scores *out,
+			    int64_t *raw)
+{
+	const sched_topology *t = one->topology;
+	uint64_t seen = sched_domains_seen(t, scored, c->n_words);
+	double *parts = NULL;
+	int32_t *scores = sp_try_new(&c->arena, int32_t, t->n_domains + 1), min = INT32_MAX, max = 0;
+	uint64_t *nodes = c->scratch_bits;
+	eligible(c, one->c, c->weak.require_all ? c->weak.has_keys : t->placed, nodes);
+	count_domains(c, one, nodes);
+	parts = parts_of(c, one, weight_of(c, t, scored, NULL));
+	if (parts == NULL || scores == NULL)
+		return false;
+	for (uint64_t left = seen; left != 0; left &= left - 1) {
+		int d = __builtin_ctzll(left);
+		scores[d] = rounded(parts[d]);
+		min = SP_MIN(min, scores[d]);
+		max = SP_MAX(max, scores[d]);
+	}
+	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
+		raw[slot] = scores[SP_MIN(t->domain[slot], t->n_domains)];
+	for (uint64_t left = seen; left != 0; left &= left - 1) {
+		int d = __builtin_ctzll(left);
+		scores[d] = normalised(scores[d], min, max);
+	}
+	out->topology = t;
+	out->domains = scores;
+	return true;
+}
+
+/* Sums of each slot, rounded and normalised. */
+static bool finish(sched_cycle *c, const uint64_t *scored, int64_t *raw)
+{
+	size_t n = c->st->t.n;
+	int32_t *sum = c->one, *mask = sp_try_new(&c->arena, int32_t, c->n_words * 64);
+	uint64_t *of = sp_try_new(&c->arena, uint64_t, c->n_words);
+	if (mask == NULL || of == NULL)
+		return false;
+	sched_k_mask(mask, of, scored, n);
+	for (size_t slot = 0; slot < n; slot++)
+		sum[slot] = rounded(c->reals[slot]) & mask[slot];
+	for (size_t slot = 0; raw != NULL && slot < n; slot++)
+		raw[slot] = sum[slot];
+	int32_t max = SP_MAX(0, sched_k_max(sum, mask, n)), min = sched_k_min(sum, mask, n);
+	/* As a rule there are few different ones. */
+	int32_t *table = max >= TABLE_MAX ? NULL : sp_try_new(&c->arena, int32_t, (size_t)max + 1);
+	for (int32_t v = min; table != NULL && v <= max; v++)
+		table[v] = normalised(v, min, max);
+	for (size_t slot = 0; slot < n; slot++)
+		sum[slot] = mask[slot] == 0 ? 0
+			    : table != NULL ? table[sum[slot]]
+					    : normalised(sum[slot], min, max);
+	return true;
+}
+
+static bool score_by_sum(sched_cycle *c, const uint64_t *scored, sched_scores *out, int64_t *raw)
+{
+	memset(c->reals, 0, c->st->t.n * sizeof *c->reals);
+	for (size_t i = 0; i < c->weak.n; i++) {
+		if (!add_constraint(c, &c->weak.items[i], scored))
+			return false;
+	}
+	out->slots = c->one;
+	return finish(c, scored, raw);
+}
+
+static void score(sched_cycle *c, sched_scores *out, int64_t *raw)
 {
 	uint64_t *scored = sp_try_new(&c->arena, uint64_t, c->n_words + 1);
-	int32_t *mask = sp_try_new(&c->arena, int32_t, c->st->t.n + 1);
-	bool ok = scored != NULL && mask != NULL;
-	(void)uniform;
-	for (size_t w = 0; w < c->n_words && ok; w++)
+	sched_spread_one *first = &c->weak.items[0];
+	bool by_domain = c->weak.n == 1 && !first->topology->hostname && sched_has_sets(first->topology);
+	for (size_t w = 0; scored != NULL && w < c->n_words; w++)
 		scored[w] = c->feasible[w] & (c->weak.require_all ? c->weak.has_keys[w] : UINT64_MAX);
-	memset(c->reals, 0, c->st->t.n * sizeof *c->reals);
-	for (size_t i = 0; i < c->weak.n && ok; i++)
-		ok = add_constraint(c, &c->weak.items[i], scored);
-	if (!ok) {
+	if (scored == NULL ||
+	    !(by_domain ? score_by_domain(c, first, scored, out, raw) : score_by_sum(c, scored, out, raw)))
 		c->code = SP_ENOMEM;
-		return NULL;
-	}
-	sched_k_mask(mask, scored, c->st->t.n);
-	for (uint32_t slot = 0; slot < c->st->t.n; slot++)
-		out[slot] = rounded(c->reals[slot]);
-	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
-		raw[slot] = out[slot] & mask[slot];
-	int64_t max = SP_MAX(0, sched_k_max(out, mask, c->st->t.n)), min = sched_k_min(out, mask, c->st->t.n);
-	for (uint32_t slot = 0; slot < c->st->t.n; slot++) {
-		if (mask[slot] == 0)
-			out[slot] = 0;
-		else
-			out[slot] = max == 0 ? SCHED_SCORE_MAX
-					     : (int32_t)(SCHED_SCORE_MAX * (max + min - out[slot]) / max);
-	}
-	return out;
 }
 
 const sched_plugin sched_pod_topology_spread = {.name = "PodTopologySpread",

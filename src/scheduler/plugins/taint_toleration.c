@@ -34,7 +34,7 @@ static sched_verdict prefilter(sched_cycle *c, sched_status *why)
 	sched_state *st = c->st;
 	(void)why;
 	if (st->n_with_taints == 0)
-		return SCHED_OK;
+		return SCHED_SKIP;
 	c->taint_blocked = sp_try_new(&c->arena, uint8_t, st->n_taint_classes);
 	c->taint_soft = sp_try_new(&c->arena, int32_t, st->n_taint_classes);
 	if (c->taint_blocked == NULL || c->taint_soft == NULL)
@@ -51,8 +51,6 @@ static sched_verdict prefilter(sched_cycle *c, sched_status *why)
 
 static void filter(sched_cycle *c, uint64_t *nodes)
 {
-	if (c->taint_blocked == NULL)
-		return;
 	SCHED_BITS_EACH (slot, nodes, c->n_words) {
 		if (c->taint_blocked[c->st->t.taint_class[slot]] != 0)
 			sched_bit_clear(nodes, slot);
@@ -62,24 +60,24 @@ static void filter(sched_cycle *c, uint64_t *nodes)
 static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_overlay *o, sched_status *why)
 {
 	(void)o;
-	if (c->taint_blocked == NULL || c->taint_blocked[c->st->t.taint_class[slot]] == 0)
+	if (c->taint_blocked[c->st->t.taint_class[slot]] == 0)
 		return SCHED_OK;
 	sched_reason(why, SCHED_UNRESOLVABLE, SCHED_P_TAINT_TOLERATION,
 		     SP_STR("node(s) had untolerated taint(s)"));
 	return SCHED_UNRESOLVABLE;
 }
 
-static const int32_t *score(sched_cycle *c, int32_t *out, int32_t *uniform, int64_t *raw)
+static void score(sched_cycle *c, sched_scores *out, int64_t *raw)
 {
 	if (c->st->n_soft_taints == 0 || c->taint_soft == NULL) {
-		*uniform = SCHED_SCORE_MAX;
-		return NULL;
+		out->uniform = SCHED_SCORE_MAX;
+		return;
 	}
 	for (uint32_t slot = 0; slot < c->st->t.n; slot++)
-		out[slot] = c->taint_soft[c->st->t.taint_class[slot]];
+		c->one[slot] = c->taint_soft[c->st->t.taint_class[slot]];
 	for (uint32_t slot = 0; raw != NULL && slot < c->st->t.n; slot++)
-		raw[slot] = out[slot];
-	return sched_normalise(c, out, true, out, uniform);
+		raw[slot] = c->one[slot];
+	sched_normalise(c, c->one, true, out);
 }
 
 const sched_plugin sched_taint_toleration = {.name = "TaintToleration",
