@@ -29,6 +29,8 @@ typedef enum live_kind {
 	LIVE_CLAIMS,
 	LIVE_DRIVERS,
 	LIVE_CAPACITIES,
+	LIVE_CSI_NODES,
+	LIVE_ATTACHMENTS,
 	LIVE_KINDS_
 } live_kind;
 
