@@ -209,3 +209,32 @@ bool sched_hint(const sched_state *st, const sched_spec *s, sched_plugin_id plug
 	}
 	SP_UNREACHABLE();
 }
+
+sp_str sched_change_name(const sched_change *change)
+{
+	static const sp_str names[] = {
+		[SCHED_CHANGE_NODE] = SP_STR_INIT("NodeUpdate"),
+		[SCHED_CHANGE_NODE_GONE] = SP_STR_INIT("NodeDelete"),
+		[SCHED_CHANGE_POD_PLACED] = SP_STR_INIT("AssignedPodAdd"),
+		[SCHED_CHANGE_POD_GONE] = SP_STR_INIT("AssignedPodDelete"),
+		[SCHED_CHANGE_NAMESPACE] = SP_STR_INIT("NamespaceUpdate"),
+		[SCHED_CHANGE_ANY] = SP_STR_INIT("ForceActivate"),
+	};
+	static const sp_str volumes[SCHED_VOLUME_KINDS_][2] = {
+		[SCHED_PVC] = {SP_STR_INIT("PersistentVolumeClaimUpdate"),
+			       SP_STR_INIT("PersistentVolumeClaimDelete")},
+		[SCHED_PV] = {SP_STR_INIT("PersistentVolumeUpdate"), SP_STR_INIT("PersistentVolumeDelete")},
+		[SCHED_STORAGE_CLASS] = {SP_STR_INIT("storage.k8s.io/StorageClassUpdate"),
+					 SP_STR_INIT("storage.k8s.io/StorageClassDelete")},
+		[SCHED_CSI_DRIVER] = {SP_STR_INIT("storage.k8s.io/CSIDriverUpdate"),
+				      SP_STR_INIT("storage.k8s.io/CSIDriverDelete")},
+		[SCHED_CAPACITY] = {SP_STR_INIT("storage.k8s.io/CSIStorageCapacityUpdate"),
+				    SP_STR_INIT("storage.k8s.io/CSIStorageCapacityDelete")},
+		[SCHED_CSI_NODE] = {SP_STR_INIT("storage.k8s.io/CSINodeUpdate"),
+				    SP_STR_INIT("storage.k8s.io/CSINodeDelete")},
+		[SCHED_ATTACHMENT] = {SP_STR_INIT("storage.k8s.io/VolumeAttachmentUpdate"),
+				      SP_STR_INIT("storage.k8s.io/VolumeAttachmentDelete")},
+	};
+	return change->kind == SCHED_CHANGE_VOLUME ? volumes[change->volume][change->went]
+						   : names[change->kind];
+}

@@ -38,3 +38,6 @@ typedef struct sched_change {
 /* May the change help pods of this spec, which the plugin turned down? */
 bool sched_hint(const sched_state *st, const sched_spec *s, sched_plugin_id plugin,
 		const sched_change *change);
+
+/* "AssignedPodDelete": what upstream calls such an event. */
+sp_str sched_change_name(const sched_change *change);
