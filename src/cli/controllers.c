@@ -59,8 +59,13 @@ static bool holds_or_waits(void *arg)
 	return true;
 }
 
+static bool elects(void *arg)
+{
+	return ((const cli_leader *)arg)->elect;
+}
+
 static const sp_status_check checks[] = {
-	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ, holds_or_waits},
+	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ, holds_or_waits, elects},
 };
 
 static sp_code write_metrics(void *arg, sp_buf *out)

@@ -85,6 +85,11 @@ static bool holds_or_waits(void *arg)
 	return true;
 }
 
+static bool elects(void *arg)
+{
+	return ((const cli_leader *)arg)->elect;
+}
+
 static bool goes_on(void *arg)
 {
 	return !((const cli_leader *)arg)->is_stopping;
@@ -98,9 +103,9 @@ static bool is_synced(void *arg)
 }
 
 static const sp_status_check checks[] = {
-	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ | SP_STATUS_READYZ, holds_or_waits},
-	{SP_STR_INIT("shutdown"), SP_STATUS_READYZ, goes_on},
-	{SP_STR_INIT("sched-handler-sync"), SP_STATUS_READYZ, is_synced},
+	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ | SP_STATUS_READYZ, holds_or_waits, elects},
+	{SP_STR_INIT("shutdown"), SP_STATUS_READYZ, goes_on, NULL},
+	{SP_STR_INIT("sched-handler-sync"), SP_STATUS_READYZ, is_synced, NULL},
 };
 
 static sp_code write_metrics(void *arg, sp_buf *out)

@@ -92,18 +92,33 @@ static bool has(const request *r, const char *name, sp_str value)
 	return false;
 }
 
-static bool is_ok(const sp_status_server *s, const sp_status_check *c)
+static bool always(void *arg)
 {
-	return c == NULL || c->ok(s->opts.arg);
+	(void)arg;
+	return true;
 }
 
-/* One check of an endpoint; NULL is "ping". */
+static const sp_status_check ping = {.name = SP_STR_INIT("ping"), .ok = always};
+
+/* The next check of an endpoint from *at on; "ping" when it has none. NULL: no more. */
+static const sp_status_check *next_check(const sp_status_server *s, size_t endpoint, size_t *at)
+{
+	const sp_status_opts *o = &s->opts;
+	bool first = *at == 0;
+	while (*at < o->n_checks) {
+		const sp_status_check *c = &o->checks[(*at)++];
+		if ((c->at & endpoints[endpoint].at) != 0 && (c->applies == NULL || c->applies(o->arg)))
+			return c;
+	}
+	*at = o->n_checks + 1;
+	return first ? &ping : NULL;
+}
+
 static void report(const request *r, const sp_status_check *c, sp_buf *out, bool *all)
 {
-	sp_str name = c == NULL ? SP_STR("ping") : c->name;
-	bool excluded = has(r, "exclude", name), ok = excluded || is_ok(r->server, c);
+	bool excluded = has(r, "exclude", c->name), ok = excluded || c->ok(r->server->opts.arg);
 	*all &= ok;
-	(void)sp_buf_printf(out, "[%c]" SP_FMT " %s\n", ok ? '+' : '-', SP_ARG(name),
+	(void)sp_buf_printf(out, "[%c]" SP_FMT " %s\n", ok ? '+' : '-', SP_ARG(c->name),
 			    excluded ? "excluded: ok"
 			    : ok     ? "ok"
 				     : "failed: reason withheld");
@@ -111,15 +126,12 @@ static void report(const request *r, const sp_status_check *c, sp_buf *out, bool
 
 static void answer_health(request *r, size_t endpoint)
 {
-	const sp_status_opts *o = &r->server->opts;
 	SP_AUTO_BUF out;
+	const sp_status_check *c;
 	bool all = true;
 	sp_buf_init(&out, TEXT_BYTES_MAX);
-	report(r, NULL, &out, &all);
-	for (size_t i = 0; i < o->n_checks; i++) {
-		if ((o->checks[i].at & endpoints[endpoint].at) != 0)
-			report(r, &o->checks[i], &out, &all);
-	}
+	for (size_t at = 0; (c = next_check(r->server, endpoint, &at)) != NULL;)
+		report(r, c, &out, &all);
 	(void)sp_buf_printf(&out, SP_FMT " check %s\n", SP_ARG(endpoints[endpoint].name),
 			    all ? "passed" : "failed");
 	if (all && !has(r, "verbose", (sp_str){0}))
@@ -130,7 +142,7 @@ static void answer_health(request *r, size_t endpoint)
 
 static void answer_check(request *r, const sp_status_check *c)
 {
-	if (is_ok(r->server, c))
+	if (c->ok(r->server->opts.arg))
 		answer(r, 200, PLAIN, SP_STR("ok"));
 	else
 		answer(r, 500, PLAIN, SP_STR("internal server error: reason withheld\n"));
@@ -150,7 +162,7 @@ static size_t endpoint_of(sp_str path, sp_str *ret_check)
 
 static bool serve_health(request *r)
 {
-	const sp_status_opts *o = &r->server->opts;
+	const sp_status_check *c;
 	sp_str name;
 	size_t e = endpoint_of(r->path, &name);
 	if (e == SP_LEN(endpoints))
@@ -159,13 +171,9 @@ static bool serve_health(request *r)
 		answer_health(r, e);
 		return true;
 	}
-	if (sp_str_eq(name, SP_STR("ping"))) {
-		answer_check(r, NULL);
-		return true;
-	}
-	for (size_t i = 0; i < o->n_checks; i++) {
-		if ((o->checks[i].at & endpoints[e].at) != 0 && sp_str_eq(o->checks[i].name, name)) {
-			answer_check(r, &o->checks[i]);
+	for (size_t at = 0; (c = next_check(r->server, e, &at)) != NULL;) {
+		if (sp_str_eq(c->name, name)) {
+			answer_check(r, c);
 			return true;
 		}
 	}

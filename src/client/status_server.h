@@ -12,11 +12,12 @@
 
 enum { SP_STATUS_HEALTHZ = 1, SP_STATUS_LIVEZ = 2, SP_STATUS_READYZ = 4 };
 
-/* A check beside "ping", which every endpoint has. */
+/* A check of some endpoints; one without any has "ping". */
 typedef struct sp_status_check {
 	sp_str name;
 	unsigned at; /* SP_STATUS_… */
 	bool (*ok)(void *arg);
+	bool (*applies)(void *arg); /* NULL: always */
 } sp_status_check;
 
 typedef struct sp_status_page {

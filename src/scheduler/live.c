@@ -46,13 +46,23 @@ static uint32_t rejectors(sched_cycle *c)
 	return d == NULL ? 0 : d->rejectors;
 }
 
+/* A refusal before DynamicResources has seen the pod: upstream's does not find its own notes afterwards,
+ * which ends what comes after the filters. U: plugins/dynamicresources (PostFilter), runtime
+ * (RunPostFilterPlugins).
+ */
+static bool ends_early(const sched_cycle *c)
+{
+	return c->profile->filters[SCHED_P_DYNAMIC_RESOURCES] && c->prefilter.verdict == SCHED_UNRESOLVABLE &&
+	       c->prefilter.plugin < SCHED_P_DYNAMIC_RESOURCES;
+}
+
 /* Victims go, pods of lower priority lose their claim to the node. Returns the node that the pod is nominated
  * to from now on: the one it was when nobody looked for another (its victims are not gone yet, say), "" when
  * none would do. */
 static sp_str preempt(scheduler *s, sched_cycle *c, sched_pod *pod, sp_str *ret_message)
 {
 	sched_preemption p;
-	if (!c->profile->preempts || c->st->t.n_present == 0 ||
+	if (!c->profile->preempts || c->st->t.n_present == 0 || ends_early(c) ||
 	    sched_preempt(c, false, chance(s), &p) != SP_OK)
 		return pod->nominated;
 	*ret_message = p.message;
@@ -83,6 +93,8 @@ static sp_str failure_text(sched_cycle *c, sp_str preemption)
 	if (c->st->t.n_present == 0)
 		return SP_STR("no nodes available to schedule pods");
 	sp_str text = sched_cycle_message(c);
+	if (text.ptr != NULL && ends_early(c))
+		return SP_CONCAT(&c->arena, text, SP_STR(" not found"));
 	/* Upstream's DynamicResources speaks first. */
 	sp_str claims = c->profile->filters[SCHED_P_DYNAMIC_RESOURCES] && preemption.len > 0
 				? SP_STR(" no new claims to deallocate,")

@@ -24,6 +24,12 @@ static bool fine(void *arg)
 	return true;
 }
 
+static bool never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
 static bool ready(void *arg)
 {
 	return *(bool *)arg;
@@ -36,8 +42,9 @@ static sp_code write_page(void *arg, sp_buf *out)
 }
 
 static const sp_status_check checks[] = {
-	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ | SP_STATUS_READYZ, fine},
-	{SP_STR_INIT("sync"), SP_STATUS_READYZ, ready},
+	{SP_STR_INIT("never"), SP_STATUS_HEALTHZ | SP_STATUS_READYZ | SP_STATUS_LIVEZ, fine, never},
+	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ | SP_STATUS_READYZ, fine, NULL},
+	{SP_STR_INIT("sync"), SP_STATUS_READYZ, ready, NULL},
 };
 static const sp_status_page pages[] = {{SP_STR_INIT("/page"), SP_STR_INIT("text/plain"), write_page},
 				       {SP_STR_INIT("/metrics"), SP_STR_INIT("text/plain"), write_page}};
@@ -156,11 +163,10 @@ SP_TEST(status_server, tells_health_to_anybody)
 	} rows[] = {
 		{"/healthz", "200 ok"},
 		{"/livez", "200 ok"},
-		{"/readyz",
-		 "500 [+]ping ok\n[+]leaderElection ok\n[-]sync failed: reason withheld\nreadyz check "
-		 "failed\n"},
+		{"/readyz", "500 [+]leaderElection ok\n[-]sync failed: reason withheld\nreadyz check "
+			    "failed\n"},
 		{"/readyz?exclude=sync", "200 ok"},
-		{"/readyz?verbose&exclude=sync", "200 [+]ping ok\n[+]leaderElection ok\n[+]sync excluded: "
+		{"/readyz?verbose&exclude=sync", "200 [+]leaderElection ok\n[+]sync excluded: "
 						 "ok\nreadyz check passed\n"},
 		{"/livez?verbose", "200 [+]ping ok\nlivez check passed\n"},
 		{"/page", "200 a page\n"},
