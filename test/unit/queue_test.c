@@ -296,7 +296,7 @@ SP_TEST(queue, tells_what_it_does)
 		"workqueue_adds_total{name=\"test\"} 3\n",
 		"workqueue_queue_duration_seconds_count{name=\"test\"} 2\n",
 		"workqueue_queue_duration_seconds_bucket{name=\"test\",le=\"1e-08\"} ",
-		"workqueue_work_duration_seconds_count{name=\"test\"} 1\n",
+		"workqueue_work_duration_seconds_count{name=\"test\"} 2\n",
 		"workqueue_unfinished_work_seconds{name=\"test\"} 2.001\n",
 		"workqueue_longest_running_processor_seconds{name=\"test\"} 2.001\n",
 		"workqueue_retries_total{name=\"test\"} 1\n",
@@ -311,11 +311,11 @@ SP_TEST(queue, tells_what_it_does)
 	T_EQ_U64(r.n_open, 1);
 	run(&r, 2 * SECOND);
 	sp_queue_measure(r.queue);
+	r.keep = false;
+	sp_job_done(r.open[0], SP_OK);
 	sp_buf_init(&out, (size_t)1 << 20);
 	T_OK(sp_metrics_write(r.metrics, false, &out));
 	t_row(SP_FMT, SP_ARG(sp_buf_view(&out)));
 	for (size_t i = 0; i < SP_LEN(lines); i++)
 		T_TRUE(sp_str_find(sp_buf_view(&out), sp_str_c(lines[i])) >= 0);
-	sp_job_done(r.open[0], SP_OK);
-	r.keep = false;
 }
