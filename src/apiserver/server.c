@@ -565,7 +565,7 @@ void api_server_free(api_server *s)
 	api_aggregates_free(s->aggregates);
 	api_usage_free(s->usage);
 	api_flows_free(s->flows);
-	api_metrics_free(s->metrics);
+	sp_metrics_free(s->metrics);
 	sp_free(s->admitted);
 	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);

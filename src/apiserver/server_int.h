@@ -44,8 +44,8 @@ struct api_server {
 	api_customs *customs;
 	struct api_conditions *conditions;
 	api_snapshots *snapshots;
-	struct api_flows *flows;     /* flow/flow.h */
-	struct api_metrics *metrics; /* metrics/metrics.h */
+	struct api_flows *flows;    /* flow/flow.h */
+	struct sp_metrics *metrics; /* metrics/metrics.h */
 	api_authorization authorization;
 	uint32_t admission_off; /* bits of api_admission_plugins */
 	api_kubelet_opts kubelet;

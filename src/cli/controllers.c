@@ -18,6 +18,7 @@ typedef struct process {
 	bool own_accounts;
 	sp_accounts *accounts;
 	controllers *controllers;
+	sp_metrics *metrics;
 	controllers_config config;
 } process;
 
@@ -35,7 +36,8 @@ static sp_code begin(cli_leader *l, sp_err *err)
 				    .accounts = p->accounts,
 				    .log = l->base.log,
 				    .config = &p->config,
-				    .list = p->list};
+				    .list = p->list,
+				    .metrics = p->metrics};
 	return controllers_new(&o, &p->controllers, err);
 }
 
@@ -47,6 +49,40 @@ static void close_controllers(cli_leader *l, void (*done)(void *arg), void *arg)
 	if (p->config.cert_signer != NULL)
 		p->config.cert_signer->cancel(p->config.cert_signer);
 }
+
+/* ---- what it tells ---- */
+
+/* Who leads renews the lease or ends (cli/leader.h). */
+static bool holds_or_waits(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static bool elects(void *arg)
+{
+	return ((const cli_leader *)arg)->elect;
+}
+
+static const sp_status_check checks[] = {
+	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ, holds_or_waits, elects},
+};
+
+static sp_code write_metrics(void *arg, sp_buf *out)
+{
+	process *p = of(arg);
+	if (p->controllers != NULL)
+		controllers_measure(p->controllers);
+	SP_TRY(sp_metrics_write(p->metrics, false, out));
+	cli_leader_metrics(&p->leader, out);
+	return sp_buf_code(out);
+}
+
+static const sp_status_page pages[] = {
+	{SP_STR_INIT("/metrics"), SP_STR_INIT("text/plain; version=0.0.4; charset=utf-8"), write_metrics},
+};
+
+/* ---- flags ---- */
 
 static sp_code read_duration(const char *flag, sp_str text, uint64_t *ret_ns, sp_err *err)
 {
@@ -80,6 +116,7 @@ static sp_code start(process *p, sp_err *err)
 	cli_leader *l = &p->leader;
 	SP_TRY(controllers_check_list(p->list, err));
 	SP_TRY(read_autoscaler_flags(p, err));
+	p->metrics = sp_queue_metrics_new();
 	SP_TRY(cli_leader_open(l, err));
 	p->config.cluster_cidrs = p->cluster_cidrs;
 	p->config.terminated_pods_most = (uint32_t)p->terminated_pods;
@@ -103,6 +140,11 @@ int cli_controllers(int argc, char **argv)
 				.lease_name = SP_STR("kube-controller-manager"),
 				.elect = true,
 				.component = "controllers",
+				.endpoints = CLI_ENDPOINTS_DEFAULTS(10257),
+				.status = {.checks = checks,
+					   .n_checks = SP_LEN(checks),
+					   .pages = pages,
+					   .n_pages = SP_LEN(pages)},
 				.begin = begin,
 				.close = close_controllers},
 		     .list = SP_STR("*"),
@@ -113,6 +155,7 @@ int cli_controllers(int argc, char **argv)
 		     .hpa_tolerance = SP_STR("0.1"),
 		     .terminated_pods = 12500};
 	const cli_flag table[] = {
+		CLI_ENDPOINTS_FLAGS_FRONT(&p.leader.endpoints),
 		{"cluster-cidr", CLI_STR, &p.cluster_cidrs, "ranges of pods' addresses, one of each family"},
 		{"cluster-signing-endpoint", CLI_STR, &p.signing_endpoint,
 		 "socket of `sampan keys`, which signs certificates; default: nobody does"},
@@ -136,8 +179,10 @@ int cli_controllers(int argc, char **argv)
 		{"node-cidr-mask-size-ipv6", CLI_I64, &p.node_mask_v6, "the same of IPv6; 0: 64"},
 		{"root-ca-file", CLI_STR, &p.root_ca,
 		 "certificates that every namespace gets; default: the kubeconfig's"},
+		CLI_ENDPOINTS_FLAG_PORT(&p.leader.endpoints),
 		{"terminated-pod-gc-threshold", CLI_I64, &p.terminated_pods,
 		 "pods that are over and may stay"},
+		CLI_ENDPOINTS_FLAGS_TLS(&p.leader.endpoints),
 		{"use-service-account-credentials", CLI_BOOL, &p.own_accounts,
 		 "each controller acts as its own service account of kube-system"},
 	};
@@ -151,5 +196,6 @@ int cli_controllers(int argc, char **argv)
 	if (p.config.cert_signer != NULL)
 		p.config.cert_signer->free(p.config.cert_signer);
 	cli_leader_done(&p.leader);
+	sp_metrics_free(p.metrics);
 	return cli_leader_end(&p.leader, code, &err);
 }

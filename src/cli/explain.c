@@ -51,6 +51,9 @@ static const struct {
 	{"csidrivers", {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("csidrivers")}},
 	{"csistoragecapacities",
 	 {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("csistoragecapacities")}},
+	{"csinodes", {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("csinodes")}},
+	{"volumeattachments",
+	 {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("v1"), SP_STR_INIT("volumeattachments")}},
 	{"pods", {SP_STR_INIT(""), SP_STR_INIT("v1"), SP_STR_INIT("pods")}},
 };
 

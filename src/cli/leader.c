@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include "base/version.h"
+#include "io/process_metrics.h"
+
+#define METRICS_BYTES_MAX ((size_t)16 << 20)
 
 /* ---- the end ---- */
 
@@ -28,6 +31,10 @@ static void stop(cli_leader *l)
 	if (l->has_begun) {
 		l->n_open++;
 		l->close(l, on_closed, l);
+	}
+	if (l->endpoints.server != NULL) {
+		l->n_open++;
+		sp_status_server_close(l->endpoints.server, on_closed, l);
 	}
 	if (l->election != NULL)
 		sp_election_close(l->election, on_given_back, l); /* the client is needed for that */
@@ -81,7 +88,24 @@ sp_code cli_leader_open(cli_leader *l, sp_err *err)
 	const sp_client_opts o = {.config = &l->config,
 				  .user_agent = sp_arena_printf(a, "sampan-%s/" SP_VERSION, l->component)};
 	SP_TRY(sp_client_new(l->base.world, &o, &l->client, err));
+	l->status.client = l->client;
+	l->status.arg = l;
+	SP_TRY(cli_endpoints_open(&l->endpoints, &l->base, l->component, l->config.ca_pem, &l->status, err));
 	return cli_process_on_stop(&l->base, on_stop, l, err);
+}
+
+void cli_leader_metrics(const cli_leader *l, sp_buf *out)
+{
+	SP_CLEANUP(sp_arena_done) sp_arena a;
+	sp_arena_init(&a, METRICS_BYTES_MAX);
+	(void)sp_buf_printf(
+		out,
+		"# HELP leader_election_master_status [ALPHA] Gauge of if the reporting system is "
+		"master of the relevant lease, 0 indicates backup, 1 indicates master.\n"
+		"# TYPE leader_election_master_status gauge\n"
+		"leader_election_master_status{name=\"" SP_FMT "\"} %d\n",
+		SP_ARG(l->lease_name), l->has_begun ? 1 : 0);
+	sp_process_metrics(l->base.world, &a, out);
 }
 
 /* "host_4f1d…": unique for each process. */
@@ -118,6 +142,7 @@ sp_code cli_leader_run(cli_leader *l, sp_code code, sp_err *err)
 void cli_leader_done(cli_leader *l)
 {
 	sp_election_free(l->election);
+	cli_endpoints_done(&l->endpoints);
 	sp_client_free(l->client);
 	cli_process_done(&l->base);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "cli/endpoints.h"
 #include "cli/process.h"
 #include "client/election.h"
 
@@ -14,6 +15,7 @@ typedef struct cli_leader {
 	/* Flags, with the verb's defaults. */
 	sp_str kubeconfig, context, log_level, lease_ns, lease_name;
 	bool elect;
+	cli_endpoints endpoints;
 
 	/* The verb's. */
 	const char *component; /* "scheduler": in logs and the user agent */
@@ -21,6 +23,9 @@ typedef struct cli_leader {
 	sp_code (*begin)(struct cli_leader *l, sp_err *err);
 	/* Ends a component that was begun. */
 	void (*close)(struct cli_leader *l, void (*done)(void *arg), void *arg);
+	/* What it tells over HTTPS, beside its health; client, address and the like are filled in here, `arg`
+	 * is the leader. */
+	sp_status_opts status;
 
 	cli_process base;
 	sp_client_config config;
@@ -45,8 +50,11 @@ typedef struct cli_leader {
 		"log-level", CLI_STR, &(l)->log_level, "error, warn, info, debug or trace"            \
 	}
 
-/* Process and client. The verb reads its files afterwards; then cli_leader_run, also after an error here, for
- * everything is released there. */
+/* Appends what every such process counts: whether it leads, and what the kernel says of it. */
+void cli_leader_metrics(const cli_leader *l, sp_buf *out);
+
+/* Process, client and endpoints. The verb reads its files afterwards; then cli_leader_run, also after an
+ * error here, for everything is released there. */
 sp_code cli_leader_open(cli_leader *l, sp_err *err) SP_MUST_USE;
 
 /* Runs until a signal, or returns `code` when that is an error already. */

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/leader.h"
+#include "scheduler/metrics.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/simulate.h"
 
@@ -49,7 +50,8 @@ typedef struct process {
 	cli_leader leader;
 	sp_str config_file;
 	int64_t seed;
-	scheduler *scheduler;
+	scheduler *scheduler; /* NULL: another process leads */
+	sp_metrics *metrics;
 	sched_config *config; /* in the arena: too large for the stack */
 } process;
 
@@ -64,6 +66,7 @@ static sp_code begin(cli_leader *l, sp_err *err)
 	const scheduler_opts o = {.client = l->client,
 				  .log = l->base.log,
 				  .config = p->config,
+				  .metrics = p->metrics,
 				  .seed = p->seed != 0 ? (uint64_t)p->seed : sp_random_u64(l->base.world)};
 	return scheduler_new(&o, &p->scheduler, err);
 }
@@ -73,9 +76,68 @@ static void close_scheduler(cli_leader *l, void (*done)(void *arg), void *arg)
 	scheduler_close(of(l)->scheduler, done, arg);
 }
 
+/* ---- what it tells ---- */
+
+/* Who leads renews the lease or ends (cli/leader.h). */
+static bool holds_or_waits(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static bool elects(void *arg)
+{
+	return ((const cli_leader *)arg)->elect;
+}
+
+static bool goes_on(void *arg)
+{
+	return !((const cli_leader *)arg)->is_stopping;
+}
+
+/* Who waits to lead knows nothing yet and is ready for that. */
+static bool is_synced(void *arg)
+{
+	const process *p = of(arg);
+	return p->scheduler == NULL || scheduler_is_ready(p->scheduler);
+}
+
+static const sp_status_check checks[] = {
+	{SP_STR_INIT("leaderElection"), SP_STATUS_HEALTHZ | SP_STATUS_READYZ, holds_or_waits, elects},
+	{SP_STR_INIT("shutdown"), SP_STATUS_READYZ, goes_on, NULL},
+	{SP_STR_INIT("sched-handler-sync"), SP_STATUS_READYZ, is_synced, NULL},
+};
+
+static sp_code write_metrics(void *arg, sp_buf *out)
+{
+	process *p = of(arg);
+	if (p->scheduler != NULL)
+		scheduler_measure(p->scheduler);
+	SP_TRY(sp_metrics_write(p->metrics, false, out));
+	cli_leader_metrics(&p->leader, out);
+	return sp_buf_code(out);
+}
+
+static sp_code write_config(void *arg, sp_buf *out)
+{
+	const process *p = of(arg);
+	if (p->config == NULL)
+		return SP_EUNAVAILABLE;
+	(void)sp_buf_str(out, SP_STR("{\"componentconfig\":"));
+	sched_config_print(p->config, out);
+	(void)sp_buf_char(out, '}');
+	return sp_buf_code(out);
+}
+
+static const sp_status_page pages[] = {
+	{SP_STR_INIT("/metrics"), SP_STR_INIT("text/plain; version=0.0.4; charset=utf-8"), write_metrics},
+	{SP_STR_INIT("/configz"), SP_STR_INIT("application/json"), write_config},
+};
+
 static sp_code start(process *p, sp_err *err)
 {
 	cli_leader *l = &p->leader;
+	p->metrics = sched_metrics_new();
 	SP_TRY(cli_leader_open(l, err));
 	p->config = sp_new(&l->base.arena, sched_config, 1);
 	sched_config_default(p->config);
@@ -91,13 +153,21 @@ int cli_scheduler(int argc, char **argv)
 				.lease_name = SP_STR("kube-scheduler"),
 				.elect = true,
 				.component = "scheduler",
+				.endpoints = CLI_ENDPOINTS_DEFAULTS(10259),
+				.status = {.checks = checks,
+					   .n_checks = SP_LEN(checks),
+					   .pages = pages,
+					   .n_pages = SP_LEN(pages)},
 				.begin = begin,
 				.close = close_scheduler}};
 	const cli_flag table[] = {
+		CLI_ENDPOINTS_FLAGS_FRONT(&p.leader.endpoints),
 		{"config", CLI_STR, &p.config_file, "file with a KubeSchedulerConfiguration"},
 		CLI_LEADER_FLAG_CONTEXT(&p.leader),
 		CLI_LEADER_FLAGS(&p.leader),
+		CLI_ENDPOINTS_FLAG_PORT(&p.leader.endpoints),
 		{"seed", CLI_I64, &p.seed, "of the choice among equally good nodes; 0: a random one"},
+		CLI_ENDPOINTS_FLAGS_TLS(&p.leader.endpoints),
 	};
 	static const char usage[] =
 		"sampan scheduler [FLAGS]\n       sampan scheduler simulate <SNAPSHOT >DECISIONS";
@@ -110,5 +180,6 @@ int cli_scheduler(int argc, char **argv)
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);
 	scheduler_free(p.scheduler);
 	cli_leader_done(&p.leader);
+	sp_metrics_free(p.metrics);
 	return cli_leader_end(&p.leader, code, &err);
 }

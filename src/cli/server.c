@@ -111,9 +111,16 @@ static void api_args(args *a)
 	add(a, "kubelet-preferred-address-types", SP_STR("InternalIP,ExternalIP,Hostname"));
 }
 
+/* Health is the supervisor's to know here, and there may be several such clusters on one machine. */
+static void scheduler_args(args *a)
+{
+	add(a, "secure-port", SP_STR("0"));
+}
+
 static void controllers_args(args *a)
 {
 	const flags *f = &a->p->f;
+	add(a, "secure-port", SP_STR("0"));
 	sp_str bits = sp_arena_printf(&a->p->base.arena, "%u", f->node_bits);
 	add(a, "cluster-cidr", f->cluster_cidr);
 	add(a,
@@ -124,11 +131,6 @@ static void controllers_args(args *a)
 	add(a, "use-service-account-credentials", SP_STR("true"));
 	add(a, "controllers",
 	    SP_STR("*,token-cleaner-controller,bootstrap-signer-controller,kubelet-serving-approver"));
-}
-
-static void no_args(args *a)
-{
-	(void)a;
 }
 
 static sp_str cri_socket(args *a)
@@ -192,7 +194,7 @@ static const role_plan plans[] = {
 	{"keys", "keys", keys_args, AS_KEYS, NULL, NULL},
 	{"api", "apiserver", api_args, AS_USER, NULL, NULL},
 	{"controllers", "controllers", controllers_args, AS_USER, "system:kube-controller-manager", NULL},
-	{"scheduler", "scheduler", no_args, AS_USER, "system:kube-scheduler", NULL},
+	{"scheduler", "scheduler", scheduler_args, AS_USER, "system:kube-scheduler", NULL},
 	{"dns", "dns", dns_args, AS_USER, "system:sampan-dns", NULL},
 	{"service-proxy", "service-proxy", service_proxy_args, AS_ROOT, "system:kube-proxy", NULL},
 	{"cri", "cri", cri_args, AS_ROOT, NULL, NULL},

@@ -13,6 +13,7 @@
 #define BASE_NS (5 * UINT64_C(1000000))
 #define MOST_NS (1000 * NS_PER_S)
 #define WORKERS 5u
+#define METRIC_SERIES_MAX 2000u
 #define JOB_BYTES_MAX ((size_t)256 << 20)
 
 /* A key as long as it waits, runs or has failures. */
@@ -21,6 +22,7 @@ typedef struct entry {
 	sp_heap_node delay;  /* of a later add */
 	bool running, again; /* again: added while it ran */
 	uint32_t n_failures;
+	uint64_t since_ns; /* it waits, by sp_clock_ns */
 	size_t key_len;
 	char key[];
 } entry;
@@ -29,6 +31,7 @@ typedef struct slot {
 	sp_job job;
 	sp_arena arena;
 	entry *entry; /* NULL: free */
+	uint64_t began_ns;
 } slot;
 
 struct sp_queue {
@@ -47,6 +50,91 @@ struct sp_queue {
 	sp_queue_stats stats;
 	slot slots[]; /* n_workers */
 };
+
+/* ---- metrics ---- */
+
+enum { DEPTH, ADDS, WAIT_SECONDS, WORK_SECONDS, UNFINISHED, LONGEST, RETRIES, DROPPED, FAMILIES };
+
+static const sp_metric_bounds seconds = {{1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10}, 10};
+
+static const sp_metric_family families[FAMILIES] = {
+	[DEPTH] = {.name = "workqueue_depth",
+		   .help = "[BETA] Current depth of workqueue",
+		   .type = SP_METRIC_GAUGE,
+		   .labels = {"name"}},
+	[ADDS] = {.name = "workqueue_adds_total",
+		  .help = "[BETA] Total number of adds handled by workqueue",
+		  .type = SP_METRIC_COUNTER,
+		  .labels = {"name"}},
+	[WAIT_SECONDS] =
+		{.name = "workqueue_queue_duration_seconds",
+		 .help = "[BETA] How long in seconds an item stays in workqueue before being requested.",
+		 .type = SP_METRIC_HISTOGRAM,
+		 .labels = {"name"},
+		 .bounds = &seconds},
+	[WORK_SECONDS] = {.name = "workqueue_work_duration_seconds",
+			  .help = "[BETA] How long in seconds processing an item from workqueue takes.",
+			  .type = SP_METRIC_HISTOGRAM,
+			  .labels = {"name"},
+			  .bounds = &seconds},
+	[UNFINISHED] = {.name = "workqueue_unfinished_work_seconds",
+			.help = "[BETA] How many seconds of work is in progress and hasn't been observed by "
+				"work_duration.",
+			.type = SP_METRIC_GAUGE,
+			.labels = {"name"}},
+	[LONGEST] = {.name = "workqueue_longest_running_processor_seconds",
+		     .help = "[BETA] How many seconds has the longest running processor for workqueue been "
+			     "running.",
+		     .type = SP_METRIC_GAUGE,
+		     .labels = {"name"}},
+	[RETRIES] = {.name = "workqueue_retries_total",
+		     .help = "[BETA] Total number of retries handled by workqueue",
+		     .type = SP_METRIC_COUNTER,
+		     .labels = {"name"}},
+	[DROPPED] = {.name = "sampan_workqueue_metrics_dropped_total",
+		     .help = "Values that were not counted because there are too many series.",
+		     .type = SP_METRIC_COUNTER},
+};
+
+sp_metrics *sp_queue_metrics_new(void)
+{
+	return sp_metrics_new(families, SP_LEN(families), METRIC_SERIES_MAX, DROPPED);
+}
+
+static double seconds_since(const sp_queue *q, uint64_t ns)
+{
+	return (double)(sp_clock_ns(q->world) - ns) / 1e9;
+}
+
+static void count(const sp_queue *q, size_t id)
+{
+	const sp_str name = sp_str_c(q->o.name);
+	if (q->o.metrics != NULL)
+		sp_metric_add(q->o.metrics, id, &name, 1);
+}
+
+static void observe(const sp_queue *q, size_t id, uint64_t since_ns)
+{
+	const sp_str name = sp_str_c(q->o.name);
+	if (q->o.metrics != NULL)
+		sp_metric_observe(q->o.metrics, id, &name, seconds_since(q, since_ns));
+}
+
+void sp_queue_measure(const sp_queue *q)
+{
+	const sp_str name = sp_str_c(q->o.name);
+	double all = 0, longest = 0;
+	if (q->o.metrics == NULL)
+		return;
+	for (uint32_t i = 0; i < q->o.n_workers; i++) {
+		double one = q->slots[i].entry == NULL ? 0 : seconds_since(q, q->slots[i].began_ns);
+		all += one;
+		longest = SP_MAX(longest, one);
+	}
+	sp_metric_set(q->o.metrics, DEPTH, &name, (double)q->n_waiting);
+	sp_metric_set(q->o.metrics, UNFINISHED, &name, all);
+	sp_metric_set(q->o.metrics, LONGEST, &name, longest);
+}
 
 static sp_str key_of(const entry *e)
 {
@@ -106,6 +194,8 @@ static void begin(sp_queue *q, entry *e)
 	e->again = false;
 	q->n_running++;
 	s->entry = e;
+	s->began_ns = sp_clock_ns(q->world);
+	observe(q, WAIT_SECONDS, e->since_ns);
 	s->job = (sp_job){
 		.queue = q, .key = key_of(e), .n_failures = e->n_failures, .arena = &s->arena, .state = NULL};
 	q->o.work(q->o.arg, &s->job);
@@ -140,6 +230,8 @@ static void add_entry(sp_queue *q, entry *e)
 	if (is_waiting(e))
 		return;
 	q->stats.n_added++;
+	e->since_ns = sp_clock_ns(q->world);
+	count(q, ADDS);
 	sp_list_push_back(&q->waiting, &e->node);
 	q->n_waiting++;
 	sp_defer_call(q->world, &q->dispatch);
@@ -220,6 +312,7 @@ static void add_failed(sp_queue *q, entry *e)
 	uint64_t own = back_off(q, e->n_failures), all = take_token(q);
 	e->n_failures++;
 	q->stats.n_retries++;
+	count(q, RETRIES);
 	delay_entry(q, e, SP_MAX(own, all));
 }
 
@@ -243,6 +336,7 @@ static entry *end(sp_job *job)
 	e->running = false;
 	q->n_running--;
 	q->stats.n_done++;
+	observe(q, WORK_SECONDS, s->began_ns);
 	sp_defer_call(q->world, &q->dispatch);
 	return e;
 }

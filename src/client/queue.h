@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "base/metrics.h"
 
 typedef struct sp_world sp_world;
 typedef struct sp_queue sp_queue;
@@ -31,6 +32,7 @@ typedef struct sp_queue_opts {
 	uint32_t n_workers;            /* 0: 5 */
 	uint64_t base_ns, most_ns;     /* back-off of a key; 0: 5 ms, doubled up to 1000 s */
 	uint32_t retries_per_s, burst; /* of all keys together; 0: 10 and 100 */
+	sp_metrics *metrics;           /* of sp_queue_metrics_new; NULL: nothing is counted */
 } sp_queue_opts;
 
 /* Aborts without memory. */
@@ -61,3 +63,8 @@ typedef struct sp_queue_stats {
 	uint64_t n_added, n_done, n_retries;
 } sp_queue_stats;
 sp_queue_stats sp_queue_counts(const sp_queue *q);
+
+/* What queues count, each under its name. U: component-base metrics/prometheus/workqueue. */
+sp_metrics *sp_queue_metrics_new(void);
+/* Brings the gauges up to date, before they are told. */
+void sp_queue_measure(const sp_queue *q);

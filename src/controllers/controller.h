@@ -80,6 +80,7 @@ typedef struct controllers_opts {
 	sp_log *log;
 	const controllers_config *config; /* stays */
 	sp_str list;                      /* which run; empty: "*" */
+	sp_metrics *metrics;              /* of their queues (client/queue.h); NULL: nothing is counted */
 } controllers_opts;
 
 /* Opens those that are enabled and begins to follow what they want; they work as soon as the caches are
@@ -87,6 +88,8 @@ typedef struct controllers_opts {
 sp_code controllers_new(const controllers_opts *o, controllers **ret, sp_err *err) SP_MUST_USE;
 /* Every cache is filled and the work has begun. */
 bool controllers_are_started(const controllers *s);
+/* Brings the gauges of the queues up to date, before they are told. */
+void controllers_measure(const controllers *s);
 /* No job is begun any more; `done` comes once when the last one has ended. Close the client at the same time,
  * so that no job waits for an answer; then free. */
 void controllers_close(controllers *s, void (*done)(void *arg), void *arg);

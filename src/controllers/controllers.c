@@ -81,6 +81,7 @@ static sp_code open_one(controllers *s, const controllers_opts *o, const control
 	const sp_queue_opts queue = {.name = t->name,
 				     .work = on_work,
 				     .arg = c,
+				     .metrics = o->metrics,
 				     .n_workers =
 					     o->config->n_workers != 0 ? o->config->n_workers : t->n_workers};
 	const char *component = t->component != NULL ? t->component : t->name;
@@ -197,6 +198,12 @@ sp_code controllers_new(const controllers_opts *o, controllers **ret, sp_err *er
 bool controllers_are_started(const controllers *s)
 {
 	return s->started;
+}
+
+void controllers_measure(const controllers *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		sp_queue_measure(s->all[i]->queue);
 }
 
 static void on_queue_closed(void *arg)

@@ -2,22 +2,17 @@
 #include "node/serve.h"
 
 #include "base/alloc.h"
+#include "io/https_server.h"
 #include "node/serve_int.h"
 #include "node/statics.h"
 
-#define HANDSHAKES_MAX 256u
 #define CONNECTIONS_MAX 1024u
 #define LIST_BYTES_MAX ((size_t)64 << 20)
 
 struct node_server {
 	node_agent *agent;
-	sp_tls_config *tls;
-	sp_listener *listener;
-	sp_http_server *http;
-	sp_list handshakes, requests;
-	size_t n_handshakes;
-	void (*on_closed)(void *arg);
-	void *on_closed_arg;
+	sp_https_server *https;
+	sp_list requests;
 };
 
 /* ---- answers ---- */
@@ -170,7 +165,7 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 {
 	node_request *r = ex->arg;
 	(void)err;
-	sp_call_cancel(&r->review);
+	sp_review_cancel(&r->review);
 	r->agent->cri->cancel(r->agent->cri, &r->call);
 	sp_list_remove(&r->node);
 	if (r->end != NULL)
@@ -196,60 +191,15 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	node_authenticate(r);
 }
 
-/* ---- connections ---- */
-
-typedef struct handshake {
-	sp_list node;
-	node_server *server;
-	sp_tls_req req;
-} handshake;
-
-static void forget(handshake *h)
-{
-	sp_list_remove(&h->node);
-	h->server->n_handshakes--;
-	sp_free(h);
-}
-
-static void on_handshake(sp_tls_req *req, sp_stream *stream, const sp_err *err)
-{
-	handshake *h = req->arg;
-	(void)err; /* the peer knows by its alert */
-	if (stream != NULL)
-		sp_http_server_accept(h->server->http, stream);
-	forget(h);
-}
-
-static void on_accept(void *arg, sp_stream *stream)
-{
-	node_server *s = arg;
-	handshake *h = s->n_handshakes < HANDSHAKES_MAX ? sp_try_alloc(sizeof *h) : NULL;
-	if (h == NULL) {
-		sp_stream_close(stream);
-		return;
-	}
-	h->server = s;
-	h->req = (sp_tls_req){.done = on_handshake, .arg = h};
-	sp_list_init(&h->node);
-	sp_list_push_back(&s->handshakes, &h->node);
-	s->n_handshakes++;
-	if (sp_tls_accept(&h->req, stream, s->tls, NULL) != SP_OK) {
-		sp_stream_close(stream);
-		forget(h);
-	}
-}
+/* ---- life ---- */
 
 sp_code node_server_open(node_agent *a, const node_server_opts *o, node_server **ret, sp_err *err)
 {
 	node_server *s = SP_NEW(node_server);
 	sp_http_server_opts http = {.n_connections = CONNECTIONS_MAX, .on_request = on_request, .arg = s};
 	s->agent = a;
-	s->tls = sp_tls_config_ref(o->tls);
-	sp_list_init(&s->handshakes);
 	sp_list_init(&s->requests);
-	sp_code code = sp_http_server_new(a->world, &http, &s->http, err);
-	if (code == SP_OK)
-		code = sp_listen(a->world, o->address, NULL, on_accept, s, &s->listener, err);
+	sp_code code = sp_https_server_open(a->world, o->address, o->tls, &http, &s->https, err);
 	if (code != SP_OK) {
 		node_server_free(s);
 		return code;
@@ -260,45 +210,26 @@ sp_code node_server_open(node_agent *a, const node_server_opts *o, node_server *
 
 void node_server_set_tls(node_server *s, sp_tls_config *tls)
 {
-	sp_tls_config *old = s->tls;
-	s->tls = sp_tls_config_ref(tls);
-	(void)sp_tls_config_unref(old);
+	sp_https_server_set_tls(s->https, tls);
 }
 
 sp_str node_server_address(const node_server *s)
 {
-	return sp_listener_address(s->listener);
-}
-
-static void on_drained(void *arg)
-{
-	node_server *s = arg;
-	s->on_closed(s->on_closed_arg);
+	return sp_https_server_address(s->https);
 }
 
 void node_server_close(node_server *s, void (*done)(void *arg), void *arg)
 {
-	s->on_closed = done;
-	s->on_closed_arg = arg;
-	sp_listener_close(SP_TAKE(s->listener));
-	SP_LIST_FOREACH (node, &s->handshakes) {
-		handshake *h = SP_CONTAINER_OF(node, handshake, node);
-		sp_tls_cancel(&h->req);
-		forget(h);
-	}
 	/* Requests under way need the agent, which is about to go. */
 	SP_LIST_FOREACH (node, &s->requests)
 		sp_http_reset(SP_CONTAINER_OF(node, node_request, node)->ex, SP_HTTP2_CANCEL);
-	sp_http_server_drain(s->http, 0, on_drained, s);
+	sp_https_server_close(s->https, 0, done, arg);
 }
 
 void node_server_free(node_server *s)
 {
 	if (s == NULL)
 		return;
-	sp_listener_close(s->listener);
-	if (s->http != NULL)
-		sp_http_server_free(s->http);
-	sp_tls_config_unref(s->tls);
+	sp_https_server_free(s->https);
 	sp_free(s);
 }

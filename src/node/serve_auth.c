@@ -1,146 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who asks the kubelet API, and whether they may: both are the API server's to say. */
-#include "base/json_out.h"
 #include "node/serve_int.h"
 
-#define BODY_BYTES_MAX ((size_t)64 << 10)
-#define TOKENREVIEWS SP_GVR("authentication.k8s.io", "v1", "tokenreviews")
-#define ACCESSREVIEWS SP_GVR("authorization.k8s.io", "v1", "subjectaccessreviews")
-
-static void unauthorized(node_request *r)
+static void reviewed(sp_review *v, sp_review_verdict verdict)
 {
-	node_answer(r, 401, "Unauthorized");
-}
-
-static const char *verb_of(const node_request *r)
-{
-	static const char *const verbs[] = {[SP_HTTP_POST] = "create",
-					    [SP_HTTP_PUT] = "update",
-					    [SP_HTTP_PATCH] = "patch",
-					    [SP_HTTP_DELETE] = "delete",
-					    [SP_HTTP_OTHER] = NULL};
-	const char *verb = r->ex->method_id > SP_HTTP_OTHER ? NULL : verbs[r->ex->method_id];
-	return verb == NULL ? "get" : verb;
-}
-
-/* ---- whether they may ---- */
-
-static void allowed(node_request *r)
-{
-	if (r->serve == NULL)
-		node_answer(r, 404, "404 page not found\n");
-	else
-		r->serve(r);
-}
-
-static void on_access(sp_call *c, const sp_answer *a)
-{
-	node_request *r = c->arg;
-	yyjson_val *tree;
-	if (a->code != SP_OK) {
-		node_answer(r, 500, "Authorization error (user=" SP_FMT "): " SP_FMT, SP_ARG(r->user),
-			    SP_ARG(a->message));
+	node_request *r = v->arg;
+	switch (verdict) {
+	case SP_REVIEW_ALLOWED:
+		if (r->serve == NULL)
+			node_answer(r, 404, "404 page not found\n");
+		else
+			r->serve(r);
+		return;
+	case SP_REVIEW_FORBIDDEN:
+		node_answer(r, 403,
+			    "Forbidden (user=" SP_FMT ", verb=" SP_FMT
+			    ", resource=nodes, subresource(s)=[" SP_FMT "])",
+			    SP_ARG(v->user), SP_ARG(v->verb), SP_ARG(r->subresource));
+		return;
+	case SP_REVIEW_UNKNOWN:
+		node_answer(r, 401, "Unauthorized");
+		return;
+	case SP_REVIEW_FAILED:
+		node_answer(r, 500, "Authorization error (user=" SP_FMT "): " SP_FMT, SP_ARG(v->user),
+			    SP_ARG(v->message));
 		return;
 	}
-	if (sp_json_parse(&r->ex->arena, a->body, &tree, NULL) == SP_OK &&
-	    yyjson_get_bool(sp_view_at(tree, "status.allowed"))) {
-		allowed(r);
-		return;
-	}
-	node_answer(r, 403,
-		    "Forbidden (user=" SP_FMT ", verb=%s, resource=nodes, subresource(s)=[" SP_FMT "])",
-		    SP_ARG(r->user), verb_of(r), SP_ARG(r->subresource));
-}
-
-static void authorize(node_request *r)
-{
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, BODY_BYTES_MAX);
-	sp_jout j = sp_jout_to(&body);
-	sp_jout_open(&j, '{');
-	sp_jout_member_open(&j, SP_STR("spec"), '{');
-	sp_jout_member_str(&j, SP_STR("user"), r->user);
-	sp_jout_member_strs(&j, SP_STR("groups"), r->groups, r->n_groups);
-	sp_jout_member_open(&j, SP_STR("resourceAttributes"), '{');
-	sp_jout_member_str(&j, SP_STR("verb"), sp_str_c(verb_of(r)));
-	sp_jout_member_str(&j, SP_STR("version"), SP_STR("v1"));
-	sp_jout_member_str(&j, SP_STR("resource"), SP_STR("nodes"));
-	sp_jout_member_str(&j, SP_STR("subresource"), r->subresource);
-	sp_jout_member_str(&j, SP_STR("name"), r->agent->opts.node_name);
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
-	r->review = (sp_call){.done = on_access, .arg = r};
-	sp_call_start(r->agent->client, &r->review,
-		      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = ACCESSREVIEWS, .body = sp_buf_view(&body)});
-}
-
-/* ---- who they are ---- */
-
-static sp_code take_groups(node_request *r, yyjson_val *list)
-{
-	yyjson_val *item;
-	size_t i, n;
-	sp_str *at = sp_try_new(&r->ex->arena, sp_str, yyjson_arr_size(list) + 1);
-	if (at == NULL)
-		return SP_ENOMEM;
-	yyjson_arr_foreach(list, i, n, item)
-	{
-		at[r->n_groups++] = sp_json_str(item);
-	}
-	r->groups = at;
-	return SP_OK;
-}
-
-static void on_token(sp_call *c, const sp_answer *a)
-{
-	node_request *r = c->arg;
-	yyjson_val *tree;
-	if (a->code != SP_OK || sp_json_parse(&r->ex->arena, a->body, &tree, NULL) != SP_OK ||
-	    !yyjson_get_bool(sp_view_at(tree, "status.authenticated"))) {
-		unauthorized(r);
-		return;
-	}
-	r->user = sp_view_str_at(tree, "status.user.username");
-	if (take_groups(r, sp_view_at(tree, "status.user.groups")) != SP_OK)
-		node_answer(r, 500, "no memory");
-	else
-		authorize(r);
-}
-
-static void review_token(node_request *r, sp_str token)
-{
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, BODY_BYTES_MAX);
-	sp_jout j = sp_jout_to(&body);
-	sp_jout_open(&j, '{');
-	sp_jout_member_open(&j, SP_STR("spec"), '{');
-	sp_jout_member_str(&j, SP_STR("token"), token);
-	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
-	if (sp_buf_code(&body) != SP_OK) {
-		unauthorized(r);
-		return;
-	}
-	r->review = (sp_call){.done = on_token, .arg = r};
-	sp_call_start(r->agent->client, &r->review,
-		      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = TOKENREVIEWS, .body = sp_buf_view(&body)});
+	SP_UNREACHABLE();
 }
 
 void node_authenticate(node_request *r)
 {
-	const sp_tls_peer *peer = r->ex->stream == NULL ? NULL : r->ex->stream->tls;
-	sp_str token = sp_http_get(&r->ex->headers, SP_HTTP_AUTHORIZATION);
-	if (peer != NULL && peer->verified) {
-		r->user = peer->cert.common_name;
-		r->groups = peer->cert.organizations.items;
-		r->n_groups = peer->cert.organizations.n;
-		authorize(r);
-		return;
-	}
-	if (token.len > 7 && sp_str_eq_nocase(sp_str_sub(token, 0, 7), SP_STR("Bearer "))) {
-		review_token(r, sp_str_trim(sp_str_sub(token, 7, token.len)));
-		return;
-	}
-	unauthorized(r);
+	r->review = (sp_review){.client = r->agent->client,
+				.ex = r->ex,
+				.verb = sp_review_verb(r->ex),
+				.version = SP_STR("v1"),
+				.resource = SP_STR("nodes"),
+				.subresource = r->subresource,
+				.name = r->agent->opts.node_name,
+				.done = reviewed,
+				.arg = r};
+	sp_review_start(&r->review);
 }

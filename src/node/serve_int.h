@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/url.h"
+#include "client/review.h"
 #include "node/node_int.h"
 #include "node/serve.h"
 
@@ -21,11 +22,7 @@ struct node_request {
 	void (*serve)(node_request *r);
 	sp_str subresource; /* of nodes, for the authorizer */
 
-	/* who asks */
-	sp_str user;
-	const sp_str *groups;
-	size_t n_groups;
-	sp_call review;
+	sp_review review; /* who asks */
 
 	/* what the one who serves keeps; `end` releases it when the exchange is over */
 	sp_cri_call call;

@@ -69,7 +69,7 @@ static void on_client_close(sp_http_exchange *ex, const sp_err *err)
 {
 	node_request *r = ex->arg;
 	(void)err;
-	sp_call_cancel(&r->review);
+	sp_review_cancel(&r->review);
 	r->agent->cri->cancel(r->agent->cri, &r->call);
 	sp_list_remove(&r->node);
 	on_end(r);

@@ -26,3 +26,7 @@ void sched_config_default(sched_config *c);
  */
 sp_code sched_config_load(sp_world *w, sp_arena *a, sp_str path, sched_config *ret, sp_err *err) SP_MUST_USE;
 sp_code sched_config_parse(sp_arena *a, sp_str text, sched_config *ret, sp_err *err) SP_MUST_USE;
+
+/* As upstream's /configz tells one: which plugins filter and score in each profile, and the back-offs. Errors
+ * are the buffer's. */
+void sched_config_print(const sched_config *c, sp_buf *out);

@@ -130,6 +130,8 @@ static const struct {
 	{"node(s) unavailable due to PersistentVolumeClaim", NULL,
 	 "end the pod that has the claim for itself"},
 	{"node(s) had no available disk", NULL, "end the pod that has the disk"},
+	{"node(s) exceed max volume count", NULL,
+	 "end pods there whose volumes the same driver attaches: it can attach no more"},
 };
 
 static void say_change(explaining *x, uint32_t slot, sp_str reason)

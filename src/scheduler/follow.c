@@ -198,11 +198,15 @@ static void on_volume(scheduler *s, sched_volume_kind kind, const sp_object *old
 {
 	sp_err err = {0};
 	yyjson_val *v = now == NULL ? NULL : tree(s, now);
+	sched_change change = {.kind = SCHED_CHANGE_VOLUME,
+			       .volume = (uint8_t)kind,
+			       .key = now == NULL ? old->key : now->key,
+			       .went = now == NULL};
 	if (now == NULL)
 		sched_remove_volume_object(s->st, kind, old->key);
 	else
 		check(s, v == NULL ? SP_EINVAL : sched_put_volume_object(s->st, kind, v, &err), now, &err);
-	happened(s, &(sched_change){.kind = SCHED_CHANGE_VOLUME});
+	happened(s, &change);
 	sp_defer_call(s->world, &s->prebind_check);
 }
 
@@ -227,9 +231,24 @@ static const char *const budget_paths[] = {"spec.selector", "status.disruptionsA
 
 static const char *const class_paths[] = {"volumeBindingMode", "provisioner", "allowedTopologies"};
 static const char *const volume_paths[] = {
-	"spec.nodeAffinity", "spec.capacity", "spec.accessModes", "spec.storageClassName",
-	"spec.volumeMode",   "spec.claimRef", "status.phase",     "spec.volumeAttributesClassName",
+	"spec.nodeAffinity",
+	"spec.capacity",
+	"spec.accessModes",
+	"spec.storageClassName",
+	"spec.volumeMode",
+	"spec.claimRef",
+	"status.phase",
+	"spec.volumeAttributesClassName",
+	"spec.csi.driver",
+	"spec.csi.volumeHandle",
+	"spec.awsElasticBlockStore",
+	"spec.gcePersistentDisk",
+	"spec.azureDisk",
+	"spec.cinder",
+	"spec.portworxVolume",
 };
+static const char *const csi_node_paths[] = {"spec.drivers"};
+static const char *const attachment_paths[] = {"spec"};
 static const char *const driver_paths[] = {"spec.storageCapacity"};
 static const char *const capacity_paths[] = {"storageClassName", "capacity", "maximumVolumeSize",
 					     "nodeTopology"};
@@ -261,6 +280,8 @@ static const struct {
 	[LIVE_CLAIMS] = KIND("", "persistentvolumeclaims", "", claim_paths),
 	[LIVE_DRIVERS] = KIND("storage.k8s.io", "csidrivers", "", driver_paths),
 	[LIVE_CAPACITIES] = KIND("storage.k8s.io", "csistoragecapacities", "", capacity_paths),
+	[LIVE_CSI_NODES] = KIND("storage.k8s.io", "csinodes", "", csi_node_paths),
+	[LIVE_ATTACHMENTS] = KIND("storage.k8s.io", "volumeattachments", "", attachment_paths),
 #undef KIND
 };
 
@@ -309,6 +330,12 @@ static void on_change(void *arg, const sp_object *old, const sp_object *now)
 		return;
 	case LIVE_CAPACITIES:
 		on_volume(s, SCHED_CAPACITY, old, now);
+		return;
+	case LIVE_CSI_NODES:
+		on_volume(s, SCHED_CSI_NODE, old, now);
+		return;
+	case LIVE_ATTACHMENTS:
+		on_volume(s, SCHED_ATTACHMENT, old, now);
 		return;
 	case LIVE_KINDS_:
 		break;

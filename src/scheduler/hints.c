@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/hints.h"
 
-#include "scheduler/plugins/plugins.h"
+#include "scheduler/plugins/volumes.h"
 
 /* -- nodes ---------------------------------------------------------------------------------------------- */
 
@@ -119,8 +119,9 @@ static bool by_pod_gone(const sched_spec *s, sched_plugin_id plugin, const sched
 	case SCHED_P_INTER_POD_AFFINITY:
 		return was_in_the_way(s, pod);
 	case SCHED_P_VOLUME_RESTRICTIONS:
-	case SCHED_P_NODE_VOLUME_LIMITS:
 		return pod->spec->n_disks > 0 || pod->spec->n_claims > 0;
+	case SCHED_P_NODE_VOLUME_LIMITS:
+		return pod->spec->has_in_tree || pod->spec->n_claims > 0;
 	default:
 		return false;
 	}
@@ -140,9 +141,52 @@ static bool by_pod_placed(const sched_spec *s, sched_plugin_id plugin, const sch
 	}
 }
 
-static bool is_volume_plugin(sched_plugin_id plugin)
+/* -- volumes -------------------------------------------------------------------------------------------- */
+
+/* A claim of the pod; of an ephemeral one only the end of its name is known. */
+static bool is_own_claim(const sched_spec *s, sp_str key)
 {
-	return plugin >= SCHED_P_VOLUME_RESTRICTIONS && plugin <= SCHED_P_VOLUME_ZONE;
+	sp_str ns;
+	if (!sp_str_cut(&key, '/', &ns) || !sp_str_eq(ns, s->pc->ns->name))
+		return false;
+	for (size_t i = 0; i < s->n_claims; i++) {
+		if (s->claims[i].ephemeral ? sp_str_ends(key, s->claims[i].name)
+					   : sp_str_eq(key, s->claims[i].name))
+			return true;
+	}
+	return false;
+}
+
+static bool by_limit(const sched_state *st, const sched_spec *s, const sched_change *c)
+{
+	const sched_csi_node *node = NULL;
+	switch ((unsigned)c->volume) {
+	case SCHED_CSI_NODE:
+		node = sched_find_csi_node(st, c->key);
+		return node != NULL && node->grown;
+	case SCHED_PVC:
+		return !c->went && is_own_claim(s, c->key);
+	case SCHED_ATTACHMENT:
+		return c->went;
+	default:
+		return false;
+	}
+}
+
+#define OF(kind_) (1u << SCHED_##kind_)
+
+static bool by_volume(const sched_state *st, const sched_spec *s, sched_plugin_id plugin,
+		      const sched_change *c)
+{
+	static const uint32_t kinds[SCHED_PLUGINS_] = {
+		[SCHED_P_VOLUME_RESTRICTIONS] = OF(PVC),
+		[SCHED_P_VOLUME_BINDING] =
+			OF(PVC) | OF(PV) | OF(STORAGE_CLASS) | OF(CSI_DRIVER) | OF(CAPACITY) | OF(CSI_NODE),
+		[SCHED_P_VOLUME_ZONE] = OF(PVC) | OF(PV) | OF(STORAGE_CLASS),
+	};
+	if (plugin == SCHED_P_NODE_VOLUME_LIMITS)
+		return by_limit(st, s, c);
+	return !c->went && (kinds[plugin] >> c->volume & 1u) != 0;
 }
 
 bool sched_hint(const sched_state *st, const sched_spec *s, sched_plugin_id plugin, const sched_change *c)
@@ -159,9 +203,38 @@ bool sched_hint(const sched_state *st, const sched_spec *s, sched_plugin_id plug
 	case SCHED_CHANGE_NAMESPACE:
 		return plugin == SCHED_P_INTER_POD_AFFINITY;
 	case SCHED_CHANGE_VOLUME:
-		return is_volume_plugin(plugin);
+		return by_volume(st, s, plugin, c);
 	case SCHED_CHANGE_ANY:
 		return true;
 	}
 	SP_UNREACHABLE();
+}
+
+sp_str sched_change_name(const sched_change *change)
+{
+	static const sp_str names[] = {
+		[SCHED_CHANGE_NODE] = SP_STR_INIT("NodeUpdate"),
+		[SCHED_CHANGE_NODE_GONE] = SP_STR_INIT("NodeDelete"),
+		[SCHED_CHANGE_POD_PLACED] = SP_STR_INIT("AssignedPodAdd"),
+		[SCHED_CHANGE_POD_GONE] = SP_STR_INIT("AssignedPodDelete"),
+		[SCHED_CHANGE_NAMESPACE] = SP_STR_INIT("NamespaceUpdate"),
+		[SCHED_CHANGE_ANY] = SP_STR_INIT("ForceActivate"),
+	};
+	static const sp_str volumes[SCHED_VOLUME_KINDS_][2] = {
+		[SCHED_PVC] = {SP_STR_INIT("PersistentVolumeClaimUpdate"),
+			       SP_STR_INIT("PersistentVolumeClaimDelete")},
+		[SCHED_PV] = {SP_STR_INIT("PersistentVolumeUpdate"), SP_STR_INIT("PersistentVolumeDelete")},
+		[SCHED_STORAGE_CLASS] = {SP_STR_INIT("storage.k8s.io/StorageClassUpdate"),
+					 SP_STR_INIT("storage.k8s.io/StorageClassDelete")},
+		[SCHED_CSI_DRIVER] = {SP_STR_INIT("storage.k8s.io/CSIDriverUpdate"),
+				      SP_STR_INIT("storage.k8s.io/CSIDriverDelete")},
+		[SCHED_CAPACITY] = {SP_STR_INIT("storage.k8s.io/CSIStorageCapacityUpdate"),
+				    SP_STR_INIT("storage.k8s.io/CSIStorageCapacityDelete")},
+		[SCHED_CSI_NODE] = {SP_STR_INIT("storage.k8s.io/CSINodeUpdate"),
+				    SP_STR_INIT("storage.k8s.io/CSINodeDelete")},
+		[SCHED_ATTACHMENT] = {SP_STR_INIT("storage.k8s.io/VolumeAttachmentUpdate"),
+				      SP_STR_INIT("storage.k8s.io/VolumeAttachmentDelete")},
+	};
+	return change->kind == SCHED_CHANGE_VOLUME ? volumes[change->volume][change->went]
+						   : names[change->kind];
 }

@@ -21,7 +21,7 @@ typedef enum sched_change_kind {
 	SCHED_CHANGE_POD_PLACED, /* bound, or changed where it is */
 	SCHED_CHANGE_POD_GONE,   /* left its node; also one that was only taken to be there */
 	SCHED_CHANGE_NAMESPACE,
-	SCHED_CHANGE_VOLUME, /* claims, volumes, classes, drivers */
+	SCHED_CHANGE_VOLUME, /* an object that volumes are made of: `volume` and what follows it */
 	SCHED_CHANGE_ANY,    /* everything is tried again */
 } sched_change_kind;
 
@@ -30,8 +30,14 @@ typedef struct sched_change {
 	const sched_node *node;
 	const sched_pod *pod; /* before it is released */
 	bool smaller;         /* POD_PLACED: it asks for less than before */
+	uint8_t volume;       /* sched_volume_kind */
+	bool went;            /* it is gone */
+	sp_str key;           /* of the object */
 } sched_change;
 
 /* May the change help pods of this spec, which the plugin turned down? */
 bool sched_hint(const sched_state *st, const sched_spec *s, sched_plugin_id plugin,
 		const sched_change *change);
+
+/* "AssignedPodDelete": what upstream calls such an event. */
+sp_str sched_change_name(const sched_change *change);

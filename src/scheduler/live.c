@@ -17,9 +17,13 @@ static uint64_t chance(scheduler *s)
 	return x ^ (x >> 31);
 }
 
-static void placed(scheduler *s, sched_pod *pod, sched_cycle *c, uint32_t slot)
+static void placed(scheduler *s, const sched_queued *q, sched_pod *pod, sched_cycle *c, uint32_t slot)
 {
 	sp_str node = c->st->t.nodes[slot]->name;
+	pod->history = (struct sched_history){.began_ns = s->began_ns,
+					      .first_ns = q->tried_ns,
+					      .attempts = q->attempts,
+					      .after_flush = q->flushed};
 	sched_queue_remove(&s->queue, pod->key);
 	if (sched_assume(s->st, pod, node) != SP_OK) {
 		live_broken(s);
@@ -42,19 +46,31 @@ static uint32_t rejectors(sched_cycle *c)
 	return d == NULL ? 0 : d->rejectors;
 }
 
+/* A refusal before DynamicResources has seen the pod: upstream's does not find its own notes afterwards,
+ * which ends what comes after the filters. U: plugins/dynamicresources (PostFilter), runtime
+ * (RunPostFilterPlugins).
+ */
+static bool ends_early(const sched_cycle *c)
+{
+	return c->profile->filters[SCHED_P_DYNAMIC_RESOURCES] && c->prefilter.verdict == SCHED_UNRESOLVABLE &&
+	       c->prefilter.plugin < SCHED_P_DYNAMIC_RESOURCES;
+}
+
 /* Victims go, pods of lower priority lose their claim to the node. Returns the node that the pod is nominated
  * to from now on: the one it was when nobody looked for another (its victims are not gone yet, say), "" when
  * none would do. */
 static sp_str preempt(scheduler *s, sched_cycle *c, sched_pod *pod, sp_str *ret_message)
 {
 	sched_preemption p;
-	if (!c->profile->preempts || c->st->t.n_present == 0 ||
+	if (!c->profile->preempts || c->st->t.n_present == 0 || ends_early(c) ||
 	    sched_preempt(c, false, chance(s), &p) != SP_OK)
 		return pod->nominated;
 	*ret_message = p.message;
+	bool found = p.eligible && p.best < p.n_candidates;
+	live_measure_preemption(s, found ? p.candidates[p.best].n_victims : 0);
 	if (!p.eligible)
 		return pod->nominated;
-	if (p.best >= p.n_candidates)
+	if (!found)
 		return (sp_str){0};
 	const sched_candidate *k = &p.candidates[p.best];
 	sched_node *node = c->st->t.nodes[k->slot];
@@ -77,6 +93,8 @@ static sp_str failure_text(sched_cycle *c, sp_str preemption)
 	if (c->st->t.n_present == 0)
 		return SP_STR("no nodes available to schedule pods");
 	sp_str text = sched_cycle_message(c);
+	if (text.ptr != NULL && ends_early(c))
+		return SP_CONCAT(&c->arena, text, SP_STR(" not found"));
 	/* Upstream's DynamicResources speaks first. */
 	sp_str claims = c->profile->filters[SCHED_P_DYNAMIC_RESOURCES] && preemption.len > 0
 				? SP_STR(" no new claims to deallocate,")
@@ -92,6 +110,8 @@ static void turned_down(scheduler *s, sched_queued *q, sched_pod *pod, sched_cyc
 	uint32_t who = c->st->t.n_present == 0 ? 0 : rejectors(c);
 	sp_str node = preempt(s, c, pod, &preemption);
 	sp_str text = failure_text(c, preemption);
+	live_measure_attempt(s, pod->spec->scheduler_name, who == 0 ? LIVE_ERROR : LIVE_UNSCHEDULABLE,
+			     s->began_ns);
 	if (text.ptr == NULL)
 		text = SP_STR("0 nodes are available");
 	live_event(s, pod, true, "FailedScheduling", "Scheduling", text);
@@ -119,8 +139,11 @@ static void decide(scheduler *s, sched_queued *q)
 		return;
 	}
 	sched_cycle *c = &p->cycle;
+	s->began_ns = sp_clock_ns(s->world);
 	sp_code code = sched_cycle_run(c, pod, false);
+	live_measure_decision(s, s->began_ns);
 	if (code != SP_OK) {
+		live_measure_attempt(s, pod->spec->scheduler_name, LIVE_ERROR, s->began_ns);
 		sp_log(s->log, SP_LOG_ERROR, "a pod cannot be decided", SP_KS("pod", pod->key),
 		       SP_KS("why", sp_str_c(sp_code_lookup(code)->name)));
 		if (s->st->broken)
@@ -130,7 +153,7 @@ static void decide(scheduler *s, sched_queued *q)
 	}
 	uint32_t slot = sched_cycle_pick(c, chance(s));
 	if (slot != SCHED_NO_DOMAIN)
-		placed(s, pod, c, slot);
+		placed(s, q, pod, c, slot);
 	else
 		turned_down(s, q, pod, c);
 }
@@ -216,6 +239,7 @@ sp_code scheduler_new(const scheduler_opts *o, scheduler **ret, sp_err *err)
 	sched_queue_init(&s->queue, s->st);
 	s->queue.initial_backoff_ns = o->config->initial_backoff_ns;
 	s->queue.max_backoff_ns = o->config->max_backoff_ns;
+	s->metrics = s->queue.metrics = o->metrics;
 	sp_code code = s->st == NULL ? sp_fail(err, SP_ENOMEM, "no memory for the scheduler")
 				     : open_profiles(s, err);
 	if (code == SP_OK)

@@ -29,6 +29,8 @@ typedef enum live_kind {
 	LIVE_CLAIMS,
 	LIVE_DRIVERS,
 	LIVE_CAPACITIES,
+	LIVE_CSI_NODES,
+	LIVE_ATTACHMENTS,
 	LIVE_KINDS_
 } live_kind;
 
@@ -56,8 +58,10 @@ struct scheduler {
 	sp_informers *informers;
 	sp_informer *informer[LIVE_KINDS_];
 	live_watch watches[LIVE_KINDS_];
-	sp_arena scratch; /* of one object or one write */
-	sp_defer turn;    /* decide some pods */
+	sp_metrics *metrics; /* NULL: nothing is counted */
+	uint64_t began_ns;   /* the decision under way, by sp_clock_ns */
+	sp_arena scratch;    /* of one object or one write */
+	sp_defer turn;       /* decide some pods */
 	sp_timer flush;
 	sp_list writes; /* under way */
 	size_t n_writes, n_binding;
@@ -86,6 +90,16 @@ void live_pod_gone(scheduler *s, const sched_pod *pod);
 void live_wake(scheduler *s);
 /* The state is broken: nothing can be decided any more. */
 void live_broken(scheduler *s);
+
+/* ---- counting (measure.c) ---- */
+
+typedef enum live_result { LIVE_SCHEDULED, LIVE_UNSCHEDULABLE, LIVE_ERROR } live_result;
+/* An attempt that began then (sp_clock_ns) is over. */
+void live_measure_attempt(scheduler *s, sp_str scheduler_name, live_result result, uint64_t began_ns);
+void live_measure_decision(scheduler *s, uint64_t began_ns);
+/* A pod is bound. */
+void live_measure_bound(scheduler *s, sp_str scheduler_name, const struct sched_history *h);
+void live_measure_preemption(scheduler *s, size_t n_victims);
 
 /* ---- volumes before the binding (prebind.c) ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A node as it would be with other pods on it. */
 #include "scheduler/cycle.h"
-#include "scheduler/plugins/plugins.h"
+#include "scheduler/plugins/volumes.h"
 
 sched_overlay *sched_overlay_new(sched_cycle *c, uint32_t slot)
 {
@@ -48,6 +48,13 @@ static bool add_disks(sched_cycle *c, sched_overlay *o, const sched_pod *pod, in
 	return true;
 }
 
+/* What the pod has may stand in the way of what the incoming one wants. */
+static bool counts_volumes(const sched_cycle *c, const sched_spec *s)
+{
+	bool attaches = c->volumes != NULL && c->volumes->n_attached > 0;
+	return (s->n_disks > 0 && c->spec->n_disks > 0) || (attaches && s->n_claims + s->n_inlined > 0);
+}
+
 bool sched_overlay_pod(sched_cycle *c, sched_overlay *o, const sched_pod *pod, int sign)
 {
 	o->cpu += sign * pod->held.cpu_milli;
@@ -60,7 +67,7 @@ bool sched_overlay_pod(sched_cycle *c, sched_overlay *o, const sched_pod *pod, i
 		if (!add_port(c, o, &pod->spec->ports[i], sign))
 			return false;
 	}
-	if (pod->spec->n_disks > 0 && c->spec->n_disks > 0 && !add_disks(c, o, pod, sign))
+	if (counts_volumes(c, pod->spec) && !add_disks(c, o, pod, sign))
 		return false;
 	for (size_t p = 0; p < SCHED_PLUGINS_; p++) {
 		if (c->profile->filters[p] && !c->skip_filter[p] && sched_plugins[p]->overlay != NULL)

@@ -165,7 +165,7 @@ void sched_place_counts(sched_state *st, sched_pod *pod, sched_node *node, int s
 	for (uint32_t i = 0; i < pod->held.n_scalars; i++)
 		t->used_scalar[pod->held.scalars[i].resource][slot] += sign * pod->held.scalars[i].amount;
 	sched_count_pod(pod, slot, sign);
-	sched_volumes_count(st, pod, sign);
+	sched_volumes_count(st, pod, node, sign);
 	sched_changed(&st->usage, slot);
 }
 

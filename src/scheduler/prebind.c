@@ -92,7 +92,7 @@ static void succeed(prebind *b)
 static bool holds_for(const prebind *b, const sched_pv *v)
 {
 	const sched_node *node = sched_find_node(b->s->st, b->where);
-	return node != NULL && node->exists && sched_volume_reaches(v, node);
+	return node != NULL && node->exists && sched_bound_volume_reaches(b->s->st, v, node);
 }
 
 static sp_str misses(prebind *b, const sched_pv *v)

@@ -106,8 +106,19 @@ static uint64_t active_key(const sched_queued *p)
 	return order << 32 | ((p->since_ns >> AGE_SHIFT) & UINT32_MAX);
 }
 
-static void wait(sched_queue *q, sched_queued *p, sched_place place)
+static void count(const sched_queue *q, sched_place place, sp_str event)
 {
+	static const sp_str queues[] = {[SCHED_ACTIVE] = SP_STR_INIT("active"),
+					[SCHED_BACKOFF] = SP_STR_INIT("backoff"),
+					[SCHED_WAITING] = SP_STR_INIT("unschedulable"),
+					[SCHED_GATED] = SP_STR_INIT("unschedulable")};
+	if (q->metrics != NULL)
+		sp_metric_add(q->metrics, SCHED_M_INCOMING, (sp_str[]){event, queues[place]}, 1);
+}
+
+static void wait(sched_queue *q, sched_queued *p, sched_place place, sp_str event)
+{
+	count(q, place, event);
 	p->place = (uint8_t)place;
 	sp_list_push_back(place == SCHED_GATED ? &q->gated : &q->waiting, &p->list);
 	q->n_gated += place == SCHED_GATED;
@@ -115,13 +126,15 @@ static void wait(sched_queue *q, sched_queued *p, sched_place place)
 }
 
 /* Without memory for a heap it waits for the flush of long waits: late, but not lost. */
-static void push(sched_queue *q, sched_queued *p, sched_place place)
+static void push(sched_queue *q, sched_queued *p, sched_place place, sp_str event)
 {
 	bool active = place == SCHED_ACTIVE;
 	p->place = (uint8_t)place;
 	if (sp_heap_push(active ? &q->active : &q->backoff, &p->heap, active ? active_key(p) : p->until_ns) !=
 	    SP_OK)
-		wait(q, p, SCHED_WAITING);
+		wait(q, p, SCHED_WAITING, event);
+	else
+		count(q, place, event);
 }
 
 /* Back-off ends on whole seconds, so that pods that failed together go on together. */
@@ -141,13 +154,13 @@ static bool backing_off(const sched_queued *p, uint64_t now_ns)
 }
 
 /* On its way to be decided. */
-static void advance(sched_queue *q, sched_queued *p, uint64_t now_ns)
+static void advance(sched_queue *q, sched_queued *p, sp_str event, uint64_t now_ns)
 {
 	leave(q, p);
 	if (p->pod->spec->n_gates > 0)
-		wait(q, p, SCHED_GATED);
+		wait(q, p, SCHED_GATED, event);
 	else
-		push(q, p, backing_off(p, now_ns) ? SCHED_BACKOFF : SCHED_ACTIVE);
+		push(q, p, backing_off(p, now_ns) ? SCHED_BACKOFF : SCHED_ACTIVE, event);
 }
 
 sched_queued *sched_queue_find(const sched_queue *q, sp_str key)
@@ -175,6 +188,7 @@ static sched_queued *entry_new(sched_queue *q, sp_str key, uint64_t now_ns)
 sp_code sched_queue_put(sched_queue *q, const sched_pod *pod, sched_own_change change, uint64_t now_ns)
 {
 	sched_queued *p = sched_queue_find(q, pod->key);
+	sp_str event = p == NULL ? SP_STR("UnscheduledPodAdd") : SP_STR("UnscheduledPodUpdate");
 	if (p == NULL) {
 		p = entry_new(q, pod->key, now_ns);
 		if (p == NULL)
@@ -188,7 +202,7 @@ sp_code sched_queue_put(sched_queue *q, const sched_pod *pod, sched_own_change c
 	}
 	bool moves = p->place == SCHED_NOWHERE || p->place == SCHED_ACTIVE || change == SCHED_OWN_SPEC;
 	if (p->place != SCHED_BEING_DECIDED && moves)
-		advance(q, p, now_ns);
+		advance(q, p, event, now_ns);
 	return SP_OK;
 }
 
@@ -209,8 +223,11 @@ sched_queued *sched_queue_pop(sched_queue *q, uint64_t now_ns)
 		if (node == NULL || SP_CONTAINER_OF(node, sched_queued, heap)->n_errors > 0)
 			return NULL;
 		sp_heap_remove(&q->backoff, node);
+		count(q, SCHED_ACTIVE, SP_STR("PopFromBackoffQ"));
 	}
 	sched_queued *p = SP_CONTAINER_OF(node, sched_queued, heap);
+	if (p->attempts == 0)
+		p->tried_ns = now_ns;
 	p->place = SCHED_BEING_DECIDED;
 	p->attempts++;
 	p->until_ns = 0;
@@ -222,6 +239,7 @@ void sched_queue_failed(sched_queue *q, sched_queued *p, uint32_t rejectors, uin
 	leave(q, p);
 	p->since_ns = now_ns;
 	p->rejectors = rejectors;
+	p->flushed = false;
 	if (rejectors != 0) {
 		p->n_rejected++;
 		p->n_errors = 0;
@@ -230,10 +248,10 @@ void sched_queue_failed(sched_queue *q, sched_queued *p, uint32_t rejectors, uin
 	}
 	p->until_ns = backoff_end(q, p);
 	if (rejectors != 0) {
-		wait(q, p, SCHED_WAITING);
+		wait(q, p, SCHED_WAITING, SP_STR("ScheduleAttemptFailure"));
 		join(q, p);
 	} else {
-		push(q, p, SCHED_BACKOFF);
+		push(q, p, SCHED_BACKOFF, SP_STR("ScheduleAttemptFailure"));
 	}
 }
 
@@ -247,12 +265,12 @@ static bool helps(const sched_queue *q, const sched_waiters *w, const sched_chan
 }
 
 /* The group goes with the last of its pods. */
-static void advance_all(sched_queue *q, sched_waiters *w, uint64_t now_ns)
+static void advance_all(sched_queue *q, sched_waiters *w, sp_str event, uint64_t now_ns)
 {
 	for (bool last = false; !last;) {
 		sp_list *first = w->pods.next;
 		last = first->next == &w->pods;
-		advance(q, SP_CONTAINER_OF(first, sched_queued, beside), now_ns);
+		advance(q, SP_CONTAINER_OF(first, sched_queued, beside), event, now_ns);
 	}
 }
 
@@ -261,20 +279,21 @@ void sched_queue_event(sched_queue *q, const sched_change *change, uint64_t now_
 	SP_LIST_FOREACH (node, &q->waiters) {
 		sched_waiters *w = SP_CONTAINER_OF(node, sched_waiters, list);
 		if (helps(q, w, change))
-			advance_all(q, w, now_ns);
+			advance_all(q, w, sched_change_name(change), now_ns);
 	}
 }
 
 uint64_t sched_queue_flush(sched_queue *q, uint64_t now_ns)
 {
 	for (sp_heap_node *node; (node = sp_heap_peek(&q->backoff)) != NULL && node->key <= now_ns;)
-		advance(q, SP_CONTAINER_OF(node, sched_queued, heap), now_ns);
+		advance(q, SP_CONTAINER_OF(node, sched_queued, heap), SP_STR("BackoffComplete"), now_ns);
 	/* The list is in the order of failing. */
 	SP_LIST_FOREACH (node, &q->waiting) {
 		sched_queued *p = SP_CONTAINER_OF(node, sched_queued, list);
 		if (p->since_ns + SCHED_UNSCHEDULABLE_MAX_NS > now_ns)
 			break;
-		advance(q, p, now_ns);
+		p->flushed = true;
+		advance(q, p, SP_STR("UnschedulableTimeout"), now_ns);
 	}
 	sp_heap_node *first = sp_heap_peek(&q->backoff);
 	uint64_t next = first == NULL ? UINT64_MAX : first->key;

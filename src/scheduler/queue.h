@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "scheduler/hints.h"
+#include "scheduler/metrics.h"
 
 #define SCHED_UNSCHEDULABLE_MAX_NS UINT64_C(300000000000) /* then they are tried again whatever happened */
 
@@ -42,9 +43,11 @@ typedef struct sched_queued {
 	const sched_pod *pod;
 	uint64_t added_ns, since_ns; /* first seen; last time it failed or was added */
 	uint64_t until_ns;           /* of back-off */
+	uint64_t tried_ns;           /* first popped; 0: never */
 	uint32_t attempts, n_rejected, n_errors;
 	uint32_t rejectors; /* bits of sched_plugin_id */
 	uint8_t place;      /* sched_place */
+	bool flushed;       /* its wait for an event was given up, since it was popped last */
 	sp_heap_node heap;
 	sp_list list; /* waiting, gated */
 	sched_waiters *with;
@@ -60,6 +63,7 @@ typedef struct sched_queue {
 	sp_list waiters;
 	size_t n_waiting, n_gated;
 	uint64_t initial_backoff_ns, max_backoff_ns;
+	sp_metrics *metrics; /* NULL: nothing is counted */
 } sched_queue;
 
 void sched_queue_init(sched_queue *q, const sched_state *st);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/metrics.h"
 #include "client/call.h"
 #include "scheduler/config.h"
 
@@ -20,10 +21,15 @@ typedef struct scheduler_opts {
 	const sched_config *config; /* stays in place */
 	uint64_t seed;              /* of the choice among equally good nodes */
 	uint32_t in_flight;         /* 0: 256 */
+	sp_metrics *metrics;        /* of sched_metrics_new (metrics.h); NULL: nothing is counted */
 } scheduler_opts;
 
 /* Begins to follow at once and to decide when everything is known. */
 sp_code scheduler_new(const scheduler_opts *o, scheduler **ret, sp_err *err) SP_MUST_USE;
+/* The cluster is known, and decisions are made. */
+bool scheduler_is_ready(const scheduler *s);
+/* Brings the gauges up to date, before they are told. */
+void scheduler_measure(scheduler *s);
 /* Stops; `done` comes once, from the loop. Writes under way are given up. Then free it. */
 void scheduler_close(scheduler *s, void (*done)(void *arg), void *arg);
 void scheduler_free(scheduler *s);

@@ -170,6 +170,8 @@ static sp_code put_volume(sched_snapshot *s, yyjson_val *v, const char *where, s
 		[SCHED_STORAGE_CLASS] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("StorageClass")},
 		[SCHED_CSI_DRIVER] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("CSIDriver")},
 		[SCHED_CAPACITY] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("CSIStorageCapacity")},
+		[SCHED_CSI_NODE] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("CSINode")},
+		[SCHED_ATTACHMENT] = {SP_STR_INIT("storage.k8s.io"), SP_STR_INIT("VolumeAttachment")},
 	};
 	yyjson_val *object;
 	SP_TRY(canonical(s, v, kinds[kind][0], SP_STR("v1"), kinds[kind][1], where, &object, err));
@@ -198,6 +200,14 @@ static sp_code put_capacity(sched_snapshot *s, yyjson_val *v, const char *where,
 {
 	return put_volume(s, v, where, SCHED_CAPACITY, err);
 }
+static sp_code put_csi_node(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
+{
+	return put_volume(s, v, where, SCHED_CSI_NODE, err);
+}
+static sp_code put_attachment(sched_snapshot *s, yyjson_val *v, const char *where, sp_err *err)
+{
+	return put_volume(s, v, where, SCHED_ATTACHMENT, err);
+}
 
 /* In the order they are put; the last two are read by the simulator. */
 static const struct {
@@ -216,6 +226,8 @@ static const struct {
 	{SP_STR_INIT("persistentvolumeclaims"), put_pvc},
 	{SP_STR_INIT("csidrivers"), put_driver},
 	{SP_STR_INIT("csistoragecapacities"), put_capacity},
+	{SP_STR_INIT("csinodes"), put_csi_node},
+	{SP_STR_INIT("volumeattachments"), put_attachment},
 	{SP_STR_INIT("pods"), put_pod},
 	{SP_STR_INIT("nominated"), put_nominated},
 	{SP_STR_INIT("pending"), NULL},

@@ -93,6 +93,12 @@ typedef struct sched_claim {
 	bool ephemeral; /* `name` is the volume's: the claim's name begins with the pod's */
 } sched_claim;
 
+/* A volume that a CSI driver attaches to a node. */
+typedef struct sched_attachable {
+	sp_str driver;
+	sp_str volume; /* driver and handle */
+} sched_attachable;
+
 typedef struct sched_spec {
 	sp_arena arena;
 	sp_str key; /* what it is found by */
@@ -133,6 +139,9 @@ typedef struct sched_spec {
 	size_t n_disks;
 	const sched_claim *claims;
 	size_t n_claims;
+	const sched_attachable *inlined; /* volumes without a claim that a driver took over */
+	size_t n_inlined;
+	bool has_in_tree;          /* has any of a plugin that was built in, whether or not it counts */
 	struct sched_armed *armed; /* what is counted for it (arm.h), once such a pod was to be placed */
 } sched_spec;
 

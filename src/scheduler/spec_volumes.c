@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volumes of a pod: disks that only some pods may share, and claims. */
+#include "scheduler/plugins/in_tree.h"
 #include "scheduler/plugins/volumes.h"
 #include "scheduler/spec_int.h"
 
@@ -40,6 +41,23 @@ static sp_code read_disk(sched_spec *s, yyjson_val *volume, size_t row, sched_di
 	return d->id.ptr == NULL ? SP_ENOMEM : read_monitors(s, yyjson_obj_get(v, "monitors"), d);
 }
 
+/* What a driver took over is attached by it. */
+static sp_code read_in_tree(sched_spec *s, yyjson_val *volume, sched_attachable *inlined)
+{
+	const sched_in_tree *k = sched_in_tree_of(volume);
+	sp_str handle;
+	s->has_in_tree |= k != NULL;
+	if (k == NULL || !k->moved)
+		return SP_OK;
+	SP_TRY(sched_in_tree_handle(&s->arena, k, volume, &handle));
+	if (handle.len == 0)
+		return SP_OK;
+	sched_attachable *x = &inlined[s->n_inlined++];
+	x->driver = k->driver;
+	x->volume = SP_CONCAT(&s->arena, k->driver, SP_STR("/"), handle);
+	return x->volume.ptr == NULL ? SP_ENOMEM : SP_OK;
+}
+
 static sp_code read_volume(sched_spec *s, yyjson_val *volume, sched_disk *list, sched_claim *claims)
 {
 	for (size_t row = 0; row < SP_LEN(disks); row++) {
@@ -66,10 +84,16 @@ sp_code sched_spec_read_volumes(sched_spec *s, yyjson_val *spec)
 	sched_claim *claims = sp_try_new(&s->arena, sched_claim, n);
 	if (list == NULL || claims == NULL)
 		return SP_ENOMEM;
+	sched_attachable *inlined = sp_try_new(&s->arena, sched_attachable, n);
+	if (inlined == NULL)
+		return SP_ENOMEM;
 	s->disks = list;
 	s->claims = claims;
+	s->inlined = inlined;
 	yyjson_arr_iter it = yyjson_arr_iter_with(volumes);
-	for (yyjson_val *v; (v = yyjson_arr_iter_next(&it)) != NULL;)
+	for (yyjson_val *v; (v = yyjson_arr_iter_next(&it)) != NULL;) {
 		SP_TRY(read_volume(s, v, list, claims));
+		SP_TRY(read_in_tree(s, v, inlined));
+	}
 	return SP_OK;
 }

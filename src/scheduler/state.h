@@ -30,6 +30,11 @@ struct sched_pod {
 	sp_time start;
 	bool has_start, terminating, preempted /* by a scheduler: condition DisruptionTarget */;
 	char *node_name_text, *nominated_text; /* of an assumed pod, of a nomination made here */
+	struct sched_history {
+		uint64_t began_ns, first_ns; /* the attempt that placed it, its first one */
+		uint32_t attempts;
+		bool after_flush; /* nothing woke it for that attempt */
+	} history;                /* of an assumed pod, for whoever measures */
 };
 
 typedef struct sched_used_port {

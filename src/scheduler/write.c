@@ -13,6 +13,7 @@ typedef struct live_write {
 	scheduler *s;
 	write_kind kind;
 	sp_str key, ns, name, uid, target;
+	struct sched_history history; /* of a binding */
 	char text[];
 } live_write;
 
@@ -61,6 +62,7 @@ static live_write *write_new(scheduler *s, write_kind kind, const sched_pod *pod
 	w->name = sp_str_sub(w->key, pod->ns.len + 1, w->key.len);
 	w->uid = pack(&at, pod->uid);
 	w->target = pack(&at, target);
+	w->history = pod->history;
 	w->call.done = done;
 	w->call.arg = w;
 	sp_list_push_back(&s->writes, &w->node);
@@ -127,6 +129,7 @@ void live_not_bound(scheduler *s, sched_pod *pod, sp_str text)
 	sp_arena a; /* the pod's own text goes with it */
 	sp_arena_init(&a, (size_t)64 << 10);
 	sp_str key = sp_arena_try_dup(&a, pod->key), uid = sp_arena_try_dup(&a, pod->uid);
+	live_measure_attempt(s, pod->spec->scheduler_name, LIVE_ERROR, pod->history.began_ns);
 	live_pod_gone(s, pod);
 	sched_forget(s->st, pod);
 	if (key.ptr == NULL || uid.ptr == NULL) {
@@ -159,6 +162,7 @@ static void on_bound(sp_call *call, const sp_answer *a)
 	scheduler *s = w->s;
 	sched_pod *pod = same_pod(w);
 	if (pod != NULL && a->code == SP_OK) {
+		live_measure_bound(s, pod->spec->scheduler_name, &w->history);
 		sp_arena_rewind(&s->scratch);
 		live_event(s, pod, false, "Scheduled", "Binding",
 			   SP_CONCAT(&s->scratch, SP_STR("Successfully assigned "), w->key, SP_STR(" to "),

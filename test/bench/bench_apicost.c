@@ -128,12 +128,12 @@ static double metrics_ns(void)
 				  SP_STR(""),    SP_STR("GET"),        SP_STR("v1")};
 	double began = rig_clock_s(CLOCK_PROCESS_CPUTIME_ID);
 	for (int i = 0; i < N; i++) {
-		api_metric_add(m, API_METRIC_REQUESTS, request, 1);
-		api_metric_observe(m, API_METRIC_REQUEST_SECONDS, request + 1, 0.001);
-		api_metric_observe(m, API_METRIC_RESPONSE_SIZES, request + 1, 1000);
+		sp_metric_add(m, API_METRIC_REQUESTS, request, 1);
+		sp_metric_observe(m, API_METRIC_REQUEST_SECONDS, request + 1, 0.001);
+		sp_metric_observe(m, API_METRIC_RESPONSE_SIZES, request + 1, 1000);
 	}
 	double ns = (rig_clock_s(CLOCK_PROCESS_CPUTIME_ID) - began) * 1e9 / N;
-	api_metrics_free(m);
+	sp_metrics_free(m);
 	return ns;
 }
 

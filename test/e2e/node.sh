@@ -302,9 +302,9 @@ is orphan-gone '' sh -c "ls $tmp/logs | grep _web_"
 
 # a claim of class local-path: what a pod writes the next one reads, and with the claim the directory goes. The scheduler chooses the
 # node, for the claims too.
-"$PWD/build/release/sampan" controllers --kubeconfig "$kubeconfig" 2>"$tmp/controllers.log" &
+"$PWD/build/release/sampan" controllers --secure-port 0 --kubeconfig "$kubeconfig" 2>"$tmp/controllers.log" &
 control_pids=$!
-"$PWD/build/release/sampan" scheduler --kubeconfig "$kubeconfig" 2>"$tmp/scheduler.log" &
+"$PWD/build/release/sampan" scheduler --secure-port 0 --kubeconfig "$kubeconfig" 2>"$tmp/scheduler.log" &
 control_pids="$control_pids $!"
 k create -f - >/dev/null <<'JSON'
 {"apiVersion":"v1","kind":"List","items":[

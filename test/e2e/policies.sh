@@ -18,7 +18,7 @@ stop_all() {
 }
 trap stop_all EXIT
 start_server
-"$PWD/build/release/sampan" controllers --kubeconfig "$kubeconfig" 2>"$tmp/controllers.log" &
+"$PWD/build/release/sampan" controllers --secure-port 0 --kubeconfig "$kubeconfig" 2>"$tmp/controllers.log" &
 controllers=$!
 k() { timeout 60 "$kubectl" --kubeconfig "$kubeconfig" "$@" 2>&1; }
 says() { # NAME TEXT OUTPUT

@@ -75,11 +75,28 @@ for n in n1 n2; do
 	patch /api/v1/nodes/$n '{"spec":{"taints":null}}'
 	patch /api/v1/nodes/$n/status '{"status":{"allocatable":{"cpu":"1","memory":"1Gi","pods":"10"}}}'
 done
-$sampan scheduler --kubeconfig "$kubeconfig" 2>"$tmp/scheduler.log" &
+own=127.59.$(($$ / 256 % 256)).$(($$ % 254 + 1)) # its port is fixed, so the address is this script's
+$sampan scheduler --kubeconfig "$kubeconfig" --bind-address $own 2>"$tmp/scheduler.log" &
 scheduler=$!
+# says TEXT PATH [CURL-ARGS]: its endpoints answer with a line like that.
+says() {
+	text=$1 path=$2
+	shift 2
+	if answer=$(curl -sSk "$@" "https://$own:10259$path") && printf '%s' "$answer" | grep -q "$text"; then
+		p=$((p + 1))
+	else
+		f=$((f + 1))
+		echo "FAIL $path does not say '$text' but $(printf '%s' "$answer" | head -n 5)"
+	fi
+}
 trap 'kill $scheduler 2>/dev/null; wait $scheduler 2>/dev/null; stop_server' EXIT
 pod a 600m ''
 until_shows a '"nodeName":"n'
+says '^ok$' /healthz
+says '^ok$' /livez
+says '^\[+\]sched-handler-sync ok$' '/readyz?verbose'
+says 'forbidden: User \\"system:anonymous\\" cannot get path \\"/metrics\\"' /metrics
+says '"code": *401' /metrics -H 'Authorization: Bearer no-token'
 pod b 600m ''
 until_shows b '"nodeName":"n'
 pod small 100m ''
@@ -98,6 +115,17 @@ for victim in a b; do
 	api DELETE "/api/v1/namespaces/default/pods/$victim?gracePeriodSeconds=0" >/dev/null
 done
 until_shows vip '"nodeName":"'"$nominated"'"'
+for line in 'scheduler_schedule_attempts_total{profile="default-scheduler",result="unschedulable"} [1-9]' \
+	'scheduler_scheduling_attempt_duration_seconds_count{profile="default-scheduler",result="scheduled"} [1-9]' \
+	'scheduler_pending_pods{queue="gated"} 0$' \
+	'scheduler_unschedulable_pods{plugin="NodeResourcesFit",profile="default-scheduler"} 1$' \
+	'scheduler_queue_incoming_pods_total{event="UnscheduledPodAdd",queue="active"} 5$' \
+	'scheduler_preemption_attempts_total [1-9]' 'scheduler_preemption_victims_count 1$' \
+	'scheduler_cache_size{type="nodes"} 2$' 'leader_election_master_status{name="kube-scheduler"} 1$' \
+	'process_start_time_seconds [1-9]'; do
+	says "$line" /metrics --cert "$tmp/crt.pem" --key "$tmp/key.pem"
+done
+says '"schedulerName": *"default-scheduler"' /configz --cert "$tmp/crt.pem" --key "$tmp/key.pem"
 kill $scheduler
 if wait $scheduler; then
 	p=$((p + 1))

@@ -75,7 +75,7 @@ exec 3<"$tmp/err"
 while read -r line <&3; do case "$line" in *'"msg":"serving"'*) break ;; esac; done
 cat <&3 >"$tmp/api.log" &
 exec 3<&-
-begin controllers.log 1 "$bin/sampan" controllers --kubeconfig "$tmp/api/admin.kubeconfig"
+begin controllers.log 1 "$bin/sampan" controllers --secure-port 0 --kubeconfig "$tmp/api/admin.kubeconfig"
 sh test/e2e/busybox-image example.com/bb:1 "$tmp/bb.tar" "$tmp/fs"
 : >"$tmp/resolv"
 for n in 1 2; do

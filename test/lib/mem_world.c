@@ -250,6 +250,7 @@ static const sp_world_ops ops = {
 	.run = mem_run,
 	.stop = mem_stop,
 	.now_ns = mem_now,
+	.clock_ns = mem_now,
 	.wall_ns = mem_wall,
 	.random = mem_random,
 	.timer_start = mem_timer_start,

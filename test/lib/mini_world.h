@@ -359,6 +359,7 @@ static void mini_world_init(mini_world *w, uint64_t seed, size_t piece_max)
 		.run = mini_run,
 		.stop = mini_stop,
 		.now_ns = mini_now_ns,
+		.clock_ns = mini_now_ns,
 		.random = mini_random,
 		.timer_start = mini_timer_start,
 		.timer_stop = mini_timer_stop,

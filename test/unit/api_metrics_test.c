@@ -7,14 +7,14 @@
 
 static void free_metrics(void *arg)
 {
-	api_metrics_free(arg);
+	sp_metrics_free(arg);
 }
 
 static void written(const api_metrics *m, bool slis, const char *like)
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, (size_t)16 << 20);
-	T_TRUE(api_metrics_write(m, slis, &text) == SP_OK);
+	T_TRUE(sp_metrics_write(m, slis, &text) == SP_OK);
 	t_row(SP_FMT, SP_ARG(sp_buf_view(&text)));
 	T_TRUE(t_is_like(sp_buf_view(&text), like));
 }
@@ -27,14 +27,14 @@ SP_TEST(api_metrics, text)
 	api_metrics *m = api_metrics_new();
 	t_defer(free_metrics, m);
 	written(m, false, "");
-	api_metric_add(m, API_METRIC_AUDIT_EVENTS, NULL, 1);
-	api_metric_add(m, API_METRIC_AUDIT_EVENTS, NULL, 2);
-	api_metric_set(m, API_METRIC_FLOW_INQUEUE, odd, 1.5);
-	api_metric_observe(m, API_METRIC_FLOW_WAIT_SECONDS, wait, 0.25);
-	api_metric_observe(m, API_METRIC_FLOW_WAIT_SECONDS, wait, 100);
-	api_metric_set(m, API_METRIC_HEALTHCHECK, check, 1);
-	T_TRUE(api_metric_get(m, API_METRIC_AUDIT_EVENTS, NULL) == 3);
-	T_TRUE(api_metric_get(m, API_METRIC_FLOW_WAIT_SECONDS, wait) == 2);
+	sp_metric_add(m, API_METRIC_AUDIT_EVENTS, NULL, 1);
+	sp_metric_add(m, API_METRIC_AUDIT_EVENTS, NULL, 2);
+	sp_metric_set(m, API_METRIC_FLOW_INQUEUE, odd, 1.5);
+	sp_metric_observe(m, API_METRIC_FLOW_WAIT_SECONDS, wait, 0.25);
+	sp_metric_observe(m, API_METRIC_FLOW_WAIT_SECONDS, wait, 100);
+	sp_metric_set(m, API_METRIC_HEALTHCHECK, check, 1);
+	T_TRUE(sp_metric_get(m, API_METRIC_AUDIT_EVENTS, NULL) == 3);
+	T_TRUE(sp_metric_get(m, API_METRIC_FLOW_WAIT_SECONDS, wait) == 2);
 	written(m, false,
 		"# HELP apiserver_audit_event_total Counter *\n# TYPE apiserver_audit_event_total counter\n"
 		"apiserver_audit_event_total 3\n"
@@ -59,12 +59,12 @@ SP_TEST(api_metrics, never_too_many)
 	t_defer(free_metrics, m);
 	for (unsigned i = 0; i < API_METRIC_SERIES_MAX + 10; i++) {
 		const sp_str label = {name, (size_t)snprintf(name, sizeof name, "u%u", i)};
-		api_metric_add(m, API_METRIC_AUTHENTICATED, &label, 1);
+		sp_metric_add(m, API_METRIC_AUTHENTICATED, &label, 1);
 	}
-	T_TRUE(api_metric_get(m, API_METRIC_DROPPED_SERIES, NULL) == 10);
-	api_metric_clear(m, API_METRIC_AUTHENTICATED);
-	api_metric_add(m, API_METRIC_AUDIT_EVENTS, NULL, 1);
-	T_TRUE(api_metric_get(m, API_METRIC_AUDIT_EVENTS, NULL) == 1);
+	T_TRUE(sp_metric_get(m, API_METRIC_DROPPED_SERIES, NULL) == 10);
+	sp_metric_clear(m, API_METRIC_AUTHENTICATED);
+	sp_metric_add(m, API_METRIC_AUDIT_EVENTS, NULL, 1);
+	T_TRUE(sp_metric_get(m, API_METRIC_AUDIT_EVENTS, NULL) == 1);
 }
 
 SP_TEST(api_metrics, what_requests_leave)

@@ -20,6 +20,7 @@ typedef struct rig {
 	uint64_t now_ns;  /* as far as it ran: the world stops at its last event */
 	unsigned n_fails; /* jobs to fail */
 	uint64_t again_ns;
+	sp_metrics *metrics;
 } rig;
 
 static void work(void *arg, sp_job *job)
@@ -56,6 +57,7 @@ static void rig_close(void *arg)
 	if (!r->closed)
 		(void)t_fail(__FILE__, __LINE__, "the queue does not close");
 	sp_queue_free(r->queue);
+	sp_metrics_free(r->metrics);
 	mem_world_free(r->world);
 }
 
@@ -63,8 +65,12 @@ static void rig_open(rig *r, uint32_t n_workers)
 {
 	*r = (rig){.world = mem_world_new(t_seed(), 1024)};
 	r->now_ns = sp_now_ns(r->world);
-	r->queue = sp_queue_new(
-		r->world, &(sp_queue_opts){.name = "test", .work = work, .arg = r, .n_workers = n_workers});
+	r->metrics = sp_queue_metrics_new();
+	r->queue = sp_queue_new(r->world, &(sp_queue_opts){.name = "test",
+							   .work = work,
+							   .arg = r,
+							   .n_workers = n_workers,
+							   .metrics = r->metrics});
 	T_DEFER(rig_close, r);
 }
 
@@ -279,4 +285,37 @@ SP_TEST(expect, ends_by_itself)
 	T_OK(sp_expect_set(&x.e, SP_STR("a"), 1, NULL, 0));
 	sp_expect_forget(&x.e, SP_STR("a"));
 	T_TRUE(sp_expect_is_met(&x.e, SP_STR("a")));
+}
+
+SP_TEST(queue, tells_what_it_does)
+{
+	static rig r;
+	SP_AUTO_BUF out;
+	static const char *const lines[] = {
+		"workqueue_depth{name=\"test\"} 1\n",
+		"workqueue_adds_total{name=\"test\"} 3\n",
+		"workqueue_queue_duration_seconds_count{name=\"test\"} 2\n",
+		"workqueue_queue_duration_seconds_bucket{name=\"test\",le=\"1e-08\"} ",
+		"workqueue_work_duration_seconds_count{name=\"test\"} 2\n",
+		"workqueue_unfinished_work_seconds{name=\"test\"} 2.001\n",
+		"workqueue_longest_running_processor_seconds{name=\"test\"} 2.001\n",
+		"workqueue_retries_total{name=\"test\"} 1\n",
+	};
+	rig_open(&r, 1);
+	r.n_fails = 1;
+	sp_queue_add(r.queue, SP_STR("a"));
+	run(&r, MS); /* fails: it comes again after 5 ms */
+	r.keep = true;
+	sp_queue_add(r.queue, SP_STR("b"));
+	run(&r, MS);
+	T_EQ_U64(r.n_open, 1);
+	run(&r, 2 * SECOND);
+	sp_queue_measure(r.queue);
+	r.keep = false;
+	sp_job_done(r.open[0], SP_OK);
+	sp_buf_init(&out, (size_t)1 << 20);
+	T_OK(sp_metrics_write(r.metrics, false, &out));
+	t_row(SP_FMT, SP_ARG(sp_buf_view(&out)));
+	for (size_t i = 0; i < SP_LEN(lines); i++)
+		T_TRUE(sp_str_find(sp_buf_view(&out), sp_str_c(lines[i])) >= 0);
 }

@@ -21,6 +21,7 @@ static rig *rig_new(void)
 
 static void rig_free(rig *r)
 {
+	sp_metrics_free(r->q.metrics);
 	sched_queue_done(&r->q);
 	sched_state_free(r->st);
 }
@@ -257,4 +258,38 @@ SP_TEST(scheduler_queue, pods_that_wait_alike_are_woken_together)
 	T_EQ_C(pop(r, 100 * S), "e");
 	T_EQ_C(pop(r, 100 * S), "f");
 	T_EQ_U64(sp_map_count(&r->q.waiters_by_id), 0);
+}
+
+static double incoming(const rig *r, const char *event, const char *queue)
+{
+	return sp_metric_get(r->q.metrics, SCHED_M_INCOMING, (sp_str[]){sp_str_c(event), sp_str_c(queue)});
+}
+
+SP_TEST(scheduler_queue, counts_who_comes_by_which_event)
+{
+	rig *r = rig_new();
+	T_DEFER(rig_free, r);
+	r->q.metrics = sched_metrics_new();
+	T_OK(put(r, "p", "", SCHED_OWN_NOTHING, 0));
+	T_OK(put(r, "gated", ",\"schedulingGates\":[{\"name\":\"g\"}]", SCHED_OWN_NOTHING, 0));
+	T_EQ_C(pop(r, 0), "p");
+	fail(r, "p", 1u << SCHED_P_NODE_RESOURCES_FIT, 0);
+	const sched_pod *gone = sched_queue_find(&r->q, SP_STR("d/gated"))->pod;
+	sched_queue_event(&r->q, &(sched_change){.kind = SCHED_CHANGE_POD_GONE, .pod = gone}, 0);
+	T_EQ_C(pop(r, 9 * S), "p");
+	fail(r, "p", 0, 9 * S);
+	static const struct {
+		const char *event, *queue;
+		double n;
+	} rows[] = {{"UnscheduledPodAdd", "active", 1},
+		    {"UnscheduledPodAdd", "unschedulable", 1},
+		    {"ScheduleAttemptFailure", "unschedulable", 1},
+		    {"AssignedPodDelete", "backoff", 1},
+		    {"BackoffComplete", "active", 1},
+		    {"ScheduleAttemptFailure", "backoff", 1},
+		    {"PopFromBackoffQ", "active", 0}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%s %s", rows[i].event, rows[i].queue);
+		T_TRUE(incoming(r, rows[i].event, rows[i].queue) == rows[i].n);
+	}
 }

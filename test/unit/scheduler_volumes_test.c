@@ -124,9 +124,7 @@ SP_TEST(scheduler_volumes, keep_pods_where_their_data_is)
 		{USES("local"),
 		 "a ok; b VolumeBinding node(s) didn't match PersistentVolume's node affinity"},
 		{USES("zonal"), "a VolumeZone node(s) had no available volume zone; b ok"},
-		{USES("gone"), "a VolumeBinding node(s) unavailable due to one or more pvc(s) bound to "
-			       "non-existent pv(s); b VolumeBinding "
-			       "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"},
+		{USES("gone"), "all VolumeZone persistentvolume \"no\" not found"},
 		{USES("unbound"), "all VolumeBinding pod has unbound immediate PersistentVolumeClaims"},
 		{USES("later"), "a ok; b ok"},
 		{USES("nowhere"), "all VolumeRestrictions persistentvolumeclaim \"nowhere\" not found"},

@@ -25,8 +25,8 @@ static void tell_plugin(api_server *s, api_operation op, size_t i, bool validate
 	const sp_str labels[] = {sp_str_c(api_admission_plugins[i].name), api_operation_name(op),
 				 truth(rejected), validates ? SP_STR("validate") : SP_STR("admit")};
 	if (n > 0)
-		api_metric_observe_many(s->metrics, API_METRIC_ADMISSION_CONTROLLER, labels,
-					(double)ns / NS_PER_S / n, n);
+		sp_metric_observe_many(s->metrics, API_METRIC_ADMISSION_CONTROLLER, labels,
+				       (double)ns / NS_PER_S / n, n);
 }
 
 void api_count_plugin(api_server *s, api_operation op, size_t i_plugin, bool validates, bool rejected,
@@ -49,10 +49,10 @@ void api_count_step(api_server *s, api_operation op, bool validates, bool reject
 	const sp_str controller[] = {validates ? SP_STR("ValidatingAdmissionWebhook")
 					       : SP_STR("MutatingAdmissionWebhook"),
 				     api_operation_name(op), truth(rejected), type};
-	api_metric_observe(m, API_METRIC_ADMISSION_STEP, step, seconds_since(s, began_ns));
+	sp_metric_observe(m, API_METRIC_ADMISSION_STEP, step, seconds_since(s, began_ns));
 	if (hooks_began_ns > 0)
-		api_metric_observe(m, API_METRIC_ADMISSION_CONTROLLER, controller,
-				   seconds_since(s, hooks_began_ns));
+		sp_metric_observe(m, API_METRIC_ADMISSION_CONTROLLER, controller,
+				  seconds_since(s, hooks_began_ns));
 }
 
 void api_count_webhook(api_server *s, api_operation op, const api_hook_call *c, uint64_t began_ns)
@@ -73,12 +73,12 @@ void api_count_webhook(api_server *s, api_operation op, const api_hook_call *c, 
 	const sp_str refused[] = {c->failed ? SP_STR("calling_webhook_error") : SP_STR("no_error"), name,
 				  op_name, code_text, type};
 	const sp_str opened[] = {name, type};
-	api_metric_add(m, API_METRIC_WEBHOOK_REQUESTS, asked, 1);
-	api_metric_observe(m, API_METRIC_WEBHOOK_SECONDS, took, seconds_since(s, began_ns));
+	sp_metric_add(m, API_METRIC_WEBHOOK_REQUESTS, asked, 1);
+	sp_metric_observe(m, API_METRIC_WEBHOOK_SECONDS, took, seconds_since(s, began_ns));
 	if (rejected)
-		api_metric_add(m, API_METRIC_WEBHOOK_REJECTIONS, refused, 1);
+		sp_metric_add(m, API_METRIC_WEBHOOK_REJECTIONS, refused, 1);
 	if (passed_over)
-		api_metric_add(m, API_METRIC_WEBHOOK_FAIL_OPEN, opened, 1);
+		sp_metric_add(m, API_METRIC_WEBHOOK_FAIL_OPEN, opened, 1);
 }
 
 static void flush_plugin(api_server *s, size_t i)

@@ -189,10 +189,10 @@ static void tell(api_request *r, api_audit_stage stage)
 	SP_AUTO_BUF line;
 	sp_buf_init(&line, EVENT_BYTES_MAX);
 	write_event(&line, r, stage);
-	api_metric_add(r->server->metrics, API_METRIC_AUDIT_EVENTS, NULL, 1);
+	sp_metric_add(r->server->metrics, API_METRIC_AUDIT_EVENTS, NULL, 1);
 	if (sp_buf_code(&line) != SP_OK ||
 	    !r->server->audit.sink.write(r->server->audit.sink.arg, sp_buf_view(&line)))
-		api_metric_add(r->server->metrics, API_METRIC_AUDIT_ERRORS, &plugin, 1);
+		sp_metric_add(r->server->metrics, API_METRIC_AUDIT_ERRORS, &plugin, 1);
 }
 
 /* ---- what is gathered ---- */
@@ -204,12 +204,12 @@ static bool make(api_request *r)
 	if (how->policy == NULL)
 		return false;
 	api_audit_config c = api_audit_policy_find(how->policy, &r->user, &r->info);
-	api_metric_add(r->server->metrics, API_METRIC_AUDIT_LEVELS, &api_audit_levels[c.level], 1);
+	sp_metric_add(r->server->metrics, API_METRIC_AUDIT_LEVELS, &api_audit_levels[c.level], 1);
 	if (c.level == API_AUDIT_NONE)
 		return false;
 	r->audit = sp_try_new(r->arena, struct api_audit, 1);
 	if (r->audit == NULL) {
-		api_metric_add(r->server->metrics, API_METRIC_AUDIT_ERRORS, &plugin, 1);
+		sp_metric_add(r->server->metrics, API_METRIC_AUDIT_ERRORS, &plugin, 1);
 		return false;
 	}
 	r->audit->config = c;

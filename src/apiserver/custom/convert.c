@@ -264,9 +264,9 @@ static void measure(const batch *b)
 			 : bad_object     ? SP_STR("conversion_webhook_invalid_converted_object_failure")
 					  : SP_STR("");
 	const sp_str labels[] = {failure, failure.len > 0 ? SP_STR("failure") : SP_STR("success")};
-	api_metric_add(s->metrics, API_METRIC_CONVERSIONS, labels, 1);
-	api_metric_observe(s->metrics, API_METRIC_CONVERSION_SECONDS, labels,
-			   (double)(sp_now_ns(s->world) - b->began_ns) / 1e9);
+	sp_metric_add(s->metrics, API_METRIC_CONVERSIONS, labels, 1);
+	sp_metric_observe(s->metrics, API_METRIC_CONVERSION_SECONDS, labels,
+			  (double)(sp_now_ns(s->world) - b->began_ns) / 1e9);
 }
 
 static void on_done(api_webhook_call *call)

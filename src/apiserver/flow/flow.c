@@ -52,7 +52,7 @@ static const sp_str *flow_labels(const api_request *r, sp_str labels[3], sp_str 
 static void count_kind(api_request *r, api_metric id, double by)
 {
 	sp_str kind = api_is_read_only(&r->info) ? SP_STR("readOnly") : SP_STR("mutating");
-	api_metric_add(r->server->metrics, id, &kind, by);
+	sp_metric_add(r->server->metrics, id, &kind, by);
 }
 
 static void count_place(api_request *r, double by)
@@ -60,23 +60,23 @@ static void count_place(api_request *r, double by)
 	sp_str l[3];
 	bool runs = r->flow.ticket.place == API_PLACE_RUNS;
 	count_kind(r, runs ? API_METRIC_INFLIGHT : API_METRIC_INQUEUE, by);
-	api_metric_add(r->server->metrics, runs ? API_METRIC_FLOW_EXECUTING : API_METRIC_FLOW_INQUEUE,
-		       flow_labels(r, l, SP_STR("")), by);
+	sp_metric_add(r->server->metrics, runs ? API_METRIC_FLOW_EXECUTING : API_METRIC_FLOW_INQUEUE,
+		      flow_labels(r, l, SP_STR("")), by);
 	if (runs)
-		api_metric_add(r->server->metrics, API_METRIC_FLOW_SEATS_USED, l, by);
+		sp_metric_add(r->server->metrics, API_METRIC_FLOW_SEATS_USED, l, by);
 }
 
 static void count_wait(api_request *r, uint64_t ns, bool execute)
 {
 	sp_str l[3];
-	api_metric_observe(r->server->metrics, API_METRIC_FLOW_WAIT_SECONDS,
-			   flow_labels(r, l, execute ? SP_STR("true") : SP_STR("false")), (double)ns / 1e9);
+	sp_metric_observe(r->server->metrics, API_METRIC_FLOW_WAIT_SECONDS,
+			  flow_labels(r, l, execute ? SP_STR("true") : SP_STR("false")), (double)ns / 1e9);
 }
 
 static void count_start(api_request *r, uint64_t waited_ns)
 {
 	sp_str l[3];
-	api_metric_add(r->server->metrics, API_METRIC_FLOW_DISPATCHED, flow_labels(r, l, SP_STR("")), 1);
+	sp_metric_add(r->server->metrics, API_METRIC_FLOW_DISPATCHED, flow_labels(r, l, SP_STR("")), 1);
 	count_wait(r, waited_ns, true);
 	count_place(r, 1);
 }
@@ -89,7 +89,7 @@ static void refuse(api_request *r, sp_str reason)
 		{SP_STR_INIT("retry-after"), SP_STR_INIT("1")},
 		{SP_STR_INIT("x-content-type-options"), SP_STR_INIT("nosniff")}};
 	sp_str l[3];
-	api_metric_add(r->server->metrics, API_METRIC_FLOW_REJECTED, flow_labels(r, l, reason), 1);
+	sp_metric_add(r->server->metrics, API_METRIC_FLOW_REJECTED, flow_labels(r, l, reason), 1);
 	r->dropped = true;
 	api_reply_with(r, 429, SP_STR("text/plain; charset=utf-8"), more, SP_LEN(more),
 		       SP_STR("Too many requests, please try again later.\n"));
@@ -102,7 +102,7 @@ static void on_seat(api_ticket *t)
 	api_request *r = SP_CONTAINER_OF(t, api_request, flow.ticket);
 	count_kind(r, API_METRIC_INQUEUE, -1);
 	sp_str l[3];
-	api_metric_add(r->server->metrics, API_METRIC_FLOW_INQUEUE, flow_labels(r, l, SP_STR("")), -1);
+	sp_metric_add(r->server->metrics, API_METRIC_FLOW_INQUEUE, flow_labels(r, l, SP_STR("")), -1);
 	count_start(r, sp_now_ns(r->server->world) - r->flow.began_ns);
 	r->on_admitted(r);
 }
@@ -112,7 +112,7 @@ static void on_timeout(api_ticket *t)
 	api_request *r = SP_CONTAINER_OF(t, api_request, flow.ticket);
 	sp_str l[3];
 	count_kind(r, API_METRIC_INQUEUE, -1);
-	api_metric_add(r->server->metrics, API_METRIC_FLOW_INQUEUE, flow_labels(r, l, SP_STR("")), -1);
+	sp_metric_add(r->server->metrics, API_METRIC_FLOW_INQUEUE, flow_labels(r, l, SP_STR("")), -1);
 	count_wait(r, sp_now_ns(r->server->world) - r->flow.began_ns, false);
 	refuse(r, SP_STR("time-out"));
 }
@@ -173,24 +173,24 @@ void api_flow_leave(api_request *r)
 	count_place(r, -1);
 	if (t->place == API_PLACE_RUNS) {
 		bool watch = sp_str_eq(r->info.verb, SP_STR("watch"));
-		api_metric_observe(r->server->metrics, API_METRIC_FLOW_EXECUTION_SECONDS,
-				   flow_labels(r, l, watch ? SP_STR("watch") : SP_STR("regular")),
-				   (double)(now - t->since_ns) / 1e9);
+		sp_metric_observe(r->server->metrics, API_METRIC_FLOW_EXECUTION_SECONDS,
+				  flow_labels(r, l, watch ? SP_STR("watch") : SP_STR("regular")),
+				  (double)(now - t->since_ns) / 1e9);
 	} else {
 		count_wait(r, now - r->flow.began_ns, false);
-		api_metric_add(r->server->metrics, API_METRIC_FLOW_REJECTED,
-			       flow_labels(r, l, SP_STR("cancelled")), 1);
+		sp_metric_add(r->server->metrics, API_METRIC_FLOW_REJECTED,
+			      flow_labels(r, l, SP_STR("cancelled")), 1);
 	}
 	api_ticket_leave(t);
 }
 
 void api_flows_measure(api_flows *f)
 {
-	api_metric_clear(f->server->metrics, API_METRIC_FLOW_NOMINAL);
+	sp_metric_clear(f->server->metrics, API_METRIC_FLOW_NOMINAL);
 	for (size_t i = 0; i < f->config.n_levels && !f->off; i++) {
 		sp_str name = api_level_name(f->config.levels[i]);
-		api_metric_set(f->server->metrics, API_METRIC_FLOW_NOMINAL, &name,
-			       (double)api_level_seats(f->config.levels[i]));
+		sp_metric_set(f->server->metrics, API_METRIC_FLOW_NOMINAL, &name,
+			      (double)api_level_seats(f->config.levels[i]));
 	}
 }
 

@@ -4,9 +4,9 @@
 #include "apiserver/admission/counts.h"
 #include "apiserver/flow/flow.h"
 #include "apiserver/metrics/metrics.h"
-#include "apiserver/metrics/process.h"
 #include "apiserver/server_int.h"
 #include "base/num.h"
+#include "io/process_metrics.h"
 
 #define TEXT_BYTES_MAX ((size_t)64 << 20)
 #define COMPONENT SP_STR("apiserver")
@@ -93,7 +93,7 @@ void api_measure_begin(api_request *r)
 		return;
 	put_scope(r, l + 1);
 	r->counted_long = true;
-	api_metric_add(r->server->metrics, API_METRIC_LONGRUNNING, l, 1);
+	sp_metric_add(r->server->metrics, API_METRIC_LONGRUNNING, l, 1);
 }
 
 static void count_sizes(api_request *r, const sp_str scope[6])
@@ -102,7 +102,7 @@ static void count_sizes(api_request *r, const sp_str scope[6])
 	if (!sp_str_eq(scope[4], SP_STR("GET")) && !sp_str_eq(scope[4], SP_STR("LIST")))
 		return;
 	memcpy(l + 1, scope, 6 * sizeof *scope);
-	api_metric_observe(r->server->metrics, API_METRIC_RESPONSE_SIZES, l, (double)r->ex->n_body_out);
+	sp_metric_observe(r->server->metrics, API_METRIC_RESPONSE_SIZES, l, (double)r->ex->n_body_out);
 }
 
 static void count_duration(api_request *r, const sp_str scope[6])
@@ -111,8 +111,8 @@ static void count_duration(api_request *r, const sp_str scope[6])
 	if (sp_str_eq(scope[4], SP_STR("WATCH")) || sp_str_eq(scope[4], SP_STR("CONNECT")))
 		return;
 	memcpy(l + 2, scope, 6 * sizeof *scope);
-	api_metric_observe(r->server->metrics, API_METRIC_REQUEST_SECONDS, l,
-			   (double)(sp_now_ns(r->server->world) - r->began_ns) / 1e9);
+	sp_metric_observe(r->server->metrics, API_METRIC_REQUEST_SECONDS, l,
+			  (double)(sp_now_ns(r->server->world) - r->began_ns) / 1e9);
 }
 
 void api_measure_end(api_request *r)
@@ -123,7 +123,7 @@ void api_measure_end(api_request *r)
 	if (r->counted_long) {
 		sp_str same[7] = {COMPONENT};
 		memcpy(same + 1, scope, sizeof scope);
-		api_metric_add(r->server->metrics, API_METRIC_LONGRUNNING, same, -1);
+		sp_metric_add(r->server->metrics, API_METRIC_LONGRUNNING, same, -1);
 	}
 	if (r->ex->status == 0)
 		return; /* nothing was answered */
@@ -131,10 +131,10 @@ void api_measure_end(api_request *r)
 	l[1] = COMPONENT;
 	l[2] = dry_run(r);
 	memcpy(l + 3, scope, sizeof scope);
-	api_metric_add(r->server->metrics, API_METRIC_REQUESTS, l, 1);
+	sp_metric_add(r->server->metrics, API_METRIC_REQUESTS, l, 1);
 	if (r->dropped) {
 		memmove(l + 2, l + 3, sizeof scope);
-		api_metric_add(r->server->metrics, API_METRIC_TERMINATIONS, l, 1);
+		sp_metric_add(r->server->metrics, API_METRIC_TERMINATIONS, l, 1);
 		return;
 	}
 	count_duration(r, scope);
@@ -148,7 +148,7 @@ void api_measure_authn(api_request *r, api_authn_result result)
 	static const sp_str known[] = {SP_STR_INIT("admin"), SP_STR_INIT("client"), SP_STR_INIT("kube_proxy"),
 				       SP_STR_INIT("kubelet"),
 				       SP_STR_INIT("system:serviceaccount:kube-system:default")};
-	api_metric_add(r->server->metrics, API_METRIC_AUTH_ATTEMPTS, &results[result], 1);
+	sp_metric_add(r->server->metrics, API_METRIC_AUTH_ATTEMPTS, &results[result], 1);
 	if (result != API_AUTHN_SUCCESS)
 		return;
 	sp_str name = sp_str_index(r->user.name, '@') >= 0 ? SP_STR("email_id") : SP_STR("other");
@@ -156,13 +156,13 @@ void api_measure_authn(api_request *r, api_authn_result result)
 		if (sp_str_eq(r->user.name, known[i]))
 			name = known[i];
 	}
-	api_metric_add(r->server->metrics, API_METRIC_AUTHENTICATED, &name, 1);
+	sp_metric_add(r->server->metrics, API_METRIC_AUTHENTICATED, &name, 1);
 }
 
 void api_measure_watch_event(api_request *r)
 {
 	const sp_str l[3] = {r->info.group, r->info.resource, r->info.version};
-	api_metric_add(r->server->metrics, API_METRIC_WATCH_EVENTS, l, 1);
+	sp_metric_add(r->server->metrics, API_METRIC_WATCH_EVENTS, l, 1);
 }
 
 /* ---- health ---- */
@@ -171,8 +171,8 @@ void api_measure_check(api_server *s, sp_str endpoint, sp_str name, bool ok)
 {
 	const sp_str state[2] = {name, endpoint};
 	const sp_str total[3] = {name, ok ? SP_STR("success") : SP_STR("error"), endpoint};
-	api_metric_set(s->metrics, API_METRIC_HEALTHCHECK, state, ok ? 1 : 0);
-	api_metric_add(s->metrics, API_METRIC_HEALTHCHECKS, total, 1);
+	sp_metric_set(s->metrics, API_METRIC_HEALTHCHECK, state, ok ? 1 : 0);
+	sp_metric_add(s->metrics, API_METRIC_HEALTHCHECKS, total, 1);
 }
 
 /* ---- the endpoints ---- */
@@ -180,8 +180,8 @@ void api_measure_check(api_server *s, sp_str endpoint, sp_str name, bool ok)
 /* Built-in kinds as they are stored; linear in their number, as upstream's. */
 static void count_objects(api_server *s)
 {
-	api_metric_clear(s->metrics, API_METRIC_STORAGE_OBJECTS);
-	api_metric_clear(s->metrics, API_METRIC_RESOURCE_OBJECTS);
+	sp_metric_clear(s->metrics, API_METRIC_STORAGE_OBJECTS);
+	sp_metric_clear(s->metrics, API_METRIC_RESOURCE_OBJECTS);
 	for (size_t i = 0; i < s->resources.n; i++) {
 		const api_resource *res = s->resources.all[i];
 		char text[256];
@@ -192,8 +192,8 @@ static void count_objects(api_server *s)
 		(void)snprintf(text, sizeof text, SP_FMT "%s" SP_FMT, SP_ARG(res->gr.resource),
 			       res->gr.group.len > 0 ? "." : "", SP_ARG(res->gr.group));
 		const sp_str both[2] = {res->gr.group, res->gr.resource}, name = sp_str_c(text);
-		api_metric_set(s->metrics, API_METRIC_STORAGE_OBJECTS, &name, (double)n);
-		api_metric_set(s->metrics, API_METRIC_RESOURCE_OBJECTS, both, (double)n);
+		sp_metric_set(s->metrics, API_METRIC_STORAGE_OBJECTS, &name, (double)n);
+		sp_metric_set(s->metrics, API_METRIC_RESOURCE_OBJECTS, both, (double)n);
 	}
 }
 
@@ -212,8 +212,8 @@ void api_metrics_all(api_request *r)
 	count_objects(r->server);
 	api_flows_measure(r->server->flows);
 	api_counts_flush(r->server);
-	(void)api_metrics_write(r->server->metrics, false, &text);
-	api_process_metrics(r->server->world, r->arena, &text);
+	(void)sp_metrics_write(r->server->metrics, false, &text);
+	sp_process_metrics(r->server->world, r->arena, &text);
 	reply(r, &text);
 }
 
@@ -221,6 +221,6 @@ void api_metrics_slis(api_request *r)
 {
 	SP_AUTO_BUF text;
 	sp_buf_init(&text, TEXT_BYTES_MAX);
-	(void)api_metrics_write(r->server->metrics, true, &text);
+	(void)sp_metrics_write(r->server->metrics, true, &text);
 	reply(r, &text);
 }

@@ -130,7 +130,7 @@ static sched_verdict filter_node(sched_cycle *c, uint32_t slot, const sched_over
 	for (size_t i = 0; i < c->volumes->n_volumes && !missing && !elsewhere; i++) {
 		const sched_pv *v = c->volumes->volumes[i];
 		missing = v == NULL;
-		elsewhere = v != NULL && !sched_volume_reaches(v, node);
+		elsewhere = v != NULL && !sched_bound_volume_reaches(c->st, v, node);
 	}
 	sched_volume_fit fit = sched_delayed_choose(c, node);
 	if (!missing && !elsewhere && fit == SCHED_VOLUMES_FIT)
@@ -155,6 +155,3 @@ static void filter(sched_cycle *c, uint64_t *nodes)
 
 const sched_plugin sched_volume_binding = {
 	.name = "VolumeBinding", .prefilter = prefilter, .filter = filter, .filter_node = filter_node};
-
-/* Limits of drivers are not counted yet. */
-const sched_plugin sched_node_volume_limits = {.name = "NodeVolumeLimits"};

@@ -6,15 +6,38 @@
  */
 #include <stdlib.h>
 
+#include "scheduler/plugins/in_tree.h"
 #include "scheduler/plugins/volumes.h"
+
+static bool any_holds(const sched_node_term *terms, size_t n, bool has_terms, const sched_node *node)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (sched_node_term_holds(&terms[i], node))
+			return true;
+	}
+	return !has_terms;
+}
 
 bool sched_volume_reaches(const sched_pv *v, const sched_node *node)
 {
-	for (size_t i = 0; i < v->n_terms; i++) {
-		if (sched_node_term_holds(&v->terms[i], node))
+	return any_holds(v->terms, v->n_terms, v->has_terms, node);
+}
+
+static bool moved_on(const sched_state *st, const sched_in_tree *k, const sched_node *node)
+{
+	const sched_csi_node *csi = k == NULL ? NULL : sched_find_csi_node(st, node->name);
+	for (size_t i = 0; csi != NULL && i < csi->n_moved; i++) {
+		if (sp_str_eq(csi->moved[i], k->plugin))
 			return true;
 	}
-	return !v->has_terms;
+	return false;
+}
+
+bool sched_bound_volume_reaches(const sched_state *st, const sched_pv *v, const sched_node *node)
+{
+	if (!moved_on(st, v->moved, node))
+		return sched_volume_reaches(v, node);
+	return !v->unknown && any_holds(v->moved_terms, v->n_moved_terms, v->moved_has_terms, node);
 }
 
 bool sched_volume_is_for(const sched_state *st, const sched_pv *v, const sched_pvc *claim)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims, volumes, classes, drivers and capacities as the scheduler keeps them. */
+/* Claims, volumes, classes, drivers, capacities, nodes' drivers and attachments as the scheduler keeps them.
+ */
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "scheduler/plugins/in_tree.h"
 #include "scheduler/plugins/volumes_int.h"
 
 static sp_str text(yyjson_val *object, const char *member)
@@ -132,6 +134,29 @@ static sp_code read_ref(sched_pv *v, yyjson_val *ref)
 	return dup_into(&v->arena, text(ref, "uid"), &v->ref_uid);
 }
 
+/* Which driver's it is, and as which. */
+static sp_code read_source(sched_pv *v, yyjson_val *spec)
+{
+	yyjson_val *csi = yyjson_obj_get(spec, "csi");
+	v->is_csi = yyjson_is_obj(csi);
+	if (v->is_csi) {
+		SP_TRY(dup_into(&v->arena, text(csi, "driver"), &v->driver));
+		return dup_into(&v->arena, text(csi, "volumeHandle"), &v->handle);
+	}
+	const sched_in_tree *k = sched_in_tree_of(spec);
+	if (k == NULL || !k->moved)
+		return SP_OK;
+	v->moved = k;
+	v->driver = k->driver;
+	SP_TRY(sched_in_tree_pv_handle(&v->arena, k, spec, v->labels, v->n_labels, &v->handle));
+	v->unknown = v->handle.len == 0;
+	v->moved_terms = v->terms;
+	v->n_moved_terms = v->n_terms;
+	v->moved_has_terms = v->has_terms;
+	return sched_in_tree_terms(&v->arena, k, v->labels, v->n_labels, &v->moved_terms, &v->n_moved_terms,
+				   &v->moved_has_terms);
+}
+
 static sp_code read_pv(yyjson_val *object, sched_pv *v)
 {
 	yyjson_val *meta = yyjson_obj_get(object, "metadata"), *spec = yyjson_obj_get(object, "spec");
@@ -151,7 +176,8 @@ static sp_code read_pv(yyjson_val *object, sched_pv *v)
 	SP_TRY(read_ref(v, yyjson_obj_get(spec, "claimRef")));
 	SP_TRY(sched_labels_read(&v->arena, yyjson_obj_get(meta, "labels"), &v->labels, &v->n_labels));
 	v->has_terms = required != NULL;
-	return sched_node_terms_read(&v->arena, required, &v->terms, &v->n_terms, NULL);
+	SP_TRY(sched_node_terms_read(&v->arena, required, &v->terms, &v->n_terms, NULL));
+	return read_source(v, spec);
 }
 
 /* A term without expressions holds for no node. */
@@ -209,6 +235,49 @@ static sp_code read_capacity(yyjson_val *object, sched_capacity *c)
 	return read_key(&c->arena, yyjson_obj_get(object, "metadata"), &c->key);
 }
 
+static sp_code read_limits(sched_csi_node *n, yyjson_val *drivers)
+{
+	n->limits = sp_try_new(&n->arena, struct sched_volume_limit, yyjson_arr_size(drivers) + 1);
+	if (n->limits == NULL)
+		return SP_ENOMEM;
+	yyjson_arr_iter it = yyjson_arr_iter_with(drivers);
+	for (yyjson_val *v; (v = yyjson_arr_iter_next(&it)) != NULL;) {
+		yyjson_val *count = yyjson_obj_get(yyjson_obj_get(v, "allocatable"), "count");
+		if (!yyjson_is_int(count))
+			continue;
+		n->limits[n->n_limits].n = yyjson_get_sint(count);
+		SP_TRY(dup_into(&n->arena, text(v, "name"), &n->limits[n->n_limits++].driver));
+	}
+	return SP_OK;
+}
+
+static sp_code read_csi_node(yyjson_val *object, sched_csi_node *n)
+{
+	yyjson_val *meta = yyjson_obj_get(object, "metadata");
+	sp_str list = text(yyjson_obj_get(meta, "annotations"),
+			   "storage.alpha.kubernetes.io/migrated-plugins"),
+	       name;
+	sp_str *moved = sp_try_new(&n->arena, sp_str, list.len / 2 + 1);
+	if (moved == NULL)
+		return SP_ENOMEM;
+	n->moved = moved;
+	while (sp_str_next(&list, ',', &name)) {
+		if (name.len > 0)
+			SP_TRY(dup_into(&n->arena, name, &moved[n->n_moved++]));
+	}
+	SP_TRY(read_limits(n, yyjson_obj_get(yyjson_obj_get(object, "spec"), "drivers")));
+	return dup_into(&n->arena, text(meta, "name"), &n->name);
+}
+
+static sp_code read_attachment(yyjson_val *object, sched_attachment *x)
+{
+	yyjson_val *spec = yyjson_obj_get(object, "spec");
+	SP_TRY(dup_into(&x->arena, text(spec, "nodeName"), &x->node));
+	SP_TRY(dup_into(&x->arena, text(spec, "attacher"), &x->driver));
+	SP_TRY(dup_into(&x->arena, text(yyjson_obj_get(spec, "source"), "persistentVolumeName"), &x->volume));
+	return dup_into(&x->arena, text(yyjson_obj_get(object, "metadata"), "name"), &x->name);
+}
+
 #define BEGINS_SO(type_) \
 	_Static_assert(offsetof(type_, arena) == offsetof(sched_volume_object, arena), "key, then arena")
 BEGINS_SO(sched_pvc);
@@ -216,6 +285,8 @@ BEGINS_SO(sched_pv);
 BEGINS_SO(sched_storage_class);
 BEGINS_SO(sched_csi_driver);
 BEGINS_SO(sched_capacity);
+BEGINS_SO(sched_csi_node);
+BEGINS_SO(sched_attachment);
 
 size_t sched_volume_size(sched_volume_kind kind)
 {
@@ -225,6 +296,8 @@ size_t sched_volume_size(sched_volume_kind kind)
 		[SCHED_STORAGE_CLASS] = sizeof(sched_storage_class),
 		[SCHED_CSI_DRIVER] = sizeof(sched_csi_driver),
 		[SCHED_CAPACITY] = sizeof(sched_capacity),
+		[SCHED_CSI_NODE] = sizeof(sched_csi_node),
+		[SCHED_ATTACHMENT] = sizeof(sched_attachment),
 	};
 	return sizes[kind];
 }
@@ -242,6 +315,10 @@ sp_code sched_volume_read(sched_volume_kind kind, yyjson_val *object, sched_volu
 		return read_driver(object, (sched_csi_driver *)(void *)o);
 	case SCHED_CAPACITY:
 		return read_capacity(object, (sched_capacity *)(void *)o);
+	case SCHED_CSI_NODE:
+		return read_csi_node(object, (sched_csi_node *)(void *)o);
+	case SCHED_ATTACHMENT:
+		return read_attachment(object, (sched_attachment *)(void *)o);
 	case SCHED_VOLUME_KINDS_:
 		break;
 	}

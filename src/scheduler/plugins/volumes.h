@@ -51,6 +51,14 @@ typedef struct sched_pv {
 	size_t n_terms;
 	const sp_label *labels;
 	size_t n_labels;
+	bool is_csi;
+	sp_str driver, handle; /* of a CSI volume, or of the one it became; empty: it counts for no driver */
+	/* Of a plugin that was built in: its affinity on nodes that have the driver instead (`unknown`: the
+	 * driver cannot have such a volume, so no such node reaches it). NULL: of none. */
+	const struct sched_in_tree *moved;
+	bool unknown, moved_has_terms;
+	const sched_node_term *moved_terms;
+	size_t n_moved_terms;
 } sched_pv;
 
 typedef struct sched_storage_class {
@@ -78,6 +86,27 @@ typedef struct sched_capacity {
 	sp_selector topology;
 } sched_capacity;
 
+/* A CSINode: what its drivers can attach, and which plugins that were built in they took over. */
+typedef struct sched_csi_node {
+	sp_str name;
+	sp_arena arena;
+	struct sched_volume_limit {
+		sp_str driver;
+		int64_t n;
+	} * limits; /* of drivers that have one */
+	size_t n_limits;
+	const sp_str *moved; /* names of plugins */
+	size_t n_moved;
+	bool grown; /* some driver may attach more than the object before said, or there was none */
+} sched_csi_node;
+
+/* A VolumeAttachment. */
+typedef struct sched_attachment {
+	sp_str name;
+	sp_arena arena;
+	sp_str node, driver, volume;
+} sched_attachment;
+
 /* Kinds of objects that volumes are made of. */
 typedef enum sched_volume_kind {
 	SCHED_PVC,
@@ -85,6 +114,8 @@ typedef enum sched_volume_kind {
 	SCHED_STORAGE_CLASS,
 	SCHED_CSI_DRIVER,
 	SCHED_CAPACITY,
+	SCHED_CSI_NODE,
+	SCHED_ATTACHMENT,
 	SCHED_VOLUME_KINDS_
 } sched_volume_kind;
 
@@ -107,7 +138,12 @@ typedef struct sched_volume_state {
 	size_t n_delayed;
 	const sp_str *single; /* names of claims that only one pod may use */
 	size_t n_single;
-	int64_t in_use; /* of those, by pods that are placed */
+	int64_t in_use;         /* of those, by pods that are placed */
+	const sched_pv **zoned; /* volumes that say in which zone they are */
+	size_t n_zoned;
+	const sched_attachable *attached; /* what the pod needs attached, each once */
+	size_t n_attached;
+	sp_str lost; /* why it cannot be said what that is; empty: it can */
 } sched_volume_state;
 
 /* The next object of a kind; NULL: no more. Starts with *at = 0. */
@@ -122,20 +158,37 @@ const sched_pvc *sched_find_pvc(const sched_state *st, sp_str key);
 const sched_pv *sched_find_pv(const sched_state *st, sp_str name);
 const sched_storage_class *sched_find_class(const sched_state *st, sp_str name);
 const sched_csi_driver *sched_find_csi_driver(const sched_state *st, sp_str name);
+const sched_csi_node *sched_find_csi_node(const sched_state *st, sp_str name);
 /* Placed pods that use a claim. */
 uint32_t sched_claim_uses(const sched_state *st, sp_str key);
 
 /* The key of a pod's claim, in the arena. {NULL, 0}: no room. */
 sp_str sched_claim_key(sp_arena *a, const sched_pod *pod, const sched_claim *claim);
 
-/* A pod comes to a node that exists (+1) or leaves it (-1): which claims are in use. */
-void sched_volumes_count(sched_state *st, const sched_pod *pod, int sign);
+/* A pod comes to a node that exists (+1) or leaves it (-1): which claims are in use, and what is attached
+ * there. */
+void sched_volumes_count(sched_state *st, const sched_pod *pod, const sched_node *node, int sign);
 void sched_volumes_done(sched_state *st);
+
+/* ---- volumes that a driver attaches (volume_attach.c) ---- */
+
+/* What a claim's volume is for its driver. {0}: nothing that counts. In the arena. SP_ENOMEM. */
+sp_code sched_claim_attaches(const sched_state *st, sp_arena *a, sp_str claim,
+			     sched_attachable *ret) SP_MUST_USE;
+/* What is attached to a node, by pods on it or because a VolumeAttachment says so. NULL: nothing. */
+typedef struct sched_node_volumes sched_node_volumes;
+const sched_node_volumes *sched_find_node_volumes(const sched_state *st, sp_str node);
+/* Volumes of a driver there. */
+uint32_t sched_attached_count(const sched_node_volumes *n, sp_str driver);
+/* Uses of one volume by pods there; *ret_attached: a VolumeAttachment has it too. */
+uint32_t sched_attached_pods(const sched_node_volumes *n, sp_str volume, bool *ret_attached);
 
 /* ---- claims that wait for their first consumer (volume_match.c) ---- */
 
-/* The node can have the volume. */
+/* The node can have the volume, by the affinity that the object says. */
 bool sched_volume_reaches(const sched_pv *v, const sched_node *node);
+/* The same of a bound one, on a node whose driver may have taken the volume over. */
+bool sched_bound_volume_reaches(const sched_state *st, const sched_pv *v, const sched_node *node);
 /* The volume names the claim (with its uid, if it names one): by its object, or as assumed. */
 bool sched_volume_is_for(const sched_state *st, const sched_pv *v, const sched_pvc *claim);
 /* Fills in what is not of a node; `d->claim` is set. False: no room. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apiserver/metrics/process.h"
+#include "io/process_metrics.h"
 
 #include <unistd.h>
 
@@ -50,7 +50,7 @@ static void put(sp_buf *out, const char *name, const char *type, const char *hel
 			    value);
 }
 
-void api_process_metrics(sp_world *w, sp_arena *a, sp_buf *out)
+void sp_process_metrics(sp_world *w, sp_arena *a, sp_buf *out)
 {
 	uint64_t f[FIELDS], boot, max;
 	sp_dir_entry *fds;

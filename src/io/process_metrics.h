@@ -7,4 +7,4 @@
 #include "io/world.h"
 
 /* Appends what can be read. */
-void api_process_metrics(sp_world *w, sp_arena *a, sp_buf *out);
+void sp_process_metrics(sp_world *w, sp_arena *a, sp_buf *out);
