@@ -175,6 +175,7 @@ static void copy_opts(node_agent *a, const node_agent_opts *o)
 static sp_code begin(node_agent *a, sp_err *err)
 {
 	sp_str resolv;
+	SP_TRY(node_sysctls_parse(a->opts.unsafe_sysctls, &a->arena, &a->sysctls, err));
 	SP_TRY(sp_dir_make(a->world, a->place.root, 0750, err));
 	SP_TRY(sp_dir_make(a->world, a->place.log_root, 0755, err));
 	if (a->opts.resolv_conf.len != 0) {

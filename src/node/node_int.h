@@ -16,6 +16,7 @@
 #include "node/config.h"
 #include "node/counters.h"
 #include "node/eviction.h"
+#include "node/preempt.h"
 #include "node/pull_auth.h"
 #include "node/status.h"
 #include "node/summary.h"
@@ -139,9 +140,12 @@ struct node_worker {
 	sp_str forced_phase, forced_reason; /* static texts, or rejected_reason */
 	sp_str forced_message;              /* heap */
 	int64_t evict_grace_s;              /* of an eviction; -1: it is none */
-	bool is_disrupted;                  /* told by a condition */
-	bool was_admitted, is_rejected;
-	char rejected_reason[64];
+	sp_str disruption;                  /* told by a condition; empty: none */
+	bool was_admitted, is_rejected, is_preempted;
+	bool asks_node, knows_node; /* the node's object is, or was, asked for for its sake */
+	uint64_t room_by_ns; /* monotonic: pods end to make room for it, and are waited for until then; 0: no
+			      */
+	char rejected_reason[384];
 
 	node_memo *memos;
 	size_t n_memos;
@@ -225,6 +229,7 @@ struct node_agent {
 	node_pressure_watch *pressure;
 	struct node_relist *relist;
 	node_counters counters;
+	node_sysctls sysctls;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
@@ -263,12 +268,17 @@ void node_worker_reject(node_worker *w, sp_str reason, sp_str why);
 /* The same, by the node: its containers get that long. is_disrupted: the pod gets a condition that says so.
  */
 void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted);
+/* The same, for the sake of a critical pod; told as an event, too. */
+void node_worker_preempt(node_worker *w);
 /* Seconds that containers of the pod get to stop. */
 int64_t node_worker_grace(const node_worker *w);
 
 /* ---- admit.c ---- */
-/* Whether the pod, which has not begun, may. If not it fails, and that was told. */
+/* Decides whether the pod, which has not begun, may. If not it fails, and that was told. False: nothing is
+ * decided yet, a turn comes. */
 bool node_admit(node_worker *w);
+/* It may, as soon as other pods have ended: not yet. A turn comes. */
+bool node_admit_waits(node_worker *w);
 /* Whether there is room for what the pod asks for now; *ret says what lacks, or nothing: no memory to find
  * out. */
 bool node_admit_grown(node_worker *w, node_refusal *ret);
@@ -425,6 +435,14 @@ void node_self_changed(node_agent *a);
 void node_self_runtime_is_back(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
+/* The object was looked for once: what is known of it then is so. */
+bool node_self_is_known(const node_agent *a);
+/* Its name, labels and taints, and amounts of every resource; before it is there, what it will have. asked:
+ * as it was when somebody last asked for it. In the arena; false: no memory. */
+bool node_self_view(const node_agent *a, bool asked, sp_arena *arena, sp_fit_node *ret, sp_vmap *ret_amounts);
+/* Asks the API for it, past what is known; then worker's knows_node is set, and a turn comes. */
+void node_self_ask(node_worker *w);
+bool node_self_has_strict_groups(const node_agent *a);
 /* Of the machine, as its Node names them; may be empty, and are before the runtime's first answer. */
 void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system);
 
