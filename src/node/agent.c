@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "io/https.h"
+#include "node/disks.h"
 #include "node/node_int.h"
 #include "node/statics.h"
 
@@ -124,6 +125,7 @@ static void on_version(sp_cri_call *c, int32_t status, sp_str message, const voi
 	if (code == SP_OK)
 		node_rotate_new(a);
 	if (code == SP_OK) {
+		node_disks_new(a);
 		node_image_gc_new(a);
 		node_pressure_start(a);
 	}
@@ -237,7 +239,8 @@ static void on_http_closed(void *arg)
 void node_agent_check_closed(node_agent *a)
 {
 	if (a->closing && a->http == NULL && a->local_path == NULL && a->rotate == NULL &&
-	    a->statics == NULL && a->pressure == NULL && sp_list_is_empty(&a->workers))
+	    a->statics == NULL && a->pressure == NULL && a->image_gc == NULL && a->disks == NULL &&
+	    sp_list_is_empty(&a->workers))
 		sp_defer_call(a->world, &a->closed_check);
 }
 
@@ -256,6 +259,7 @@ void node_agent_close(node_agent *a, void (*done)(void *arg), void *arg)
 	node_statics_free(a);
 	node_pressure_free(a);
 	node_image_gc_free(a);
+	node_disks_free(a);
 	sp_informer_watch_remove(&a->pods_watch);
 	sp_informer_watch_remove(&a->services_watch);
 	SP_LIST_FOREACH (node, &a->workers)

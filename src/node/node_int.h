@@ -36,6 +36,7 @@ typedef struct node_local_path node_local_path;
 typedef struct node_rotate node_rotate;
 typedef struct node_statics node_statics;
 typedef struct node_image_gc node_image_gc;
+typedef struct node_disks node_disks;
 typedef struct node_pressure_watch node_pressure_watch;
 
 /* ---- objects that pods refer to (refs.c) ---- */
@@ -157,7 +158,7 @@ struct node_worker {
 	uint64_t mount_retry_ns, sandbox_retry_ns; /* monotonic; 0: at once */
 	node_pod_limits cgroup_limits;             /* as they were written last */
 	node_resize_state resize_pending, resize_in_progress;
-	char resize_pending_text[256], resize_error[256];
+	char resize_pending_text[512], resize_error[256];
 	uint64_t resize_retry_ns;                 /* monotonic; 0: at once */
 	const node_actions *resizing;             /* under way */
 	bool knows_reset, is_resetting, is_reset; /* is_reset: all of it is removed */
@@ -225,6 +226,7 @@ struct node_agent {
 	node_rotate *rotate;
 	node_statics *statics;
 	node_image_gc *image_gc;
+	node_disks *disks;
 	node_rate machine_rate; /* of /stats/summary */
 	node_pressure_watch *pressure;
 	struct node_relist *relist;
@@ -456,6 +458,7 @@ void node_rotate_free(node_agent *a);
 
 /* ---- image_gc.c: images that nobody uses, when the disk is full ---- */
 void node_image_gc_new(node_agent *a);
+/* When a job is under way the end comes later, with node_agent_check_closed. */
 void node_image_gc_free(node_agent *a);
 /* Removes every image that nobody uses and that may go by its age, then done, once. False: there is no
  * collection here. */
@@ -476,9 +479,8 @@ void node_pressure_cleaned(node_agent *a);
 bool node_pressure_admit(node_worker *w);
 
 /* ---- serve_counters.c ---- */
-/* Appends what the agent counted, and its claims' volumes: looks at their file systems, so it blocks, if
- * shortly. */
-void node_counters_tell(const node_agent *a, sp_buf *out);
+/* Appends what the agent counted, and its claims' volumes as they were seen last. */
+void node_counters_tell(node_agent *a, sp_buf *out);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);
