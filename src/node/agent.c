@@ -178,6 +178,7 @@ static sp_code begin(node_agent *a, sp_err *err)
 {
 	sp_str resolv;
 	SP_TRY(node_sysctls_parse(a->opts.unsafe_sysctls, &a->arena, &a->sysctls, err));
+	SP_TRY(node_userns_restore(&a->userns, a->world, a->place.root, err));
 	SP_TRY(sp_dir_make(a->world, a->place.root, 0750, err));
 	SP_TRY(sp_dir_make(a->world, a->place.log_root, 0755, err));
 	if (a->opts.resolv_conf.len != 0) {
@@ -211,6 +212,7 @@ sp_code node_agent_new(const node_agent_opts *o, node_agent **ret, sp_err *err)
 	sp_list_init(&a->workers);
 	sp_map_init(&a->workers_by_uid);
 	sp_map_init(&a->refs);
+	node_userns_init(&a->userns);
 	sp_list_init(&a->pods_watch.node);
 	sp_list_init(&a->services_watch.node);
 	copy_opts(a, o);
@@ -281,6 +283,7 @@ void node_agent_free(node_agent *a)
 	sp_tls_config_unref(a->http_tls);
 	sp_map_done(&a->workers_by_uid);
 	sp_map_done(&a->refs);
+	node_userns_done(&a->userns);
 	a->cri->free(a->cri);
 	sp_arena_done(&a->arena);
 	sp_free(a);

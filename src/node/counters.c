@@ -276,6 +276,16 @@ static void put_starts(sp_buf *out, const node_counters *c)
 	put(out, "kubelet_started_pods_errors_total", "", c->pods_failed);
 	head(out, "kubelet_started_pods_total", "Cumulative number of pods started", "counter");
 	put(out, "kubelet_started_pods_total", "", c->pods);
+	head(out, "kubelet_started_user_namespaced_pods_errors_total",
+	     "Cumulative number of errors when starting pods with user namespaces. This metric will only be "
+	     "collected on Linux.",
+	     "counter");
+	put(out, "kubelet_started_user_namespaced_pods_errors_total", "", c->pods_of_users_failed);
+	head(out, "kubelet_started_user_namespaced_pods_total",
+	     "Cumulative number of pods with user namespaces started. This metric will only be collected on "
+	     "Linux.",
+	     "counter");
+	put(out, "kubelet_started_user_namespaced_pods_total", "", c->pods_of_users);
 }
 
 static void put_preemptions(sp_buf *out, const node_counters *c)

@@ -49,7 +49,8 @@ typedef struct node_counters {
 	node_histogram pod_start;
 	node_histogram turns[NODE_TURN_KINDS_];
 	uint64_t pods, pods_failed;
-	uint64_t containers[NODE_EPHEMERAL + 1]; /* by role */
+	uint64_t pods_of_users, pods_of_users_failed; /* of those: with users of their own */
+	uint64_t containers[NODE_EPHEMERAL + 1];      /* by role */
 	node_start_error errors[NODE_ERRORS_MAX];
 	size_t n_errors;
 	uint64_t rejected[NODE_REJECTIONS_]; /* pods, by reason */

@@ -55,3 +55,21 @@ void node_features_write(const node_features *f, sp_jout *j)
 	sp_jout_member_bool(j, SP_STR("supplementalGroupsPolicy"), f->strict_groups);
 	sp_jout_close(j, '}');
 }
+
+sp_code node_features_check_users(const node_features *f, sp_str handler, sp_err *err)
+{
+	size_t i = 0;
+	char what[300] = "runtime", unknown[300] = "";
+	while (i < f->n_handlers && !sp_str_eq(f->handlers[i].name, handler))
+		i++;
+	if (i < f->n_handlers && f->handlers[i].user_namespaces)
+		return SP_OK;
+	if (handler.len != 0)
+		(void)snprintf(what, sizeof what, "RuntimeClass handler \"" SP_FMT "\"", SP_ARG(handler));
+	if (i == f->n_handlers && i > 0) /* an old runtime tells of none */
+		(void)snprintf(unknown, sizeof unknown, ": the handler \"" SP_FMT "\" is not known",
+			       SP_ARG(handler));
+	return sp_fail(err, SP_EINVAL,
+		       "can't set `spec.hostUsers: false`, %s does not support user namespaces%s", what,
+		       unknown);
+}

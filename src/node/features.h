@@ -24,5 +24,8 @@ typedef struct node_features {
 /* Copies what the runtime says. More handlers than NODE_HANDLERS_MAX are not told. */
 void node_features_take(node_features *f, const sp_cri_status_response *r);
 void node_features_done(node_features *f);
+/* Whether pods of that handler ("": the default one) may have users of their own. SP_EINVAL: not, in the
+ * words that such pods are refused with. */
+sp_code node_features_check_users(const node_features *f, sp_str handler, sp_err *err) SP_MUST_USE;
 /* Members of a node's status: runtimeHandlers, features. */
 void node_features_write(const node_features *f, sp_jout *j);

@@ -20,6 +20,7 @@
 #include "node/pull_auth.h"
 #include "node/status.h"
 #include "node/summary.h"
+#include "node/userns.h"
 
 #define NODE_SECOND_NS UINT64_C(1000000000)
 #define NODE_RETRY_NS (10 * NODE_SECOND_NS) /* after a failure that nothing will announce the end of */
@@ -232,6 +233,7 @@ struct node_agent {
 	struct node_relist *relist;
 	node_counters counters;
 	node_sysctls sysctls;
+	node_userns userns;
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
@@ -358,6 +360,8 @@ typedef struct node_image_need {
 void node_image_need_start(node_image_need *n);
 
 /* ---- sandbox.c, start.c ---- */
+/* The runtime's handler for the pod. SP_ENOTFOUND: its class is not there. U: LookupRuntimeHandler. */
+sp_code node_worker_handler(node_worker *w, sp_str *ret, sp_err *err) SP_MUST_USE;
 /* "NotFound" …, as Go prints the code of a gRPC status. */
 const char *node_rpc_code_name(int32_t code);
 void node_start_sandbox(node_worker *w, uint32_t attempt);
@@ -445,6 +449,8 @@ bool node_self_view(const node_agent *a, bool asked, sp_arena *arena, sp_fit_nod
 /* Asks the API for it, past what is known; then worker's knows_node is set, and a turn comes. */
 void node_self_ask(node_worker *w);
 bool node_self_has_strict_groups(const node_agent *a);
+/* See node_features_check_users. */
+sp_code node_self_check_users(const node_agent *a, sp_str handler, sp_err *err) SP_MUST_USE;
 /* Of the machine, as its Node names them; may be empty, and are before the runtime's first answer. */
 void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system);
 

@@ -444,6 +444,12 @@ bool node_self_is_known(const node_agent *a)
 	return s != NULL && s->informer != NULL && sp_informer_is_synced(s->informer) && s->features.is_known;
 }
 
+sp_code node_self_check_users(const node_agent *a, sp_str handler, sp_err *err)
+{
+	static const node_features none;
+	return node_features_check_users(a->self == NULL ? &none : &a->self->features, handler, err);
+}
+
 bool node_self_has_strict_groups(const node_agent *a)
 {
 	return a->self != NULL && a->self->features.strict_groups;

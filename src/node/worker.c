@@ -203,6 +203,7 @@ void node_worker_take_pod(node_worker *w)
 		return;
 	}
 	p->is_static = w->own != NULL;
+	p->ids_from = node_userns_find(&w->agent->userns, w->uid);
 	w->turn_kind = NODE_TURN_UPDATE;
 	node_pod_free(w->pod);
 	w->pod = p;

@@ -42,6 +42,13 @@ is dealt Running of dealt .status.phase
 pod undealt '{"containers":[{"name":"c","command":["true"],"resources":{"limits":{"example.com/card":"2"}}}]}'
 is undealt "Failed OutOfexample.com/card: Pod was rejected: Node didn't have enough resource: example.com/card, requested: 2, used: 2, capacity: 3" said undealt
 
+# users of its own: only where the runtime says that it can (containerd 1 does not)
+if [ "$(k get node e2e-node -o json | jq '[.status.runtimeHandlers // [] | .[] | select(.name == "" and .features.userNamespaces)] | length')" = 0 ]; then
+	pod users '{"hostUsers":false,"containers":[{"name":"c","command":["true"]}]}'
+	is users 'Failed to create pod sandbox: can'"'"'t set `spec.hostUsers: false`, runtime does not support user namespaces' sh -c "
+		kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"users\" and .reason == \"FailedCreatePodSandBox\").message][0]'"
+fi
+
 # room for a critical pod: who is in its way ends, and only who is
 cpus=$(k get node e2e-node -o json | jq -r .status.allocatable.cpu)
 pod large '{"containers":[{"name":"c","command":["sleep","1000"],"resources":{"requests":{"cpu":"'"$((cpus * 1000 - 500))"'m"}}}]}'
