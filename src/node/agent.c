@@ -213,6 +213,7 @@ sp_code node_agent_new(const node_agent_opts *o, node_agent **ret, sp_err *err)
 	sp_map_init(&a->workers_by_uid);
 	sp_map_init(&a->refs);
 	node_userns_init(&a->userns);
+	node_reviews_init(&a->reviews, a->world);
 	sp_list_init(&a->pods_watch.node);
 	sp_list_init(&a->services_watch.node);
 	copy_opts(a, o);
@@ -284,6 +285,7 @@ void node_agent_free(node_agent *a)
 	sp_map_done(&a->workers_by_uid);
 	sp_map_done(&a->refs);
 	node_userns_done(&a->userns);
+	node_reviews_done(&a->reviews);
 	a->cri->free(a->cri);
 	sp_arena_done(&a->arena);
 	sp_free(a);

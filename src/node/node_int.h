@@ -18,6 +18,8 @@
 #include "node/eviction.h"
 #include "node/preempt.h"
 #include "node/pull_auth.h"
+#include "node/redirect.h"
+#include "node/reviews.h"
 #include "node/status.h"
 #include "node/summary.h"
 #include "node/userns.h"
@@ -234,6 +236,7 @@ struct node_agent {
 	node_counters counters;
 	node_sysctls sysctls;
 	node_userns userns;
+	node_reviews reviews; /* of who asks the kubelet API */
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
@@ -399,7 +402,12 @@ node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_
 
 /* ---- hook.c: one exec, HTTP request, connection, health call or pause, of a hook or a probe ---- */
 
-typedef enum node_outcome { NODE_OUTCOME_OK, NODE_OUTCOME_FAILED, NODE_OUTCOME_ERROR } node_outcome;
+typedef enum node_outcome {
+	NODE_OUTCOME_OK,
+	NODE_OUTCOME_WARNING, /* OK, but for what the text says */
+	NODE_OUTCOME_FAILED,
+	NODE_OUTCOME_ERROR
+} node_outcome;
 
 typedef struct node_hook {
 	/* Once, from the loop. The text says what went wrong, or what was printed; good during the call.
@@ -414,6 +422,13 @@ typedef struct node_hook {
 	sp_grpc_rpc rpc;
 	sp_grpc_channel channel;
 	sp_http_exchange *get;
+	sp_arena arena; /* of an HTTP request and those that it leads to */
+	const sp_http_header *headers;
+	size_t n_headers;
+	sp_str authority, first_host, location; /* location: where the answer sends us; empty: nowhere */
+	node_url url;
+	unsigned n_requests;
+	uint64_t deadline_ns;
 	sp_defer later;
 	sp_buf body;
 	char text[1024], address[300];

@@ -9,6 +9,7 @@
 #include "contracts/local_path.h"
 #include "kube/kinds/resources.h"
 #include "node/features.h"
+#include "node/image_list.h"
 #include "node/machine.h"
 #include "node/node_int.h"
 #include "node/statics.h"
@@ -16,6 +17,7 @@
 #define LEASE_SECONDS 40
 #define RENEW_NS (10 * NODE_SECOND_NS)
 #define STATUS_NS (10 * NODE_SECOND_NS)
+#define IMAGES_NS (30 * NODE_SECOND_NS) /* U: imageCachePeriod */
 /* Between attempts to register: doubled each time. U: registerWithAPIServer. */
 #define REGISTER_AGAIN_NS (NODE_SECOND_NS / 10)
 #define REGISTER_AGAIN_MOST_NS (7 * NODE_SECOND_NS)
@@ -44,6 +46,9 @@ typedef struct node_self {
 	sp_call ask_call;
 	sp_bytes *asked;        /* the object as it was asked for last; NULL: never, or in vain */
 	node_features features; /* of the runtime */
+	sp_cri_call images_call;
+	sp_bytes *images;      /* as they are told; NULL: not known yet */
+	uint64_t images_at_ns; /* monotonic: when they are looked at next */
 } node_self;
 
 typedef struct ranges_view {
@@ -220,6 +225,10 @@ static void out_status(const node_self *s, sp_jout *j, int64_t now_ns)
 		sp_jout_close(j, '}');
 	}
 	out_info(s, j);
+	if (s->images != NULL) {
+		sp_jout_key(j, SP_STR("images"));
+		sp_jout_raw(j, sp_bytes_view(s->images));
+	}
 	node_features_write(&s->features, j);
 	/* What pods may need that not every node has. U: component-helpers nodedeclaredfeatures. */
 	sp_jout_member_open(j, SP_STR("declaredFeatures"), '[');
@@ -643,12 +652,42 @@ static void on_status(sp_cri_call *c, int32_t status, sp_str message, const void
 		tell_range(s);
 }
 
+static void on_images(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_self *s = c->arg;
+	SP_AUTO_BUF text;
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	(void)message;
+	sp_buf_init(&text, BODY_BYTES_MAX);
+	sp_arena_init(&arena, BODY_BYTES_MAX);
+	sp_jout j = sp_jout_to(&text);
+	if (status != SP_RPC_OK || node_image_list_write(response, &arena, &j, NULL) != SP_OK ||
+	    sp_buf_code(&text) != SP_OK) /* what was known is told until the next look */
+		return;
+	s->images = sp_bytes_unref(s->images);
+	s->images = sp_bytes_try_dup(sp_buf_view(&text));
+	post(s);
+}
+
+static void look_at_images(node_self *s)
+{
+	const sp_cri_list_images_request request = {0};
+	sp_cri *cri = s->agent->cri;
+	uint64_t now = sp_now_ns(world(s));
+	if (s->images_call.impl != NULL || now < s->images_at_ns)
+		return;
+	s->images_at_ns = now + IMAGES_NS;
+	s->images_call = (sp_cri_call){.done = on_images, .arg = s, .timeout_ns = NODE_CALL_TIMEOUT_NS};
+	cri->call(cri, SP_CRI_LIST_IMAGES, &request, &s->images_call);
+}
+
 static void look(node_self *s)
 {
 	sp_cri_status_request request = {0};
 	sp_cri *cri = s->agent->cri;
 	if (!s->is_registered)
 		return;
+	look_at_images(s);
 	if (s->cri_call.impl != NULL) { /* what it says may be of before */
 		s->looks_again = true;
 		return;
@@ -761,6 +800,8 @@ void node_self_free(node_agent *a)
 	node_features_done(&s->features);
 	a->cri->cancel(a->cri, &s->cri_call);
 	a->cri->cancel(a->cri, &s->range_call);
+	a->cri->cancel(a->cri, &s->images_call);
+	s->images = sp_bytes_unref(s->images);
 	sp_informer_watch_remove(&s->watch);
 	if (s->set != NULL)
 		sp_informers_free(SP_TAKE(s->set));

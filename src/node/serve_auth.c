@@ -4,6 +4,10 @@
 #include "node/serve_int.h"
 
 #define BODY_BYTES_MAX ((size_t)64 << 10)
+/* U: kubelet's authentication.webhook.cacheTTL, authorization.webhook.cache(Un)AuthorizedTTL. */
+#define TOKEN_NS (120 * NODE_SECOND_NS)
+#define ALLOWED_NS (300 * NODE_SECOND_NS)
+#define FORBIDDEN_NS (30 * NODE_SECOND_NS)
 #define TOKENREVIEWS SP_GVR("authentication.k8s.io", "v1", "tokenreviews")
 #define ACCESSREVIEWS SP_GVR("authorization.k8s.io", "v1", "subjectaccessreviews")
 
@@ -33,23 +37,42 @@ static void allowed(node_request *r)
 		r->serve(r);
 }
 
-static void on_access(sp_call *c, const sp_answer *a)
+static void keep(node_request *r, sp_str answer, uint64_t ns)
 {
-	node_request *r = c->arg;
+	node_agent *a = r->agent;
+	if (r->question.ptr != NULL)
+		node_reviews_put(&a->reviews, r->question, answer, sp_now_ns(a->world) + ns);
+}
+
+static bool is_allowed(node_request *r, sp_str answer)
+{
 	yyjson_val *tree;
-	if (a->code != SP_OK) {
-		node_answer(r, 500, "Authorization error (user=" SP_FMT "): " SP_FMT, SP_ARG(r->user),
-			    SP_ARG(a->message));
-		return;
-	}
-	if (sp_json_parse(&r->ex->arena, a->body, &tree, NULL) == SP_OK &&
-	    yyjson_get_bool(sp_view_at(tree, "status.allowed"))) {
+	return sp_json_parse(&r->ex->arena, answer, &tree, NULL) == SP_OK &&
+	       yyjson_get_bool(sp_view_at(tree, "status.allowed"));
+}
+
+static void take_access(node_request *r, bool may)
+{
+	if (may) {
 		allowed(r);
 		return;
 	}
 	node_answer(r, 403,
 		    "Forbidden (user=" SP_FMT ", verb=%s, resource=nodes, subresource(s)=[" SP_FMT "])",
 		    SP_ARG(r->user), verb_of(r), SP_ARG(r->subresource));
+}
+
+static void on_access(sp_call *c, const sp_answer *a)
+{
+	node_request *r = c->arg;
+	if (a->code != SP_OK) {
+		node_answer(r, 500, "Authorization error (user=" SP_FMT "): " SP_FMT, SP_ARG(r->user),
+			    SP_ARG(a->message));
+		return;
+	}
+	bool may = is_allowed(r, a->body);
+	keep(r, a->body, may ? ALLOWED_NS : FORBIDDEN_NS);
+	take_access(r, may);
 }
 
 static void authorize(node_request *r)
@@ -70,6 +93,12 @@ static void authorize(node_request *r)
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
+	sp_str known = node_reviews_get(&r->agent->reviews, sp_buf_view(&body), sp_now_ns(r->agent->world));
+	if (known.ptr != NULL) {
+		take_access(r, is_allowed(r, known));
+		return;
+	}
+	r->question = sp_arena_try_dup(&r->ex->arena, sp_buf_view(&body));
 	r->review = (sp_call){.done = on_access, .arg = r};
 	sp_call_start(r->agent->client, &r->review,
 		      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = ACCESSREVIEWS, .body = sp_buf_view(&body)});
@@ -92,11 +121,11 @@ static sp_code take_groups(node_request *r, yyjson_val *list)
 	return SP_OK;
 }
 
-static void on_token(sp_call *c, const sp_answer *a)
+static void take_token(node_request *r, sp_str answer)
 {
-	node_request *r = c->arg;
 	yyjson_val *tree;
-	if (a->code != SP_OK || sp_json_parse(&r->ex->arena, a->body, &tree, NULL) != SP_OK ||
+	sp_str text = sp_arena_try_dup(&r->ex->arena, answer); /* what is kept may go meanwhile */
+	if (text.ptr == NULL || sp_json_parse(&r->ex->arena, text, &tree, NULL) != SP_OK ||
 	    !yyjson_get_bool(sp_view_at(tree, "status.authenticated"))) {
 		unauthorized(r);
 		return;
@@ -108,8 +137,27 @@ static void on_token(sp_call *c, const sp_answer *a)
 		authorize(r);
 }
 
+static void on_token(sp_call *c, const sp_answer *a)
+{
+	node_request *r = c->arg;
+	if (a->code != SP_OK) {
+		unauthorized(r);
+		return;
+	}
+	keep(r, a->body, TOKEN_NS);
+	take_token(r, a->body);
+}
+
 static void review_token(node_request *r, sp_str token)
 {
+	char room[NODE_REVIEW_KEY_BYTES];
+	sp_str question = node_reviews_of_token(&r->agent->reviews, token, room);
+	sp_str known = node_reviews_get(&r->agent->reviews, question, sp_now_ns(r->agent->world));
+	if (known.ptr != NULL) {
+		take_token(r, known);
+		return;
+	}
+	r->question = sp_arena_try_dup(&r->ex->arena, question);
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	sp_jout j = sp_jout_to(&body);

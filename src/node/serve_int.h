@@ -26,6 +26,7 @@ struct node_request {
 	const sp_str *groups;
 	size_t n_groups;
 	sp_call review;
+	sp_str question; /* that it asks, as the answer is kept by */
 
 	/* what the one who serves keeps; `end` releases it when the exchange is over */
 	sp_cri_call call;
@@ -65,3 +66,4 @@ void node_serve_attach(node_request *r);
 void node_serve_forward(node_request *r);
 void node_serve_metrics(node_request *r);
 void node_serve_stats(node_request *r);
+void node_serve_running(node_request *r);

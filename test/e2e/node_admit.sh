@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What the node agent lets in of the pods that were bound to it past the scheduler, and what it ends for a critical one (see
-# node_peer for what it runs on).
+# What the node agent lets in of the pods that were bound to it past the scheduler, what it ends for a critical one, and what it
+# tells of images, running pods and redirected probes (see node_peer for what it runs on).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/e2e/node_peer
@@ -49,6 +49,29 @@ if [ "$(k get node e2e-node -o json | jq '[.status.runtimeHandlers // [] | .[] |
 		kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"users\" and .reason == \"FailedCreatePodSandBox\").message][0]'"
 fi
 
+# the images of the node, and what runs as the runtime knows it
+is images 1 sh -c "kubectl --kubeconfig $kubeconfig get node e2e-node -o json | jq '[.status.images[] | select(.names | index(\"e2e.example/busybox:1\")) | select(.sizeBytes > 0)] | length'"
+api=127.0.0.1:$(k get node e2e-node -o json | jq .status.daemonEndpoints.kubeletEndpoint.Port)
+ask() { curl -sk --max-time 20 --cert "$tmp/crt.pem" --key "$tmp/key.pem" "https://$api$1"; }
+is running '["ssd",["c"]]' sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/runningpods/ | jq -c '.items[] | select(.metadata.name == \"ssd\") | [.metadata.name, [.spec.containers[].name]]'"
+
+# what the API server said of a user counts for a while
+reviews() { k get --raw /metrics | sed -n 's/^apiserver_request_total{.*resource="subjectaccessreviews".*} //p' | awk '{n += $1} END {print n + 0}'; }
+ask /pods >/dev/null
+before=$(reviews)
+for _ in 1 2 3 4 5; do ask /pods >/dev/null; done
+is reviews "$before" reviews
+
+# a probe that is led on: on the same host to where it ends, elsewhere not
+pod led '{"containers":[{"name":"c","command":["sh","-c","while :; do printf \"HTTP/1.1 302 Found\\r\\nLocation: $TO\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nhi\" | nc -l -p 8080; done"],
+   "env":[{"name":"TO","value":"http://192.0.2.1/"}],"readinessProbe":{"httpGet":{"port":8080},"periodSeconds":1}}]}'
+is led-ready true of led '.status.containerStatuses[0].ready'
+is led-event 'Readiness probe warning: Probe terminated redirects, Response body: hi' sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"led\" and .reason == \"ProbeWarning\").message][0]'"
+pod round '{"containers":[{"name":"c","command":["sh","-c","while :; do printf \"HTTP/1.1 302 Found\\r\\nLocation: /again\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\" | nc -l -p 8080; done"],
+   "readinessProbe":{"httpGet":{"port":8080},"periodSeconds":1,"timeoutSeconds":5}}]}'
+is round-event "Readiness probe failed: Get \"http://PODIP:8080/again\": stopped after 10 redirects" sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"round\" and .reason == \"Unhealthy\").message | select(contains(\"stopped\"))][0]' | sed 's/[0-9.]*:8080/PODIP:8080/'"
+k delete pod led round --wait=false >/dev/null
+
 # room for a critical pod: who is in its way ends, and only who is
 cpus=$(k get node e2e-node -o json | jq -r .status.allocatable.cpu)
 pod large '{"containers":[{"name":"c","command":["sleep","1000"],"resources":{"requests":{"cpu":"'"$((cpus * 1000 - 500))"'m"}}}]}'
@@ -60,7 +83,6 @@ is first Running of first .status.phase
 is preempted 'Failed Preempting: Preempted in order to admit critical pod' said small
 is preempted-for 'TerminationByKubelet Pod was preempted by Kubelet to accommodate a critical pod.' of small '.status.conditions[] | select(.type == "DisruptionTarget") | "\(.reason) \(.message)"'
 is preempted-not Running of large .status.phase
-api=127.0.0.1:$(k get node e2e-node -o json | jq .status.daemonEndpoints.kubeletEndpoint.Port)
 is preempted-counted 'kubelet_preemptions{preemption_signal="cpu"} 1' sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics | grep '^kubelet_preemptions'"
 
 k delete pods --all >/dev/null
