@@ -63,14 +63,20 @@ for _ in 1 2 3 4 5; do ask /pods >/dev/null; done
 is reviews "$before" reviews
 
 # a probe that is led on: on the same host to where it ends, elsewhere not
-pod led '{"containers":[{"name":"c","command":["sh","-c","while :; do printf \"HTTP/1.1 302 Found\\r\\nLocation: $TO\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nhi\" | nc -l -p 8080; done"],
-   "env":[{"name":"TO","value":"http://192.0.2.1/"}],"readinessProbe":{"httpGet":{"port":8080},"periodSeconds":1}}]}'
-is led-ready true of led '.status.containerStatuses[0].ready'
-is led-event 'Readiness probe warning: Probe terminated redirects, Response body: hi' sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"led\" and .reason == \"ProbeWarning\").message][0]'"
-pod round '{"containers":[{"name":"c","command":["sh","-c","while :; do printf \"HTTP/1.1 302 Found\\r\\nLocation: /again\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\" | nc -l -p 8080; done"],
-   "readinessProbe":{"httpGet":{"port":8080},"periodSeconds":1,"timeoutSeconds":5}}]}'
-is round-event "Readiness probe failed: Get \"http://PODIP:8080/again\": stopped after 10 redirects" sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '[.items[] | select(.involvedObject.name == \"round\" and .reason == \"Unhealthy\").message | select(contains(\"stopped\"))][0]' | sed 's/[0-9.]*:8080/PODIP:8080/'"
-k delete pod led round --wait=false >/dev/null
+answer() { printf '#!/bin/sh\nprintf "HTTP/1.1 302 Found\\r\\nLocation: %s\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nhi"\n' "$1"; }
+k create configmap cgi --from-literal=away="$(answer http://192.0.2.1/)" --from-literal=round="$(answer round)" --from-literal=on="$(answer ../cgi/on)" >/dev/null
+led() { # led NAME: its probe asks the program of that name
+	pod "$1" '{"volumes":[{"name":"v","configMap":{"name":"cgi","defaultMode":493}}],"containers":[{"name":"c","command":["httpd","-f","-p","8080","-h","/w"],
+	 "volumeMounts":[{"name":"v","mountPath":"/w/cgi-bin"},{"name":"v","mountPath":"/w/cgi"}],"readinessProbe":{"httpGet":{"port":8080,"path":"/cgi-bin/'"$1"'"},"periodSeconds":1,"timeoutSeconds":10}}]}'
+}
+for n in away round on; do led $n; done
+warned() { k get events -o json | jq -r "[.items[] | select(.involvedObject.name == \"$1\" and .reason == \"$2\").message | select(contains(\"redirects\"))][0]" | sed 's/[0-9.]*:8080/IP:8080/'; }
+is away-ready true of away '.status.containerStatuses[0].ready'
+is away-event 'Readiness probe warning: Probe terminated redirects, Response body: hi' warned away ProbeWarning
+is on-ready true of on '.status.containerStatuses[0].ready'
+is on-event null warned on ProbeWarning
+is round-event 'Readiness probe failed: Get "http://IP:8080/cgi-bin/round": stopped after 10 redirects' warned round Unhealthy
+k delete pod away round on --wait=false >/dev/null
 
 # room for a critical pod: who is in its way ends, and only who is
 cpus=$(k get node e2e-node -o json | jq -r .status.allocatable.cpu)

@@ -4,16 +4,13 @@
 #include "lib/t.h"
 #include "node/reviews.h"
 
-static node_reviews *make(void)
-{
-	node_reviews *r = sp_new(T_ARENA, node_reviews, 1);
-	node_reviews_init(r, t_world_uv());
-	return r;
-}
-
 SP_TEST(node_reviews, for_a_time)
 {
-	node_reviews *r = make();
+	sp_world *w = t_world_uv();
+	T_TRUE(w != NULL);
+	SP_CLEANUP(node_reviews_done) node_reviews reviews;
+	node_reviews *r = &reviews;
+	node_reviews_init(r, w);
 	node_reviews_put(r, SP_STR("q"), SP_STR("yes"), 100);
 	node_reviews_put(r, SP_STR("e"), SP_STR(""), 100);
 	T_EQ_C(node_reviews_get(r, SP_STR("q"), 99), "yes");
@@ -25,13 +22,16 @@ SP_TEST(node_reviews, for_a_time)
 	node_reviews_put(r, SP_STR("q"), SP_STR("yes again"), 300);
 	T_EQ_C(node_reviews_get(r, SP_STR("q"), 250), "yes again");
 	T_EQ_U64(r->n, 2);
-	node_reviews_done(r);
 }
 
 SP_TEST(node_reviews, so_many)
 {
 	static char long_text[NODE_REVIEW_BYTES_MAX + 1];
-	node_reviews *r = make();
+	sp_world *w = t_world_uv();
+	T_TRUE(w != NULL);
+	SP_CLEANUP(node_reviews_done) node_reviews reviews;
+	node_reviews *r = &reviews;
+	node_reviews_init(r, w);
 	char q[16];
 	memset(long_text, 'x', sizeof long_text);
 	node_reviews_put(r, SP_STR("long"), (sp_str){long_text, sizeof long_text}, 1);
@@ -44,17 +44,19 @@ SP_TEST(node_reviews, so_many)
 	T_EQ_U64(r->n, NODE_REVIEWS_MAX);
 	T_TRUE(node_reviews_get(r, SP_STR("9"), 0).ptr == NULL);
 	T_TRUE(node_reviews_get(r, SP_STR("10"), 0).ptr != NULL);
-	node_reviews_done(r);
 }
 
 SP_TEST(node_reviews, tokens)
 {
-	node_reviews *r = make();
+	sp_world *w = t_world_uv();
+	T_TRUE(w != NULL);
+	SP_CLEANUP(node_reviews_done) node_reviews reviews;
+	node_reviews *r = &reviews;
+	node_reviews_init(r, w);
 	char a[NODE_REVIEW_KEY_BYTES], b[NODE_REVIEW_KEY_BYTES];
 	sp_str one = node_reviews_of_token(r, SP_STR("secret"), a),
 	       two = node_reviews_of_token(r, SP_STR("secres"), b);
 	T_TRUE(!sp_str_eq(one, two));
 	T_TRUE(sp_str_find(one, SP_STR("secret")) < 0);
 	T_EQ_STR(one, node_reviews_of_token(r, SP_STR("secret"), b));
-	node_reviews_done(r);
 }
