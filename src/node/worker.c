@@ -387,6 +387,7 @@ void node_worker_fail(node_worker *w, sp_str reason, sp_str message)
 	w->forced_phase = SP_STR("Failed");
 	w->forced_reason = reason;
 	w->forced_message = copy(message);
+	w->disruption = (sp_str){NULL, 0}; /* it may have been the message before */
 }
 
 void node_worker_reject(node_worker *w, sp_str reason, sp_str why)
