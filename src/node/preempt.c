@@ -138,11 +138,12 @@ static needs beyond(sets *s, const needs *all, const pods *a, const pods *b)
 static sp_code sort(const node_pod *critical, const node_pod *const *from, size_t n, sp_arena *a, sets *ret,
 		    sp_err *err)
 {
-	bool ok = make_pods(a, n, &ret->both);
-	for (size_t q = 0; q < SP_LEN(ret->of); q++)
-		ok = ok && make_pods(a, n, &ret->of[q]) && make_pods(a, n, &ret->chosen[q]);
-	if (!ok)
+	if (!make_pods(a, n, &ret->both))
 		return sp_fail(err, SP_ENOMEM, "no memory to find pods to preempt");
+	for (size_t q = 0; q < SP_LEN(ret->of); q++) {
+		if (!make_pods(a, n, &ret->of[q]) || !make_pods(a, n, &ret->chosen[q]))
+			return sp_fail(err, SP_ENOMEM, "no memory to find pods to preempt");
+	}
 	for (size_t i = 0; i < n; i++) {
 		pods *to = &ret->of[node_qos_of(from[i])];
 		if (may_go(critical, from[i]))

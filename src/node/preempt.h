@@ -9,8 +9,8 @@ typedef struct node_preempted {
 	size_t n;
 } node_preempted;
 
-/* Of `pods` those that go, in upstream's order, in the arena. SP_EUNAVAILABLE with upstream's words: even all
- * of them would not do. SP_ENOMEM. */
-sp_code node_preempt_choose(const node_pod *critical, const node_pod *const *pods, size_t n,
+/* Of these pods those that go, in upstream's order, in the arena. SP_EUNAVAILABLE with upstream's words: even
+ * all of them would not do. SP_ENOMEM. */
+sp_code node_preempt_choose(const node_pod *critical, const node_pod *const *from, size_t n,
 			    const node_shortage *lacks, size_t n_lacks, sp_arena *a, node_preempted *ret,
 			    sp_err *err) SP_MUST_USE;
