@@ -33,7 +33,7 @@ typedef struct flags {
 	sp_str cgroup_root, cgroup_driver, cluster_dns, cluster_domain, resolv_conf, log_level;
 	sp_str address, client_ca, tls_cert, tls_key, cert_dir;
 	int64_t pods_max, port, log_files, image_high, image_low;
-	sp_str log_size;
+	sp_str log_size, unsafe_sysctls;
 	node_eviction_texts eviction;
 	int64_t eviction_max_grace;
 	sp_str eviction_transition;
@@ -330,6 +330,7 @@ static sp_code open_agent(process *p, sp_err *err)
 				      .image_high = (unsigned)p->f.image_high,
 				      .image_low = (unsigned)p->f.image_low,
 				      .log_files_max = p->f.log_files,
+				      .unsafe_sysctls = p->f.unsafe_sysctls,
 				      .eviction = thresholds};
 	SP_TRY(node_agent_new(&opts, &p->agent, err));
 	SP_TRY(open_certificates(p, name, ip, err));
@@ -389,6 +390,8 @@ int cli_node(int argc, char **argv)
 			   .pods_max = 110}};
 	const cli_flag table[] = {
 		{"address", CLI_STR, &p.f.address, "address of the kubelet API"},
+		{"allowed-unsafe-sysctls", CLI_STR, &p.f.unsafe_sysctls,
+		 "kernel settings that pods may set beyond the safe ones, by commas, as kernel.msg*"},
 		{"cert-dir", CLI_STR, &p.f.cert_dir,
 		 "where the node keeps the certificates that it asks the API for: its own as a client "
 		 "(" CLIENT_FILE ") and of the kubelet API (" SERVING_FILE "); empty: it asks for none"},

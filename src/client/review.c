@@ -6,6 +6,11 @@
 #include "kube/view.h"
 
 #define BODY_BYTES_MAX ((size_t)64 << 10)
+/* U: kubelet's authentication.webhook.cacheTTL, authorization.webhook.cache(Un)AuthorizedTTL. */
+#define SECOND_NS UINT64_C(1000000000)
+#define TOKEN_NS (120 * SECOND_NS)
+#define ALLOWED_NS (300 * SECOND_NS)
+#define FORBIDDEN_NS (30 * SECOND_NS)
 #define TOKENREVIEWS SP_GVR("authentication.k8s.io", "v1", "tokenreviews")
 #define ACCESSREVIEWS SP_GVR("authorization.k8s.io", "v1", "subjectaccessreviews")
 
@@ -19,6 +24,24 @@ sp_str sp_review_verb(const sp_http_exchange *ex)
 	return verb.len == 0 ? SP_STR("get") : verb;
 }
 
+/* ---- answers that are kept ---- */
+
+static sp_str recall(sp_review *r, sp_str question)
+{
+	if (r->kept == NULL)
+		return (sp_str){NULL, 0};
+	sp_str known = sp_reviews_get(r->kept, question, sp_now_ns(r->world));
+	if (known.ptr == NULL)
+		r->question = sp_arena_try_dup(&r->ex->arena, question);
+	return known;
+}
+
+static void keep(sp_review *r, sp_str answer, uint64_t ns)
+{
+	if (r->kept != NULL && r->question.ptr != NULL)
+		sp_reviews_put(r->kept, r->question, answer, sp_now_ns(r->world) + ns);
+}
+
 /* ---- whether they may ---- */
 
 static void failed(sp_review *r, sp_str message)
@@ -27,16 +50,22 @@ static void failed(sp_review *r, sp_str message)
 	r->done(r, SP_REVIEW_FAILED);
 }
 
+static bool is_allowed(sp_review *r, sp_str answer)
+{
+	yyjson_val *tree;
+	return sp_json_parse(&r->ex->arena, answer, &tree, NULL) == SP_OK &&
+	       yyjson_get_bool(sp_view_at(tree, "status.allowed"));
+}
+
 static void on_access(sp_call *c, const sp_answer *a)
 {
 	sp_review *r = c->arg;
-	yyjson_val *tree;
 	if (a->code != SP_OK) {
 		failed(r, a->message.len > 0 ? a->message : sp_str_c(a->err->msg));
 		return;
 	}
-	bool may = sp_json_parse(&r->ex->arena, a->body, &tree, NULL) == SP_OK &&
-		   yyjson_get_bool(sp_view_at(tree, "status.allowed"));
+	bool may = is_allowed(r, a->body);
+	keep(r, a->body, may ? ALLOWED_NS : FORBIDDEN_NS);
 	r->done(r, may ? SP_REVIEW_ALLOWED : SP_REVIEW_FORBIDDEN);
 }
 
@@ -72,6 +101,11 @@ static void ask_access(sp_review *r)
 		failed(r, SP_STR("the request is too large"));
 		return;
 	}
+	sp_str known = recall(r, sp_buf_view(&body));
+	if (known.ptr != NULL) {
+		r->done(r, is_allowed(r, known) ? SP_REVIEW_ALLOWED : SP_REVIEW_FORBIDDEN);
+		return;
+	}
 	r->call = (sp_call){.done = on_access, .arg = r};
 	sp_call_start(r->client, &r->call,
 		      &(sp_ask){.verb = SP_ASK_CREATE, .gvr = ACCESSREVIEWS, .body = sp_buf_view(&body)});
@@ -102,11 +136,11 @@ static sp_code take_groups(sp_review *r, yyjson_val *list)
 	return SP_OK;
 }
 
-static void on_token(sp_call *c, const sp_answer *a)
+static void take_token(sp_review *r, sp_str answer)
 {
-	sp_review *r = c->arg;
 	yyjson_val *tree;
-	if (a->code != SP_OK || sp_json_parse(&r->ex->arena, a->body, &tree, NULL) != SP_OK ||
+	sp_str text = sp_arena_try_dup(&r->ex->arena, answer); /* what is kept may go meanwhile */
+	if (text.ptr == NULL || sp_json_parse(&r->ex->arena, text, &tree, NULL) != SP_OK ||
 	    !yyjson_get_bool(sp_view_at(tree, "status.authenticated"))) {
 		r->done(r, SP_REVIEW_UNKNOWN);
 		return;
@@ -118,9 +152,31 @@ static void on_token(sp_call *c, const sp_answer *a)
 		authorize(r);
 }
 
+static void on_token(sp_call *c, const sp_answer *a)
+{
+	sp_review *r = c->arg;
+	if (a->code != SP_OK) {
+		r->done(r, SP_REVIEW_UNKNOWN);
+		return;
+	}
+	keep(r, a->body, TOKEN_NS);
+	take_token(r, a->body);
+}
+
+static sp_str known_token(sp_review *r, sp_str token)
+{
+	char room[SP_REVIEW_KEY_BYTES];
+	return r->kept == NULL ? (sp_str){NULL, 0} : recall(r, sp_reviews_of_token(r->kept, token, room));
+}
+
 static void review_token(sp_review *r, sp_str token)
 {
 	SP_AUTO_BUF body;
+	sp_str known = known_token(r, token);
+	if (known.ptr != NULL) {
+		take_token(r, known);
+		return;
+	}
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	sp_jout j = sp_jout_to(&body);
 	sp_jout_open(&j, '{');

@@ -2,11 +2,12 @@
 /*
  * Who sends a request to a component, and whether they may: a client certificate or a token that the API
  * server reviews, then a SubjectAccessReview. U: apiserver pkg/authentication/authenticatorfactory
- * (delegating.go), pkg/authorization/authorizerfactory. Nothing is remembered between requests.
+ * (delegating.go), pkg/authorization/authorizerfactory.
  */
 #pragma once
 
 #include "client/call.h"
+#include "client/review_cache.h"
 #include "io/http.h"
 
 typedef enum sp_review_verdict {
@@ -21,6 +22,8 @@ typedef struct sp_review {
 	/* the owner's */
 	sp_client *client;
 	sp_http_exchange *ex; /* its arena is used, and holds what is found out */
+	sp_reviews *kept;     /* answers are kept here for upstream's times, or NULL */
+	sp_world *world;      /* whose clock that is; with `kept` */
 	bool anonymous;       /* who shows nothing is system:anonymous, else unknown */
 	bool always;          /* whoever is not unknown is allowed without asking */
 	sp_str verb;
@@ -34,6 +37,7 @@ typedef struct sp_review {
 	const sp_str *groups;
 	size_t n_groups;
 	sp_str message;
+	sp_str question; /* under way, as its answer is kept by */
 	sp_call call;
 } sp_review;
 

@@ -178,10 +178,10 @@ static sp_code read_nodes(ds_run *x, sp_map *by_name, sp_err *err)
 	for (size_t at = 0; (o = sp_informer_next(x->c->nodes, &at)) != NULL;) {
 		const sp_object *held = ctl_hold(x->job->arena, o);
 		ds_node *node = NULL;
-		fit_node n;
+		sp_fit_node n;
 		if (held == NULL)
 			return sp_fail(err, SP_ENOMEM, "no memory for nodes");
-		SP_TRY(sp_view(x->job->arena, held->json, fit_node_view, &n, err));
+		SP_TRY(sp_view(x->job->arena, held->json, sp_fit_node_view, &n, err));
 		SP_TRY(put_node(x, by_name, held->name, &node, err));
 		SP_ASSERT(node != NULL);
 		node->exists = true;
@@ -377,7 +377,7 @@ static sp_code open_sets(controller *base, sp_err *err)
 	SP_TRY(controller_follow(base, SP_DAEMONSETS, &ds_view_desc, &c->sets, err));
 	SP_TRY(controller_follow(base, SP_PODS, ctl_pod_view, &c->pods, err));
 	SP_TRY(controller_follow(base, SP_PODS, &place_view_desc, &c->pods, err));
-	SP_TRY(controller_follow(base, SP_NODES, fit_node_view, &c->nodes, err));
+	SP_TRY(controller_follow(base, SP_NODES, sp_fit_node_view, &c->nodes, err));
 	SP_TRY(sp_informer_index(c->pods, sp_index_by_controller, NULL, &c->pods_by_owner, err));
 	SP_TRY(sp_informer_index(c->pods, ctl_index_orphans, NULL, &c->pod_orphans, err));
 	SP_TRY(revisions_follow(&c->revisions, base, "DaemonSet", err));

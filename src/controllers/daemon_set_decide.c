@@ -63,17 +63,17 @@ static bool tolerates(yyjson_val *spec, yyjson_val *taint)
 	yyjson_val *v;
 	yyjson_arr_foreach(sp_json_last(spec, SP_STR("tolerations")), i, n, v)
 	{
-		if (fit_tolerates(v, taint))
+		if (sp_fit_tolerates(v, taint))
 			return true;
 	}
 	return false;
 }
 
-void ds_fit(yyjson_val *spec, const fit_node *node, ds_node *ret)
+void ds_fit(yyjson_val *spec, const sp_fit_node *node, ds_node *ret)
 {
 	sp_str name = text(spec, "nodeName");
 	ret->should_run = ret->may_stay =
-		(name.len == 0 || sp_str_eq(name, node->name)) && fit_affinity(spec, node);
+		(name.len == 0 || sp_str_eq(name, node->name)) && sp_fit_affinity(spec, node);
 	if (!ret->should_run)
 		return;
 	SP_VLIST_FOREACH(taint, node->taints)

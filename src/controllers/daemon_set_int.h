@@ -7,9 +7,9 @@
 #pragma once
 
 #include "controllers/history.h"
-#include "controllers/node_fit.h"
 #include "controllers/owned_pods.h"
 #include "controllers/pods.h"
+#include "kube/node_fit.h"
 
 typedef struct ds_view {
 	sp_str deleted, strategy;
@@ -67,7 +67,7 @@ bool ds_manage(const ds_rules *r, ds_node *nodes, size_t n);
 void ds_roll(const ds_rules *r, ds_node *nodes, size_t n);
 void ds_count(const ds_rules *r, const ds_node *nodes, size_t n, ds_counts *ret);
 /* Whether a pod of that spec (with the tolerations of daemons) should run on a node, and may stay there. */
-void ds_fit(yyjson_val *spec, const fit_node *node, ds_node *ret);
+void ds_fit(yyjson_val *spec, const sp_fit_node *node, ds_node *ret);
 
 /* ---- the sync ---- */
 

@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "controllers/deletion.h"
-#include "controllers/node_fit.h"
 #include "controllers/table.h"
+#include "kube/node_fit.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -84,7 +84,7 @@ static int64_t due_for(evictor *c, sp_str key, const pod_view *v, yyjson_val *ta
 	SP_VLIST_FOREACH(t, v->tolerations)
 	{
 		yyjson_val *seconds = sp_json_last(t, SP_STR("tolerationSeconds"));
-		if (!fit_tolerates(t, taint))
+		if (!sp_fit_tolerates(t, taint))
 			continue;
 		int64_t n = yyjson_is_int(seconds) ? SP_MAX(yyjson_get_sint(seconds), INT64_C(0)) : INT64_MAX;
 		least = least < 0 ? n : SP_MIN(least, n);

@@ -73,7 +73,8 @@ void sp_defer_cancel(sp_defer *d);
 /* ---- workers ---- */
 
 /*
- * A job on the bounded pool (min(8, CPUs) threads; SP_LIMIT_WORK_QUEUE waiting). `fn` runs on a worker, owns
+ * A job on the bounded pool (min(8, CPUs) threads, 64 with those that have been stuck in a job for a second;
+ * SP_LIMIT_WORK_QUEUE waiting). `fn` runs on a worker, owns
  * its inputs and touches no loop state; `done` runs on the loop afterwards. In simulation `fn` runs as an
  * event with a random delay.
  */

@@ -2,9 +2,20 @@
 #include "node/admission.h"
 
 #include "base/num.h"
+#include "kube/kinds/resources.h"
 #include "node/resources.h"
 
-/* ---- what the node is ---- */
+static void put(node_refusal *to, const char *reason, const char *fmt, ...) SP_PRINTF(3, 4);
+static void put(node_refusal *to, const char *reason, const char *fmt, ...)
+{
+	va_list args;
+	(void)snprintf(to->reason, sizeof to->reason, "%s", reason);
+	va_start(args, fmt);
+	(void)vsnprintf(to->message, sizeof to->message, fmt, args);
+	va_end(args);
+}
+
+/* ---- what room would not help against ---- */
 
 static bool check_os(const node_pod *p, const node_room *room, node_refusal *ret)
 {
@@ -13,73 +24,40 @@ static bool check_os(const node_pod *p, const node_room *room, node_refusal *ret
 	sp_str wanted = sp_view_str_at(p->tree, "spec.os.name");
 	sp_str named = sp_vmap_str(p->v.labels, label);
 	if (named.ptr != NULL && !sp_str_eq(named, own)) {
-		(void)snprintf(ret->reason, sizeof ret->reason, "PodOSSelectorNodeLabelDoesNotMatch");
-		(void)snprintf(
-			ret->message, sizeof ret->message,
-			"Failed to admit pod as the `kubernetes.io/os` label doesn't match node label");
+		put(ret, "PodOSSelectorNodeLabelDoesNotMatch",
+		    "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label");
 		return false;
 	}
 	if (wanted.len > 0 && !sp_str_eq(wanted, own)) {
-		(void)snprintf(ret->reason, sizeof ret->reason, "PodOSNotSupported");
-		(void)snprintf(ret->message, sizeof ret->message,
-			       "Failed to admit pod as the OS field doesn't match node OS");
+		put(ret, "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS");
 		return false;
 	}
 	return true;
 }
 
-/* ---- sysctls ---- */
-
-/* Those that a namespace keeps for itself. U: pkg/kubelet/sysctl/safe_sysctls.go. */
-static const char *const safe_sysctls[] = {
-	"kernel.shm_rmid_forced",           "net.ipv4.ip_local_port_range",
-	"net.ipv4.ip_local_reserved_ports", "net.ipv4.ip_unprivileged_port_start",
-	"net.ipv4.ping_group_range",        "net.ipv4.tcp_fin_timeout",
-	"net.ipv4.tcp_keepalive_intvl",     "net.ipv4.tcp_keepalive_probes",
-	"net.ipv4.tcp_keepalive_time",      "net.ipv4.tcp_rmem",
-	"net.ipv4.tcp_syncookies",          "net.ipv4.tcp_wmem",
-};
-
-/* Names of sysctls may be written with slashes. */
-static bool is_safe(sp_str name)
+static bool check_groups(const node_pod *p, const node_room *room, node_refusal *ret)
 {
-	for (size_t i = 0; i < SP_LEN(safe_sysctls); i++) {
-		sp_str safe = sp_str_c(safe_sysctls[i]);
-		size_t at = 0;
-		while (at < name.len && name.len == safe.len &&
-		       (name.ptr[at] == '/' ? '.' : name.ptr[at]) == safe.ptr[at])
-			at++;
-		if (at == name.len && at > 0)
-			return true;
-	}
+	sp_str policy = sp_view_str_at(p->v.security, "supplementalGroupsPolicy");
+	if (room->has_strict_groups || !sp_str_eq(policy, SP_STR("Strict")))
+		return true;
+	put(ret, "SupplementalGroupsPolicyNotSupported",
+	    "SupplementalGroupsPolicy=Strict is not supported in this node");
 	return false;
-}
-
-static const char *sysctl_fault(const node_pod *p, sp_str name)
-{
-	if (!is_safe(name))
-		return "not allowlisted";
-	if (sp_str_starts(name, SP_STR("net")) && p->v.host_network)
-		return "not allowed with host Net enabled";
-	if (sp_str_starts(name, SP_STR("kernel")) && p->v.host_ipc)
-		return "not allowed with host IPC enabled";
-	return NULL;
 }
 
 static bool check_sysctls(const node_pod *p, const node_room *room, node_refusal *ret)
 {
+	static const node_sysctls none;
 	yyjson_val *list = sp_view_at(p->v.security, "sysctls"), *item;
 	size_t i, n;
-	(void)room;
 	yyjson_arr_foreach(list, i, n, item)
 	{
-		sp_str name = sp_view_str_at(item, "name");
-		const char *fault = sysctl_fault(p, name);
-		if (fault == NULL)
+		sp_err err = {0};
+		if (node_sysctl_check(room->sysctls == NULL ? &none : room->sysctls,
+				      sp_view_str_at(item, "name"), p->v.host_network, p->v.host_ipc,
+				      &err) == SP_OK)
 			continue;
-		(void)snprintf(ret->reason, sizeof ret->reason, "SysctlForbidden");
-		(void)snprintf(ret->message, sizeof ret->message, "forbidden sysctl: \"" SP_FMT "\" %s",
-			       SP_ARG(name), fault);
+		put(ret, "SysctlForbidden", "forbidden sysctl: %s", err.msg);
 		return false;
 	}
 	return true;
@@ -87,14 +65,18 @@ static bool check_sysctls(const node_pod *p, const node_room *room, node_refusal
 
 /* ---- room ---- */
 
-static bool lacks(node_refusal *ret, sp_str resource, int64_t ask, int64_t used, int64_t capacity)
+static void lacks(node_findings *f, sp_str resource, int64_t ask, int64_t used, int64_t capacity)
 {
-	(void)snprintf(ret->reason, sizeof ret->reason, "OutOf" SP_FMT, SP_ARG(resource));
-	(void)snprintf(ret->message, sizeof ret->message,
-		       "Node didn't have enough resource: " SP_FMT
-		       ", requested: %lld, used: %lld, capacity: %lld",
-		       SP_ARG(resource), (long long)ask, (long long)used, (long long)capacity);
-	return false;
+	if (f->why.reason[0] == '\0') {
+		put(&f->why, "",
+		    "Node didn't have enough resource: " SP_FMT
+		    ", requested: %lld, used: %lld, capacity: %lld",
+		    SP_ARG(resource), (long long)ask, (long long)used, (long long)capacity);
+		(void)snprintf(f->why.reason, sizeof f->why.reason, "OutOf" SP_FMT, SP_ARG(resource));
+	}
+	if (f->n_lacks < NODE_SHORTAGES_MAX)
+		f->lacks[f->n_lacks++] =
+			(node_shortage){.resource = resource, .quantity = ask - (capacity - used)};
 }
 
 static int64_t used_by(const node_room *room, sp_str resource)
@@ -107,27 +89,114 @@ static int64_t used_by(const node_room *room, sp_str resource)
 	return sum;
 }
 
-static bool check_resource(const node_pod *p, const node_room *room, sp_str resource, int64_t capacity,
-			   node_refusal *ret)
+static void check_resource(const node_pod *p, const node_room *room, sp_str resource, int64_t capacity,
+			   node_findings *f)
 {
 	int64_t ask = node_pod_request(p, resource);
 	int64_t used = ask == 0 ? 0 : used_by(room, resource);
-	return ask == 0 || ask <= capacity - used || lacks(ret, resource, ask, used, capacity);
+	if (ask > 0 && ask > capacity - used)
+		lacks(f, resource, ask, used, capacity);
+}
+
+static void check_cpu_and_memory(const node_pod *p, const node_room *room, node_findings *f)
+{
+	check_resource(p, room, SP_STR("cpu"), room->cpu_milli, f);
+	check_resource(p, room, SP_STR("memory"), room->memory_bytes, f);
 }
 
 bool node_admission_fits(const node_pod *p, const node_room *room, node_refusal *ret)
 {
-	return check_resource(p, room, SP_STR("cpu"), room->cpu_milli, ret) &&
-	       check_resource(p, room, SP_STR("memory"), room->memory_bytes, ret);
+	node_findings f = {.n_lacks = 0};
+	check_cpu_and_memory(p, room, &f);
+	*ret = f.why;
+	return f.n_lacks == 0;
 }
 
-static bool check_room(const node_pod *p, const node_room *room, node_refusal *ret)
+static bool requests(const node_container *c, sp_str resource)
+{
+	return sp_vmap_str(c->v.requests, resource).ptr != NULL;
+}
+
+/* Whether one of the containers before asked for it. */
+static bool is_repeated(const node_pod *p, size_t before, sp_str resource)
+{
+	for (size_t i = 0; i < before; i++) {
+		if (requests(&p->containers[i], resource))
+			return true;
+	}
+	return false;
+}
+
+/* What only some nodes count: an extended resource that this node does not know is the cluster's. U:
+ * IsScalarResourceName, removeMissingExtendedResources. */
+static bool is_counted(const node_room *room, sp_str resource)
+{
+	if (sp_res_is_extended(resource))
+		return sp_vmap_str(room->scalars, resource).ptr != NULL;
+	return sp_res_is_hugepage(resource) || sp_str_find(resource, SP_STR("kubernetes.io/")) >= 0 ||
+	       sp_str_starts(resource, SP_STR("attachable-volumes-"));
+}
+
+static void check_scalars(const node_pod *p, const node_room *room, node_findings *f)
+{
+	for (size_t i = 0; i < p->n_init + p->n_regular; i++) {
+		yyjson_val *key, *value;
+		size_t k, n;
+		yyjson_obj_foreach(p->containers[i].v.requests.object, k, n, key, value)
+		{
+			sp_str resource = sp_json_str(key);
+			if (is_repeated(p, i, resource) || !is_counted(room, resource))
+				continue;
+			int64_t have = node_amount(room->scalars, resource, false);
+			check_resource(p, room, resource, SP_MAX(have, 0), f);
+		}
+	}
+}
+
+static void check_room(const node_pod *p, const node_room *room, node_findings *f)
 {
 	int64_t n = (int64_t)room->n_others;
 	if (n + 1 > room->pods)
-		return lacks(ret, SP_STR("pods"), 1, n, room->pods);
-	return node_admission_fits(p, room, ret) &&
-	       check_resource(p, room, SP_STR("ephemeral-storage"), room->ephemeral_bytes, ret);
+		lacks(f, SP_STR("pods"), 1, n, room->pods);
+	check_cpu_and_memory(p, room, f);
+	check_resource(p, room, SP_STR("ephemeral-storage"), room->ephemeral_bytes, f);
+	check_scalars(p, room, f);
+}
+
+/* ---- the node's labels, name and taints ---- */
+
+static bool has_affinity(const node_pod *p, const node_room *room)
+{
+	return sp_fit_affinity(sp_view_at(p->tree, "spec"), &room->self);
+}
+
+static bool has_name(const node_pod *p, const node_room *room)
+{
+	return p->v.node.len == 0 || sp_str_eq(p->v.node, room->self.name);
+}
+
+static bool is_tolerated(const node_pod *p, yyjson_val *taint)
+{
+	yyjson_val *item;
+	size_t i, n;
+	yyjson_arr_foreach(sp_view_at(p->tree, "spec.tolerations"), i, n, item)
+	{
+		if (sp_fit_tolerates(item, taint))
+			return true;
+	}
+	return false;
+}
+
+/* Of taints only those that also drive out what runs; static pods bear everything. */
+static bool bears_taints(const node_pod *p, const node_room *room)
+{
+	SP_VLIST_FOREACH(taint, room->self.taints)
+	{
+		if (!p->is_static && sp_str_eq(sp_view_str_at(taint, "effect"), SP_STR("NoExecute")) &&
+		    !is_tolerated(p, taint))
+			return false;
+	}
+	return true;
 }
 
 /* ---- host ports ---- */
@@ -191,30 +260,53 @@ bool node_ports_conflict(const node_pod *p, const node_pod *other)
 	return false;
 }
 
-static bool check_ports(const node_pod *p, const node_room *room, node_refusal *ret)
+static bool has_ports(const node_pod *p, const node_room *room)
 {
 	for (size_t i = 0; i < room->n_others; i++) {
-		if (!node_ports_conflict(p, room->others[i]))
-			continue;
-		(void)snprintf(ret->reason, sizeof ret->reason, "NodePorts");
-		(void)snprintf(ret->message, sizeof ret->message,
-			       "Predicate NodePorts failed: node(s) didn't have free ports for the requested "
-			       "pod ports");
-		return false;
+		if (node_ports_conflict(p, room->others[i]))
+			return false;
 	}
 	return true;
 }
 
 /* ---- all ---- */
 
-bool node_admission_check(const node_pod *p, const node_room *room, node_refusal *ret)
+static void check_node(const node_pod *p, const node_room *room, node_findings *f)
 {
-	static bool (*const checks[])(const node_pod *p, const node_room *room,
-				      node_refusal *ret) = {check_sysctls, check_os, check_room, check_ports};
-	*ret = (node_refusal){.reason = ""};
-	for (size_t i = 0; i < SP_LEN(checks); i++) {
-		if (!checks[i](p, room, ret))
-			return false;
+	static const struct {
+		bool (*holds)(const node_pod *p, const node_room *room);
+		const char *name, *text;
+	} all[] = {
+		{has_affinity, "NodeAffinity", "node(s) didn't match Pod's node affinity/selector"},
+		{has_name, "NodeName", "node(s) didn't match the requested node name"},
+		{has_ports, "NodePorts", "node(s) didn't have free ports for the requested pod ports"},
+		{bears_taints, "TaintToleration", "node(s) had taints that the pod didn't tolerate"},
+	};
+	size_t n_failed = 0;
+	for (size_t i = 0; i < SP_LEN(all); i++) {
+		if (all[i].holds(p, room))
+			continue;
+		if (n_failed++ == 0)
+			put(&f->other, all[i].name, "Predicate %s failed: %s", all[i].name, all[i].text);
+		f->only_affinity = i == 0;
 	}
-	return true;
+	f->only_affinity = f->only_affinity && n_failed == 1 && f->n_lacks == 0;
+}
+
+bool node_admission_check(const node_pod *p, const node_room *room, node_findings *ret)
+{
+	static bool (*const first[])(const node_pod *p, const node_room *room,
+				     node_refusal *ret) = {check_sysctls, check_os, check_groups};
+	*ret = (node_findings){.n_lacks = 0};
+	for (size_t i = 0; i < SP_LEN(first); i++) {
+		if (!first[i](p, room, &ret->other)) {
+			ret->why = ret->other;
+			return false;
+		}
+	}
+	check_room(p, room, ret);
+	check_node(p, room, ret);
+	if (ret->why.reason[0] == '\0')
+		ret->why = ret->other;
+	return ret->why.reason[0] == '\0';
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "io/https.h"
+#include "node/disks.h"
 #include "node/node_int.h"
 #include "node/statics.h"
 
@@ -124,6 +125,7 @@ static void on_version(sp_cri_call *c, int32_t status, sp_str message, const voi
 	if (code == SP_OK)
 		node_rotate_new(a);
 	if (code == SP_OK) {
+		node_disks_new(a);
 		node_image_gc_new(a);
 		node_pressure_start(a);
 	}
@@ -175,6 +177,8 @@ static void copy_opts(node_agent *a, const node_agent_opts *o)
 static sp_code begin(node_agent *a, sp_err *err)
 {
 	sp_str resolv;
+	SP_TRY(node_sysctls_parse(a->opts.unsafe_sysctls, &a->arena, &a->sysctls, err));
+	SP_TRY(node_userns_restore(&a->userns, a->world, a->place.root, err));
 	SP_TRY(sp_dir_make(a->world, a->place.root, 0750, err));
 	SP_TRY(sp_dir_make(a->world, a->place.log_root, 0755, err));
 	if (a->opts.resolv_conf.len != 0) {
@@ -208,6 +212,8 @@ sp_code node_agent_new(const node_agent_opts *o, node_agent **ret, sp_err *err)
 	sp_list_init(&a->workers);
 	sp_map_init(&a->workers_by_uid);
 	sp_map_init(&a->refs);
+	node_userns_init(&a->userns);
+	sp_reviews_init(&a->reviews, a->world);
 	sp_list_init(&a->pods_watch.node);
 	sp_list_init(&a->services_watch.node);
 	copy_opts(a, o);
@@ -236,7 +242,8 @@ static void on_http_closed(void *arg)
 void node_agent_check_closed(node_agent *a)
 {
 	if (a->closing && a->http == NULL && a->local_path == NULL && a->rotate == NULL &&
-	    a->statics == NULL && a->pressure == NULL && sp_list_is_empty(&a->workers))
+	    a->statics == NULL && a->pressure == NULL && a->image_gc == NULL && a->disks == NULL &&
+	    sp_list_is_empty(&a->workers))
 		sp_defer_call(a->world, &a->closed_check);
 }
 
@@ -255,6 +262,7 @@ void node_agent_close(node_agent *a, void (*done)(void *arg), void *arg)
 	node_statics_free(a);
 	node_pressure_free(a);
 	node_image_gc_free(a);
+	node_disks_free(a);
 	sp_informer_watch_remove(&a->pods_watch);
 	sp_informer_watch_remove(&a->services_watch);
 	SP_LIST_FOREACH (node, &a->workers)
@@ -276,6 +284,8 @@ void node_agent_free(node_agent *a)
 	sp_tls_config_unref(a->http_tls);
 	sp_map_done(&a->workers_by_uid);
 	sp_map_done(&a->refs);
+	node_userns_done(&a->userns);
+	sp_reviews_done(&a->reviews);
 	a->cri->free(a->cri);
 	sp_arena_done(&a->arena);
 	sp_free(a);

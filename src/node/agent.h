@@ -37,6 +37,7 @@ typedef struct node_agent_opts {
 	int64_t cpu_milli, memory_bytes, disk_bytes; /* of the machine; 0: found out */
 	unsigned image_high, image_low; /* percent of the disk that begin and end image garbage collection;
 					   both 0: 85 and 80; image_high 100: none */
+	sp_str unsafe_sysctls;          /* that pods may set beyond the safe ones: see sysctl.h */
 	node_eviction eviction;         /* n 0: no thresholds; limits of pods' storage hold all the same */
 	sp_code (*disk)(sp_str path, node_disk *ret, sp_err *err); /* NULL: of the machine */
 	uint16_t port; /* of the kubelet API that is told; 0: none */

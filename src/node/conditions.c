@@ -175,11 +175,11 @@ sp_code node_conditions_make(const node_status_input *in, sp_arena *a, node_stat
 		put(ret, resetting(in, ret));
 	put_resize(ret, SP_STR("PodResizePending"), &in->resize_pending);
 	put_resize(ret, SP_STR("PodResizeInProgress"), &in->resize_in_progress);
-	if (in->is_disrupted && node_phase_is_terminal(ret->told_phase) &&
+	if (in->disruption.len != 0 && node_phase_is_terminal(ret->told_phase) &&
 	    !node_phase_is_terminal(in->pod->v.phase))
 		put(ret, (node_condition){.type = SP_STR("DisruptionTarget"),
 					  .reason = SP_STR("TerminationByKubelet"),
-					  .message = ret->told_message,
+					  .message = in->disruption,
 					  .is_true = true});
 	if (inits.short_of_memory || unready.short_of_memory || short_of_memory)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's conditions");

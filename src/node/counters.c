@@ -84,10 +84,24 @@ static const sp_str rejections[] = {
 	SP_STR_INIT("OutOfpods"),
 	SP_STR_INIT("PodOSNotSupported"),
 	SP_STR_INIT("PodOSSelectorNodeLabelDoesNotMatch"),
+	SP_STR_INIT("SupplementalGroupsPolicyNotSupported"),
 	SP_STR_INIT("SysctlForbidden"),
+	SP_STR_INIT("UnexpectedAdmissionError"),
 };
 _Static_assert(SP_LEN(rejections) == NODE_REJECTIONS_, "one counter for each reason");
 enum { OTHER = 1, EXTENDED = 2 };
+
+void node_count_preemption(node_counters *c, sp_str signal)
+{
+	size_t i = 0;
+	while (i < c->n_preemptions && !sp_str_eq(sp_str_c(c->preemptions[i].signal), signal))
+		i++;
+	if (i == NODE_PREEMPTIONS_MAX || signal.len >= sizeof c->preemptions[i].signal)
+		return;
+	(void)snprintf(c->preemptions[i].signal, sizeof c->preemptions[i].signal, SP_FMT, SP_ARG(signal));
+	c->preemptions[i].n++;
+	c->n_preemptions = SP_MAX(c->n_preemptions, i + 1);
+}
 
 void node_count_rejection(node_counters *c, sp_str reason)
 {
@@ -262,6 +276,26 @@ static void put_starts(sp_buf *out, const node_counters *c)
 	put(out, "kubelet_started_pods_errors_total", "", c->pods_failed);
 	head(out, "kubelet_started_pods_total", "Cumulative number of pods started", "counter");
 	put(out, "kubelet_started_pods_total", "", c->pods);
+	head(out, "kubelet_started_user_namespaced_pods_errors_total",
+	     "Cumulative number of errors when starting pods with user namespaces. This metric will only be "
+	     "collected on Linux.",
+	     "counter");
+	put(out, "kubelet_started_user_namespaced_pods_errors_total", "", c->pods_of_users_failed);
+	head(out, "kubelet_started_user_namespaced_pods_total",
+	     "Cumulative number of pods with user namespaces started. This metric will only be collected on "
+	     "Linux.",
+	     "counter");
+	put(out, "kubelet_started_user_namespaced_pods_total", "", c->pods_of_users);
+}
+
+static void put_preemptions(sp_buf *out, const node_counters *c)
+{
+	if (c->n_preemptions > 0)
+		head(out, "kubelet_preemptions",
+		     "Cumulative number of pod preemptions by preemption resource", "counter");
+	for (size_t i = 0; i < c->n_preemptions; i++)
+		(void)sp_buf_printf(out, "kubelet_preemptions{preemption_signal=\"%s\"} %llu\n",
+				    c->preemptions[i].signal, (unsigned long long)c->preemptions[i].n);
 }
 
 static void put_rejections(sp_buf *out, const node_counters *c)
@@ -331,6 +365,7 @@ void node_counters_write(sp_buf *out, const node_counters_input *in)
 				    SP_ARG(in->evictions[i].signal), (unsigned long long)in->evictions[i].n);
 	}
 	put_pods(out, c);
+	put_preemptions(out, c);
 	put_calls(out, c);
 	put_starts(out, c);
 	put_volumes(out, in);

@@ -30,7 +30,7 @@ typedef enum node_turn_kind {
 	NODE_TURN_KINDS_
 } node_turn_kind;
 
-#define NODE_REJECTIONS_ 10u /* reasons of rejections that are told apart: those of counters.c */
+#define NODE_REJECTIONS_ 12u /* reasons of rejections that are told apart: those of counters.c */
 
 typedef struct node_start_error {
 	sp_str reason; /* static */
@@ -38,14 +38,24 @@ typedef struct node_start_error {
 	uint64_t n;
 } node_start_error;
 
+#define NODE_PREEMPTIONS_MAX 16u
+
+typedef struct node_preemptions {
+	char signal[128];
+	uint64_t n;
+} node_preemptions;
+
 typedef struct node_counters {
 	node_histogram pod_start;
 	node_histogram turns[NODE_TURN_KINDS_];
 	uint64_t pods, pods_failed;
-	uint64_t containers[NODE_EPHEMERAL + 1]; /* by role */
+	uint64_t pods_of_users, pods_of_users_failed; /* of those: with users of their own */
+	uint64_t containers[NODE_EPHEMERAL + 1];      /* by role */
 	node_start_error errors[NODE_ERRORS_MAX];
 	size_t n_errors;
 	uint64_t rejected[NODE_REJECTIONS_]; /* pods, by reason */
+	node_preemptions preemptions[NODE_PREEMPTIONS_MAX];
+	size_t n_preemptions;
 	node_histogram calls[SP_CRI_METHODS_];
 	uint64_t call_errors[SP_CRI_METHODS_];
 } node_counters;
@@ -53,6 +63,10 @@ typedef struct node_counters {
 void node_count(node_histogram *h, node_duration kind, uint64_t ns);
 /* A container was not started; reason is static text. More than NODE_ERRORS_MAX kinds are not told apart. */
 void node_count_error(node_counters *c, node_role role, const char *reason);
+
+/* A pod ended to make room for a critical one; the signal is the resource that it lacked first. More than
+ * NODE_PREEMPTIONS_MAX are not told apart. */
+void node_count_preemption(node_counters *c, sp_str signal);
 
 /* A pod was not let in. Reasons that are not told apart count as OutOfExtendedResources ("OutOf…") or Other.
  * U: recordAdmissionRejection. */

@@ -175,14 +175,18 @@ static void check_deadline(node_worker *w)
 /* ---- admission ---- */
 
 /* Once, before anything of it runs: what an earlier life of the agent began goes on. */
-static void admit(node_worker *w)
+static bool is_new(const node_worker *w)
 {
-	if (w->was_admitted || w->is_gone)
-		return;
-	w->was_admitted = true;
-	if (w->seen.n_sandboxes == 0 && !w->pod->v.has_start && !w->pod->v.has_deletion &&
-	    !node_phase_is_terminal(w->pod->v.phase))
-		(void)(node_pressure_admit(w) && node_admit(w));
+	return w->seen.n_sandboxes == 0 && !w->pod->v.has_start && !w->pod->v.has_deletion && !w->is_gone &&
+	       !node_phase_is_terminal(w->pod->v.phase);
+}
+
+/* False: it can't be said yet whether it may begin, or not yet begin. */
+static bool admit(node_worker *w)
+{
+	if (!w->was_admitted)
+		w->was_admitted = !is_new(w) || !node_pressure_admit(w) || node_admit(w);
+	return w->was_admitted && (!is_new(w) || !node_admit_waits(w));
 }
 
 /* ---- the turn ---- */
@@ -243,7 +247,10 @@ void node_decide(node_worker *w)
 		return;
 	}
 	check_deadline(w);
-	admit(w);
+	if (!admit(w)) {
+		node_worker_end_turn(w);
+		return;
+	}
 	if (w->stage == NODE_STAGE_STOPPING && !node_worker_may_run(w))
 		w->stage = NODE_STAGE_STOPPED;
 	node_probes_update(w);

@@ -7,6 +7,9 @@
 
 #define BODY_BYTES_MAX ((size_t)10 << 10)
 #define EXEC_TEXT_BYTES_MAX 512u
+#define HTTP_BYTES_MAX ((size_t)1 << 20) /* of requests that follow each other */
+#define HEADERS_MAX 32u
+#define REQUESTS_MAX 10u /* U: RedirectChecker */
 
 enum { IDLE, EXEC, HTTP, TCP, GRPC, SLEEP, TOLD };
 
@@ -20,6 +23,7 @@ static void end(node_hook *h, node_outcome outcome, sp_str text)
 {
 	sp_timer_stop(world(h), &h->timer);
 	sp_buf_done(&h->body);
+	sp_arena_done(&h->arena);
 	h->running = IDLE;
 	h->done(h, outcome, text);
 }
@@ -121,10 +125,26 @@ static bool set_address(node_hook *h, const node_container *c, sp_str host, yyjs
 
 /* ---- httpGet ---- */
 
+static void fail_get(node_hook *h, const sp_http_exchange *ex, const char *why)
+{
+	int n = snprintf(h->text, sizeof h->text, "Get \"" SP_FMT "://%s" SP_FMT "\": %s", SP_ARG(ex->scheme),
+			 h->address, SP_ARG(ex->path), why);
+	(void)n; /* cut when it is longer */
+	end(h, NODE_OUTCOME_FAILED, sp_str_c(h->text));
+}
+
+static bool redirects(uint16_t status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
 static void on_response(sp_http_exchange *ex)
 {
 	node_hook *h = ex->arg;
+	sp_str location = sp_http_get(&ex->headers, SP_HTTP_LOCATION);
 	h->http_status = ex->status;
+	if (redirects(ex->status) && location.len > 0)
+		h->location = sp_arena_try_dup(&h->arena, location);
 }
 static void on_body(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
 {
@@ -132,24 +152,52 @@ static void on_body(sp_http_exchange *ex, const uint8_t *bytes, size_t n)
 	if (h->body.len < BODY_BYTES_MAX)
 		(void)sp_buf_append(&h->body, bytes, SP_MIN(n, BODY_BYTES_MAX - h->body.len));
 }
+
+static void send_get(node_hook *h);
+
+/* False: this answer counts, for it leads to another host, or nowhere. U: RedirectChecker. */
+static bool follow(node_hook *h, const sp_http_exchange *ex)
+{
+	node_url next;
+	bool absolute;
+	if (h->location.len == 0 ||
+	    node_redirect(&h->url, h->location, &h->arena, &next, &absolute, NULL) != SP_OK ||
+	    !sp_str_eq(next.host, h->first_host))
+		return false;
+	if (h->n_requests >= REQUESTS_MAX) {
+		fail_get(h, ex, "stopped after 10 redirects");
+		return true;
+	}
+	if (absolute) /* it knows whom it wants */
+		h->authority = (sp_str){NULL, 0};
+	h->url = next;
+	send_get(h);
+	return true;
+}
+
 static void on_http_close(sp_http_exchange *ex, const sp_err *err)
 {
 	node_hook *h = ex->arg;
 	h->get = NULL;
 	if (h->http_status == 0) {
-		int n = snprintf(h->text, sizeof h->text, "Get \"" SP_FMT "://%s" SP_FMT "\": %s",
-				 SP_ARG(ex->scheme), h->address, SP_ARG(ex->path),
-				 err == NULL ? "no answer" : err->msg);
-		(void)n; /* cut when it is longer */
-		end(h, NODE_OUTCOME_FAILED, sp_str_c(h->text));
+		fail_get(h, ex, err == NULL ? "no answer" : err->msg);
 		return;
 	}
-	if (h->http_status >= 200 && h->http_status < 400) {
-		end(h, NODE_OUTCOME_OK, sp_buf_view(&h->body));
+	if (follow(h, ex))
 		return;
+	node_outcome outcome = NODE_OUTCOME_OK;
+	if (h->http_status < 200 || h->http_status >= 400) {
+		(void)snprintf(h->text, sizeof h->text, "HTTP probe failed with statuscode: %u",
+			       h->http_status);
+		outcome = NODE_OUTCOME_FAILED;
+	} else {
+		bool ends = h->http_status >= 300;
+		(void)snprintf(h->text, sizeof h->text, "%s" SP_FMT,
+			       ends ? "Probe terminated redirects, Response body: " : "",
+			       SP_ARG(sp_str_sub(sp_buf_view(&h->body), 0, sizeof h->text)));
+		outcome = ends ? NODE_OUTCOME_WARNING : NODE_OUTCOME_OK;
 	}
-	(void)snprintf(h->text, sizeof h->text, "HTTP probe failed with statuscode: %u", h->http_status);
-	end(h, NODE_OUTCOME_FAILED, sp_str_c(h->text));
+	end(h, outcome, sp_str_c(h->text));
 }
 static void on_forgotten_close(sp_http_exchange *ex, const sp_err *err)
 {
@@ -159,65 +207,117 @@ static const sp_http_events http_events = {
 	.on_response = on_response, .on_body = on_body, .on_close = on_http_close};
 static const sp_http_events forgotten = {.on_close = on_forgotten_close};
 
-#define HEADERS_MAX 32u
+/* Whatever certificate a container shows. */
+static sp_code need_tls(node_agent *a, sp_err *err)
+{
+	return a->http_tls != NULL ? SP_OK
+				   : sp_tls_client_config(&(sp_tls_opts){.insecure_skip_verify = true},
+							  &a->http_tls, err);
+}
 
-static void start_http(node_hook *h, const node_container *c, yyjson_val *get, uint64_t timeout_ns)
+static void send_get(node_hook *h)
 {
 	node_agent *a = h->worker->agent;
-	bool tls = sp_str_eq(sp_view_str_at(get, "scheme"), SP_STR("HTTPS"));
-	sp_str path = sp_view_str_at(get, "path"), authority = {NULL, 0};
-	sp_http_header headers[HEADERS_MAX + 2];
-	char lower[HEADERS_MAX][64];
-	size_t n_headers = 0, i, n;
-	bool has_agent = false, has_accept = false;
 	sp_err err = {0};
-	yyjson_val *item;
-	if (!set_address(h, c, sp_view_str_at(get, "host"), sp_view_at(get, "port"))) {
+	bool v6 = sp_str_index(h->url.host, ':') >= 0;
+	int n = snprintf(h->address, sizeof h->address, "%s" SP_FMT "%s:" SP_FMT, v6 ? "[" : "",
+			 SP_ARG(h->url.host), v6 ? "]" : "", SP_ARG(h->url.port));
+	if (n < 0 || (size_t)n >= sizeof h->address) {
 		tell(h, NODE_OUTCOME_ERROR, "no address or port to ask");
 		return;
 	}
-	/* Whatever certificate a container shows. */
-	if (tls && a->http_tls == NULL &&
-	    sp_tls_client_config(&(sp_tls_opts){.insecure_skip_verify = true}, &a->http_tls, &err) != SP_OK) {
+	if (h->url.tls && need_tls(a, &err) != SP_OK) {
 		tell(h, NODE_OUTCOME_ERROR, err.msg);
 		return;
 	}
-	yyjson_arr_foreach(sp_view_at(get, "httpHeaders"), i, n, item)
-	{
-		sp_str name = sp_view_str_at(item, "name"), value = sp_view_str_at(item, "value");
-		if (n_headers == HEADERS_MAX || name.len >= sizeof lower[0])
-			continue;
-		for (size_t k = 0; k < name.len; k++)
-			lower[n_headers][k] =
-				(char)(name.ptr[k] >= 'A' && name.ptr[k] <= 'Z' ? name.ptr[k] + 32
-										: name.ptr[k]);
-		sp_str key = {lower[n_headers], name.len};
-		if (sp_str_eq(key, SP_STR("host"))) {
-			authority = value;
-			continue;
-		}
-		has_agent |= sp_str_eq(key, SP_STR("user-agent"));
-		has_accept |= sp_str_eq(key, SP_STR("accept"));
-		headers[n_headers++] = (sp_http_header){key, value};
-	}
-	if (!has_agent)
-		headers[n_headers++] = (sp_http_header){SP_STR("user-agent"), SP_STR("kube-probe/1.36")};
-	if (!has_accept)
-		headers[n_headers++] = (sp_http_header){SP_STR("accept"), SP_STR("*/*")};
 	h->http_status = 0;
-	sp_buf_init(&h->body, BODY_BYTES_MAX);
-	const sp_http_request req = {.scheme = tls ? SP_STR("https") : SP_STR("http"),
+	h->location = (sp_str){NULL, 0};
+	h->n_requests++;
+	sp_buf_clear(&h->body);
+	const sp_http_request req = {.scheme = h->url.tls ? SP_STR("https") : SP_STR("http"),
 				     .address = sp_str_c(h->address),
-				     .tls_config = tls ? a->http_tls : NULL,
-				     .path = path.len == 0 ? SP_STR("/") : path,
-				     .authority = authority,
-				     .headers = headers,
-				     .n_headers = n_headers,
-				     .deadline_ns = timeout_ns == 0 ? 0 : sp_now_ns(a->world) + timeout_ns};
+				     .tls_config = h->url.tls ? a->http_tls : NULL,
+				     .path = h->url.path,
+				     .authority = h->authority,
+				     .headers = h->headers,
+				     .n_headers = h->n_headers,
+				     .deadline_ns = h->deadline_ns};
 	if (sp_http_request_start(a->http, &req, &http_events, h, &h->get, &err) != SP_OK)
 		tell(h, NODE_OUTCOME_ERROR, err.msg);
 	else
 		h->running = HTTP;
+}
+
+static sp_str lower_case(sp_arena *a, sp_str s)
+{
+	char *to = sp_arena_try_array(a, s.len + 1, 1);
+	for (size_t i = 0; to != NULL && i < s.len; i++)
+		to[i] = (char)(s.ptr[i] >= 'A' && s.ptr[i] <= 'Z' ? s.ptr[i] + 32 : s.ptr[i]);
+	return (sp_str){to, to == NULL ? 0 : s.len};
+}
+
+/* Headers of the handler, and what kubelet adds; without memory some are missing. */
+static void take_headers(node_hook *h, yyjson_val *list)
+{
+	static const sp_http_header own[] = {
+		{SP_STR_INIT("user-agent"), SP_STR_INIT("kube-probe/1.36")},
+		{SP_STR_INIT("accept"), SP_STR_INIT("*/*")},
+	};
+	bool given[SP_LEN(own)] = {false};
+	size_t i, n, count = 0;
+	yyjson_val *item;
+	sp_http_header *at = sp_try_new(&h->arena, sp_http_header, HEADERS_MAX + SP_LEN(own));
+	if (at == NULL)
+		return;
+	yyjson_arr_foreach(list, i, n, item)
+	{
+		sp_str name = lower_case(&h->arena, sp_view_str_at(item, "name")),
+		       value = sp_arena_try_dup(&h->arena, sp_view_str_at(item, "value"));
+		if (count == HEADERS_MAX || name.len == 0 || value.ptr == NULL)
+			continue;
+		if (sp_str_eq(name, SP_STR("host"))) {
+			h->authority = value;
+			continue;
+		}
+		for (size_t k = 0; k < SP_LEN(own); k++)
+			given[k] |= sp_str_eq(name, own[k].name);
+		at[count++] = (sp_http_header){name, value};
+	}
+	for (size_t k = 0; k < SP_LEN(own); k++) {
+		if (!given[k])
+			at[count++] = own[k];
+	}
+	h->headers = at;
+	h->n_headers = count;
+}
+
+static void start_http(node_hook *h, const node_container *c, yyjson_val *get, uint64_t timeout_ns)
+{
+	sp_str path = sp_view_str_at(get, "path");
+	if (!set_address(h, c, sp_view_str_at(get, "host"), sp_view_at(get, "port"))) {
+		tell(h, NODE_OUTCOME_ERROR, "no address or port to ask");
+		return;
+	}
+	sp_str address = sp_arena_try_dup(&h->arena, sp_str_c(h->address));
+	size_t colon = (size_t)SP_MAX(sp_str_rindex(address, ':'), 0);
+	bool v6 = address.len > 0 && address.ptr[0] == '[';
+	h->url = (node_url){.tls = sp_str_eq(sp_view_str_at(get, "scheme"), SP_STR("HTTPS")),
+			    .host = sp_str_sub(address, v6, colon - v6),
+			    .port = sp_str_sub(address, colon + 1, address.len),
+			    .path = SP_CONCAT(&h->arena,
+					      path.len == 0 || path.ptr[0] != '/' ? SP_STR("/") : SP_STR(""),
+					      path)};
+	if (address.ptr == NULL || h->url.path.ptr == NULL) {
+		tell(h, NODE_OUTCOME_ERROR, "no memory for a request");
+		return;
+	}
+	h->first_host = h->url.host;
+	h->authority = (sp_str){NULL, 0};
+	h->n_requests = 0;
+	h->deadline_ns = timeout_ns == 0 ? 0 : sp_now_ns(world(h)) + timeout_ns;
+	take_headers(h, sp_view_at(get, "httpHeaders"));
+	sp_buf_init(&h->body, BODY_BYTES_MAX);
+	send_get(h);
 }
 
 /* ---- tcpSocket ---- */
@@ -382,6 +482,7 @@ void node_hook_start(node_hook *h, node_worker *w, const node_container *c, sp_s
 	h->timer.arg = h;
 	sp_defer_init(&h->later, on_later, h);
 	sp_buf_init(&h->body, 0);
+	sp_arena_init(&h->arena, HTTP_BYTES_MAX);
 	/* The runtime ends an exec by itself; this is for one that does not. */
 	if (timeout_ns != 0)
 		sp_timer_start(w->agent->world, &h->timer, timeout_ns + 2 * NODE_SECOND_NS, on_timeout);
@@ -411,5 +512,6 @@ void node_hook_cancel(node_hook *h)
 	sp_timer_stop(world(h), &h->timer);
 	sp_defer_cancel(&h->later);
 	sp_buf_done(&h->body);
+	sp_arena_done(&h->arena);
 	h->running = IDLE;
 }

@@ -20,6 +20,10 @@ struct node_image_gc {
 	sp_arena arena; /* of a round */
 	node_batch batch;
 	sp_cri_call call;
+	sp_work work; /* looks at the disk, which may not answer */
+	sp_code look_code;
+	sp_err look_err;
+	bool is_looking, is_freed;
 	node_images images;
 	const sp_cri_list_containers_response *containers; /* of the round */
 	const sp_cri_image_fs_info_response *file_system;
@@ -154,34 +158,54 @@ static void free_next(node_image_gc *g)
 			    &(sp_cri_remove_image_request){.image = &spec}, &g->call);
 }
 
-static sp_code look_at_disk(node_image_gc *g, const sp_cri_image_fs_info_response *r, sp_err *err)
+/* On a worker thread. */
+static void on_look(sp_work *job)
 {
+	node_image_gc *g = job->arg;
 	const node_agent *a = g->agent;
-	if (r->image_filesystems.n == 0 || r->image_filesystems.at[0].fs_id == NULL)
-		return sp_fail(err, SP_ENOTFOUND, "the runtime has no file system of images");
-	SP_TRY((a->opts.disk == NULL ? node_disk_read : a->opts.disk)(
-		r->image_filesystems.at[0].fs_id->mountpoint, &g->disk, err));
-	if (g->disk.capacity != 0)
-		return SP_OK;
-	(void)sp_fail(err, SP_EINVAL, "invalid capacity 0 on image filesystem");
-	tell(g, "InvalidDiskCapacity", sp_str_c(err->msg));
-	return SP_EINVAL;
+	g->look_code = (a->opts.disk == NULL ? node_disk_read : a->opts.disk)(
+		g->file_system->image_filesystems.at[0].fs_id->mountpoint, &g->disk, &g->look_err);
 }
 
-static void begin_freeing(node_image_gc *g)
+static void on_looked(sp_work *job)
 {
+	node_image_gc *g = job->arg;
 	const node_agent *a = g->agent;
 	unsigned high = a->opts.image_high == 0 ? HIGH_DEFAULT : a->opts.image_high,
 		 low = a->opts.image_high == 0 ? LOW_DEFAULT : a->opts.image_low;
-	sp_err err = {0};
-	if (look_at_disk(g, g->file_system, &err) != SP_OK) {
-		end_round(g, err.msg);
+	g->is_looking = false;
+	if (g->is_freed) {
+		node_image_gc_free(g->agent);
+		return;
+	}
+	if (g->look_code == SP_OK && g->disk.capacity == 0) {
+		g->look_code = sp_fail(&g->look_err, SP_EINVAL, "invalid capacity 0 on image filesystem");
+		tell(g, "InvalidDiskCapacity", sp_str_c(g->look_err.msg));
+	}
+	if (g->look_code != SP_OK) {
+		end_round(g, g->look_err.msg);
 		return;
 	}
 	g->to_free = g->is_all ? UINT64_MAX : node_disk_surplus(&g->disk, high, low);
 	g->freed = 0;
 	g->any_failed = false;
 	free_next(g);
+}
+
+static void begin_freeing(node_image_gc *g)
+{
+	const sp_cri_image_fs_info_response *r = g->file_system;
+	sp_err err = {0};
+	if (r->image_filesystems.n == 0 || r->image_filesystems.at[0].fs_id == NULL) {
+		end_round(g, "the runtime has no file system of images");
+		return;
+	}
+	g->look_err = (sp_err){0};
+	g->work = (sp_work){.fn = on_look, .done = on_looked, .arg = g};
+	if (sp_work_start(g->agent->world, &g->work, &err) != SP_OK)
+		end_round(g, err.msg);
+	else
+		g->is_looking = true;
 }
 
 /* Without all answers nothing is removed. */
@@ -323,13 +347,18 @@ void node_image_gc_new(node_agent *a)
 
 void node_image_gc_free(node_agent *a)
 {
-	node_image_gc *g = SP_TAKE(a->image_gc);
+	node_image_gc *g = a->image_gc;
 	if (g == NULL)
 		return;
+	g->is_freed = true;
 	sp_timer_stop(a->world, &g->timer);
 	node_batch_cancel(&g->batch);
 	a->cri->cancel(a->cri, &g->call);
+	if (g->is_looking) /* the job has our memory: the end comes with it */
+		return;
+	a->image_gc = NULL;
 	node_images_done(&g->images);
 	sp_arena_done(&g->arena);
 	sp_free(g);
+	node_agent_check_closed(a);
 }

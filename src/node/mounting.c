@@ -70,6 +70,18 @@ static sp_code make_cgroup(node_worker *w, sp_err *err)
 	return SP_OK;
 }
 
+/* Before anything of the pod runs: an agent that comes back gives its ids to nobody else. */
+static sp_code write_ids(node_worker *w, sp_str dir, sp_err *err)
+{
+	sp_pod_files *f = w->agent->files;
+	sp_pod_file_owner root = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	sp_str path = SP_CONCAT(&w->scratch, dir, SP_STR("/userns")),
+	       text = node_userns_file(&w->scratch, w->pod->ids_from);
+	if (path.ptr == NULL || text.ptr == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for a pod's directories");
+	return f->write(f, path, text, 0644, root, err);
+}
+
 static sp_code make_dirs(node_worker *w, sp_err *err)
 {
 	sp_pod_files *f = w->agent->files;
@@ -80,6 +92,8 @@ static sp_code make_dirs(node_worker *w, sp_err *err)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's directories");
 	SP_TRY(f->make_dir(f, dir, 0750, root, err));
 	SP_TRY(f->make_dir(f, logs, 0755, root, err));
+	if (w->pod->ids_from != 0)
+		SP_TRY(write_ids(w, dir, err));
 	return make_cgroup(w, err);
 }
 
@@ -148,6 +162,19 @@ static void on_made(node_worker *w)
 	w->mounted(w);
 }
 
+/* A pod with users of its own gets a range of ids. Where the runtime can't do that it gets none, and no
+ * sandbox. */
+static sp_code give_ids(node_worker *w, sp_err *err)
+{
+	sp_str handler;
+	if (!node_pod_has_own_users(w->pod) || w->pod->ids_from != 0 ||
+	    node_worker_handler(w, &handler, NULL) != SP_OK ||
+	    node_self_check_users(w->agent, handler, NULL) != SP_OK)
+		return SP_OK;
+	w->dirs_made = false; /* it is written there */
+	return node_userns_get(&w->agent->userns, w->uid, &w->pod->ids_from, err);
+}
+
 void node_mount(node_worker *w, void (*then)(node_worker *w))
 {
 	sp_err err = {0};
@@ -171,6 +198,8 @@ void node_mount(node_worker *w, void (*then)(node_worker *w))
 	}
 	w->mounted = then;
 	sp_code code = make_services(w, &err);
+	if (code == SP_OK)
+		code = give_ids(w, &err);
 	if (code == SP_OK)
 		code = node_volumes_plan(&in, &w->scratch, &w->volumes, &err);
 	if (code == SP_EUNAVAILABLE) { /* a token is on its way */
@@ -239,6 +268,7 @@ static void on_removed(node_worker *w)
 	w->dirs_made = false;
 	w->volumes_made = 0;
 	w->unmounted = true;
+	node_userns_release(&w->agent->userns, w->uid);
 	w->mounted(w);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/config.h"
+#include "node/security.h"
 
 typedef struct build {
 	const node_pod *pod;
@@ -128,6 +129,21 @@ static sp_code add_own(build *b, bool hides_hosts, sp_str salt, sp_err *err)
 	return SP_OK;
 }
 
+/* What belongs to a user of the host belongs to that user of the pod: the files keep their owners. U:
+ * applyPlatformSpecificContainerConfig. */
+static sp_code map_ids(build *b, sp_err *err)
+{
+	sp_cri_id_mapping *ids = node_pod_ids(b->pod, b->arena);
+	if (ids == NULL)
+		return no_room(err);
+	for (size_t i = 0; b->pod->ids_from != 0 && i < b->out->n; i++) {
+		sp_cri_mount *m = &b->out->at[i];
+		m->uid_mappings.at = m->gid_mappings.at = ids;
+		m->uid_mappings.n = m->gid_mappings.n = 1;
+	}
+	return SP_OK;
+}
+
 sp_code node_mounts_make(const node_pod *p, const node_container *c, const node_place *place,
 			 const node_volumes *volumes, const node_env *env, sp_str salt, sp_arena *a,
 			 node_mounts *ret, sp_err *err)
@@ -141,5 +157,6 @@ sp_code node_mounts_make(const node_pod *p, const node_container *c, const node_
 		return no_room(err);
 	SP_VLIST_FOREACH(mount, c->v.mounts)
 	SP_TRY(add_volume(&b, mount, i++, &hides_hosts, err));
-	return add_own(&b, hides_hosts, salt, err);
+	SP_TRY(add_own(&b, hides_hosts, salt, err));
+	return map_ids(&b, err);
 }

@@ -16,9 +16,13 @@
 #include "node/config.h"
 #include "node/counters.h"
 #include "node/eviction.h"
+#include "node/preempt.h"
 #include "node/pull_auth.h"
+#include "node/redirect.h"
+#include "client/review_cache.h"
 #include "node/status.h"
 #include "node/summary.h"
+#include "node/userns.h"
 
 #define NODE_SECOND_NS UINT64_C(1000000000)
 #define NODE_RETRY_NS (10 * NODE_SECOND_NS) /* after a failure that nothing will announce the end of */
@@ -35,6 +39,7 @@ typedef struct node_local_path node_local_path;
 typedef struct node_rotate node_rotate;
 typedef struct node_statics node_statics;
 typedef struct node_image_gc node_image_gc;
+typedef struct node_disks node_disks;
 typedef struct node_pressure_watch node_pressure_watch;
 
 /* ---- objects that pods refer to (refs.c) ---- */
@@ -139,9 +144,12 @@ struct node_worker {
 	sp_str forced_phase, forced_reason; /* static texts, or rejected_reason */
 	sp_str forced_message;              /* heap */
 	int64_t evict_grace_s;              /* of an eviction; -1: it is none */
-	bool is_disrupted;                  /* told by a condition */
-	bool was_admitted, is_rejected;
-	char rejected_reason[64];
+	sp_str disruption;                  /* told by a condition; empty: none */
+	bool was_admitted, is_rejected, is_preempted;
+	bool asks_node, knows_node; /* the node's object is, or was, asked for for its sake */
+	uint64_t room_by_ns; /* monotonic: pods end to make room for it, and are waited for until then; 0: no
+			      */
+	char rejected_reason[384];
 
 	node_memo *memos;
 	size_t n_memos;
@@ -153,7 +161,7 @@ struct node_worker {
 	uint64_t mount_retry_ns, sandbox_retry_ns; /* monotonic; 0: at once */
 	node_pod_limits cgroup_limits;             /* as they were written last */
 	node_resize_state resize_pending, resize_in_progress;
-	char resize_pending_text[256], resize_error[256];
+	char resize_pending_text[512], resize_error[256];
 	uint64_t resize_retry_ns;                 /* monotonic; 0: at once */
 	const node_actions *resizing;             /* under way */
 	bool knows_reset, is_resetting, is_reset; /* is_reset: all of it is removed */
@@ -221,10 +229,14 @@ struct node_agent {
 	node_rotate *rotate;
 	node_statics *statics;
 	node_image_gc *image_gc;
+	node_disks *disks;
 	node_rate machine_rate; /* of /stats/summary */
 	node_pressure_watch *pressure;
 	struct node_relist *relist;
 	node_counters counters;
+	node_sysctls sysctls;
+	node_userns userns;
+	sp_reviews reviews; /* of who asks the kubelet API */
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
@@ -263,12 +275,17 @@ void node_worker_reject(node_worker *w, sp_str reason, sp_str why);
 /* The same, by the node: its containers get that long. is_disrupted: the pod gets a condition that says so.
  */
 void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted);
+/* The same, for the sake of a critical pod; told as an event, too. */
+void node_worker_preempt(node_worker *w);
 /* Seconds that containers of the pod get to stop. */
 int64_t node_worker_grace(const node_worker *w);
 
 /* ---- admit.c ---- */
-/* Whether the pod, which has not begun, may. If not it fails, and that was told. */
+/* Decides whether the pod, which has not begun, may. If not it fails, and that was told. False: nothing is
+ * decided yet, a turn comes. */
 bool node_admit(node_worker *w);
+/* It may, as soon as other pods have ended: not yet. A turn comes. */
+bool node_admit_waits(node_worker *w);
 /* Whether there is room for what the pod asks for now; *ret says what lacks, or nothing: no memory to find
  * out. */
 bool node_admit_grown(node_worker *w, node_refusal *ret);
@@ -346,6 +363,8 @@ typedef struct node_image_need {
 void node_image_need_start(node_image_need *n);
 
 /* ---- sandbox.c, start.c ---- */
+/* The runtime's handler for the pod. SP_ENOTFOUND: its class is not there. U: LookupRuntimeHandler. */
+sp_code node_worker_handler(node_worker *w, sp_str *ret, sp_err *err) SP_MUST_USE;
 /* "NotFound" …, as Go prints the code of a gRPC status. */
 const char *node_rpc_code_name(int32_t code);
 void node_start_sandbox(node_worker *w, uint32_t attempt);
@@ -383,7 +402,12 @@ node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_
 
 /* ---- hook.c: one exec, HTTP request, connection, health call or pause, of a hook or a probe ---- */
 
-typedef enum node_outcome { NODE_OUTCOME_OK, NODE_OUTCOME_FAILED, NODE_OUTCOME_ERROR } node_outcome;
+typedef enum node_outcome {
+	NODE_OUTCOME_OK,
+	NODE_OUTCOME_WARNING, /* OK, but for what the text says */
+	NODE_OUTCOME_FAILED,
+	NODE_OUTCOME_ERROR
+} node_outcome;
 
 typedef struct node_hook {
 	/* Once, from the loop. The text says what went wrong, or what was printed; good during the call.
@@ -398,6 +422,13 @@ typedef struct node_hook {
 	sp_grpc_rpc rpc;
 	sp_grpc_channel channel;
 	sp_http_exchange *get;
+	sp_arena arena; /* of an HTTP request and those that it leads to */
+	const sp_http_header *headers;
+	size_t n_headers;
+	sp_str authority, first_host, location; /* location: where the answer sends us; empty: nowhere */
+	node_url url;
+	unsigned n_requests;
+	uint64_t deadline_ns;
 	sp_defer later;
 	sp_buf body;
 	char text[1024], address[300];
@@ -425,6 +456,16 @@ void node_self_changed(node_agent *a);
 void node_self_runtime_is_back(node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
+/* The object was looked for once: what is known of it then is so. */
+bool node_self_is_known(const node_agent *a);
+/* Its name, labels and taints, and amounts of every resource; before it is there, what it will have. asked:
+ * as it was when somebody last asked for it. In the arena; false: no memory. */
+bool node_self_view(const node_agent *a, bool asked, sp_arena *arena, sp_fit_node *ret, sp_vmap *ret_amounts);
+/* Asks the API for it, past what is known; then worker's knows_node is set, and a turn comes. */
+void node_self_ask(node_worker *w);
+bool node_self_has_strict_groups(const node_agent *a);
+/* See node_features_check_users. */
+sp_code node_self_check_users(const node_agent *a, sp_str handler, sp_err *err) SP_MUST_USE;
 /* Of the machine, as its Node names them; may be empty, and are before the runtime's first answer. */
 void node_self_ids(const node_agent *a, sp_str *ret_boot, sp_str *ret_machine, sp_str *ret_system);
 
@@ -438,6 +479,7 @@ void node_rotate_free(node_agent *a);
 
 /* ---- image_gc.c: images that nobody uses, when the disk is full ---- */
 void node_image_gc_new(node_agent *a);
+/* When a job is under way the end comes later, with node_agent_check_closed. */
 void node_image_gc_free(node_agent *a);
 /* Removes every image that nobody uses and that may go by its age, then done, once. False: there is no
  * collection here. */
@@ -458,9 +500,8 @@ void node_pressure_cleaned(node_agent *a);
 bool node_pressure_admit(node_worker *w);
 
 /* ---- serve_counters.c ---- */
-/* Appends what the agent counted, and its claims' volumes: looks at their file systems, so it blocks, if
- * shortly. */
-void node_counters_tell(const node_agent *a, sp_buf *out);
+/* Appends what the agent counted, and its claims' volumes as they were seen last. */
+void node_counters_tell(node_agent *a, sp_buf *out);
 
 /* ---- agent.c ---- */
 node_worker *node_agent_worker(node_agent *a, sp_str uid);

@@ -64,8 +64,9 @@ typedef struct node_pod {
 	/* In the order init, regular, ephemeral. */
 	node_container *containers;
 	size_t n_init, n_regular, n_ephemeral, n_containers;
-	sp_str full_name; /* "name_namespace(uid)", of messages. U: format.Pod */
-	bool is_static;   /* from a file: there is a mirror in the API, or none */
+	sp_str full_name;  /* "name_namespace(uid)", of messages. U: format.Pod */
+	uint32_t ids_from; /* the host's id of its user 0; 0: it has no range of its own (yet) */
+	bool is_static;    /* from a file: there is a mirror in the API, or none */
 } node_pod;
 
 /* Copies the text. SP_EINVAL: not a pod the agent can work with; SP_ETOOLARGE, SP_ENOMEM. */
@@ -96,6 +97,12 @@ bool node_container_resets(const node_container *c, int32_t exit_code);
 /* Some rule of the pod can do that; it is being done, as the API was told. */
 bool node_pod_may_reset(const node_pod *p);
 bool node_pod_is_resetting(const node_pod *p);
+
+/* hostUsers: false. */
+static inline bool node_pod_has_own_users(const node_pod *p)
+{
+	return p->v.has_host_users && !p->v.host_users;
+}
 
 /* "Succeeded" and "Failed" are for good. */
 bool node_phase_is_terminal(sp_str phase);

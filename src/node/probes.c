@@ -78,11 +78,14 @@ static void stop(prober *p)
 	sp_timer_stop(world(p), &p->timer);
 }
 
-static void tell_failure(prober *p, node_outcome outcome, sp_str text)
+static void tell_trouble(prober *p, node_outcome outcome, sp_str text)
 {
 	static const char *const names[] = {"Startup", "Liveness", "Readiness"};
 	const node_container *c = node_pod_container(p->w->pod, sp_str_c(p->container));
-	if (outcome == NODE_OUTCOME_FAILED)
+	if (outcome == NODE_OUTCOME_WARNING)
+		node_worker_event(p->w, c, true, "ProbeWarning", "%s probe warning: " SP_FMT, names[p->kind],
+				  SP_ARG(text));
+	else if (outcome == NODE_OUTCOME_FAILED)
 		node_worker_event(p->w, c, true, "Unhealthy", "%s probe failed: " SP_FMT, names[p->kind],
 				  SP_ARG(text));
 	else
@@ -95,12 +98,12 @@ static void on_probed(node_hook *h, node_outcome outcome, sp_str text)
 {
 	prober *p = h->arg;
 	if (outcome != NODE_OUTCOME_OK)
-		tell_failure(p, outcome, text);
+		tell_trouble(p, outcome, text);
 	sp_timer_start(world(p), &p->timer, p->spec.period_ns, on_time);
 	if (outcome == NODE_OUTCOME_ERROR)
 		return; /* nobody knows: what held holds */
 	if (!node_probe_result(&p->state, &p->spec,
-			       outcome == NODE_OUTCOME_OK ? NODE_VERDICT_SUCCESS : NODE_VERDICT_FAILURE))
+			       outcome <= NODE_OUTCOME_WARNING ? NODE_VERDICT_SUCCESS : NODE_VERDICT_FAILURE))
 		return;
 	bool failed = p->state.verdict == NODE_VERDICT_FAILURE;
 	/* It is killed for this; started once, it stays so. */

@@ -236,7 +236,7 @@ void node_resize_room(const node_worker *w)
 {
 	SP_LIST_FOREACH (node, &w->agent->workers) {
 		node_worker *o = SP_CONTAINER_OF(node, node_worker, node);
-		if (o != w && o->resize_pending.is_set)
+		if (o != w && (o->resize_pending.is_set || o->room_by_ns != 0))
 			node_worker_poke(o);
 	}
 }

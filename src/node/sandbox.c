@@ -30,8 +30,7 @@ sp_code node_worker_sandbox_config(node_worker *w, uint32_t attempt, sp_cri_pod_
 	return node_sandbox_config(w->pod, &a->place, dns, attempt, &w->scratch, ret, err);
 }
 
-/* U: pkg/kubelet/runtimeclass LookupRuntimeHandler. */
-static sp_code find_handler(node_worker *w, sp_str *ret, sp_err *err)
+sp_code node_worker_handler(node_worker *w, sp_str *ret, sp_err *err)
 {
 	sp_str name = w->pod->v.runtime_class;
 	yyjson_val *tree;
@@ -52,6 +51,7 @@ static void sandbox_failed(node_worker *w, sp_str what)
 	node_worker_event(w, NULL, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " SP_FMT,
 			  SP_ARG(what));
 	w->agent->counters.pods_failed++;
+	w->agent->counters.pods_of_users_failed += node_pod_has_own_users(w->pod);
 	w->sandbox_retry_ns = sp_now_ns(w->agent->world) + NODE_RETRY_NS;
 	node_worker_again(w, NODE_RETRY_NS);
 	node_worker_end_turn(w);
@@ -82,9 +82,12 @@ void node_start_sandbox(node_worker *w, uint32_t attempt)
 		return;
 	}
 	w->agent->counters.pods++;
-	sp_code code = node_worker_sandbox_config(w, attempt, &request.config, &err);
+	w->agent->counters.pods_of_users += node_pod_has_own_users(w->pod);
+	sp_code code = node_worker_handler(w, &request.runtime_handler, &err);
+	if (code == SP_OK && node_pod_has_own_users(w->pod))
+		code = node_self_check_users(w->agent, request.runtime_handler, &err);
 	if (code == SP_OK)
-		code = find_handler(w, &request.runtime_handler, &err);
+		code = node_worker_sandbox_config(w, attempt, &request.config, &err);
 	if (code == SP_OK)
 		code = node_batch_init(&w->batch, w->agent->cri, &w->scratch, 1, on_sandbox, w, &err);
 	if (code != SP_OK) {

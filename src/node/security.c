@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/security.h"
 
+#include "node/userns.h"
+
 static sp_code no_room(sp_err *err)
 {
 	return sp_fail(err, SP_ETOOLARGE, "no memory for a security context");
@@ -76,6 +78,33 @@ static sp_code selinux(sp_arena *a, yyjson_val *v, sp_cri_selinux_option **ret, 
 	return SP_OK;
 }
 
+sp_cri_id_mapping *node_pod_ids(const node_pod *p, sp_arena *a)
+{
+	sp_cri_id_mapping *m = sp_try_new(a, sp_cri_id_mapping, 1);
+	if (m != NULL)
+		*m = (sp_cri_id_mapping){.host_id = p->ids_from, .length = NODE_USERNS_IDS};
+	return m;
+}
+
+/* U: GetOrCreateUserNamespaceMappings. */
+static sp_code users(const node_pod *p, sp_arena *a, sp_cri_user_namespace **ret, sp_err *err)
+{
+	sp_cri_user_namespace *n = sp_try_new(a, sp_cri_user_namespace, 1);
+	if (n == NULL)
+		return no_room(err);
+	*ret = n;
+	n->mode = SP_CRI_NAMESPACE_NODE;
+	if (!node_pod_has_own_users(p))
+		return SP_OK;
+	if (p->ids_from == 0) /* fails closed */
+		return sp_fail(err, SP_EINVAL,
+			       "can't set `spec.hostUsers: false`, runtime does not support user namespaces");
+	n->mode = SP_CRI_NAMESPACE_POD;
+	n->uids.at = n->gids.at = node_pod_ids(p, a);
+	n->uids.n = n->gids.n = 1;
+	return n->uids.at == NULL ? no_room(err) : SP_OK;
+}
+
 static sp_code namespaces(const node_pod *p, sp_str target_id, bool of_sandbox, sp_arena *a,
 			  sp_cri_namespace_option **ret, sp_err *err)
 {
@@ -92,7 +121,7 @@ static sp_code namespaces(const node_pod *p, sp_str target_id, bool of_sandbox, 
 		n->target_id = target_id;
 	}
 	*ret = n;
-	return SP_OK;
+	return users(p, a, &n->userns_options, err);
 }
 
 /* Supplemental groups, and the group of volumes. */
@@ -255,10 +284,6 @@ sp_code node_sandbox_security(const node_pod *p, sp_arena *a, sp_cri_linux_sandb
 	sp_cri_linux_sandbox_security_context *s = sp_try_new(a, sp_cri_linux_sandbox_security_context, 1);
 	if (s == NULL)
 		return no_room(err);
-	/* Fails closed: nobody gives out ranges of ids here yet. U: pkg/kubelet/userns/userns_manager.go. */
-	if (p->v.has_host_users && !p->v.host_users)
-		return sp_fail(err, SP_EINVAL,
-			       "can't set `spec.hostUsers: false`, runtime does not support user namespaces");
 	s->privileged = any_privileged(p);
 	s->supplemental_groups_policy = groups_policy(p);
 	SP_TRY(namespaces(p, (sp_str){NULL, 0}, true, a, &s->namespace_options, err));

@@ -20,3 +20,6 @@ sp_code node_container_security(const node_security_input *in, sp_arena *a,
 				sp_cri_linux_container_security_context **ret, sp_err *err) SP_MUST_USE;
 sp_code node_sandbox_security(const node_pod *p, sp_arena *a, sp_cri_linux_sandbox_security_context **ret,
 			      sp_err *err) SP_MUST_USE;
+
+/* The range of ids that the pod has for itself, for users and groups alike. NULL: no memory. */
+sp_cri_id_mapping *node_pod_ids(const node_pod *p, sp_arena *a);

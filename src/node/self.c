@@ -7,6 +7,9 @@
 #include "base/json_out.h"
 #include "base/version.h"
 #include "contracts/local_path.h"
+#include "kube/kinds/resources.h"
+#include "node/features.h"
+#include "node/image_list.h"
 #include "node/machine.h"
 #include "node/node_int.h"
 #include "node/statics.h"
@@ -14,6 +17,7 @@
 #define LEASE_SECONDS 40
 #define RENEW_NS (10 * NODE_SECOND_NS)
 #define STATUS_NS (10 * NODE_SECOND_NS)
+#define IMAGES_NS (30 * NODE_SECOND_NS) /* U: imageCachePeriod */
 /* Between attempts to register: doubled each time. U: registerWithAPIServer. */
 #define REGISTER_AGAIN_NS (NODE_SECOND_NS / 10)
 #define REGISTER_AGAIN_MOST_NS (7 * NODE_SECOND_NS)
@@ -39,6 +43,12 @@ typedef struct node_self {
 	bool is_pressed[NODE_PRESSURE_COUNT_];
 	char not_ready[300];
 	char uid[64]; /* of the Node object */
+	sp_call ask_call;
+	sp_bytes *asked;        /* the object as it was asked for last; NULL: never, or in vain */
+	node_features features; /* of the runtime */
+	sp_cri_call images_call;
+	sp_bytes *images;      /* as they are told; NULL: not known yet */
+	uint64_t images_at_ns; /* monotonic: when they are looked at next */
 } node_self;
 
 typedef struct ranges_view {
@@ -61,6 +71,24 @@ static void out_time(sp_jout *j, sp_str key, int64_t ns, unsigned digits)
 }
 
 /* ---- the status ---- */
+
+/* What others have the node count is all for pods. */
+static void out_extended(const node_self *s, sp_jout *j)
+{
+	sp_fit_node self;
+	sp_vmap amounts;
+	yyjson_val *key, *value;
+	size_t i, n;
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	sp_arena_init(&arena, BODY_BYTES_MAX * 4);
+	if (!node_self_is_known(s->agent) || !node_self_view(s->agent, false, &arena, &self, &amounts))
+		return;
+	yyjson_obj_foreach(amounts.object, i, n, key, value)
+	{
+		if (sp_res_is_extended(sp_json_str(key)))
+			sp_jout_member_str(j, sp_json_str(key), sp_json_str(value));
+	}
+}
 
 static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocatable)
 {
@@ -85,6 +113,8 @@ static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocat
 	(void)snprintf(text, sizeof text, "%lld",
 		       (long long)(a->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : a->opts.pods_max));
 	sp_jout_member_str(j, SP_STR("pods"), sp_str_c(text));
+	if (allocatable)
+		out_extended(s, j);
 	sp_jout_close(j, '}');
 }
 
@@ -195,6 +225,11 @@ static void out_status(const node_self *s, sp_jout *j, int64_t now_ns)
 		sp_jout_close(j, '}');
 	}
 	out_info(s, j);
+	if (s->images != NULL) {
+		sp_jout_key(j, SP_STR("images"));
+		sp_jout_raw(j, sp_bytes_view(s->images));
+	}
+	node_features_write(&s->features, j);
 	/* What pods may need that not every node has. U: component-helpers nodedeclaredfeatures. */
 	sp_jout_member_open(j, SP_STR("declaredFeatures"), '[');
 	sp_jout_str(j, SP_STR("RestartAllContainersOnContainerExits"));
@@ -370,6 +405,20 @@ static void on_node(void *arg, const sp_object *old, const sp_object *now)
 	tell_range(s);
 }
 
+/* Pods wait to be let in. */
+static void on_known(node_self *s)
+{
+	if (!node_self_is_known(s->agent))
+		return;
+	SP_LIST_FOREACH (node, &s->agent->workers)
+		node_worker_poke(SP_CONTAINER_OF(node, node_worker, node));
+}
+
+static void on_synced(void *arg)
+{
+	on_known(arg);
+}
+
 static sp_code follow(node_self *s, sp_err *err)
 {
 	node_agent *a = s->agent;
@@ -378,9 +427,12 @@ static sp_code follow(node_self *s, sp_err *err)
 	SP_TRY(sp_informers_get(s->set, &(sp_informer_opts){.gvr = SP_NODES, .field_selector = selector},
 				&s->informer, err));
 	SP_TRY(sp_informer_keep(s->informer, &ranges_desc));
+	SP_TRY(sp_informer_keep(s->informer, sp_fit_node_view));
+	SP_TRY(sp_informer_keep_path(s->informer, SP_STR("status.capacity")));
 	s->watch = (sp_informer_watch){.on_change = on_node, .arg = s};
 	sp_informer_watch_add(s->informer, &s->watch);
 	sp_informers_start(s->set);
+	sp_informers_on_synced(s->set, on_synced, s);
 	return SP_OK;
 }
 
@@ -391,6 +443,86 @@ void node_self_runtime_is_back(node_agent *a)
 		return;
 	s->told = sp_bytes_unref(s->told);
 	tell_range(s);
+}
+
+/* ---- its object, for the admission of pods ---- */
+
+bool node_self_is_known(const node_agent *a)
+{
+	const node_self *s = a->self;
+	return s != NULL && s->informer != NULL && sp_informer_is_synced(s->informer) && s->features.is_known;
+}
+
+sp_code node_self_check_users(const node_agent *a, sp_str handler, sp_err *err)
+{
+	static const node_features none;
+	return node_features_check_users(a->self == NULL ? &none : &a->self->features, handler, err);
+}
+
+bool node_self_has_strict_groups(const node_agent *a)
+{
+	return a->self != NULL && a->self->features.strict_groups;
+}
+
+/* What the object will have. U: initialNode. */
+static bool make_object(const node_self *s, sp_buf *out)
+{
+	sp_jout j = sp_jout_to(out);
+	sp_jout_open(&j, '{');
+	sp_jout_member_open(&j, SP_STR("metadata"), '{');
+	sp_jout_member_str(&j, SP_STR("name"), s->agent->opts.node_name);
+	out_labels(s, &j);
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, '}');
+	return sp_buf_code(out) == SP_OK;
+}
+
+bool node_self_view(const node_agent *a, bool asked, sp_arena *arena, sp_fit_node *ret, sp_vmap *ret_amounts)
+{
+	const node_self *s = a->self;
+	yyjson_val *tree;
+	SP_AUTO_BUF made;
+	sp_buf_init(&made, BODY_BYTES_MAX);
+	const sp_object *o = node_self_is_known(a) ? sp_informer_get(s->informer, a->opts.node_name) : NULL;
+	if (o == NULL && !make_object(s, &made))
+		return false;
+	sp_str json = asked && s->asked != NULL ? sp_bytes_view(s->asked)
+		      : o != NULL               ? o->json
+						: sp_buf_view(&made);
+	if (sp_view(arena, json, sp_fit_node_view, ret, NULL) != SP_OK ||
+	    sp_json_parse(arena, json, &tree, NULL) != SP_OK)
+		return false;
+	yyjson_val *amounts = sp_view_at(tree, "status.capacity");
+	*ret_amounts = (sp_vmap){.object = yyjson_is_obj(amounts) ? amounts : NULL};
+	return true;
+}
+
+static void on_asked(sp_call *c, const sp_answer *a)
+{
+	node_self *s = c->arg;
+	s->asked = sp_bytes_unref(s->asked);
+	if (a->code == SP_OK)
+		s->asked = sp_bytes_try_dup(a->body);
+	else
+		sp_log(s->agent->log, SP_LOG_ERROR, "the node's object can't be had",
+		       SP_KS("err", a->message));
+	SP_LIST_FOREACH (node, &s->agent->workers) {
+		node_worker *w = SP_CONTAINER_OF(node, node_worker, node);
+		w->knows_node = w->knows_node || w->asks_node;
+		if (SP_TAKE(w->asks_node))
+			node_worker_poke(w);
+	}
+}
+
+void node_self_ask(node_worker *w)
+{
+	node_self *s = w->agent->self;
+	w->asks_node = true;
+	if (sp_call_is_running(&s->ask_call))
+		return;
+	s->ask_call = (sp_call){.done = on_asked, .arg = s};
+	sp_call_start(s->agent->client, &s->ask_call,
+		      &(sp_ask){.verb = SP_ASK_GET, .gvr = SP_NODES, .name = s->agent->opts.node_name});
 }
 
 /* ---- status, again and again ---- */
@@ -509,11 +641,44 @@ static void on_status(sp_cri_call *c, int32_t status, sp_str message, const void
 		set_ready(s, false);
 		return;
 	}
+	bool was_known = s->features.is_known;
+	node_features_take(&s->features, response);
+	if (!was_known)
+		on_known(s);
 	set_ready(s, runtime_is_ready(s, response));
 	if (SP_TAKE(s->looks_again))
 		look(s);
 	else
 		tell_range(s);
+}
+
+static void on_images(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+{
+	node_self *s = c->arg;
+	SP_AUTO_BUF text;
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	(void)message;
+	sp_buf_init(&text, BODY_BYTES_MAX);
+	sp_arena_init(&arena, BODY_BYTES_MAX);
+	sp_jout j = sp_jout_to(&text);
+	if (status != SP_RPC_OK || node_image_list_write(response, &arena, &j, NULL) != SP_OK ||
+	    sp_buf_code(&text) != SP_OK) /* what was known is told until the next look */
+		return;
+	s->images = sp_bytes_unref(s->images);
+	s->images = sp_bytes_try_dup(sp_buf_view(&text));
+	post(s);
+}
+
+static void look_at_images(node_self *s)
+{
+	const sp_cri_list_images_request request = {0};
+	sp_cri *cri = s->agent->cri;
+	uint64_t now = sp_now_ns(world(s));
+	if (s->images_call.impl != NULL || now < s->images_at_ns)
+		return;
+	s->images_at_ns = now + IMAGES_NS;
+	s->images_call = (sp_cri_call){.done = on_images, .arg = s, .timeout_ns = NODE_CALL_TIMEOUT_NS};
+	cri->call(cri, SP_CRI_LIST_IMAGES, &request, &s->images_call);
 }
 
 static void look(node_self *s)
@@ -522,6 +687,7 @@ static void look(node_self *s)
 	sp_cri *cri = s->agent->cri;
 	if (!s->is_registered)
 		return;
+	look_at_images(s);
 	if (s->cri_call.impl != NULL) { /* what it says may be of before */
 		s->looks_again = true;
 		return;
@@ -629,8 +795,13 @@ void node_self_free(node_agent *a)
 	sp_call_cancel(&s->object_call);
 	sp_call_cancel(&s->lease_call);
 	sp_call_cancel(&s->status_call);
+	sp_call_cancel(&s->ask_call);
+	s->asked = sp_bytes_unref(s->asked);
+	node_features_done(&s->features);
 	a->cri->cancel(a->cri, &s->cri_call);
 	a->cri->cancel(a->cri, &s->range_call);
+	a->cri->cancel(a->cri, &s->images_call);
+	s->images = sp_bytes_unref(s->images);
 	sp_informer_watch_remove(&s->watch);
 	if (s->set != NULL)
 		sp_informers_free(SP_TAKE(s->set));

@@ -33,6 +33,8 @@ void node_authenticate(node_request *r)
 {
 	r->review = (sp_review){.client = r->agent->client,
 				.ex = r->ex,
+				.kept = &r->agent->reviews,
+				.world = r->agent->world,
 				.verb = sp_review_verb(r->ex),
 				.version = SP_STR("v1"),
 				.resource = SP_STR("nodes"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's counters for /metrics, with the volumes of claims. U: kubernetes
  * pkg/kubelet/metrics/collectors/volume_stats.go. */
-#include "node/node_int.h"
+#include "node/disks.h"
 
 #define CLAIMS_MAX 512u
 #define TELL_BYTES_MAX ((size_t)1 << 20)
@@ -21,21 +21,21 @@ static bool is_known(const claims *l, sp_str ns, sp_str claim)
 }
 
 /* Host paths have no file system of their own; upstream does not tell of them either. */
-static void add_claims(const node_agent *a, const node_worker *w, claims *l)
+static void add_claims(node_agent *a, const node_worker *w, claims *l)
 {
 	sp_str claim;
 	const node_claim_found *f;
 	for (size_t i = 0; (f = node_claims_at(w, i, &claim)) != NULL; i++) {
-		node_disk disk;
-		if ((f->kind != NODE_CLAIM_LOCAL && f->kind != NODE_CLAIM_DIRECTORY) || f->path.len == 0 ||
-		    l->n == CLAIMS_MAX || is_known(l, w->ns, claim) ||
-		    (a->opts.disk == NULL ? node_disk_read : a->opts.disk)(f->path, &disk, NULL) != SP_OK)
+		if ((f->kind != NODE_CLAIM_LOCAL && f->kind != NODE_CLAIM_DIRECTORY) || l->n == CLAIMS_MAX ||
+		    is_known(l, w->ns, claim))
 			continue;
-		l->at[l->n++] = (node_claim_disk){.ns = w->ns, .claim = claim, .disk = disk};
+		const node_disk *disk = node_disks_get(a, f->path);
+		if (disk != NULL)
+			l->at[l->n++] = (node_claim_disk){.ns = w->ns, .claim = claim, .disk = *disk};
 	}
 }
 
-void node_counters_tell(const node_agent *a, sp_buf *out)
+void node_counters_tell(node_agent *a, sp_buf *out)
 {
 	SP_CLEANUP(sp_arena_done) sp_arena arena;
 	sp_arena_init(&arena, TELL_BYTES_MAX);

@@ -62,3 +62,4 @@ void node_serve_attach(node_request *r);
 void node_serve_forward(node_request *r);
 void node_serve_metrics(node_request *r);
 void node_serve_stats(node_request *r);
+void node_serve_running(node_request *r);

@@ -2,6 +2,7 @@
 /* What the node, pods and containers use, as JSON: /stats/summary. */
 #include "base/alloc.h"
 #include "io/file.h"
+#include "node/disks.h"
 #include "node/serve_int.h"
 
 #define BYTES_MAX ((size_t)64 << 20)
@@ -13,13 +14,6 @@ enum { STATS, CONTAINERS, POD_STATS, BOXES, DISK, CALLS };
 static bool only_cpu_and_memory(const node_request *r)
 {
 	return sp_str_eq(sp_url_query_get(&r->query, SP_STR("only_cpu_and_memory")), SP_STR("true"));
-}
-
-static const node_disk *disk_of(const node_agent *a, sp_str path, node_disk *room)
-{
-	sp_code (*look)(sp_str path, node_disk * ret, sp_err * err) =
-		a->opts.disk == NULL ? node_disk_read : a->opts.disk;
-	return path.len > 0 && look(path, room, NULL) == SP_OK ? room : NULL;
 }
 
 /* The disk of images: where it is, and what they use of it. */
@@ -39,7 +33,6 @@ static void on_stats(node_batch *b)
 	node_request *r = b->arg;
 	node_agent *a = r->agent;
 	node_interface interfaces[INTERFACES_MAX];
-	node_disk root, images;
 	sp_str traffic = {NULL, 0};
 	const node_use use = node_machine_use(r, b->arena);
 	if (b->items[STATS].status != SP_RPC_OK || b->items[BOXES].status != SP_RPC_OK) {
@@ -56,13 +49,13 @@ static void on_stats(node_batch *b)
 				 .rate = &a->machine_rate,
 				 .interfaces = interfaces,
 				 .n_interfaces = node_interfaces_read(traffic, interfaces, INTERFACES_MAX),
-				 .root = disk_of(a, a->opts.root_dir, &root),
+				 .root = node_disks_get(a, a->place.root),
 				 .stats = node_scrape_answer(b, STATS),
 				 .containers = node_scrape_answer(b, CONTAINERS),
 				 .pods = node_scrape_answer(b, POD_STATS),
 				 .boxes = node_scrape_answer(b, BOXES),
 				 .only_cpu_and_memory = only_cpu_and_memory(r)};
-	in.images = disk_of(a, look_at_images(node_scrape_answer(b, DISK), &in.image_bytes), &images);
+	in.images = node_disks_get(a, look_at_images(node_scrape_answer(b, DISK), &in.image_bytes));
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, BYTES_MAX);
 	node_summary_write(&out, &in);

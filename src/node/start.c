@@ -74,7 +74,7 @@ static void on_post_start(node_hook *h, node_outcome outcome, sp_str text)
 {
 	node_start *s = h->arg;
 	s->may_interrupt = false;
-	if (outcome == NODE_OUTCOME_OK) {
+	if (outcome <= NODE_OUTCOME_WARNING) {
 		finish(s);
 		return;
 	}

@@ -91,7 +91,7 @@ typedef struct node_status_input {
 	bool may_run;      /* something of the pod */
 	bool is_resetting; /* all of its containers begin anew: those that are gone were removed for that */
 	bool is_rejected;  /* nothing of it ever ran here: little is told */
-	bool is_disrupted; /* by the node, when it has ended: a condition says so */
+	sp_str disruption; /* by the node, when it has ended: what a condition says; empty: none */
 } node_status_input;
 
 /* Everything in the arena, or in the inputs. SP_ENOMEM. */

@@ -97,7 +97,7 @@ static void send_stop(stop_item *i)
 static void on_pre_stop(node_hook *h, node_outcome outcome, sp_str text)
 {
 	stop_item *i = h->arg;
-	if (outcome != NODE_OUTCOME_OK) {
+	if (outcome > NODE_OUTCOME_WARNING) {
 		node_worker_event(i->stop->w, i->c, true, "FailedPreStopHook", "PreStopHook failed");
 		sp_log(i->stop->w->agent->log, SP_LOG_WARN, "a hook failed", SP_KS("pod", i->stop->w->name),
 		       SP_KS("err", text));

@@ -123,7 +123,7 @@ node_status_input node_worker_status_input(node_worker *w)
 				   .forced_phase = w->forced_phase,
 				   .reason = w->forced_reason,
 				   .message = w->forced_message,
-				   .is_disrupted = w->is_disrupted,
+				   .disruption = w->disruption,
 				   .is_resetting = w->is_resetting,
 				   .is_rejected = w->is_rejected,
 				   .may_run = node_worker_may_run(w)};
@@ -203,6 +203,7 @@ void node_worker_take_pod(node_worker *w)
 		return;
 	}
 	p->is_static = w->own != NULL;
+	p->ids_from = node_userns_find(&w->agent->userns, w->uid);
 	w->turn_kind = NODE_TURN_UPDATE;
 	node_pod_free(w->pod);
 	w->pod = p;
@@ -386,6 +387,7 @@ void node_worker_fail(node_worker *w, sp_str reason, sp_str message)
 	w->forced_phase = SP_STR("Failed");
 	w->forced_reason = reason;
 	w->forced_message = copy(message);
+	w->disruption = (sp_str){NULL, 0}; /* it may have been the message before */
 }
 
 void node_worker_reject(node_worker *w, sp_str reason, sp_str why)
@@ -400,11 +402,9 @@ void node_worker_reject(node_worker *w, sp_str reason, sp_str why)
 	node_count_rejection(&w->agent->counters, reason);
 }
 
-void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted)
+/* What a failed pod still does ends now, within that grace. */
+static void end_early(node_worker *w, int64_t grace_s)
 {
-	node_worker_fail(w, SP_STR("Evicted"), message);
-	w->evict_grace_s = grace_s;
-	w->is_disrupted = is_disrupted;
 	if (node_start_may_interrupt(w)) {
 		node_start_cancel(w);
 		w->dirty = true;
@@ -414,6 +414,25 @@ void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_
 	if (w->stop != NULL && grace_s < w->stop_grace_s)
 		node_stop_hurry(w, grace_s);
 	node_worker_poke(w);
+}
+
+void node_worker_evict(node_worker *w, sp_str message, int64_t grace_s, bool is_disrupted)
+{
+	node_worker_fail(w, SP_STR("Evicted"), message);
+	w->evict_grace_s = grace_s;
+	if (is_disrupted)
+		w->disruption = w->forced_message;
+	end_early(w, grace_s);
+}
+
+void node_worker_preempt(node_worker *w)
+{
+	static const sp_str message = SP_STR_INIT("Preempted in order to admit critical pod");
+	node_worker_event(w, NULL, true, "Preempting", SP_FMT, SP_ARG(message));
+	node_worker_fail(w, SP_STR("Preempting"), message);
+	w->disruption = SP_STR("Pod was preempted by Kubelet to accommodate a critical pod.");
+	w->is_preempted = true;
+	end_early(w, node_worker_grace(w));
 }
 
 /* A deletion does not wait for an image or a hook of a start. */

@@ -2,13 +2,14 @@
 /*
  * What the node agent makes of a pod: any JSON object is read, planned, reported and turned into
  * configurations of the runtime without a crash, and what is reported is JSON again. The first byte chooses
- * what the runtime has; other first bytes feed the readers of resolv.conf and of logs.
+ * what the runtime has; other first bytes feed the readers of resolv.conf, of logs and of redirects.
  */
 #include <stdlib.h>
 
 #include "node/config.h"
 #include "node/eviction.h"
 #include "node/log_lines.h"
+#include "node/redirect.h"
 #include "node/status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -140,7 +141,7 @@ static void with_pod(uint8_t bits, sp_str json)
 				      .verdicts = &verdicts,
 				      .runtime = SP_STR("r"),
 				      .may_run = bits % 2 != 0,
-				      .is_disrupted = bits % 3 == 0,
+				      .disruption = bits % 3 == 0 ? SP_STR("gone") : SP_STR(""),
 				      .is_resetting = bits % 5 == 0};
 	if (node_status_make(&in, &a, &status, NULL) == SP_OK &&
 	    node_status_json(&out, &in, &status, 1, NULL) == SP_OK &&
@@ -166,6 +167,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		node_log_lines_init(&l, &(node_log_filter){.limit_bytes = -1, .timestamps = true});
 		(void)node_log_lines_add(&l, sp_str_sub(rest, 0, rest.len / 2), &out);
 		(void)node_log_lines_add(&l, sp_str_sub(rest, rest.len / 2, rest.len), &out);
+	} else if (data[0] == 'u') {
+		SP_CLEANUP(sp_arena_done) sp_arena a;
+		node_url from = {.host = SP_STR("h"), .port = SP_STR("80"), .path = SP_STR("/a/b?c")}, to;
+		bool absolute;
+		sp_arena_init(&a, (size_t)1 << 20);
+		if (node_redirect(&from, rest, &a, &to, &absolute, NULL) == SP_OK &&
+		    (to.path.len == 0 || to.path.ptr[0] != '/' || to.host.len == 0))
+			abort();
 	} else {
 		with_pod(data[0], rest);
 	}

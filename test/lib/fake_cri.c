@@ -565,7 +565,10 @@ static void status(flight *l)
 						  .reason = SP_STR("NetworkPluginNotReady"),
 						  .message = SP_STR("no range")}};
 	sp_cri_runtime_status s = {.conditions = {.at = conditions, .n = 2}};
-	finish(l, SP_RPC_OK, "", &(sp_cri_status_response){.status = &s});
+	sp_cri_runtime_handler_features can = {.user_namespaces = l->cri->has_users};
+	sp_cri_runtime_handler handlers[] = {{.name = SP_STR(""), .features = &can}, {.name = SP_STR("h1")}};
+	finish(l, SP_RPC_OK, "",
+	       &(sp_cri_status_response){.status = &s, .runtime_handlers = {.at = handlers, .n = 2}});
 }
 
 static void update_config(flight *l)

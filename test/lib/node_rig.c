@@ -19,10 +19,12 @@ static int64_t no_time(void *arg)
 }
 
 node_disk nr_disk, nr_root_disk;
+unsigned nr_n_looks;
 node_eviction nr_eviction;
 
 static sp_code read_disk(sp_str path, node_disk *ret, sp_err *err)
 {
+	nr_n_looks++;
 	if (sp_str_eq(path, SP_STR("/images")))
 		*ret = nr_disk;
 	else if (sp_str_eq(path, SP_STR("/node")))

@@ -20,6 +20,8 @@ typedef struct node_rig {
 
 /* What images and pods' directories are on; half full, one disk. */
 extern node_disk nr_disk, nr_root_disk;
+/* How often they were looked at. */
+extern unsigned nr_n_looks;
 /* Of agents that are opened from now on; nr_open clears it. */
 extern node_eviction nr_eviction;
 

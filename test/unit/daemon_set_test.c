@@ -63,9 +63,9 @@ SP_TEST(daemon_set, fits_nodes)
 	};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
 		yyjson_val *taints = parse(rows[i].taints);
-		const fit_node node = {.name = SP_STR("n"),
-				       .labels = parse("{\"k\":\"5\"}"),
-				       .taints = {yyjson_arr_get_first(taints), yyjson_arr_size(taints)}};
+		const sp_fit_node node = {.name = SP_STR("n"),
+					  .labels = parse("{\"k\":\"5\"}"),
+					  .taints = {yyjson_arr_get_first(taints), yyjson_arr_size(taints)}};
 		ds_node got = {.create = false};
 		yyjson_val *spec = parse(rows[i].spec);
 		T_TRUE(spec != NULL);

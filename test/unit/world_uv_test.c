@@ -234,6 +234,31 @@ SP_TEST(world_uv, workers_and_their_limit)
 	T_EQ_I64(n_done, n);
 }
 
+/* As many jobs as there are threads don't return: what comes after them is done all the same. */
+SP_TEST(world_uv, stuck_workers_are_replaced)
+{
+	enum { STUCK = 12 };
+	sp_world *w = t_world_uv();
+	T_TRUE(w != NULL);
+	static job jobs[STUCK], last;
+	static sem_t gate;
+	int n_stuck = 0, n_last = 0;
+	T_EQ_I64(sem_init(&gate, 0, 0), 0);
+	for (size_t i = 0; i < STUCK; i++) {
+		jobs[i] = (job){{.fn = job_run, .done = job_done}, w, &gate, &n_stuck, 0, STUCK};
+		T_OK(sp_work_start(w, &jobs[i].work, T_ERR));
+	}
+	last = (job){{.fn = job_run, .done = job_done}, w, NULL, &n_last, 0, 1};
+	T_OK(sp_work_start(w, &last.work, T_ERR));
+	sp_world_run(w);
+	T_EQ_I64(n_last, 1);
+	T_EQ_I64(n_stuck, 0);
+	for (size_t i = 0; i < STUCK; i++)
+		T_EQ_I64(sem_post(&gate), 0);
+	sp_world_run(w);
+	T_EQ_I64(n_stuck, STUCK);
+}
+
 SP_TEST(world_uv, jobs_end_before_the_world)
 {
 	static int n_done;

@@ -13,13 +13,23 @@
 
 #define UVW_READ_BYTES ((size_t)64 << 10)
 #define UVW_WORKERS_MAX 8u
+#define UVW_THREADS_MAX 64u /* with those that are stuck */
+
+struct uvw_world;
+
+typedef struct uvw_thread {
+	pthread_t id;
+	struct uvw_world *world;
+	uint64_t began_ns; /* its job; 0: it has none */
+} uvw_thread;
 
 typedef struct uvw_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	sp_list waiting, finished; /* of sp_work.impl */
-	size_t n_waiting, n_idle, n_threads, n_threads_max;
-	pthread_t threads[UVW_WORKERS_MAX];
+	sp_list waiting, finished;                          /* of sp_work.impl */
+	size_t n_waiting, n_idle, n_threads, n_threads_max; /* n_threads_max: that work at a time */
+	uvw_thread threads[UVW_THREADS_MAX];
+	sp_timer watch; /* while jobs wait: for threads that are stuck */
 	bool stopping;
 } uvw_pool;
 

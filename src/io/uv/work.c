@@ -2,7 +2,8 @@
 /*
  * Worker threads and calls from other threads. The threads are our own rather than libuv's: its queue has no
  * limit, takes a request too large to stand in sp_work, and is shared by all loops of the process. Threads
- * start when there is work and stay.
+ * start when there is work and stay. A job that takes long (a file system that does not answer) does not
+ * count against their number: others take its place, up to a limit that leaves room for many such.
  */
 #include <sched.h>
 #include <signal.h>
@@ -12,6 +13,8 @@
 #include "io/uv/uv_int.h"
 
 #define STACK_BYTES ((size_t)1 << 20)
+#define WATCH_NS (UINT64_C(250) * 1000000)
+#define STUCK_NS (UINT64_C(1000) * 1000000)
 
 /* The queues link jobs through their impl room. */
 _Static_assert(sizeof(sp_list) <= sizeof((sp_work *)NULL)->impl, "sp_work.impl holds a list node");
@@ -47,7 +50,8 @@ void uvw_pool_init(uvw_world *w)
 
 static void *worker(void *arg)
 {
-	uvw_world *w = arg;
+	uvw_thread *self = arg;
+	uvw_world *w = self->world;
 	uvw_pool *p = &w->pool;
 	(void)pthread_mutex_lock(&p->lock); /* of a sound mutex: cannot fail */
 	for (;;) {
@@ -61,10 +65,12 @@ static void *worker(void *arg)
 			continue;
 		}
 		p->n_waiting--;
+		self->began_ns = sp_clock_ns(&w->base);
 		(void)pthread_mutex_unlock(&p->lock);
 		sp_work *job = job_of(node);
 		job->fn(job);
 		(void)pthread_mutex_lock(&p->lock);
+		self->began_ns = 0;
 		sp_list_push_back(&p->finished, node);
 		atomic_store(&w->job_finished, true);
 		(void)uv_async_send(&w->async); /* the handle lives as long as the pool */
@@ -84,12 +90,39 @@ static int start_thread(uvw_world *w)
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES); /* a good size */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = pthread_create(&w->pool.threads[w->pool.n_threads], &attr, worker, w);
+	uvw_thread *t = &w->pool.threads[w->pool.n_threads];
+	*t = (uvw_thread){.world = w};
+	errnum = pthread_create(&t->id, &attr, worker, t);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	(void)pthread_attr_destroy(&attr);
 	if (errnum == 0)
 		w->pool.n_threads++;
 	return errnum;
+}
+
+/* ---- threads that are stuck ---- */
+
+/* How many there may be now. */
+static size_t threads_max(const uvw_pool *p, uint64_t now_ns)
+{
+	size_t n = p->n_threads_max;
+	for (size_t i = 0; i < p->n_threads; i++)
+		n += p->threads[i].began_ns != 0 && now_ns - p->threads[i].began_ns >= STUCK_NS;
+	return SP_MIN(n, UVW_THREADS_MAX);
+}
+
+static void on_watch(sp_timer *t)
+{
+	uvw_world *w = SP_CONTAINER_OF(t, uvw_world, pool.watch);
+	uvw_pool *p = &w->pool;
+	(void)pthread_mutex_lock(&p->lock);
+	size_t n_max = threads_max(p, sp_clock_ns(&w->base));
+	while (p->n_waiting > p->n_idle && p->n_threads < n_max && start_thread(w) == 0)
+		;
+	bool waits = p->n_waiting > p->n_idle;
+	(void)pthread_mutex_unlock(&p->lock);
+	if (waits)
+		sp_timer_start(&w->base, t, WATCH_NS, on_watch);
 }
 
 sp_code uvw_work_start(sp_world *base, sp_work *job, sp_err *err)
@@ -107,7 +140,10 @@ sp_code uvw_work_start(sp_world *base, sp_work *job, sp_err *err)
 		p->n_waiting++;
 		(void)pthread_cond_signal(&p->more);
 	}
+	bool waits = taken && p->n_waiting > p->n_idle;
 	(void)pthread_mutex_unlock(&p->lock);
+	if (waits && !sp_timer_is_running(&p->watch))
+		sp_timer_start(base, &p->watch, WATCH_NS, on_watch);
 	if (full)
 		return sp_fail(err, SP_EUNAVAILABLE, "%u jobs wait for a worker already",
 			       SP_LIMIT_WORK_QUEUE);
@@ -143,7 +179,7 @@ void uvw_pool_done(uvw_world *w)
 	(void)pthread_cond_broadcast(&p->more);
 	(void)pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < p->n_threads; i++)
-		SP_ASSERT(pthread_join(p->threads[i], NULL) == 0);
+		SP_ASSERT(pthread_join(p->threads[i].id, NULL) == 0);
 	p->n_threads = 0;
 	p->n_threads_max = 0; /* jobs of the last `done` calls are refused */
 	while (uvw_work_finish(w))

@@ -3,18 +3,18 @@
  * component-helpers scheduling/corev1 (helpers.go, nodeaffinity). */
 #pragma once
 
-#include "controllers/common.h"
+#include "kube/view.h"
 
 /* Of a node. */
-typedef struct fit_node {
+typedef struct sp_fit_node {
 	sp_str name;
 	yyjson_val *labels;
 	sp_vlist taints;
-} fit_node;
-extern const sp_view_desc *const fit_node_view;
+} sp_fit_node;
+extern const sp_view_desc *const sp_fit_node_view;
 
 /* A toleration and a taint as they stand in objects. */
-bool fit_tolerates(yyjson_val *toleration, yyjson_val *taint);
+bool sp_fit_tolerates(yyjson_val *toleration, yyjson_val *taint);
 /* spec.nodeSelector and spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution; what
  * cannot be read matches no node. */
-bool fit_affinity(yyjson_val *pod_spec, const fit_node *n);
+bool sp_fit_affinity(yyjson_val *pod_spec, const sp_fit_node *n);

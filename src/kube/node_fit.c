@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "controllers/node_fit.h"
+#include "kube/node_fit.h"
 
 #include "base/num.h"
 
-SP_VIEW(node_view_desc, fit_node, "v1/Node", SP_V(fit_node, name, "metadata.name"),
-	SP_V(fit_node, labels, "metadata.labels"), SP_V(fit_node, taints, "spec.taints"));
+SP_VIEW(node_view_desc, sp_fit_node, "v1/Node", SP_V(sp_fit_node, name, "metadata.name"),
+	SP_V(sp_fit_node, labels, "metadata.labels"), SP_V(sp_fit_node, taints, "spec.taints"));
 
-const sp_view_desc *const fit_node_view = &node_view_desc;
+const sp_view_desc *const sp_fit_node_view = &node_view_desc;
 
 static sp_str text(yyjson_val *v, const char *name)
 {
 	return sp_json_str(sp_json_last(v, sp_str_c(name)));
 }
 
-bool fit_tolerates(yyjson_val *toleration, yyjson_val *taint)
+bool sp_fit_tolerates(yyjson_val *toleration, yyjson_val *taint)
 {
 	sp_str effect = text(toleration, "effect"), key = text(toleration, "key");
 	bool exists = sp_str_eq(text(toleration, "operator"), SP_STR("Exists"));
@@ -67,7 +67,7 @@ static bool holds(yyjson_val *req, sp_str value)
 	return has && (greater || sp_str_eq(op, SP_STR("Lt"))) && compares(value, values, greater);
 }
 
-static bool term_holds(yyjson_val *term, const fit_node *node)
+static bool term_holds(yyjson_val *term, const sp_fit_node *node)
 {
 	yyjson_val *labels = sp_json_last(term, SP_STR("matchExpressions")), *v;
 	yyjson_val *fields = sp_json_last(term, SP_STR("matchFields"));
@@ -87,7 +87,7 @@ static bool term_holds(yyjson_val *term, const fit_node *node)
 	return true;
 }
 
-bool fit_affinity(yyjson_val *pod_spec, const fit_node *node)
+bool sp_fit_affinity(yyjson_val *pod_spec, const sp_fit_node *node)
 {
 	yyjson_val *key, *value, *term;
 	size_t i, n;
