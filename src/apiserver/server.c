@@ -2,7 +2,10 @@
 /* The way of a request: read its head, find the resource, negotiate, hand it to its verb. */
 #include "apiserver/server.h"
 
+#include "apiserver/admission/admission.h"
+#include "apiserver/admission/config.h"
 #include "apiserver/admission/counts.h"
+#include "apiserver/admission/event_rate.h"
 #include "apiserver/admission/hooks.h"
 #include "apiserver/admission/policies.h"
 #include "apiserver/aggregate/aggregate.h"
@@ -458,7 +461,8 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->store = opts->store;
 	s->log = opts->log;
 	s->authorization = opts->authorization;
-	s->admission_off = opts->admission_off;
+	s->admission = opts->admission;
+	s->admission_config = opts->admission_config;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
 	s->audit = opts->audit;
@@ -475,7 +479,9 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	make_marker(s);
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
-	sp_code code = api_webhooks_new(w, opts->store, &s->webhooks, err);
+	sp_code code = api_admission_check(s, err);
+	if (code == SP_OK)
+		code = api_webhooks_new(w, opts->store, &s->webhooks, err);
 	if (code == SP_OK)
 		code = api_proxies_new(w, &s->proxies, err);
 	if (code == SP_OK)
@@ -503,6 +509,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
 	s->metrics = api_metrics_new();
 	s->admitted = SP_NEW(api_admission_counts);
+	s->event_rate = api_event_rate_new(api_admission_config_of(s->admission_config, "EventRateLimit"));
 	s->flows = api_flows_new(s, opts->seats);
 	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
 	s->usage = api_usage_new(s);
@@ -567,6 +574,7 @@ void api_server_free(api_server *s)
 	api_flows_free(s->flows);
 	api_metrics_free(s->metrics);
 	sp_free(s->admitted);
+	api_event_rate_free(s->event_rate);
 	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);

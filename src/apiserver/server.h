@@ -31,13 +31,18 @@ typedef struct api_authorization {
 /* "Node,RBAC", as kube-apiserver's --authorization-mode. SP_EINVAL. */
 sp_code api_authorization_modes(sp_str text, api_authorization *ret, sp_err *err) SP_MUST_USE;
 
+/* Which admission plugins are on: those that are by default, less `disabled`, and `enabled`. A bit each. */
+typedef struct api_admission_choice {
+	uint64_t enabled, disabled;
+} api_admission_choice;
+
 /*
- * Which of the admission plugins that are on by default are off, one bit each: kube-apiserver's
- * --enable-admission-plugins and --disable-admission-plugins, lists of names. SP_EINVAL: a name nobody knows,
- * one in both lists, or one of a plugin that is not there; with upstream's texts for the first two.
- * U: apiserver pkg/server/options/admission.go
+ * kube-apiserver's --enable-admission-plugins and --disable-admission-plugins, lists of names. SP_EINVAL: a
+ * name nobody knows, one in both lists, or one of a plugin that is not there; with upstream's texts for the
+ * first two. U: apiserver pkg/server/options/admission.go
  */
-sp_code api_admission_plugins_off(sp_str enable, sp_str disable, uint32_t *ret, sp_err *err) SP_MUST_USE;
+sp_code api_admission_choose(sp_str enable, sp_str disable, api_admission_choice *ret,
+			     sp_err *err) SP_MUST_USE;
 
 /* How pods, services and nodes are reached. The configurations outlive the server. */
 typedef struct api_kubelet_opts {
@@ -78,11 +83,12 @@ typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
 	api_authorization authorization;
-	uint32_t admission_off;    /* of api_admission_plugins_off */
-	bool no_anonymous;         /* requests without credentials are refused */
-	struct api_tokens *tokens; /* bearer tokens, or NULL; outlives the server */
-	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
-	sp_str node_ports;         /* "30000-32767" */
+	api_admission_choice admission;
+	const struct api_admission_config *admission_config; /* or NULL; outlives the server */
+	bool no_anonymous;                                   /* requests without credentials are refused */
+	struct api_tokens *tokens;                           /* bearer tokens, or NULL; outlives the server */
+	sp_str service_cidrs;                                /* "10.96.0.0/16", with two families "a,b" */
+	sp_str node_ports;                                   /* "30000-32767" */
 	api_kubelet_opts kubelet;
 	api_front_proxy_opts front_proxy;
 	api_audit_opts audit;

@@ -47,7 +47,9 @@ struct api_server {
 	struct api_flows *flows;     /* flow/flow.h */
 	struct api_metrics *metrics; /* metrics/metrics.h */
 	api_authorization authorization;
-	uint32_t admission_off; /* bits of api_admission_plugins */
+	api_admission_choice admission;                      /* bits of api_admission_plugins */
+	const struct api_admission_config *admission_config; /* admission/config.h; or NULL */
+	struct api_event_rate *event_rate;                   /* admission/event_rate.h */
 	api_kubelet_opts kubelet;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "apiserver/admission/config.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/front.h"
 #include "apiserver/local_signer.h"
@@ -33,7 +34,7 @@
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
-	sp_str enable_plugins, disable_plugins;
+	sp_str enable_plugins, disable_plugins, admission_config;
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
 	cli_front_flags front;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
@@ -55,7 +56,8 @@ typedef struct process {
 	sp_signal_watch *hangup;
 	keys_pki pki;
 	api_authorization authorization;
-	uint32_t admission_off;
+	api_admission_choice admission;
+	api_admission_config *admission_config;
 	sp_signer *signer;
 	cli_keys_child *keys; /* unless somebody else signs */
 	api_tokens *tokens;
@@ -323,7 +325,8 @@ static sp_code open_server(process *p, sp_err *err)
 	const api_server_opts opts = {.store = p->store,
 				      .log = p->base.log,
 				      .authorization = p->authorization,
-				      .admission_off = p->admission_off,
+				      .admission = p->admission,
+				      .admission_config = p->admission_config,
 				      .no_anonymous = !p->f.anonymous,
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
@@ -450,12 +453,24 @@ static sp_code bootstrap(process *p, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code open_admission(process *p, sp_err *err)
+{
+	sp_str path = p->f.admission_config, text;
+	ptrdiff_t slash = sp_str_rindex(path, '/');
+	if (path.len == 0)
+		return SP_OK;
+	SP_TRY(sp_file_read_arena(p->base.world, path, &p->base.arena, CA_BYTES_MAX, &text, err));
+	return api_admission_config_new(p->base.world, sp_str_sub(path, 0, (size_t)slash), text,
+					&p->admission_config, err);
+}
+
 static sp_code start(process *p, sp_err *err)
 {
 	SP_TRY(check_flags(&p->f, err));
 	SP_TRY(api_authorization_modes(p->f.authorization, &p->authorization, err));
-	SP_TRY(api_admission_plugins_off(p->f.enable_plugins, p->f.disable_plugins, &p->admission_off, err));
+	SP_TRY(api_admission_choose(p->f.enable_plugins, p->f.disable_plugins, &p->admission, err));
 	SP_TRY(cli_process_open(&p->base, "apiserver", p->f.log_level, err));
+	SP_TRY(open_admission(p, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
 	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
@@ -480,6 +495,7 @@ static void finish(process *p)
 	sp_signal_watch_free(p->hangup);
 	api_front_close(p->front);
 	api_server_free(p->server);
+	api_admission_config_free(p->admission_config);
 	api_tokens_free(p->tokens);
 	if (p->signer != NULL)
 		p->signer->free(p->signer);
@@ -523,6 +539,8 @@ int cli_apiserver(int argc, char **argv)
 			   .max_mutating = 200,
 			   .port = 6443}};
 	const cli_flag table[] = {
+		{"admission-control-config-file", CLI_STR, &p.f.admission_config,
+		 "what admission plugins are told (AdmissionConfiguration)"},
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
 		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
 		 "requests without credentials are system:anonymous"},
@@ -544,7 +562,7 @@ int cli_apiserver(int argc, char **argv)
 		{"disable-admission-plugins", CLI_STR, &p.f.disable_plugins,
 		 "names of those that are on by default ('sampan plugins' lists them)"},
 		{"enable-admission-plugins", CLI_STR, &p.f.enable_plugins,
-		 "names of those that have to be on; all there are, are by default"},
+		 "names of those that are off by default and have to be on ('sampan plugins' lists them)"},
 		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
 		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
 		{"enable-priority-and-fairness", CLI_BOOL, &p.f.fairness,
