@@ -437,8 +437,8 @@ static void validate(const api_admit *a)
 		return;
 	api_admin_access_check(a);
 	sp_code code = before(a);
-	if (settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(a))
-		api_hooks_validate(a, w->prepared);
+	if (settle(w, code, sp_meta_name(w->obj)))
+		api_admit_validating(a, w->prepared);
 }
 
 static void on_create_mutated(api_write *w)

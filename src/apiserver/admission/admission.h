@@ -41,6 +41,10 @@ sp_code api_admission_check(const api_server *s, sp_err *err) SP_MUST_USE;
 /* Connections are of interest to webhooks and validating policies only. */
 bool api_admit_mutate(const api_admit *a);
 bool api_admit_validate(const api_admit *a);
+/* The whole of validation: the plugins and then the webhooks, after a conversion webhook has made the
+ * versions in which they want to see the object. `then` goes on: at once, or later; not when it was refused
+ * (and answered) or the client is gone. */
+void api_admit_validating(const api_admit *a, void (*then)(api_write *w));
 
 /* ---- for plugins ---- */
 
