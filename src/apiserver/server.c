@@ -15,6 +15,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
+#include "apiserver/deadline.h"
 #include "apiserver/flow/flow.h"
 #include "apiserver/metrics/measure.h"
 #include "apiserver/metrics/metrics.h"
@@ -28,6 +29,8 @@
 #include "base/uuid.h"
 
 #define SERVER_BYTES ((size_t)1 << 20)
+#define REQUEST_TIMEOUT_NS (60 * UINT64_C(1000000000)) /* U: --request-timeout */
+#define WATCH_TIMEOUT_MIN_S 1800u                      /* U: --min-request-timeout */
 
 /* ---- refusals ---- */
 
@@ -311,6 +314,8 @@ static void dispatch_resource(api_request *r)
 static void on_body_read(sp_http_exchange *ex, const sp_err *err, sp_str body)
 {
 	api_request *r = ex->arg;
+	if (r->is_late)
+		return;
 	if (err == NULL) {
 		r->on_body(r, body);
 		return;
@@ -337,6 +342,7 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 {
 	api_request *r = ex->arg;
 	(void)err;
+	api_deadline_end(r);
 	if (r->on_gone != NULL && r->state != NULL)
 		r->on_gone(r);
 	api_flow_leave(r);
@@ -433,7 +439,7 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
 	r->on_admitted = go_on;
-	if (!read_head(r) || !api_authenticate(r))
+	if (!read_head(r) || !api_deadline_begin(r) || !api_authenticate(r))
 		return;
 	api_audit_begin(r);
 	if (api_impersonate(r) && api_flow_admit(r))
@@ -461,6 +467,10 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->store = opts->store;
 	s->log = opts->log;
 	s->authorization = opts->authorization;
+	s->request_timeout_ns = opts->request_timeout_ns > 0 ? opts->request_timeout_ns : REQUEST_TIMEOUT_NS;
+	s->min_request_timeout_s =
+		opts->min_request_timeout_s > 0 ? opts->min_request_timeout_s : WATCH_TIMEOUT_MIN_S;
+	s->tolerate = opts->tolerate;
 	s->admission = opts->admission;
 	s->admission_config = opts->admission_config;
 	s->no_anonymous = opts->no_anonymous;

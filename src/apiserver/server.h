@@ -79,6 +79,12 @@ typedef struct api_audit_opts {
 	api_audit_sink sink;
 } api_audit_opts;
 
+/* What DefaultTolerationSeconds gives to pods; upstream's 300 of both unless `is_set`. */
+typedef struct api_toleration_seconds {
+	bool is_set;
+	int64_t not_ready, unreachable;
+} api_toleration_seconds;
+
 typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
@@ -92,8 +98,12 @@ typedef struct api_server_opts {
 	api_kubelet_opts kubelet;
 	api_front_proxy_opts front_proxy;
 	api_audit_opts audit;
-	uint32_t seats;        /* requests that are worked on at once; 0: any number */
-	uint64_t event_ttl_ns; /* how long an event is kept after its last write; 0: for good */
+	uint32_t seats; /* requests that are worked on at once; 0: any number */
+	api_toleration_seconds tolerate;
+	uint64_t request_timeout_ns;    /* what is not long-running may take; 0: a minute */
+	uint32_t min_request_timeout_s; /* a watch that names no end lasts once to twice that; 0: half an hour
+					 */
+	uint64_t event_ttl_ns;          /* how long an event is kept after its last write; 0: for good */
 	api_snapshot_opts snapshots;
 } api_server_opts;
 

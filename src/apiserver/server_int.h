@@ -47,6 +47,9 @@ struct api_server {
 	struct api_flows *flows;     /* flow/flow.h */
 	struct api_metrics *metrics; /* metrics/metrics.h */
 	api_authorization authorization;
+	uint64_t request_timeout_ns;
+	api_toleration_seconds tolerate;
+	uint32_t min_request_timeout_s;
 	api_admission_choice admission;                      /* bits of api_admission_plugins */
 	const struct api_admission_config *admission_config; /* admission/config.h; or NULL */
 	struct api_event_rate *event_rate;                   /* admission/event_rate.h */

@@ -142,6 +142,8 @@ static bool start_server(t_api *t)
 				   .front_proxy = t->front,
 				   .seats = t->seats,
 				   .admission = t->admission,
+				   .request_timeout_ns = t->request_timeout_ns,
+				   .tolerate = t->tolerate,
 				   .admission_config = t->admission_config,
 				   .snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
