@@ -68,6 +68,8 @@ static sp_code check(api_admission_config *c, size_t i, yyjson_mut_val *config, 
 			       configured[i].versions[0]);
 	sp_violations_init(&v, &c->arena);
 	configured[i].check(&v, config);
+	if (v.code != SP_OK)
+		return sp_fail(err, v.code, "no room for what is wrong with the configuration of %s", plugin);
 	if (v.n == 0)
 		return SP_OK;
 	sp_str text = sp_violations_text(&c->arena, &v);

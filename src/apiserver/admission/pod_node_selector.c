@@ -42,6 +42,7 @@ static bool take_term(const api_admit *a, sp_str term, yyjson_mut_val *labels)
 	sp_label_key_validate(&v, SP_PATH("<nil>"), key);
 	if (v.n == 0)
 		sp_v_faults(&v, SP_AT_KEY(SP_PATH(""), key), value, sp_name_label_value(value));
+	SP_KIND_NEED(&a->w->ctx, v.code == SP_OK);
 	if (v.n > 0)
 		return refuse(a, sp_violations_text(&a->w->arena, &v));
 	SP_KIND_NEED(&a->w->ctx, labels != NULL && sp_jmut_set_str(a->w->doc, labels, key, value));

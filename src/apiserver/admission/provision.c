@@ -73,6 +73,8 @@ static sp_code make(api_write *w, sp_kind_ctx *c, yyjson_mut_val *obj, sp_bytes 
 	sp_meta_fill_create(c, obj);
 	SP_TRY(sp_apply_track(&req, NULL, obj));
 	SP_TRY(sp_kind_before_create(c, obj));
+	if (c->code != SP_OK || c->errors->code != SP_OK)
+		return sp_fail(err, SP_ENOMEM, "no room for the namespace");
 	if (c->errors->n > 0)
 		return sp_fail(err, SP_EINVAL, SP_FMT, SP_ARG(sp_violations_text(&w->arena, c->errors)));
 	return api_object_record(&w->arena, res, w->doc, obj, w->server->marker_str, ret, err);
