@@ -361,8 +361,7 @@ static void on_admitted(api_write *w)
 static void on_mutated(api_write *w)
 {
 	const api_admit admit = {.w = w, .op = API_OP_DELETE, .old = w->obj};
-	if (api_admit_validate(&admit))
-		api_hooks_validate(&admit, on_admitted);
+	api_admit_validating(&admit, on_admitted);
 }
 
 void api_write_delete(api_write *w, const api_delete_options *o)

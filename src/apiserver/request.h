@@ -40,6 +40,9 @@ typedef struct api_request {
 	api_request_flow flow;
 	void (*on_admitted)(struct api_request *r); /* of api_flow_admit */
 	uint64_t began_ns;
+	uint64_t deadline_ns; /* of deadline.h; 0: none */
+	sp_timer deadline;
+	bool is_late;       /* nobody waits for what its handler says any more */
 	bool dropped;       /* refused because there is too much to do */
 	bool counted_long;  /* among the long-running ones */
 	sp_str served_path; /* which path that is no resource answers; empty: none */

@@ -2,7 +2,10 @@
 /* The way of a request: read its head, find the resource, negotiate, hand it to its verb. */
 #include "apiserver/server.h"
 
+#include "apiserver/admission/admission.h"
+#include "apiserver/admission/config.h"
 #include "apiserver/admission/counts.h"
+#include "apiserver/admission/event_rate.h"
 #include "apiserver/admission/hooks.h"
 #include "apiserver/admission/policies.h"
 #include "apiserver/aggregate/aggregate.h"
@@ -12,6 +15,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
+#include "apiserver/deadline.h"
 #include "apiserver/flow/flow.h"
 #include "apiserver/metrics/measure.h"
 #include "apiserver/metrics/metrics.h"
@@ -25,6 +29,8 @@
 #include "base/uuid.h"
 
 #define SERVER_BYTES ((size_t)1 << 20)
+#define REQUEST_TIMEOUT_NS (60 * UINT64_C(1000000000)) /* U: --request-timeout */
+#define WATCH_TIMEOUT_MIN_S 1800u                      /* U: --min-request-timeout */
 
 /* ---- refusals ---- */
 
@@ -308,6 +314,8 @@ static void dispatch_resource(api_request *r)
 static void on_body_read(sp_http_exchange *ex, const sp_err *err, sp_str body)
 {
 	api_request *r = ex->arg;
+	if (r->is_late)
+		return;
 	if (err == NULL) {
 		r->on_body(r, body);
 		return;
@@ -334,6 +342,7 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 {
 	api_request *r = ex->arg;
 	(void)err;
+	api_deadline_end(r);
 	if (r->on_gone != NULL && r->state != NULL)
 		r->on_gone(r);
 	api_flow_leave(r);
@@ -430,7 +439,7 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
 	r->on_admitted = go_on;
-	if (!read_head(r) || !api_authenticate(r))
+	if (!read_head(r) || !api_deadline_begin(r) || !api_authenticate(r))
 		return;
 	api_audit_begin(r);
 	if (api_impersonate(r) && api_flow_admit(r))
@@ -458,7 +467,12 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->store = opts->store;
 	s->log = opts->log;
 	s->authorization = opts->authorization;
-	s->admission_off = opts->admission_off;
+	s->request_timeout_ns = opts->request_timeout_ns > 0 ? opts->request_timeout_ns : REQUEST_TIMEOUT_NS;
+	s->min_request_timeout_s =
+		opts->min_request_timeout_s > 0 ? opts->min_request_timeout_s : WATCH_TIMEOUT_MIN_S;
+	s->tolerate = opts->tolerate;
+	s->admission = opts->admission;
+	s->admission_config = opts->admission_config;
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
 	s->audit = opts->audit;
@@ -475,7 +489,9 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	make_marker(s);
 	sp_arena_init(&s->arena, SERVER_BYTES);
 	const sp_http_server_opts http = {.on_request = on_request, .arg = s};
-	sp_code code = api_webhooks_new(w, opts->store, &s->webhooks, err);
+	sp_code code = api_admission_check(s, err);
+	if (code == SP_OK)
+		code = api_webhooks_new(w, opts->store, &s->webhooks, err);
 	if (code == SP_OK)
 		code = api_proxies_new(w, &s->proxies, err);
 	if (code == SP_OK)
@@ -503,6 +519,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 		s->events = api_expiry_new(w, s->store, SP_STR("/registry/events/"), opts->event_ttl_ns);
 	s->metrics = api_metrics_new();
 	s->admitted = SP_NEW(api_admission_counts);
+	s->event_rate = api_event_rate_new(api_admission_config_of(s->admission_config, "EventRateLimit"));
 	s->flows = api_flows_new(s, opts->seats);
 	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
 	s->usage = api_usage_new(s);
@@ -567,6 +584,7 @@ void api_server_free(api_server *s)
 	api_flows_free(s->flows);
 	sp_metrics_free(s->metrics);
 	sp_free(s->admitted);
+	api_event_rate_free(s->event_rate);
 	api_snapshots_free(s->snapshots);
 	sp_http_server_free(s->http);
 	api_customs_free(s->customs);

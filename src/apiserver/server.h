@@ -31,13 +31,18 @@ typedef struct api_authorization {
 /* "Node,RBAC", as kube-apiserver's --authorization-mode. SP_EINVAL. */
 sp_code api_authorization_modes(sp_str text, api_authorization *ret, sp_err *err) SP_MUST_USE;
 
+/* Which admission plugins are on: those that are by default, less `disabled`, and `enabled`. A bit each. */
+typedef struct api_admission_choice {
+	uint64_t enabled, disabled;
+} api_admission_choice;
+
 /*
- * Which of the admission plugins that are on by default are off, one bit each: kube-apiserver's
- * --enable-admission-plugins and --disable-admission-plugins, lists of names. SP_EINVAL: a name nobody knows,
- * one in both lists, or one of a plugin that is not there; with upstream's texts for the first two.
- * U: apiserver pkg/server/options/admission.go
+ * kube-apiserver's --enable-admission-plugins and --disable-admission-plugins, lists of names. SP_EINVAL: a
+ * name nobody knows, one in both lists, or one of a plugin that is not there; with upstream's texts for the
+ * first two. U: apiserver pkg/server/options/admission.go
  */
-sp_code api_admission_plugins_off(sp_str enable, sp_str disable, uint32_t *ret, sp_err *err) SP_MUST_USE;
+sp_code api_admission_choose(sp_str enable, sp_str disable, api_admission_choice *ret,
+			     sp_err *err) SP_MUST_USE;
 
 /* How pods, services and nodes are reached. The configurations outlive the server. */
 typedef struct api_kubelet_opts {
@@ -74,20 +79,31 @@ typedef struct api_audit_opts {
 	api_audit_sink sink;
 } api_audit_opts;
 
+/* What DefaultTolerationSeconds gives to pods; upstream's 300 of both unless `is_set`. */
+typedef struct api_toleration_seconds {
+	bool is_set;
+	int64_t not_ready, unreachable;
+} api_toleration_seconds;
+
 typedef struct api_server_opts {
 	struct sp_store *store; /* outlives the server */
 	struct sp_log *log;     /* outlives the server */
 	api_authorization authorization;
-	uint32_t admission_off;    /* of api_admission_plugins_off */
-	bool no_anonymous;         /* requests without credentials are refused */
-	struct api_tokens *tokens; /* bearer tokens, or NULL; outlives the server */
-	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
-	sp_str node_ports;         /* "30000-32767" */
+	api_admission_choice admission;
+	const struct api_admission_config *admission_config; /* or NULL; outlives the server */
+	bool no_anonymous;                                   /* requests without credentials are refused */
+	struct api_tokens *tokens;                           /* bearer tokens, or NULL; outlives the server */
+	sp_str service_cidrs;                                /* "10.96.0.0/16", with two families "a,b" */
+	sp_str node_ports;                                   /* "30000-32767" */
 	api_kubelet_opts kubelet;
 	api_front_proxy_opts front_proxy;
 	api_audit_opts audit;
-	uint32_t seats;        /* requests that are worked on at once; 0: any number */
-	uint64_t event_ttl_ns; /* how long an event is kept after its last write; 0: for good */
+	uint32_t seats; /* requests that are worked on at once; 0: any number */
+	api_toleration_seconds tolerate;
+	uint64_t request_timeout_ns;    /* what is not long-running may take; 0: a minute */
+	uint32_t min_request_timeout_s; /* a watch that names no end lasts once to twice that; 0: half an hour
+					 */
+	uint64_t event_ttl_ns;          /* how long an event is kept after its last write; 0: for good */
 	api_snapshot_opts snapshots;
 } api_server_opts;
 

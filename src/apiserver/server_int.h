@@ -47,7 +47,12 @@ struct api_server {
 	struct api_flows *flows;    /* flow/flow.h */
 	struct sp_metrics *metrics; /* metrics/metrics.h */
 	api_authorization authorization;
-	uint32_t admission_off; /* bits of api_admission_plugins */
+	uint64_t request_timeout_ns;
+	api_toleration_seconds tolerate;
+	uint32_t min_request_timeout_s;
+	api_admission_choice admission;                      /* bits of api_admission_plugins */
+	const struct api_admission_config *admission_config; /* admission/config.h; or NULL */
+	struct api_event_rate *event_rate;                   /* admission/event_rate.h */
 	api_kubelet_opts kubelet;
 	sp_arena arena;       /* of the server's life */
 	api_rules node_rules; /* what kubelets may do without further questions */

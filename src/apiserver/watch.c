@@ -23,8 +23,6 @@
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define NS_PER_S UINT64_C(1000000000)
 #define BOOKMARK_NS (60 * NS_PER_S)
-/* Without timeoutSeconds a watch ends between one and two times this. U: --min-request-timeout. */
-#define TIMEOUT_MIN_S 1800u
 
 typedef enum event_type {
 	EVENT_ADDED,
@@ -547,9 +545,9 @@ static void on_timeout(sp_timer *t)
 static void start_timers(api_watcher *w)
 {
 	sp_world *world = w->r->server->world;
-	uint64_t seconds = w->o.has_timeout && w->o.timeout_s > 0
-				   ? (uint64_t)w->o.timeout_s
-				   : TIMEOUT_MIN_S + sp_random_u64(world) % TIMEOUT_MIN_S;
+	uint64_t least = w->r->server->min_request_timeout_s;
+	uint64_t seconds = w->o.has_timeout && w->o.timeout_s > 0 ? (uint64_t)w->o.timeout_s
+								  : least + sp_random_u64(world) % least;
 	w->timeout.arg = w->bookmark.arg = w;
 	sp_timer_start(world, &w->timeout, SP_MIN(seconds, UINT64_C(86400)) * NS_PER_S, on_timeout);
 	if (w->o.bookmarks)

@@ -4,6 +4,7 @@
 #include "apiserver/admin_access.h"
 #include "apiserver/admission/admission.h"
 #include "apiserver/admission/hooks.h"
+#include "apiserver/admission/provision.h"
 #include "apiserver/custom/custom.h"
 #include "apiserver/escalate.h"
 #include "apiserver/services/services.h"
@@ -436,8 +437,8 @@ static void validate(const api_admit *a)
 		return;
 	api_admin_access_check(a);
 	sp_code code = before(a);
-	if (settle(w, code, sp_meta_name(w->obj)) && api_admit_validate(a))
-		api_hooks_validate(a, w->prepared);
+	if (settle(w, code, sp_meta_name(w->obj)))
+		api_admit_validating(a, w->prepared);
 }
 
 static void on_create_mutated(api_write *w)
@@ -446,9 +447,17 @@ static void on_create_mutated(api_write *w)
 	validate(&admit);
 }
 
-void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
+static void admit_create(api_write *w)
 {
 	api_admit a = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
+	if (!track_and_admit(&a))
+		return;
+	a.obj = w->obj;
+	api_hooks_mutate(&a, on_create_mutated);
+}
+
+void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
+{
 	w->prepared = then;
 	w->policy_run = NULL;
 	reset_ctx(w);
@@ -456,10 +465,7 @@ void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
 	if (sp_kv_str(sp_meta(w->obj), "name").len == 0)
 		w->name_is_generated = true;
 	sp_meta_fill_create(&w->ctx, w->obj);
-	if (!track_and_admit(&a))
-		return;
-	a.obj = w->obj;
-	api_hooks_mutate(&a, on_create_mutated);
+	api_provision_namespace(w, admit_create);
 }
 
 static void on_update_mutated(api_write *w)

@@ -3,8 +3,10 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "apiserver/admission/config.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/front.h"
 #include "apiserver/local_signer.h"
@@ -15,6 +17,7 @@
 #include "base/num.h"
 #include "cli/addons.h"
 #include "cli/apiserver_audit.h"
+#include "cli/apiserver_fixed.h"
 #include "cli/apiserver_front.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
@@ -33,7 +36,7 @@
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
-	sp_str enable_plugins, disable_plugins;
+	sp_str enable_plugins, disable_plugins, admission_config;
 	sp_str authorization, service_cidrs, node_ports, event_ttl;
 	cli_front_flags front;
 	sp_str kubelet_ca, kubelet_cert, kubelet_key, kubelet_address_types;
@@ -42,7 +45,10 @@ typedef struct flags {
 	int64_t port, listen_fd, max_inflight, max_mutating;
 	bool fairness;
 	cli_audit_flags audit;
+	cli_fixed fixed;
 	bool anonymous;
+	sp_str request_timeout;
+	int64_t watch_timeout_s, not_ready_s, unreachable_s, verbosity;
 } flags;
 
 typedef struct process {
@@ -55,7 +61,8 @@ typedef struct process {
 	sp_signal_watch *hangup;
 	keys_pki pki;
 	api_authorization authorization;
-	uint32_t admission_off;
+	api_admission_choice admission;
+	api_admission_config *admission_config;
 	sp_signer *signer;
 	cli_keys_child *keys; /* unless somebody else signs */
 	api_tokens *tokens;
@@ -147,6 +154,9 @@ static sp_code check_flags(const flags *f, sp_err *err)
 		return sp_fail(err, SP_EINVAL,
 			       "--max-requests-inflight and --max-mutating-requests-inflight are not both 0");
 	SP_TRY(cli_front_check(&f->front, err));
+	SP_TRY(cli_fixed_check(&f->fixed, err));
+	if (f->watch_timeout_s < 1 || f->watch_timeout_s > UINT32_MAX)
+		return sp_fail(err, SP_EINVAL, "--min-request-timeout is 1 or more seconds");
 	if (f->listen_fd < 0 || f->listen_fd > 65535)
 		return sp_fail(err, SP_EINVAL, "--listen-fd is a descriptor");
 	if (f->port < 0 || f->port > 65535)
@@ -316,14 +326,18 @@ static uint32_t seats_of(const flags *f)
 
 static sp_code open_server(process *p, sp_err *err)
 {
-	int64_t ttl_ns;
+	int64_t ttl_ns, timeout_ns;
 	SP_TRY(sp_duration_parse(p->f.event_ttl, &ttl_ns, err));
+	SP_TRY(sp_duration_parse(p->f.request_timeout, &timeout_ns, err));
+	if (timeout_ns <= 0)
+		return sp_fail(err, SP_EINVAL, "--request-timeout is positive");
 	if (ttl_ns < 0)
 		return sp_fail(err, SP_EINVAL, "--event-ttl is not negative");
 	const api_server_opts opts = {.store = p->store,
 				      .log = p->base.log,
 				      .authorization = p->authorization,
-				      .admission_off = p->admission_off,
+				      .admission = p->admission,
+				      .admission_config = p->admission_config,
 				      .no_anonymous = !p->f.anonymous,
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
@@ -332,6 +346,9 @@ static sp_code open_server(process *p, sp_err *err)
 				      .front_proxy = p->front_proxy.opts,
 				      .audit = cli_audit_opts(&p->audit),
 				      .seats = seats_of(&p->f),
+				      .request_timeout_ns = (uint64_t)timeout_ns,
+				      .min_request_timeout_s = (uint32_t)p->f.watch_timeout_s,
+				      .tolerate = {true, p->f.not_ready_s, p->f.unreachable_s},
 				      .event_ttl_ns = (uint64_t)ttl_ns,
 				      .snapshots = {save_snapshot, p}};
 	return api_server_new(p->base.world, &opts, &p->server, err);
@@ -450,12 +467,32 @@ static sp_code bootstrap(process *p, sp_err *err)
 	return SP_OK;
 }
 
+/* --v says it in upstream's numbers, if it is there. */
+static sp_str log_level(const flags *f)
+{
+	if (f->verbosity < 0)
+		return f->log_level;
+	return f->verbosity >= 6 ? SP_STR("trace") : f->verbosity >= 4 ? SP_STR("debug") : SP_STR("info");
+}
+
+static sp_code open_admission(process *p, sp_err *err)
+{
+	sp_str path = p->f.admission_config, text;
+	ptrdiff_t slash = sp_str_rindex(path, '/');
+	if (path.len == 0)
+		return SP_OK;
+	SP_TRY(sp_file_read_arena(p->base.world, path, &p->base.arena, CA_BYTES_MAX, &text, err));
+	return api_admission_config_new(p->base.world, sp_str_sub(path, 0, (size_t)slash), text,
+					&p->admission_config, err);
+}
+
 static sp_code start(process *p, sp_err *err)
 {
 	SP_TRY(check_flags(&p->f, err));
 	SP_TRY(api_authorization_modes(p->f.authorization, &p->authorization, err));
-	SP_TRY(api_admission_plugins_off(p->f.enable_plugins, p->f.disable_plugins, &p->admission_off, err));
-	SP_TRY(cli_process_open(&p->base, "apiserver", p->f.log_level, err));
+	SP_TRY(api_admission_choose(p->f.enable_plugins, p->f.disable_plugins, &p->admission, err));
+	SP_TRY(cli_process_open(&p->base, "apiserver", log_level(&p->f), err));
+	SP_TRY(open_admission(p, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
 	p->own_keys = p->f.tls_cert.len == 0 || p->f.client_ca.len == 0;
@@ -480,6 +517,7 @@ static void finish(process *p)
 	sp_signal_watch_free(p->hangup);
 	api_front_close(p->front);
 	api_server_free(p->server);
+	api_admission_config_free(p->admission_config);
 	api_tokens_free(p->tokens);
 	if (p->signer != NULL)
 		p->signer->free(p->signer);
@@ -521,8 +559,15 @@ int cli_apiserver(int argc, char **argv)
 			   .audit = {.format = SP_STR("json")},
 			   .max_inflight = 400,
 			   .max_mutating = 200,
+			   .request_timeout = SP_STR("1m0s"),
+			   .watch_timeout_s = 1800,
+			   .not_ready_s = 300,
+			   .unreachable_s = 300,
+			   .verbosity = -1,
 			   .port = 6443}};
 	const cli_flag table[] = {
+		{"admission-control-config-file", CLI_STR, &p.f.admission_config,
+		 "what admission plugins are told (AdmissionConfiguration)"},
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
 		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
 		 "requests without credentials are system:anonymous"},
@@ -541,10 +586,14 @@ int cli_apiserver(int argc, char **argv)
 		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
 		{"client-ca-file", CLI_STR, &p.f.client_ca, "certificates that sign clients' certificates"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
+		{"default-not-ready-toleration-seconds", CLI_I64, &p.f.not_ready_s,
+		 "how long pods that say nothing of it stay on a node that is not ready"},
+		{"default-unreachable-toleration-seconds", CLI_I64, &p.f.unreachable_s,
+		 "and on one that is not reached"},
 		{"disable-admission-plugins", CLI_STR, &p.f.disable_plugins,
 		 "names of those that are on by default ('sampan plugins' lists them)"},
 		{"enable-admission-plugins", CLI_STR, &p.f.enable_plugins,
-		 "names of those that have to be on; all there are, are by default"},
+		 "names of those that are off by default and have to be on ('sampan plugins' lists them)"},
 		{"enable-bootstrap-token-auth", CLI_BOOL, &p.f.bootstrap_tokens,
 		 "secrets of type bootstrap.kubernetes.io/token are credentials"},
 		{"enable-priority-and-fairness", CLI_BOOL, &p.f.fairness,
@@ -564,9 +613,13 @@ int cli_apiserver(int argc, char **argv)
 		{"max-mutating-requests-inflight", CLI_I64, &p.f.max_mutating,
 		 "requests that are worked on at once: this many"},
 		{"max-requests-inflight", CLI_I64, &p.f.max_inflight, "and this many more"},
+		{"min-request-timeout", CLI_I64, &p.f.watch_timeout_s,
+		 "seconds: a watch that names no end lasts once to twice that"},
 		{"proxy-client-cert-file", CLI_STR, &p.f.front.cert,
 		 "what aggregated servers know this server by; default: one of an authority of its own"},
 		{"proxy-client-key-file", CLI_STR, &p.f.front.key, "its key"},
+		{"request-timeout", CLI_STR, &p.f.request_timeout,
+		 "how long a request may take that is no watch and no connection, as 1m0s"},
 		{"requestheader-allowed-names", CLI_STR, &p.f.front.names,
 		 "names of front proxies' certificates; empty: any"},
 		{"requestheader-client-ca-file", CLI_STR, &p.f.front.ca,
@@ -596,10 +649,15 @@ int cli_apiserver(int argc, char **argv)
 		{"tls-cert-file", CLI_STR, &p.f.tls_cert, "certificate to serve with, and its chain"},
 		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
 		{"token-auth-file", CLI_STR, &p.f.token_file, "lines token,user,uid,\"group,group\""},
+		{"v", CLI_I64, &p.f.verbosity,
+		 "the log's level as upstream numbers it: debug from 4, trace from 6"},
 	};
+	cli_flag all[SP_LEN(table) + CLI_FIXED_MAX];
+	memcpy(all, table, sizeof table);
+	size_t n = SP_LEN(table) + cli_fixed_flags(&p.f.fixed, &all[SP_LEN(table)]);
 	sp_err err = {0};
 	int status;
-	if (!cli_begin("apiserver", NULL, table, SP_LEN(table), argc, argv, &status))
+	if (!cli_begin("apiserver", NULL, all, n, argc, argv, &status))
 		return status;
 	sp_code code = start(&p, &err);
 	if (code == SP_OK)

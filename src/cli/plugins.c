@@ -42,7 +42,8 @@ int cli_plugins(int argc, char **argv)
 		return status;
 	row("TYPE", "NAME", "STATE");
 	for (size_t i = 0; i < api_n_admission_plugins; i++)
-		row("admission", api_admission_plugins[i].name, "on");
+		row("admission", api_admission_plugins[i].name,
+		    api_admission_plugins[i].is_off ? "off unless named" : "on");
 	for (size_t i = 0; i < n_controller_types; i++)
 		row("controller", controller_types[i]->name,
 		    controller_types[i]->off_by_default ? "off unless named" : "on");

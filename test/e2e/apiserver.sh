@@ -218,12 +218,30 @@ says snapshot-offline "$tmp/data/snapshots/two" snapshot save two
 says snapshot-list 'two' snapshot list
 says snapshot-restore 'list anew' snapshot restore one
 says snapshot-none 'No such file' snapshot restore absent
-start_server --token-auth-file "$tmp/tokens" --enable-admission-plugins NodeRestriction --disable-admission-plugins ServiceAccount
+# Plugins that are off by default, and what they are told; relative paths begin beside the file.
+cat >"$tmp/admission.yaml" <<'END'
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: PodNodeSelector
+  path: selectors.yaml
+END
+echo 'podNodeSelectorPluginConfig: {clusterDefaultNodeSelector: "disk=ssd"}' >"$tmp/selectors.yaml"
+says plugin-untold 'EventRateLimit": it has no configuration' "$PWD/build/release/sampan" apiserver --data-dir "$tmp/none" --enable-admission-plugins EventRateLimit
+start_server --token-auth-file "$tmp/tokens" --enable-admission-plugins AlwaysPullImages,PodNodeSelector \
+	--admission-control-config-file "$tmp/admission.yaml" --disable-admission-plugins ServiceAccount \
+	--default-not-ready-toleration-seconds 7 --min-request-timeout 1 --allow-privileged --v=2
 says snapshot-is-back '"name":"bootstrap-token-abcdef"' get -A test "$url/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef"
 after=$(revision)
 # There is no service account; without the plugin nobody looks for one.
 says plugin-disabled '"phase":"Pending"' get -A test "$url/api/v1/namespaces/default/pods" -H 'content-type: application/json' \
 	-d '{"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}}'
+says plugin-enabled '"imagePullPolicy":"Always"' get -A test "$url/api/v1/namespaces/default/pods/p"
+says plugin-told '"nodeSelector":{"disk":"ssd"}' get -A test "$url/api/v1/namespaces/default/pods/p"
+says flag-tolerations '"tolerationSeconds":7}' get -A test "$url/api/v1/namespaces/default/pods/p"
+says flag-watch-ends '"type":"ADDED"' get -A test "$url/api/v1/namespaces/default/pods?watch=1"
+says flag-refused 'can only be empty: what is stored is not encrypted' "$PWD/build/release/sampan" apiserver --encryption-provider-config /x
+says timeout-odd 'invalid timeout specified in the request URL' get "$url/api/v1/namespaces?timeout=x"
 ok snapshot-revision test "$after" -gt $((before + 999999999))
 kill "$pid"
 wait "$pid"

@@ -133,5 +133,49 @@ says only-those '"reason":"NotFound"' api GET $v2/n3
 says delete '"status":"Success"' api DELETE $v2/n2
 says delete-all '"apiVersion":"st.example.com/v2","items":[{"' api DELETE $v2
 says empty '"items":[]' api GET $v1
+
+# Webhooks and policies that name another version than the request's see that one (matchPolicy Equivalent).
+hooks() {
+	echo '{"metadata":{"name":"'"$1"'"},"webhooks":[{"name":"'"$1"'.example.com","sideEffects":"None","admissionReviewVersions":["v1"],"failurePolicy":"Ignore",
+	"clientConfig":{"url":"https://127.0.0.1:'"$port/$1"'","caBundle":"'"$ca"'"},"rules":[{"apiGroups":["st.example.com"],"apiVersions":["v2"],
+	"resources":["foos"],"operations":["*"]}]}]}'
+}
+registration=/apis/admissionregistration.k8s.io/v1
+says validator '"uid"' api POST $registration/validatingwebhookconfigurations -d "$(hooks validate)"
+says equivalent-create '"spec":{"d":"one","hostPort":"e:1"}' api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"e"},"spec":{"hostPort":"e:1"}}'
+says equivalent-seen '"asked": "v1", "object": {"host": "e", "port": "1"}, "objectVersion": "st.example.com/v2", "oldObject": null, "oldObjectVersion": null, "operation": "CREATE"' \
+	tail -n 1 "$tmp/asked"
+type=application/merge-patch+json
+says equivalent-update '"hostPort":"e:2"' api PATCH $v1/e -d '{"spec":{"hostPort":"e:2"}}'
+says equivalent-old '"object": {"host": "e", "port": "2"}, "objectVersion": "st.example.com/v2", "oldObject": {"host": "e", "port": "1"}, "oldObjectVersion": "st.example.com/v2"' \
+	tail -n 1 "$tmp/asked"
+type=application/json
+# Failures of the conversion are none of the webhook, which might be passed over.
+mode fail
+says equivalent-fails '"message":"Internal error occurred: conversion webhook for st.example.com/v1, Kind=Foo failed: no way","reason":"InternalError"' \
+	api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"e2"},"spec":{"hostPort":"e:1"}}'
+mode ok
+says equivalent-none 'not found' api GET $v1/e2
+says mutator '"uid"' api POST $registration/mutatingwebhookconfigurations -d "$(hooks mutate)"
+says equivalent-mutated '"spec":{"d":"one","hostPort":"m:77"}' api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"m"},"spec":{"hostPort":"m:1"}}'
+says equivalent-mutated-seen '"path": "/validate?timeout=10s", "version": "v2"' tail -n 1 "$tmp/asked"
+says equivalent-own '"spec":{"host":"m","port":"77"}' api POST $v2 -d '{"apiVersion":"st.example.com/v2","kind":"Foo","metadata":{"name":"m2"},"spec":{"host":"m","port":"1"}}'
+api DELETE $registration/mutatingwebhookconfigurations/mutate >/dev/null
+says equivalent-delete '"status":"Success"' api DELETE $v1/e
+says equivalent-deleted '"object": null, "objectVersion": null, "oldObject": {"host": "e", "port": "2"}' tail -n 1 "$tmp/asked"
+api DELETE $registration/validatingwebhookconfigurations/validate >/dev/null
+api POST $registration/validatingadmissionpolicies -d '{"metadata":{"name":"ports"},"spec":{"matchConstraints":{"resourceRules":[{"apiGroups":["st.example.com"],
+	"apiVersions":["v2"],"resources":["foos"],"operations":["CREATE","UPDATE"]}]},"validations":[
+	{"expression":"object.spec.port != \"13\" && (oldObject == null || oldObject.spec.host == object.spec.host)"}]}}' >/dev/null
+api POST $registration/validatingadmissionpolicybindings -d '{"metadata":{"name":"ports"},"spec":{"policyName":"ports","validationActions":["Deny"]}}' >/dev/null
+denied="ValidatingAdmissionPolicy 'ports' with binding 'ports' denied request: failed expression"
+says policy-denies "$denied" api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"p"},"spec":{"hostPort":"p:13"}}'
+says policy-allows '"hostPort":"p:14"' api POST $v1 -d '{"apiVersion":"st.example.com/v1","kind":"Foo","metadata":{"name":"p"},"spec":{"hostPort":"p:14"}}'
+type=application/merge-patch+json
+says policy-old "$denied" api PATCH $v1/p -d '{"spec":{"hostPort":"q:14"}}'
+mode fail
+says policy-fails "denied request: failed to configure binding: failed to convert object version: conversion webhook for st.example.com/v1, Kind=Foo failed: no way" \
+	api PATCH $v1/p -d '{"spec":{"hostPort":"p:15"}}'
+mode ok
 echo "$p passed, $f failed, 0 skipped"
 [ "$f" -eq 0 ]

@@ -2,7 +2,9 @@
 """A conversion webhook for test/e2e/conversion.sh: conversion_server.py CERT KEY LOG. Says its port on standard output.
 
 v1 has spec.hostPort, v2 spec.host and spec.port. The file LOG.mode says how it misbehaves. Each question goes to LOG as a line of JSON.
+It is an admission webhook, too: it allows everything, and asked at /mutate it sets spec.port to 77.
 """
+import base64
 import http.server
 import json
 import ssl
@@ -30,12 +32,31 @@ def convert(o, to):
     return o
 
 
+def admit(path, request):
+    """The answer to an AdmissionReview; what it was shown goes to the log."""
+    shown = {"path": path, "operation": request["operation"], "version": request["kind"]["version"],
+             "asked": request["requestKind"]["version"]}
+    for key in "object", "oldObject":
+        shown[key] = (request.get(key) or {}).get("spec")
+        shown[key + "Version"] = (request.get(key) or {}).get("apiVersion")
+    with lock, open(log, "a") as f:
+        f.write(json.dumps(shown, sort_keys=True) + "\n")
+    response = {"uid": request["uid"], "allowed": True}
+    if path.startswith("/mutate"):
+        patch = [{"op": "add", "path": "/spec/port", "value": "77"}]
+        response.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode())
+    return response
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
         review = json.loads(self.rfile.read(int(self.headers["content-length"])))
         request = review["request"]
+        if review["kind"] == "AdmissionReview":
+            self.answer(review, admit(self.path, request))
+            return
         how = mode()
         with lock, open(log, "a") as f:
             f.write(json.dumps({"path": self.path, "n": len(request["objects"]), "to": request["desiredAPIVersion"]}) + "\n")
@@ -56,6 +77,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             response["result"] = {"status": "Failure", "message": "no way"}
         elif how == "few":
             response["convertedObjects"] = []
+        self.answer(review, response)
+
+    def answer(self, review, response):
         data = json.dumps({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")

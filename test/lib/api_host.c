@@ -141,6 +141,10 @@ static bool start_server(t_api *t)
 				   .kubelet = {.plain = true},
 				   .front_proxy = t->front,
 				   .seats = t->seats,
+				   .admission = t->admission,
+				   .request_timeout_ns = t->request_timeout_ns,
+				   .tolerate = t->tolerate,
+				   .admission_config = t->admission_config,
 				   .snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
 	if (code == SP_OK)

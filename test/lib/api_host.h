@@ -30,10 +30,14 @@ typedef struct t_api {
 	sp_listener *listener;
 	t_client maker; /* made the namespace; can be used for more */
 	bool draining, drained, closed;
-	api_audit_opts audit;        /* counts from the next t_api_restart on */
-	uint32_t seats;              /* the same */
-	api_front_proxy_opts front;  /* the same */
-	api_snapshot_opts snapshots; /* the same; none at first */
+	api_audit_opts audit;           /* counts from the next t_api_restart on */
+	uint32_t seats;                 /* the same */
+	api_admission_choice admission; /* the same, and what its plugins are told */
+	const struct api_admission_config *admission_config;
+	uint64_t request_timeout_ns;     /* the same */
+	api_toleration_seconds tolerate; /* the same */
+	api_front_proxy_opts front;      /* the same */
+	api_snapshot_opts snapshots;     /* the same; none at first */
 	/* of t_api_guard */
 	struct api_tokens *tokens;
 	struct sp_signer *signer;

@@ -175,18 +175,18 @@ SP_TEST(auth, admission_plugins_by_name)
 		{"", "noderestriction", "disable-admission-plugins plugin \"noderestriction\" is unknown"},
 		{"PodSecurity", "LimitRanger,PodSecurity",
 		 "[PodSecurity] in enable-admission-plugins and disable-admission-plugins overlapped"},
-		{"AlwaysPullImages", "", "--enable-admission-plugins: AlwaysPullImages is not built yet"},
+		{"ImagePolicyWebhook", "", "--enable-admission-plugins: ImagePolicyWebhook is not built yet"},
 	};
-	uint32_t off = 1, one, both;
+	api_admission_choice c = {1, 1}, two;
 	sp_err err;
-	T_OK(api_admission_plugins_off(SP_STR("NodeRestriction"), SP_STR("PodTopologyLabels"), &off, T_ERR));
-	T_EQ_U64(off, 0);
-	T_OK(api_admission_plugins_off(SP_STR(""), SP_STR("MutatingAdmissionWebhook"), &one, T_ERR));
-	T_OK(api_admission_plugins_off(SP_STR(""), SP_STR("PodSecurity,MutatingAdmissionWebhook"), &both,
-				       T_ERR));
-	T_TRUE(one != 0 && (one & (one - 1)) == 0 && (both & one) == one && both != one);
+	T_OK(api_admission_choose(SP_STR(""), SP_STR("AlwaysDeny"), &c, T_ERR));
+	T_TRUE(c.enabled == 0 && c.disabled == 0);
+	T_OK(api_admission_choose(SP_STR("AlwaysPullImages"), SP_STR("MutatingAdmissionWebhook"), &c, T_ERR));
+	T_OK(api_admission_choose(SP_STR(""), SP_STR("PodSecurity,MutatingAdmissionWebhook"), &two, T_ERR));
+	T_TRUE(c.enabled != 0 && (c.enabled & (c.enabled - 1)) == 0 && (c.enabled & c.disabled) == 0);
+	T_TRUE(two.enabled == 0 && (two.disabled & c.disabled) == c.disabled && two.disabled != c.disabled);
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
-		T_CODE(api_admission_plugins_off(sp_str_c(rows[i].on), sp_str_c(rows[i].off), &off, &err),
+		T_CODE(api_admission_choose(sp_str_c(rows[i].on), sp_str_c(rows[i].off), &c, &err),
 		       SP_EINVAL);
 		T_EQ_C(sp_str_c(err.msg), rows[i].why);
 	}

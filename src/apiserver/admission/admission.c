@@ -7,31 +7,51 @@
 #include "apiserver/admission/counts.h"
 #include "kube/meta.h"
 
+/* U: kubernetes pkg/kubeapiserver/options/plugins.go. Plugins without steps are behind feature gates that are
+ * off by default: they are known, and nothing comes of it. */
 const api_admission_plugin api_admission_plugins[] = {
 	[API_PLUGIN_MUTATING_WEBHOOK] = {"MutatingAdmissionWebhook", NULL, NULL},
 	[API_PLUGIN_VALIDATING_WEBHOOK] = {"ValidatingAdmissionWebhook", NULL, NULL},
+	[API_PLUGIN_PROVISION_NAMESPACE] = {"NamespaceAutoProvision", .is_off = true},
+	{"AlwaysAdmit", .is_off = true},
 	{"NamespaceLifecycle", api_admit_namespace_lifecycle, NULL},
+	{"NamespaceExists", NULL, api_admit_namespace_exists, .is_off = true},
+	{"LimitPodHardAntiAffinityTopology", NULL, api_admit_anti_affinity, .is_off = true},
 	{"LimitRanger", api_admit_limit_ranger, api_admit_limit_ranger_validate},
 	{"ServiceAccount", api_admit_service_account, api_admit_service_account_validate},
 	{"NodeRestriction", api_admit_node_restriction, NULL},
 	{"TaintNodesByCondition", api_admit_taint_nodes, NULL},
+	{"AlwaysPullImages", api_admit_pull_images, api_admit_pull_images_validate, .is_off = true},
+	{"PodSecurity", NULL, api_admit_pod_security},
+	{"PodNodeSelector", api_admit_node_selector, api_admit_node_selector_validate, .is_off = true},
 	{"Priority", api_admit_priority, api_admit_priority_class_validate},
 	{"DefaultTolerationSeconds", api_admit_default_tolerations, NULL},
-	{"PodSecurity", NULL, api_admit_pod_security},
+	{"PodTolerationRestriction", api_admit_tolerations, api_admit_tolerations_validate, .is_off = true},
+	{"EventRateLimit", NULL, api_admit_event_rate, .is_off = true, .needs_config = true},
+	{"ExtendedResourceToleration", api_admit_extended_resources, NULL, .is_off = true},
 	{"DefaultStorageClass", api_admit_default_storage_class, NULL},
 	{"StorageObjectInUseProtection", api_admit_storage_protection, NULL},
+	{"PodGroupProtection", NULL, NULL},
+	{"OwnerReferencesPermissionEnforcement", NULL, api_admit_owner_references, .is_off = true},
 	{"PersistentVolumeClaimResize", NULL, api_admit_claim_resize},
 	{"RuntimeClass", api_admit_runtime_class, api_admit_runtime_class_validate},
 	{"CertificateApproval", NULL, api_admit_certificate_approval},
 	{"CertificateSigning", NULL, api_admit_certificate_signing},
+	{"ClusterTrustBundleAttest", NULL, NULL},
 	{"CertificateSubjectRestriction", NULL, api_admit_certificate_subject},
 	{"DefaultIngressClass", api_admit_default_ingress_class, NULL},
+	{"DenyServiceExternalIPs", NULL, api_admit_external_ips, .is_off = true},
+	{"PodTopologyLabels", api_admit_topology_labels, NULL},
+	{"PodGroupWorkloadExists", NULL, NULL},
+	{"NodeDeclaredFeatureValidator", NULL, api_admit_declared_features},
+	{"JobValidation", NULL, NULL},
+	{"PodResizeValidator", NULL, api_admit_pod_resize},
 	{"MutatingAdmissionPolicy", api_admit_mutating_policy, NULL},
 	{"ValidatingAdmissionPolicy", NULL, api_admit_validating_policy},
 	{"ResourceQuota", NULL, api_admit_quota},
 };
 const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);
-_Static_assert(SP_LEN(api_admission_plugins) <= 32, "admission_off has a bit for each");
+_Static_assert(SP_LEN(api_admission_plugins) <= API_COUNTED_PLUGINS_MAX, "a bit and a counter for each");
 
 static bool has_step(const api_admit *a, size_t i, bool validates)
 {
@@ -155,6 +175,17 @@ yyjson_mut_val *api_admit_load(const api_admit *a, const char *prefix, sp_str ns
 	yyjson_mut_val *tree = to_tree(a, sp_bytes_view(value.record), value.revision);
 	sp_bytes_unref(value.record);
 	return tree;
+}
+
+yyjson_mut_val *api_admit_need_namespace(const api_admit *a, sp_str ns)
+{
+	static const sp_group_resource namespaces = {SP_STR_INIT(""), SP_STR_INIT("namespaces")};
+	yyjson_mut_val *found = api_admit_load(a, "/registry/namespaces/", SP_STR(""), ns);
+	if (found != NULL)
+		return found;
+	sp_status s = sp_status_not_found(&a->w->arena, namespaces, ns);
+	(void)api_admit_refuse(a, &s);
+	return NULL;
 }
 
 typedef struct each {

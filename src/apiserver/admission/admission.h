@@ -24,20 +24,27 @@ typedef bool api_admit_fn(const api_admit *a);
 typedef struct api_admission_plugin {
 	const char *name; /* as --enable-admission-plugins knows it */
 	api_admit_fn *mutate, *validate;
+	bool is_off;       /* unless it is enabled by name */
+	bool needs_config; /* can't be on without (admission/config.h) */
 } api_admission_plugin;
 
-/* In the order they run, but for the first two, which come last of the mutating and of the validating steps
- * (admission/hooks.h). */
+/* In the order they run, but for the first three: those two come last of the mutating and of the validating
+ * steps (admission/hooks.h), that one before all others (admission/provision.h). */
 extern const api_admission_plugin api_admission_plugins[];
 extern const size_t api_n_admission_plugins;
-enum { API_PLUGIN_MUTATING_WEBHOOK, API_PLUGIN_VALIDATING_WEBHOOK };
+enum { API_PLUGIN_MUTATING_WEBHOOK, API_PLUGIN_VALIDATING_WEBHOOK, API_PLUGIN_PROVISION_NAMESPACE };
 
-/* False: --disable-admission-plugins names it. */
 bool api_admission_is_on(const api_server *s, size_t i_plugin);
+/* SP_EINVAL: a plugin is on that lacks its configuration. */
+sp_code api_admission_check(const api_server *s, sp_err *err) SP_MUST_USE;
 
 /* Connections are of interest to webhooks and validating policies only. */
 bool api_admit_mutate(const api_admit *a);
 bool api_admit_validate(const api_admit *a);
+/* The whole of validation: the plugins and then the webhooks, after a conversion webhook has made the
+ * versions in which they want to see the object. `then` goes on: at once, or later; not when it was refused
+ * (and answered) or the client is gone. */
+void api_admit_validating(const api_admit *a, void (*then)(api_write *w));
 
 /* ---- for plugins ---- */
 
@@ -61,6 +68,8 @@ sp_status api_admit_bad_result(api_write *w, const sp_status *refusal);
 /* A stored object as a tree of the write's document, or NULL when there is none (or it can't be read).
  * `prefix` as in api_resource ("/registry/serviceaccounts/"). */
 yyjson_mut_val *api_admit_load(const api_admit *a, const char *prefix, sp_str ns, sp_str name);
+/* That namespace. NULL: there is none, answered with 404. */
+yyjson_mut_val *api_admit_need_namespace(const api_admit *a, sp_str ns);
 
 /* Calls fn for each object of a prefix (all of it, or of one namespace) until it returns false. False: the
  * store could not be read. */
@@ -72,7 +81,14 @@ bool api_admit_each(const api_admit *a, const char *prefix, sp_str ns,
 yyjson_mut_val *api_admit_default_class(const api_admit *a, const char *prefix,
 					const char *const *annotations, size_t n_annotations);
 
-api_admit_fn api_admit_namespace_lifecycle;
+api_admit_fn api_admit_namespace_lifecycle, api_admit_namespace_exists;
+api_admit_fn api_admit_anti_affinity, api_admit_extended_resources, api_admit_external_ips;
+api_admit_fn api_admit_pull_images, api_admit_pull_images_validate;
+api_admit_fn api_admit_node_selector, api_admit_node_selector_validate;
+api_admit_fn api_admit_tolerations, api_admit_tolerations_validate;
+api_admit_fn api_admit_event_rate;
+api_admit_fn api_admit_owner_references;
+api_admit_fn api_admit_topology_labels, api_admit_declared_features, api_admit_pod_resize;
 api_admit_fn api_admit_limit_ranger, api_admit_limit_ranger_validate;
 api_admit_fn api_admit_service_account, api_admit_service_account_validate;
 api_admit_fn api_admit_node_restriction;

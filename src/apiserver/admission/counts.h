@@ -9,7 +9,7 @@
 #include "apiserver/admission/admission.h"
 #include "apiserver/admission/hook_call.h"
 
-#define API_COUNTED_PLUGINS_MAX 32u
+#define API_COUNTED_PLUGINS_MAX 64u
 
 typedef struct api_admission_counts {
 	struct {

@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which admission plugins are on. */
 #include "apiserver/admission/admission.h"
+#include "apiserver/admission/config.h"
 
-/* Upstream's that are not here. The last three are on by default there. */
-static const char *const absent[] = {"AlwaysAdmit",
-				     "AlwaysDeny",
-				     "AlwaysPullImages",
-				     "DenyServiceExternalIPs",
-				     "EventRateLimit",
-				     "ExtendedResourceToleration",
-				     "ImagePolicyWebhook",
-				     "LimitPodHardAntiAffinityTopology",
-				     "NamespaceAutoProvision",
-				     "NamespaceExists",
-				     "OwnerReferencesPermissionEnforcement",
-				     "PodNodeSelector",
-				     "PodTolerationRestriction",
-				     "ClusterTrustBundleAttest",
-				     "NodeDeclaredFeatureValidator",
-				     "PodTopologyLabels"};
+/* Upstream's that are not here. All of them are off by default there. */
+static const char *const absent[] = {"AlwaysDeny", "ImagePolicyWebhook"};
 
 /* The bits of a list of names. Those of the absent ones may be disabled, but not enabled. */
-static sp_code bits_of(sp_str names, const char *flag, bool enables, uint32_t *ret, sp_err *err)
+static sp_code bits_of(sp_str names, const char *flag, bool enables, uint64_t *ret, sp_err *err)
 {
 	sp_str name;
 	*ret = 0;
@@ -32,7 +18,7 @@ static sp_code bits_of(sp_str names, const char *flag, bool enables, uint32_t *r
 		       !sp_str_eq(name, sp_str_c(api_admission_plugins[i].name)))
 			i++;
 		if (i < api_n_admission_plugins)
-			*ret |= UINT32_C(1) << i;
+			*ret |= UINT64_C(1) << i;
 		else if (!SP_STR_IN(name, absent))
 			return sp_fail(err, SP_EINVAL, "%s plugin \"" SP_FMT "\" is unknown", flag,
 				       SP_ARG(name));
@@ -43,23 +29,40 @@ static sp_code bits_of(sp_str names, const char *flag, bool enables, uint32_t *r
 	return SP_OK;
 }
 
-sp_code api_admission_plugins_off(sp_str enable, sp_str disable, uint32_t *ret, sp_err *err)
+sp_code api_admission_choose(sp_str enable, sp_str disable, api_admission_choice *ret, sp_err *err)
 {
-	uint32_t on, off;
-	SP_TRY(bits_of(enable, "enable-admission-plugins", true, &on, err));
-	SP_TRY(bits_of(disable, "disable-admission-plugins", false, &off, err));
+	api_admission_choice c;
+	SP_TRY(bits_of(enable, "enable-admission-plugins", true, &c.enabled, err));
+	SP_TRY(bits_of(disable, "disable-admission-plugins", false, &c.disabled, err));
 	for (size_t i = 0; i < api_n_admission_plugins; i++) {
-		if ((on & off & (UINT32_C(1) << i)) != 0)
+		if ((c.enabled & c.disabled & (UINT64_C(1) << i)) != 0)
 			return sp_fail(err, SP_EINVAL,
 				       "[%s] in enable-admission-plugins and disable-admission-plugins "
 				       "overlapped",
 				       api_admission_plugins[i].name);
 	}
-	*ret = off;
+	*ret = c;
+	return SP_OK;
+}
+
+sp_code api_admission_check(const api_server *s, sp_err *err)
+{
+	for (size_t i = 0; i < api_n_admission_plugins; i++) {
+		const char *name = api_admission_plugins[i].name;
+		if (api_admission_plugins[i].needs_config && api_admission_is_on(s, i) &&
+		    api_admission_config_of(s->admission_config, name) == NULL)
+			return sp_fail(err, SP_EINVAL,
+				       "couldn't init admission plugin \"%s\": it has no configuration in "
+				       "--admission-control-config-file",
+				       name);
+	}
 	return SP_OK;
 }
 
 bool api_admission_is_on(const api_server *s, size_t i_plugin)
 {
-	return (s->admission_off & (UINT32_C(1) << i_plugin)) == 0;
+	uint64_t bit = UINT64_C(1) << i_plugin;
+	if (api_admission_plugins[i_plugin].is_off)
+		return (s->admission.enabled & bit) != 0;
+	return (s->admission.disabled & bit) == 0;
 }

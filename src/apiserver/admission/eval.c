@@ -2,6 +2,7 @@
 #include "apiserver/admission/eval.h"
 
 #include "apiserver/admission/hook_review.h"
+#include "apiserver/admission/shown.h"
 #include "apiserver/auth.h"
 #include "kube/encode.h"
 #include "kube/meta.h"
@@ -57,7 +58,13 @@ bool api_form_turn(api_write *w, const api_resource *from, const api_resource *t
 /* A copy in another version. */
 static bool convert(const api_admit *a, const api_resource *to, yyjson_mut_val *v, yyjson_mut_val **ret)
 {
+	const bool asked = to->custom != NULL && to->custom->converter != NULL;
+	const api_shown *s = asked ? api_shown_find(a->w, to) : NULL;
+	if (s != NULL)
+		v = v == a->obj ? s->object : s->old;
 	*ret = v == NULL ? NULL : yyjson_mut_val_mut_copy(a->w->doc, v);
+	if (s != NULL)
+		return v == NULL || *ret != NULL;
 	return v == NULL || (*ret != NULL && api_form_turn(a->w, a->w->res, to, *ret));
 }
 

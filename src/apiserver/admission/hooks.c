@@ -6,6 +6,7 @@
 #include "apiserver/admission/hook_call.h"
 #include "apiserver/admission/match.h"
 #include "apiserver/admission/policies.h"
+#include "apiserver/admission/shown.h"
 #include "apiserver/custom/custom.h"
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -43,13 +44,17 @@ typedef struct api_hook_run {
 	const api_resource **res;
 	api_match_held held;
 	api_form form; /* of the webhook that is asked; mutating */
+	/* A conversion on the way to or from that form, and the object before the patch; mutating. */
+	api_turn turn;
+	yyjson_mut_val *before;
 	bool mutating;
 	uint64_t began_ns, asked_ns; /* of the run; of the webhook that is asked last */
 } api_hook_run;
 
 /* ---- whether a webhook is concerned ---- */
 
-typedef enum verdict { SKIP, CALL, REFUSED } verdict;
+/* UNSEEN: it would be called, but a conversion webhook has to be asked first for the version that it sees. */
+typedef enum verdict { SKIP, CALL, REFUSED, UNSEEN } verdict;
 
 static verdict refuse(const api_admit *a, const sp_status *s)
 {
@@ -109,13 +114,26 @@ static verdict match_conditions(const api_admit *a, const api_hook *h, const api
 }
 
 /* Whoever would have to be asked about an object that we can't show is not passed over. */
-static verdict unseen(const api_admit *a, const api_hook *h, sp_str why)
+static verdict unknown_version(const api_admit *a, const api_hook *h)
 {
 	if (h->ignores_failure)
 		return SKIP;
 	sp_status s = sp_status_internal(
 		&a->w->arena, sp_arena_printf(&a->w->arena, "failed calling webhook \"" SP_FMT "\": " SP_FMT,
-					      SP_ARG(h->name), SP_ARG(why)));
+					      SP_ARG(h->name), SP_ARG(API_MATCH_NO_VERSION)));
+	return refuse(a, &s);
+}
+
+/* As upstream, a conversion that fails is no failure of the webhook, which could be passed over. */
+static verdict match_version(const api_admit *a, const api_hook *h, const api_resource *res)
+{
+	(void)h;
+	if (api_match_can_show(a, res))
+		return CALL;
+	const api_shown *shown = api_shown_find(a->w, res);
+	if (shown == NULL)
+		return UNSEEN;
+	sp_status s = sp_status_internal(&a->w->arena, shown->why);
 	return refuse(a, &s);
 }
 
@@ -130,16 +148,12 @@ static verdict should_call(const api_admit *a, const api_hook *h, api_match_held
 			   const api_resource **ret_res)
 {
 	static verdict (*const steps[])(const api_admit *a, const api_hook *h, const api_resource *res) = {
-		match_namespace, match_object, match_conditions};
+		match_namespace, match_object, match_version, match_conditions};
 	api_match match = find_version(a, h, held, ret_res);
 	if (match == API_MATCH_NO)
 		return SKIP;
 	if (match == API_MATCH_ERROR)
-		return unseen(a, h, API_MATCH_NO_VERSION);
-	if (!api_match_can_show(a, *ret_res))
-		return unseen(a, h,
-			      SP_STR("the object can't be shown in the version of its rules, for a webhook "
-				     "converts it"));
+		return unknown_version(a, h);
 	for (size_t i = 0; i < SP_LEN(steps); i++) {
 		verdict v = steps[i](a, h, *ret_res);
 		if (v != CALL)
@@ -150,6 +164,25 @@ static verdict should_call(const api_admit *a, const api_hook *h, api_match_held
 	sp_status s = sp_status_bad_request(sp_arena_printf(
 		&a->w->arena, "admission webhook \"" SP_FMT "\" does not support dry run", SP_ARG(h->name)));
 	return refuse(a, &s);
+}
+
+/* What goes wrong here does so again, and is told, when they are asked. */
+void api_hooks_want(const api_admit *a, api_wanted *to)
+{
+	api_hook_set *set = NULL;
+	if (api_match_is_exempt(a, true) ||
+	    !api_admission_is_on(a->w->server, API_PLUGIN_VALIDATING_WEBHOOK) ||
+	    api_hook_index_get(&a->w->server->hooks->index, API_HOOK_VALIDATING, &set, NULL) != SP_OK)
+		return;
+	for (size_t i = 0; i < set->n; i++) {
+		sp_status error;
+		const api_resource *res;
+		const api_hook *h = &set->hooks[i];
+		if (find_version(a, h, &to->held, &res) == API_MATCH_YES &&
+		    api_match_namespace(a, &h->namespaces, &error) == API_MATCH_YES &&
+		    api_match_object(a, &h->objects, &error) == API_MATCH_YES)
+			api_wanted_add(a, res, to);
+	}
 }
 
 /* ---- a run ---- */
@@ -303,8 +336,9 @@ static yyjson_mut_val *copy_of(api_write *w, yyjson_mut_val *v)
 	return yyjson_mut_val_mut_copy(w->doc, v);
 }
 
-/* False: the write is answered. */
-static bool apply(api_hook_run *m, const api_hook_call *c)
+/* The object that the webhook left, in the version in which it saw it, into w->obj. False: the write is
+ * answered. */
+static bool patch(api_hook_run *m, const api_hook_call *c)
 {
 	api_write *w = m->a.w;
 	sp_patch_error perr = {0};
@@ -321,7 +355,8 @@ static bool apply(api_hook_run *m, const api_hook_call *c)
 		api_write_refuse(w, &s);
 		return false;
 	}
-	yyjson_mut_val *before = m->a.obj, *patched = copy_of(w, m->form.object);
+	yyjson_mut_val *patched = copy_of(w, m->form.object);
+	m->before = m->a.obj;
 	if (patched == NULL) {
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return false;
@@ -335,22 +370,34 @@ static bool apply(api_hook_run *m, const api_hook_call *c)
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return false;
 	}
-	if (!decode_patched(m, sp_buf_view(&text)) || (m->a.op != API_OP_CONNECT && !api_write_namespace(w)))
-		return false;
-	if (m->form.res != w->res && !m->a.is_body && !api_form_turn(w, m->form.res, w->res, w->obj)) {
+	return decode_patched(m, sp_buf_view(&text)) && (m->a.op == API_OP_CONNECT || api_write_namespace(w));
+}
+
+/* Is w->obj in another version than the write's, to which a webhook has to bring it back? */
+static bool is_elsewhere(const api_hook_run *m)
+{
+	const api_resource *res = m->form.res;
+	return res != m->a.w->res && !m->a.is_body && res->custom != NULL && res->custom->converter != NULL;
+}
+
+/* w->obj is what the webhook left. False: the write is answered. */
+static bool took(api_hook_run *m)
+{
+	api_write *w = m->a.w;
+	if (m->form.res != w->res && !m->a.is_body && !is_elsewhere(m) &&
+	    !api_form_turn(w, m->form.res, w->res, w->obj)) {
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return false;
 	}
 	m->a.obj = w->obj;
-	if (sp_kv_equal(before, w->obj))
+	api_shown_forget(w);
+	if (sp_kv_equal(m->before, w->obj))
 		return true;
 	m->changed = true;
 	for (size_t i = 0; i < m->set->n; i++)
 		m->marks[i] = m->marks[i] != 0 ? AGAIN : 0;
 	return true;
 }
-
-static void on_mutated(api_hook_call *c);
 
 /* Built-in steps see the object again, and then those webhooks that ask for it. */
 static bool begin_second_round(api_hook_run *m)
@@ -361,6 +408,7 @@ static bool begin_second_round(api_hook_run *m)
 		api_write_fail(w, SP_ETOOLARGE, NULL);
 		return false;
 	}
+	api_shown_forget(w);
 	(void)api_policies_want_again(w); /* this is the second round for policies too */
 	if (!api_admit_mutate(&m->a))
 		return false;
@@ -373,71 +421,141 @@ static bool begin_second_round(api_hook_run *m)
 	return true;
 }
 
-/* The next webhook of this round that is to be asked, or set->n; false: the write is answered. */
-static bool find_next(api_hook_run *m)
+/* The next webhook of this round that is to be asked. SKIP: there is none. */
+static verdict find_next(api_hook_run *m)
 {
 	for (; m->i < m->set->n; m->i++) {
 		if (m->round == 1 && (m->marks[m->i] & AGAIN) == 0)
 			continue;
 		verdict v = should_call(&m->a, &m->set->hooks[m->i], &m->held, &m->res[m->i]);
 		if (v != SKIP)
-			return v == CALL;
+			return v;
 	}
-	return true;
+	return SKIP;
 }
 
-static void mutate_on(api_hook_run *m)
+static void mutate_on(api_hook_run *m);
+
+/* After something that was waited for; false: the client is gone, and with it the write and the run. */
+static bool is_still_there(api_hook_run *m)
+{
+	api_hook_set *set = m->set;
+	api_match_held held = m->held;
+	if (api_write_release(m->a.w))
+		return true;
+	api_match_release(&held);
+	api_hook_set_unref(set);
+	return false;
+}
+
+static void turn(api_hook_run *m, const api_resource *from, const api_resource *to, yyjson_mut_val *old,
+		 void (*then)(api_turn *t), void (*now)(api_hook_run *m))
 {
 	api_write *w = m->a.w;
-	bool ok = find_next(m);
-	if (ok && m->i == m->set->n && m->round == 0 && (m->changed || api_policies_want_again(w)))
-		ok = begin_second_round(m) && find_next(m);
-	if (!ok) {
-		finish(m, false);
-		return;
-	}
-	if (m->i == m->set->n) {
-		void (*then)(api_write *) = m->then;
-		finish(m, true);
-		then(w);
-		return;
-	}
-	if (!call(m, m->i, true, on_mutated))
-		finish_no_room(m);
+	m->turn =
+		(api_turn){.w = w, .from = from, .to = to, .objects = {w->obj, old}, .done = then, .arg = m};
+	if (m->a.obj == NULL)
+		m->turn.objects[0] = NULL;
+	if (api_turn_start(&m->turn))
+		now(m);
 	else
 		api_write_hold(w);
+}
+
+/* ---- the version that a webhook sees ---- */
+
+static void show(api_hook_run *m)
+{
+	if (api_shown_keep(&m->turn))
+		mutate_on(m);
+	else
+		finish_no_room(m);
+}
+
+static void on_shown(api_turn *t)
+{
+	if (is_still_there(t->arg))
+		show(t->arg);
+}
+
+/* ---- what it left ---- */
+
+static void next(api_hook_run *m)
+{
+	if (m->set->hooks[m->i].is_reinvoked)
+		m->marks[m->i] |= CALLED;
+	m->i++;
+	mutate_on(m);
+}
+
+static void come_back(api_hook_run *m)
+{
+	if (m->turn.failed) {
+		sp_status s = sp_status_internal(&m->a.w->arena, m->turn.why);
+		finish_refused(m, &s);
+		return;
+	}
+	m->a.w->obj = m->turn.objects[0];
+	if (took(m))
+		next(m);
+	else
+		finish(m, false);
+}
+
+static void on_back(api_turn *t)
+{
+	if (is_still_there(t->arg))
+		come_back(t->arg);
 }
 
 static void on_mutated(api_hook_call *c)
 {
 	api_hook_run *m = c->arg;
-	api_hook_set *set = m->set;
-	api_match_held held = m->held;
 	sp_status s;
-	if (!api_write_release(m->a.w)) {
-		api_match_release(&held);
-		api_hook_set_unref(set);
+	if (!is_still_there(m))
 		return;
-	}
 	if (!judge(m, c, &s)) {
 		finish_refused(m, &s);
 		return;
 	}
 	m->marks[m->i] = 0;
-	if (c->answer.patch.len > 0 && !apply(m, c)) {
+	bool patched = c->answer.patch.len > 0;
+	if (patched && !patch(m, c))
 		finish(m, false);
-		return;
+	else if (patched && is_elsewhere(m))
+		turn(m, m->form.res, m->a.w->res, NULL, on_back, come_back);
+	else if (patched && !took(m))
+		finish(m, false);
+	else
+		next(m);
+}
+
+static void mutate_on(api_hook_run *m)
+{
+	api_write *w = m->a.w;
+	verdict v = find_next(m);
+	if (v == SKIP && m->round == 0 && (m->changed || api_policies_want_again(w)))
+		v = begin_second_round(m) ? find_next(m) : REFUSED;
+	if (v == REFUSED) {
+		finish(m, false);
+	} else if (v == UNSEEN) {
+		turn(m, w->res, m->res[m->i], m->a.old, on_shown, show);
+	} else if (v == SKIP) {
+		void (*then)(api_write *) = m->then;
+		finish(m, true);
+		then(w);
+	} else if (call(m, m->i, true, on_mutated)) {
+		api_write_hold(w);
+	} else {
+		finish_no_room(m);
 	}
-	if (c->hook->is_reinvoked)
-		m->marks[m->i] |= CALLED;
-	m->i++;
-	mutate_on(m);
 }
 
 void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 {
 	bool go;
 	api_hook_run *m = run_new(a, API_HOOK_MUTATING, then, &go);
+	api_shown_forget(a->w);
 	if (m != NULL) {
 		mutate_on(m);
 	} else if (go) {
@@ -455,8 +573,6 @@ void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 static void on_validated(api_hook_call *c)
 {
 	api_hook_run *m = c->arg;
-	api_hook_set *set = m->set;
-	api_match_held held = m->held;
 	void (*then)(api_write *) = m->then;
 	api_write *w = m->a.w;
 	sp_status s;
@@ -466,11 +582,8 @@ static void on_validated(api_hook_call *c)
 	}
 	if (--m->n_open > 0)
 		return;
-	if (!api_write_release(w)) {
-		api_match_release(&held);
-		api_hook_set_unref(set);
+	if (!is_still_there(m))
 		return;
-	}
 	if (m->refused) {
 		finish_refused(m, &m->refusal);
 		return;
@@ -485,6 +598,8 @@ static bool choose(api_hook_run *m, size_t *ret_n)
 	*ret_n = 0;
 	for (size_t i = 0; i < m->set->n; i++) {
 		verdict v = should_call(&m->a, &m->set->hooks[i], &m->held, &m->res[i]);
+		if (v == UNSEEN) /* more versions than are made for one write */
+			v = unknown_version(&m->a, &m->set->hooks[i]);
 		if (v == REFUSED)
 			return false;
 		m->marks[i] = v == CALL ? CALLED : 0;

@@ -11,6 +11,10 @@
 
 typedef struct api_hooks api_hooks;
 
+struct api_wanted; /* admission/shown.h */
+/* Adds the versions in which validating webhooks want to see the write. */
+void api_hooks_want(const api_admit *a, struct api_wanted *to);
+
 /* Aborts without memory. */
 api_hooks *api_hooks_new(sp_store *store);
 /* Without requests. NULL is a no-op. */

@@ -3,6 +3,7 @@
 
 #include "apiserver/admission/eval.h"
 #include "apiserver/admission/hook_review.h"
+#include "apiserver/admission/shown.h"
 #include "apiserver/custom/custom.h"
 #include "base/alloc.h"
 #include "kube/meta.h"
@@ -223,7 +224,10 @@ api_match api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t
 
 bool api_match_can_show(const api_admit *a, const api_resource *res)
 {
-	return res == a->w->res || res->custom == NULL || res->custom->converter == NULL || a->is_body;
+	if (res == a->w->res || res->custom == NULL || res->custom->converter == NULL || a->is_body)
+		return true;
+	const api_shown *s = api_shown_find(a->w, res);
+	return s != NULL && s->why.len == 0;
 }
 
 api_match api_match_policy(const api_admit *a, const api_policy_match *m, api_match_held *held,

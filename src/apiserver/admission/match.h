@@ -38,8 +38,8 @@ const api_resource *api_match_hold(const api_admit *a, const sp_kind *k, api_mat
 api_match api_match_rules(const api_admit *a, const api_hook_rule *rules, size_t n, bool others,
 			  api_match_held *held, const api_resource **ret_res);
 
-/* Whether the write's objects can be shown in a version of their resource; not where a webhook converts
- * them, which nobody asks here. */
+/* Whether the write's objects can be shown in a version of their resource: where a webhook converts them,
+ * when it has done so (shown.h). */
 bool api_match_can_show(const api_admit *a, const api_resource *res);
 
 /*

@@ -13,13 +13,6 @@ static bool refuse_deletion(const api_admit *a)
 	return api_admit_forbid(a, "this namespace may not be deleted");
 }
 
-static bool refuse_missing(const api_admit *a, sp_str ns)
-{
-	sp_status s =
-		sp_status_not_found(&a->w->arena, (sp_group_resource){SP_STR(""), SP_STR("namespaces")}, ns);
-	return api_admit_refuse(a, &s);
-}
-
 static bool refuse_terminating(const api_admit *a, sp_str ns)
 {
 	sp_str text = sp_arena_printf(&a->w->arena,
@@ -45,9 +38,9 @@ bool api_admit_namespace_lifecycle(const api_admit *a)
 	    sp_str_eq(a->w->res->kind->group, SP_STR("authorization.k8s.io")))
 		return true;
 	sp_str ns = sp_meta_namespace(a->obj);
-	yyjson_mut_val *namespace_ = api_admit_load(a, "/registry/namespaces/", SP_STR(""), ns);
+	yyjson_mut_val *namespace_ = api_admit_need_namespace(a, ns);
 	if (namespace_ == NULL)
-		return refuse_missing(a, ns);
+		return false;
 	return !sp_kv_is(sp_kv_get(namespace_, "status"), "phase", "Terminating") ||
 	       refuse_terminating(a, ns);
 }

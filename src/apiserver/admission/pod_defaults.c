@@ -39,13 +39,13 @@ static bool tolerates(yyjson_mut_val *spec, const char *key)
 	return false;
 }
 
-static void tolerate(sp_kind_ctx *c, yyjson_mut_val *spec, const char *key)
+static void tolerate(sp_kind_ctx *c, yyjson_mut_val *spec, const char *key, int64_t seconds)
 {
 	yyjson_mut_val *t = yyjson_mut_arr_add_obj(c->doc, sp_kv_need_list(c->doc, spec, "tolerations"));
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, t, "key", sp_str_c(key)));
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, t, "operator", SP_STR("Exists")));
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, t, "effect", SP_STR("NoExecute")));
-	SP_KIND_NEED(c, sp_kv_set_i64(c->doc, t, "tolerationSeconds", TOLERATION_SECONDS));
+	SP_KIND_NEED(c, sp_kv_set_i64(c->doc, t, "tolerationSeconds", seconds));
 }
 
 bool api_admit_default_tolerations(const api_admit *a)
@@ -54,10 +54,11 @@ bool api_admit_default_tolerations(const api_admit *a)
 		return true;
 	yyjson_mut_val *spec = sp_kv_need_obj(a->w->doc, a->obj, "spec");
 	bool not_ready = tolerates(spec, NOT_READY), unreachable = tolerates(spec, UNREACHABLE);
+	const api_toleration_seconds *s = &a->w->server->tolerate;
 	if (!not_ready)
-		tolerate(&a->w->ctx, spec, NOT_READY);
+		tolerate(&a->w->ctx, spec, NOT_READY, s->is_set ? s->not_ready : TOLERATION_SECONDS);
 	if (!unreachable)
-		tolerate(&a->w->ctx, spec, UNREACHABLE);
+		tolerate(&a->w->ctx, spec, UNREACHABLE, s->is_set ? s->unreachable : TOLERATION_SECONDS);
 	return true;
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/num.h"
+
 #define TEXT_BYTES_MAX ((size_t)256 << 10)
 /* ---- lists of texts ---- */
 
@@ -718,4 +720,35 @@ sp_str api_pod_violations(sp_arena *a, api_pod_level level, uint32_t minor, yyjs
 	if (x.failed || sp_buf_code(&out) != SP_OK)
 		return (sp_str){NULL, 0};
 	return out.len == 0 ? SP_STR("") : sp_arena_try_dup(a, sp_buf_view(&out));
+}
+
+/* ---- names ---- */
+
+const char *const api_pod_level_names[] = {[API_POD_PRIVILEGED] = "privileged",
+					   [API_POD_BASELINE] = "baseline",
+					   [API_POD_RESTRICTED] = "restricted"};
+
+bool api_pod_level_parse(sp_str text, api_pod_level *ret)
+{
+	for (size_t i = 0; i < SP_LEN(api_pod_level_names); i++) {
+		if (sp_str_eq(text, sp_str_c(api_pod_level_names[i]))) {
+			*ret = (api_pod_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool api_pod_minor_parse(sp_str text, uint32_t *ret)
+{
+	uint64_t minor;
+	sp_str rest = text;
+	*ret = API_POD_LATEST;
+	if (sp_str_eq(text, SP_STR("latest")))
+		return true;
+	if (!sp_str_take(&rest, SP_STR("v1.")) || rest.len == 0 || rest.len > 9 ||
+	    (rest.ptr[0] == '0' && rest.len > 1) || sp_parse_u64(rest, 0, 999999999, &minor, NULL) != SP_OK)
+		return false;
+	*ret = (uint32_t)minor;
+	return true;
 }

@@ -12,6 +12,11 @@ typedef enum api_pod_level { API_POD_PRIVILEGED, API_POD_BASELINE, API_POD_RESTR
 /* Minor versions of 1.x; "latest" is above all. */
 #define API_POD_LATEST UINT32_MAX
 
+extern const char *const api_pod_level_names[];
+/* "baseline" / "latest" or "v1.7". False: it is none. */
+bool api_pod_level_parse(sp_str text, api_pod_level *ret);
+bool api_pod_minor_parse(sp_str text, uint32_t *ret);
+
 /*
  * What a pod violates, "reason (detail), reason (detail)", in the arena; without `details` the reasons alone.
  * Empty: nothing. {NULL, 0}: no room. `meta` and `spec` are the pod's or a template's.

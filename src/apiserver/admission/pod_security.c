@@ -5,10 +5,9 @@
 #include <stdlib.h>
 
 #include "apiserver/admission/admission.h"
-#include "apiserver/audit/audit.h"
-
+#include "apiserver/admission/config.h"
 #include "apiserver/admission/pod_policy.h"
-#include "base/num.h"
+#include "apiserver/audit/audit.h"
 #include "kube/meta.h"
 
 #define LABEL_PREFIX "pod-security.kubernetes.io/"
@@ -25,35 +24,7 @@ typedef struct policy {
 	level_version enforce, audit, warn;
 } policy;
 
-static const char *const level_names[] = {"privileged", "baseline", "restricted"};
-
 /* ---- labels ---- */
-
-static bool parse_level(sp_str text, api_pod_level *ret)
-{
-	for (size_t i = 0; i < SP_LEN(level_names); i++) {
-		if (sp_str_eq(text, sp_str_c(level_names[i]))) {
-			*ret = (api_pod_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* "latest" or "v1.7". */
-static bool parse_version(sp_str text, uint32_t *ret)
-{
-	uint64_t minor;
-	sp_str rest = text;
-	*ret = API_POD_LATEST;
-	if (sp_str_eq(text, SP_STR("latest")))
-		return true;
-	if (!sp_str_take(&rest, SP_STR("v1.")) || rest.len == 0 || rest.len > 9 ||
-	    (rest.ptr[0] == '0' && rest.len > 1) || sp_parse_u64(rest, 0, 999999999, &minor, NULL) != SP_OK)
-		return false;
-	*ret = (uint32_t)minor;
-	return true;
-}
 
 /* `otherwise` is the level that a word nobody knows stands for. */
 static bool read_mode(yyjson_mut_val *labels, const char *mode, api_pod_level otherwise, level_version *ret,
@@ -67,7 +38,7 @@ static bool read_mode(yyjson_mut_val *labels, const char *mode, api_pod_level ot
 	label = sp_kv_get(labels, key);
 	value = sp_jmut_str(label);
 	if (label != NULL) {
-		has = parse_level(value, &ret->level);
+		has = api_pod_level_parse(value, &ret->level);
 		if (!has) {
 			ret->level = otherwise;
 			sp_v_invalid(v, SP_AT_KEY(SP_PATH("metadata.labels"), sp_str_c(key)), value,
@@ -77,17 +48,33 @@ static bool read_mode(yyjson_mut_val *labels, const char *mode, api_pod_level ot
 	(void)snprintf(key, sizeof key, LABEL_PREFIX "%s-version", mode);
 	label = sp_kv_get(labels, key);
 	value = sp_jmut_str(label);
-	if (label != NULL && !parse_version(value, &ret->minor))
+	if (label != NULL && !api_pod_minor_parse(value, &ret->minor))
 		sp_v_invalid(v, SP_AT_KEY(SP_PATH("metadata.labels"), sp_str_c(key)), value,
 			     "must be \"latest\" or \"v1.x\"");
 	return has;
 }
 
-/* What a namespace says; errors in v. */
-static policy read_policy(yyjson_mut_val *namespace, sp_violations *v)
+static level_version default_of(yyjson_mut_val *defaults, const char *mode)
 {
-	const level_version none = {API_POD_PRIVILEGED, API_POD_LATEST};
-	policy p = {none, none, none};
+	char key[64];
+	level_version l = {API_POD_PRIVILEGED, API_POD_LATEST};
+	(void)api_pod_level_parse(sp_kv_str(defaults, mode), &l.level);
+	(void)snprintf(key, sizeof key, "%s-version", mode);
+	(void)api_pod_minor_parse(sp_kv_str(defaults, key), &l.minor);
+	return l;
+}
+
+static yyjson_mut_val *config_of(const api_admit *a, const char *member)
+{
+	return sp_kv_get(api_admission_config_of(a->w->server->admission_config, "PodSecurity"), member);
+}
+
+/* What a namespace says; errors in v. */
+static policy read_policy(const api_admit *a, yyjson_mut_val *namespace, sp_violations *v)
+{
+	yyjson_mut_val *defaults = config_of(a, "defaults");
+	policy p = {default_of(defaults, "enforce"), default_of(defaults, "audit"),
+		    default_of(defaults, "warn")};
 	yyjson_mut_val *labels = sp_kv_map(sp_meta(namespace), "labels");
 	bool enforces = read_mode(labels, "enforce", API_POD_RESTRICTED, &p.enforce, v);
 	(void)read_mode(labels, "audit", API_POD_PRIVILEGED, &p.audit, v);
@@ -105,8 +92,8 @@ static policy read_policy(yyjson_mut_val *namespace, sp_violations *v)
 static sp_str print_level(sp_arena *a, level_version l)
 {
 	if (l.minor == API_POD_LATEST)
-		return sp_arena_printf(a, "%s:latest", level_names[l.level]);
-	return sp_arena_printf(a, "%s:v1.%u", level_names[l.level], l.minor);
+		return sp_arena_printf(a, "%s:latest", api_pod_level_names[l.level]);
+	return sp_arena_printf(a, "%s:v1.%u", api_pod_level_names[l.level], l.minor);
 }
 
 /* ---- pods and what makes pods ---- */
@@ -213,10 +200,35 @@ static bool is_pod(const api_admit *a)
 	       (a->op == API_OP_CREATE || is_significant(a));
 }
 
+/* Does the configuration except such pods from everything? */
+static bool is_exempt(const api_admit *a, yyjson_mut_val *spec)
+{
+	yyjson_mut_val *exemptions = config_of(a, "exemptions");
+	const struct {
+		const char *list, *reason;
+		sp_str what;
+	} rows[] = {{"namespaces", "namespace", sp_meta_namespace(a->obj)},
+		    {"usernames", "user", a->w->r == NULL ? SP_STR("") : a->w->r->user.name},
+		    {"runtimeClasses", "runtimeClass", sp_kv_str(spec, "runtimeClassName")}};
+	for (size_t i = 0; i < SP_LEN(rows) && exemptions != NULL; i++) {
+		SP_KV_EACH (item, k, sp_kv_list(exemptions, rows[i].list)) {
+			if (rows[i].what.len == 0 || !sp_str_eq(sp_jmut_str(item), rows[i].what))
+				continue;
+			if (a->w->r != NULL)
+				api_audit_note(a->w->r, SP_STR("pod-security.kubernetes.io/exempt"),
+					       sp_str_c(rows[i].reason));
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool validate_pods(const api_admit *a, bool pod, yyjson_mut_val *holder)
 {
 	sp_violations ignored;
 	sp_str ns = sp_meta_namespace(a->obj);
+	if (is_exempt(a, sp_kv_get(holder, "spec")))
+		return true;
 	yyjson_mut_val *namespace = api_admit_load(a, "/registry/namespaces/", SP_STR(""), ns);
 	if (namespace == NULL && !pod)
 		return true;
@@ -228,7 +240,7 @@ static bool validate_pods(const api_admit *a, bool pod, yyjson_mut_val *holder)
 		return api_admit_refuse(a, &s);
 	}
 	sp_violations_init(&ignored, &a->w->arena);
-	policy p = read_policy(namespace, &ignored);
+	policy p = read_policy(a, namespace, &ignored);
 	return evaluate(a, &p, sp_meta(holder), sp_kv_get(holder, "spec"), pod);
 }
 
@@ -329,9 +341,9 @@ static bool validate_namespace(const api_admit *a)
 	sp_violations now, before;
 	sp_violations_init(&now, &a->w->arena);
 	sp_violations_init(&before, &a->w->arena);
-	policy p = read_policy(a->obj, &now), was = {0};
+	policy p = read_policy(a, a->obj, &now), was = {0};
 	if (a->op == API_OP_UPDATE)
-		was = read_policy(a->old, &before);
+		was = read_policy(a, a->old, &before);
 	if (now.n > 0 && (a->op == API_OP_CREATE || !same_violations(&now, &before))) {
 		sp_status s =
 			sp_status_invalid(&a->w->arena, (sp_group_resource){SP_STR(""), SP_STR("Namespace")},

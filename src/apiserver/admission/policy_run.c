@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/admission/policy_run.h"
 
+#include "apiserver/admission/shown.h"
 #include "base/alloc.h"
 #include "kube/meta.h"
 
@@ -88,9 +89,28 @@ sp_str api_policy_view_fault(const api_policy_walk *k, const api_resource *res)
 {
 	if (api_match_can_show(k->a, res))
 		return SP_STR("");
+	const api_shown *s = api_shown_find(k->a->w, res);
+	if (s != NULL)
+		return SP_CONCAT(&k->a->w->arena, SP_STR("failed to convert object version: "), s->why);
 	return sp_arena_printf(&k->a->w->arena,
 			       "failed to convert object version: a webhook converts it to " SP_FMT,
 			       SP_ARG(res->api_version));
+}
+
+/* What goes wrong here does so again, and is told, when they are asked. */
+void api_policies_want(const api_admit *a, api_wanted *to)
+{
+	api_policy_set *set = NULL;
+	if (a->w->r == NULL || api_match_is_exempt(a, false) ||
+	    api_policy_index_get(&a->w->server->policies->index, API_POLICY_VALIDATING, &set, NULL) != SP_OK)
+		return;
+	for (size_t i = 0; i < set->n; i++) {
+		sp_status error;
+		const api_resource *res;
+		if (api_match_policy(a, &set->hooks[i].policy->match, &to->held, &res, &error) ==
+		    API_MATCH_YES)
+			api_wanted_add(a, res, to);
+	}
 }
 
 api_policies *api_policies_new(sp_store *store)

@@ -2,6 +2,7 @@
 /* RuntimeClass: what a pod's runtime costs and where it is. U: kubernetes
  * plugin/pkg/admission/runtimeclass/admission.go, pkg/util/tolerations. */
 #include "apiserver/admission/admission.h"
+#include "apiserver/admission/tolerations.h"
 #include "kube/meta.h"
 
 #define MISMATCH "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
@@ -59,21 +60,6 @@ static bool set_node_selector(const api_admit *a, yyjson_mut_val *wanted)
 	return true;
 }
 
-/* Tolerations that the pod has not; upstream also drops those that a wider one covers. */
-static void add_tolerations(const api_admit *a, yyjson_mut_val *more)
-{
-	yyjson_mut_val *own = sp_kv_need_list(a->w->doc, spec_of(a), "tolerations");
-	SP_KV_EACH (t, i, more) {
-		bool has = false;
-		SP_KV_EACH (o, k, own)
-			has = has || sp_kv_equal(o, t);
-		if (!has)
-			SP_KIND_NEED(&a->w->ctx,
-				     own != NULL && yyjson_mut_arr_append(
-							    own, yyjson_mut_val_mut_copy(a->w->doc, t)));
-	}
-}
-
 bool api_admit_runtime_class(const api_admit *a)
 {
 	yyjson_mut_val *class = NULL;
@@ -87,7 +73,10 @@ bool api_admit_runtime_class(const api_admit *a)
 	if (selector != NULL && !set_node_selector(a, selector))
 		return false;
 	if (tolerations != NULL)
-		add_tolerations(a, tolerations);
+		SP_KIND_NEED(&a->w->ctx,
+			     api_tolerations_merge(a->w->doc,
+						   sp_kv_need_list(a->w->doc, spec_of(a), "tolerations"),
+						   tolerations));
 	return true;
 }
 

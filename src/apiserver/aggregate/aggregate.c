@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/aggregate/int.h"
+#include "apiserver/deadline.h"
 #include "apiserver/flow/flow.h"
 #include "apiserver/services/endpoint.h"
 #include "base/alloc.h"
 #include "base/base64.h"
 
-#define REQUEST_NS (60 * UINT64_C(1000000000)) /* U: --request-timeout */
 #define TEXT_BYTES_MAX ((size_t)4 << 20)
 #define TRUST_BYTES_MAX ((size_t)64 << 20)
 
@@ -285,8 +285,8 @@ static void pass_on(api_request *r, const aggregate *s)
 		api_reply_error(r, SP_ENOMEM, NULL);
 		return;
 	}
-	if (!api_is_long_running(&r->info))
-		t.deadline_ns = sp_now_ns(r->server->world) + REQUEST_NS;
+	t.deadline_ns = r->deadline_ns;
+	api_deadline_end(r); /* the proxy watches it */
 	if (sp_str_eq(r->info.verb, SP_STR("watch")))
 		api_flow_leave(r); /* when it has begun is the other server's affair */
 	api_proxy(r, &t);

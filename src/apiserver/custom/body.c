@@ -121,7 +121,7 @@ static int by_text(const void *a, const void *b)
 
 sp_code api_custom_coerce(api_write *w, sp_strict *strict, sp_err *err)
 {
-	const sp_schema *schema = w->res->kind->schema;
+	const sp_schema *schema = w->body_res->kind->schema;
 	coercion c = {.arena = &w->arena, .doc = w->doc, .strict = strict, .err = err};
 	size_t before = strict->n;
 	sp_buf_init(&c.path, TEXT_BYTES_MAX);

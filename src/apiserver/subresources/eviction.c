@@ -274,8 +274,7 @@ static void on_admitted(api_write *w)
 static void on_mutated(api_write *w)
 {
 	const api_admit admit = {.w = w, .op = API_OP_CREATE, .obj = w->obj, .is_body = true};
-	if (api_admit_validate(&admit))
-		api_hooks_validate(&admit, on_admitted);
+	api_admit_validating(&admit, on_admitted);
 }
 
 static void on_body(api_request *r, sp_str body)

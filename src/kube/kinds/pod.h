@@ -58,6 +58,8 @@ void sp_node_selector_validate(sp_violations *v, const sp_path *path, yyjson_mut
 /* One requirement of it. */
 void sp_node_selector_requirement_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *req,
 					   bool bad_values);
+/* A list of tolerations. */
+void sp_pod_tolerations_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *tolerations);
 void sp_taint_effect_validate(sp_violations *v, const sp_path *path, sp_str effect, bool allow_empty);
 
 /* "BestEffort", "Burstable" or "Guaranteed" by the spec. */

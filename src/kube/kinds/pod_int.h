@@ -41,7 +41,6 @@ void sp_pod_os_validate(sp_pod_walk *w, const sp_path *spec_path);
 void sp_pod_host_process_validate(sp_pod_walk *w, const sp_path *spec_path);
 void sp_pod_affinity_validate(sp_pod_walk *w, const sp_path *path, yyjson_mut_val *affinity);
 void sp_pod_spread_validate(sp_pod_walk *w, const sp_path *path, yyjson_mut_val *constraints);
-void sp_pod_tolerations_validate(sp_violations *v, const sp_path *path, yyjson_mut_val *tolerations);
 void sp_pod_level_resources_validate(sp_pod_walk *w, const sp_path *spec_path);
 void sp_pod_seccomp_annotation_validate(sp_violations *v, const sp_path *path, sp_str profile);
 bool sp_pod_deletion_cost_fits(sp_str cost);
