@@ -30,6 +30,7 @@ const controller_type *const controller_types[] = {
 	&controller_claim_protection,
 	&controller_volume_protection,
 	&controller_volume_expand,
+	&controller_attach,
 	&controller_token_cleaner,
 	&controller_bootstrap_signer,
 	&controller_cert_approve,

@@ -36,4 +36,5 @@ extern const controller_type controller_token_cleaner, controller_bootstrap_sign
 extern const controller_type controller_node_ttl;                                   /* node_ttl.c */
 extern const controller_type controller_node_ipam;                                  /* node_ipam.c */
 extern const controller_type controller_hpa;                                        /* hpa.c */
+extern const controller_type controller_attach;                                     /* attach.c */
 extern const controller_type controller_volume_expand;                              /* volume_expand.c */
