@@ -29,12 +29,20 @@ typedef struct node_zone_limits {
 	uint32_t large;              /* nodes of a zone up to which an unhealthy one is left alone */
 } node_zone_limits;
 
+/* How many keys one controller works on at once; 0: as many as else. */
+typedef struct controllers_workers {
+	const char *controller;
+	uint32_t n;
+} controllers_workers;
+
 /* What the command line says; zero members are upstream's defaults. */
 typedef struct controllers_config {
 	sp_str root_ca_pem;   /* published to every namespace; empty: the publisher is not started */
+	sp_str service_cidrs; /* ranges that nodes get no part of */
 	sp_str cluster_cidrs; /* "10.244.0.0/16[,fd00::/48]"; empty: nodes get no ranges of pods */
 	uint32_t node_mask, node_mask_v6;    /* 0: 24, 64 */
 	uint64_t node_monitor_grace_ns;      /* 0: 50 s */
+	uint64_t node_startup_grace_ns;      /* of one that was never heard of; 0: 60 s */
 	const node_zone_limits *zone_limits; /* NULL: upstream's */
 	uint32_t terminated_pods_most;       /* 0: 12,500 */
 	struct sp_cert_signer *cert_signer;  /* NULL: certificates are signed by nobody here */
@@ -43,6 +51,8 @@ typedef struct controllers_config {
 	double hpa_tolerance;
 	bool never_force_detach; /* volumes of nodes that do not answer stay attached */
 	uint32_t n_workers;      /* of each controller; 0: its own */
+	const controllers_workers *workers_of;
+	size_t n_workers_of;
 } controllers_config;
 
 typedef struct controller_type {

@@ -16,7 +16,8 @@
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define GRACE_NS (50 * NS_PER_S) /* node-monitor-grace-period */
+#define GRACE_NS (50 * NS_PER_S)   /* node-monitor-grace-period */
+#define STARTUP_NS (60 * NS_PER_S) /* node-startup-grace-period */
 #define BODY_BYTES_MAX ((size_t)1 << 20)
 #define PREFIX "node.kubernetes.io/"
 
@@ -117,40 +118,47 @@ static bool note(char last[40], sp_str text)
 	return true;
 }
 
-static bool has_condition(sp_vlist list, const char *type, const char *status)
+/* The Ready condition; NULL: there is none. */
+static yyjson_val *ready_of(sp_vlist conditions)
 {
-	SP_VLIST_FOREACH(c, list)
-	{
-		if (sp_str_eq(sp_json_str(sp_json_last(c, SP_STR("type"))), sp_str_c(type)))
-			return sp_str_eq(sp_json_str(sp_json_last(c, SP_STR("status"))), sp_str_c(status));
-	}
-	return false;
-}
-
-static sp_str heartbeat_of(const node_view *v)
-{
-	SP_VLIST_FOREACH(c, v->conditions)
+	SP_VLIST_FOREACH(c, conditions)
 	{
 		if (sp_str_eq(sp_json_str(sp_json_last(c, SP_STR("type"))), SP_STR("Ready")))
-			return sp_json_str(sp_json_last(c, SP_STR("lastHeartbeatTime")));
+			return c;
 	}
-	return SP_STR("");
+	return NULL;
+}
+
+static bool is_ready(sp_vlist conditions)
+{
+	return sp_str_eq(sp_json_str(sp_json_last(ready_of(conditions), SP_STR("status"))), SP_STR("True"));
+}
+
+/* How long a node may be silent: one that never said whether it is ready has another measure. */
+static uint64_t grace_of(const node_controller *c, bool has_spoken)
+{
+	const controllers_config *config = c->base.config;
+	if (has_spoken)
+		return config->node_monitor_grace_ns == 0 ? GRACE_NS : config->node_monitor_grace_ns;
+	return config->node_startup_grace_ns == 0 ? STARTUP_NS : config->node_startup_grace_ns;
 }
 
 static sp_code listen(run *x, sp_err *err)
 {
 	health *h = health_of(x->c, x->job->key);
 	lease_view lease = {.renewed = SP_STR("")};
-	uint64_t grace = x->c->base.config->node_monitor_grace_ns, now = sp_now_ns(x->c->base.world);
+	uint64_t now = sp_now_ns(x->c->base.world);
 	const sp_object *o = sp_informer_get_in(x->c->leases, SP_STR("kube-node-lease"), x->job->key);
 	if (h == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a node");
 	if (o != NULL)
 		SP_TRY(sp_view(x->job->arena, o->json, &lease_view_desc, &lease, err));
-	bool renewed = note(h->renewed, lease.renewed), beat = note(h->heartbeat, heartbeat_of(&x->view));
+	bool renewed = note(h->renewed, lease.renewed),
+	     beat = note(h->heartbeat, sp_json_str(sp_json_last(ready_of(x->view.conditions),
+								SP_STR("lastHeartbeatTime"))));
 	if (renewed || beat)
 		h->heard_ns = now;
-	uint64_t until = h->heard_ns + (grace == 0 ? GRACE_NS : grace);
+	uint64_t until = h->heard_ns + grace_of(x->c, ready_of(x->view.conditions) != NULL);
 	x->left_ns = until > now ? until - now : 0;
 	return SP_OK;
 }
@@ -545,8 +553,8 @@ static bool note_node(node_controller *c, const sp_object *o)
 		bool counts =
 			sp_vmap_str(v.labels, SP_STR("node.kubernetes.io/exclude-disruption")).ptr == NULL;
 		sp_str zone = {key, zone_key(&v, key, sizeof key)};
-		if (node_zones_note(&c->zones, &h->place, zone, counts,
-				    has_condition(v.conditions, "Ready", "True"), &changed) != SP_OK)
+		if (node_zones_note(&c->zones, &h->place, zone, counts, is_ready(v.conditions), &changed) !=
+		    SP_OK)
 			sp_log(c->base.log, SP_LOG_WARN, "no memory for a zone of nodes",
 			       SP_KS("name", o->name));
 	}
@@ -574,9 +582,8 @@ static void on_lease(void *arg, const sp_object *old, const sp_object *now)
 {
 	node_controller *c = arg;
 	const health *h = now == NULL ? NULL : sp_map_get(&c->healths, now->name);
-	uint64_t grace = c->base.config->node_monitor_grace_ns;
 	(void)old;
-	if (h != NULL && sp_now_ns(c->base.world) - h->heard_ns >= (grace == 0 ? GRACE_NS : grace))
+	if (h != NULL && sp_now_ns(c->base.world) - h->heard_ns >= grace_of(c, true))
 		sp_queue_add(c->base.queue, now->name);
 }
 
