@@ -106,10 +106,10 @@ att_step att_decide_detach(att_place *p, att_pause *pause, const att_facts *f, u
 			look_again(ret_again_ns, ATT_UNMOUNT_NS - waited + 1);
 		return ATT_REST;
 	}
-	if (p->node->is_writing) /* its end looks here again */
-		return ATT_REST;
 	if (f->is_listed)
 		return ATT_PULL;
+	if (p->node->is_writing) /* its end looks here again */
+		return ATT_REST;
 	return late || f->node_is_out ? ATT_DETACH_FORCE : ATT_DETACH;
 }
 

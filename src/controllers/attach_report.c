@@ -65,9 +65,9 @@ static void on_written(sp_call *c, const sp_answer *a)
 	if (a->code != SP_OK && a->code != SP_ENOTFOUND)
 		sp_log(t->base.log, SP_LOG_WARN, "attached volumes not written: trying again",
 		       SP_KS("node", x->node->name), SP_KE(a->err));
-	/* Those that are to be detached waited for this end. */
+	/* Those that are to be detached waited for this end: the event may have come before the answer. */
 	SP_LIST_FOREACH (l, &x->node->places) {
-		if (ATT_PLACE_OF_NODE(l)->is_pulled)
+		if (ATT_PLACE_OF_NODE(l)->unwanted_since_ns > 0)
 			att_enqueue(t, ATT_VOLUME_KEY, ATT_PLACE_OF_NODE(l)->volume->name);
 	}
 	att_node_written(&t->memory, x->node);

@@ -430,6 +430,8 @@ static void begin_detach(run *x, bool ask_node)
 /* True: the job goes on there. */
 static bool look_unwanted(run *x, place *at)
 {
+	if (at->p->op == ATT_ATTACHING) /* whoever waited for it is gone */
+		at->p->op = ATT_IDLE;
 	att_step step = att_decide_detach(at->p, pause_of(x, at), &at->facts, &x->again_ns);
 	if (step == ATT_PULL) {
 		at->p->is_pulled = true;

@@ -29,6 +29,7 @@ const controller_type *const controller_types[] = {
 	&controller_local_path,
 	&controller_claim_protection,
 	&controller_volume_protection,
+	&controller_class_protection,
 	&controller_volume_expand,
 	&controller_attach,
 	&controller_token_cleaner,

@@ -68,7 +68,6 @@ static const char *const absent[] = {
 	"storage-version-migrator-controller",
 	"storageversion-garbage-collector-controller",
 	"svm",
-	"volumeattributesclass-protection-controller",
 };
 
 static sp_str without_alias(sp_str name)

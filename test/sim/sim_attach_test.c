@@ -406,6 +406,12 @@ SP_TEST(sim_attach, an_attacher_that_is_silent)
 	t_ctl *t = a->t;
 	T_TRUE(!t_failed());
 	a->is_off = true;
+	T_TRUE(make_node(t, "n2") && make_volume(t, "own2") && make_pod(t, "gone", "n2", "own2"));
+	t_ctl_run(t, 2 * SECOND);
+	T_TRUE(t_ctl_get(t, VA(attachment("own2", "n2"))) != NULL);
+	T_TRUE(drop_pod(t, "gone"));
+	t_ctl_run(t, 5 * SECOND); /* nobody waits for it any more */
+	T_TRUE(t_ctl_get(t, VA(attachment("own2", "n2"))) == NULL);
 	T_TRUE(make_node(t, "n1") && make_volume(t, "own1") && make_pod(t, "p", "n1", "own1"));
 	t_ctl_run(t, 130 * SECOND);
 	T_TRUE(has_event(t, "p", "FailedAttachVolume",
