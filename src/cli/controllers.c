@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `sampan controllers`: the controllers alone, against any Kubernetes API server. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/duration.h"
 #include "base/quantity.h"
 #include "cli/cli.h"
+#include "cli/controllers_flags.h"
 #include "cli/leader.h"
 #include "controllers/controller.h"
 #include "io/file.h"
@@ -14,8 +19,12 @@ typedef struct process {
 	cli_leader leader;
 	sp_str list, root_ca, cluster_cidrs, signing_endpoint;
 	sp_str hpa_period, hpa_downscale, hpa_cpu, hpa_readiness, hpa_tolerance;
-	int64_t terminated_pods, workers, node_mask, node_mask_v6;
-	bool own_accounts;
+	sp_str eviction_rate, secondary_rate, unhealthy, monitor_grace, startup_grace, service_cidrs;
+	int64_t terminated_pods, workers, node_mask, node_mask_v4, node_mask_v6, large;
+	bool own_accounts, no_force_detach, gives_ranges, collects_garbage;
+	controllers_workers workers_of[CLI_SYNC_FLAGS_MAX];
+	int64_t worker_values[CLI_SYNC_FLAGS_MAX];
+	node_zone_limits zones;
 	sp_accounts *accounts;
 	controllers *controllers;
 	sp_metrics *metrics;
@@ -88,26 +97,78 @@ static sp_code read_duration(const char *flag, sp_str text, uint64_t *ret_ns, sp
 {
 	int64_t ns;
 	if (sp_duration_parse(text, &ns, err) != SP_OK || ns <= 0)
-		return sp_fail(err, SP_EINVAL,
-			       "--horizontal-pod-autoscaler-%s: '" SP_FMT "' is no duration above 0", flag,
+		return sp_fail(err, SP_EINVAL, "--%s: '" SP_FMT "' is no duration above 0", flag,
 			       SP_ARG(text));
 	*ret_ns = (uint64_t)ns;
+	return SP_OK;
+}
+
+static sp_code read_number(const char *flag, sp_str text, bool zero_too, double *ret, sp_err *err)
+{
+	sp_qty q;
+	if (sp_qty_parse(text, &q, err) != SP_OK || q.nanos < (zero_too ? 0 : 1))
+		return sp_fail(err, SP_EINVAL, "--%s: '" SP_FMT "' is no number %s", flag, SP_ARG(text),
+			       zero_too ? "from 0 on" : "above 0");
+	*ret = (double)q.nanos / 1e9;
 	return SP_OK;
 }
 
 static sp_code read_autoscaler_flags(process *p, sp_err *err)
 {
 	controllers_config *c = &p->config;
-	sp_qty tolerance;
-	SP_TRY(read_duration("sync-period", p->hpa_period, &c->hpa_period_ns, err));
-	SP_TRY(read_duration("downscale-stabilization", p->hpa_downscale, &c->hpa_downscale_window_ns, err));
-	SP_TRY(read_duration("cpu-initialization-period", p->hpa_cpu, &c->hpa_cpu_initialization_ns, err));
-	SP_TRY(read_duration("initial-readiness-delay", p->hpa_readiness, &c->hpa_readiness_delay_ns, err));
-	if (sp_qty_parse(p->hpa_tolerance, &tolerance, err) != SP_OK || tolerance.nanos <= 0)
+	SP_TRY(read_duration("horizontal-pod-autoscaler-sync-period", p->hpa_period, &c->hpa_period_ns, err));
+	SP_TRY(read_duration("horizontal-pod-autoscaler-downscale-stabilization", p->hpa_downscale,
+			     &c->hpa_downscale_window_ns, err));
+	SP_TRY(read_duration("horizontal-pod-autoscaler-cpu-initialization-period", p->hpa_cpu,
+			     &c->hpa_cpu_initialization_ns, err));
+	SP_TRY(read_duration("horizontal-pod-autoscaler-initial-readiness-delay", p->hpa_readiness,
+			     &c->hpa_readiness_delay_ns, err));
+	return read_number("horizontal-pod-autoscaler-tolerance", p->hpa_tolerance, false, &c->hpa_tolerance,
+			   err);
+}
+
+static sp_code read_range_flags(process *p, sp_err *err)
+{
+	controllers_config *c = &p->config;
+	bool has_v6 = sp_str_find(p->cluster_cidrs, SP_STR(":")) >= 0;
+	bool is_dual = sp_str_find(p->cluster_cidrs, SP_STR(",")) >= 0;
+	if (p->node_mask != 0 && (is_dual || p->node_mask_v4 != 0 || p->node_mask_v6 != 0))
 		return sp_fail(err, SP_EINVAL,
-			       "--horizontal-pod-autoscaler-tolerance: '" SP_FMT "' is no number above 0",
-			       SP_ARG(p->hpa_tolerance));
-	c->hpa_tolerance = (double)tolerance.nanos / 1e9;
+			       "--node-cidr-mask-size is for a range of one family; with two there are "
+			       "--node-cidr-mask-size-ipv4 and --node-cidr-mask-size-ipv6");
+	c->node_mask = (uint32_t)(p->node_mask != 0 && !has_v6 ? p->node_mask : p->node_mask_v4);
+	c->node_mask_v6 = (uint32_t)(p->node_mask != 0 && has_v6 ? p->node_mask : p->node_mask_v6);
+	c->cluster_cidrs = p->gives_ranges ? p->cluster_cidrs : SP_STR("");
+	c->service_cidrs = p->service_cidrs;
+	return SP_OK;
+}
+
+static sp_code read_node_flags(process *p, sp_err *err)
+{
+	controllers_config *c = &p->config;
+	node_zone_limits *z = &p->zones;
+	SP_TRY(read_number("node-eviction-rate", p->eviction_rate, true, &z->rate, err));
+	SP_TRY(read_number("secondary-node-eviction-rate", p->secondary_rate, true, &z->secondary_rate, err));
+	SP_TRY(read_number("unhealthy-zone-threshold", p->unhealthy, true, &z->unhealthy, err));
+	SP_TRY(read_duration("node-monitor-grace-period", p->monitor_grace, &c->node_monitor_grace_ns, err));
+	SP_TRY(read_duration("node-startup-grace-period", p->startup_grace, &c->node_startup_grace_ns, err));
+	if (p->large < 0 || p->large > INT32_MAX)
+		return sp_fail(err, SP_EINVAL, "--large-cluster-size-threshold is a number of nodes");
+	z->large = (uint32_t)p->large;
+	c->zone_limits = z;
+	return read_range_flags(p, err);
+}
+
+static sp_code read_worker_flags(process *p, sp_err *err)
+{
+	for (size_t i = 0; i < CLI_SYNC_FLAGS_MAX && p->workers_of[i].controller != NULL; i++) {
+		if (p->worker_values[i] < 0 || p->worker_values[i] > UINT16_MAX)
+			return sp_fail(err, SP_EINVAL, "%s works on 0 to %d keys at once",
+				       p->workers_of[i].controller, UINT16_MAX);
+		p->workers_of[i].n = (uint32_t)p->worker_values[i];
+		p->config.n_workers_of = i + 1;
+	}
+	p->config.workers_of = p->workers_of;
 	return SP_OK;
 }
 
@@ -117,11 +178,13 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(controllers_check_list(p->list, err));
 	SP_TRY(read_autoscaler_flags(p, err));
 	p->metrics = sp_queue_metrics_new();
+	SP_TRY(read_node_flags(p, err));
+	SP_TRY(read_worker_flags(p, err));
 	SP_TRY(cli_leader_open(l, err));
-	p->config.cluster_cidrs = p->cluster_cidrs;
+	if (!p->collects_garbage)
+		p->list = SP_CONCAT(&l->base.arena, SP_STR("-garbage-collector-controller,"), p->list);
+	p->config.never_force_detach = p->no_force_detach;
 	p->config.terminated_pods_most = (uint32_t)p->terminated_pods;
-	p->config.node_mask = (uint32_t)p->node_mask;
-	p->config.node_mask_v6 = (uint32_t)p->node_mask_v6;
 	p->config.n_workers = (uint32_t)p->workers;
 	p->config.root_ca_pem = l->config.ca_pem;
 	if (p->signing_endpoint.len > 0)
@@ -131,6 +194,11 @@ static sp_code start(process *p, sp_err *err)
 		return SP_OK;
 	return sp_file_read_arena(l->base.world, p->root_ca, &l->base.arena, FILE_BYTES_MAX,
 				  &p->config.root_ca_pem, err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const cli_flag *)a)->name, ((const cli_flag *)b)->name);
 }
 
 int cli_controllers(int argc, char **argv)
@@ -153,9 +221,19 @@ int cli_controllers(int argc, char **argv)
 		     .hpa_cpu = SP_STR("5m0s"),
 		     .hpa_readiness = SP_STR("30s"),
 		     .hpa_tolerance = SP_STR("0.1"),
+		     .eviction_rate = SP_STR("0.1"),
+		     .secondary_rate = SP_STR("0.01"),
+		     .unhealthy = SP_STR("0.55"),
+		     .monitor_grace = SP_STR("50s"),
+		     .startup_grace = SP_STR("1m0s"),
+		     .large = 50,
+		     .gives_ranges = true,
+		     .collects_garbage = true,
 		     .terminated_pods = 12500};
-	const cli_flag table[] = {
+	const cli_flag own[] = {
 		CLI_ENDPOINTS_FLAGS_FRONT(&p.leader.endpoints),
+		{"allocate-node-cidrs", CLI_BOOL, &p.gives_ranges,
+		 "nodes get parts of --cluster-cidr, when there is one"},
 		{"cluster-cidr", CLI_STR, &p.cluster_cidrs, "ranges of pods' addresses, one of each family"},
 		{"cluster-signing-endpoint", CLI_STR, &p.signing_endpoint,
 		 "socket of `sampan keys`, which signs certificates; default: nobody does"},
@@ -163,6 +241,10 @@ int cli_controllers(int argc, char **argv)
 		 "keys each controller works on at once; 0: its own"},
 		CLI_LEADER_FLAG_CONTEXT(&p.leader),
 		{"controllers", CLI_STR, &p.list, "which run: *, name or -name, separated by commas"},
+		{"disable-force-detach-on-timeout", CLI_BOOL, &p.no_force_detach,
+		 "volumes of nodes that do not answer are never detached by force"},
+		{"enable-garbage-collector", CLI_BOOL, &p.collects_garbage,
+		 "false: as -garbage-collector-controller among --controllers"},
 		{"horizontal-pod-autoscaler-cpu-initialization-period", CLI_STR, &p.hpa_cpu,
 		 "after its start a pod's use of processors may not count"},
 		{"horizontal-pod-autoscaler-downscale-stabilization", CLI_STR, &p.hpa_downscale,
@@ -173,22 +255,46 @@ int cli_controllers(int argc, char **argv)
 		 "how often each autoscaler is looked at"},
 		{"horizontal-pod-autoscaler-tolerance", CLI_STR, &p.hpa_tolerance,
 		 "how far from its target a metric changes nothing"},
+		{"large-cluster-size-threshold", CLI_I64, &p.large,
+		 "nodes of a zone up to which an unhealthy one is left alone"},
 		CLI_LEADER_FLAGS(&p.leader),
-		{"node-cidr-mask-size-ipv4", CLI_I64, &p.node_mask,
+		{"node-cidr-mask-size", CLI_I64, &p.node_mask,
+		 "bits of the prefix of a node's pods when there is one family; 0: 24 or 64"},
+		{"node-cidr-mask-size-ipv4", CLI_I64, &p.node_mask_v4,
 		 "bits of the prefix of a node's pods, of --cluster-cidr; 0: 24"},
 		{"node-cidr-mask-size-ipv6", CLI_I64, &p.node_mask_v6, "the same of IPv6; 0: 64"},
+		{"node-eviction-rate", CLI_STR, &p.eviction_rate,
+		 "nodes per second that pods are driven from when they fail"},
+		{"node-monitor-grace-period", CLI_STR, &p.monitor_grace,
+		 "a node that is silent for longer is not trusted"},
+		{"node-startup-grace-period", CLI_STR, &p.startup_grace,
+		 "the same of one that never said whether it is ready"},
 		{"root-ca-file", CLI_STR, &p.root_ca,
 		 "certificates that every namespace gets; default: the kubeconfig's"},
+		{"secondary-node-eviction-rate", CLI_STR, &p.secondary_rate,
+		 "the rate of --node-eviction-rate in an unhealthy zone"},
 		CLI_ENDPOINTS_FLAG_PORT(&p.leader.endpoints),
+		{"service-cluster-ip-range", CLI_STR, &p.service_cidrs,
+		 "ranges of services, of which nodes get no part"},
 		{"terminated-pod-gc-threshold", CLI_I64, &p.terminated_pods,
 		 "pods that are over and may stay"},
 		CLI_ENDPOINTS_FLAGS_TLS(&p.leader.endpoints),
+		{"unhealthy-zone-threshold", CLI_STR, &p.unhealthy,
+		 "the part of a zone's nodes, of 3 on, that makes it unhealthy when they fail"},
 		{"use-service-account-credentials", CLI_BOOL, &p.own_accounts,
 		 "each controller acts as its own service account of kube-system"},
 	};
+	cli_flag table[SP_LEN(own) + CLI_SYNC_FLAGS_MAX];
 	sp_err err = {0};
 	int status;
-	if (!cli_begin("controllers", NULL, table, SP_LEN(table), argc, argv, &status))
+	if (cli_refuse_flags(argc, argv, &err) != SP_OK) {
+		(void)fprintf(stderr, "sampan controllers: %s\n", err.msg);
+		return CLI_EXIT_USAGE;
+	}
+	memcpy(table, own, sizeof own);
+	size_t n = SP_LEN(own) + cli_sync_flags(table + SP_LEN(own), p.workers_of, p.worker_values);
+	qsort(table, n, sizeof *table, by_name);
+	if (!cli_begin("controllers", NULL, table, n, argc, argv, &status))
 		return status;
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);
 	controllers_free(p.controllers);

@@ -52,6 +52,8 @@ typedef struct sp_gvr {
 #define SP_RUNTIMECLASSES SP_GVR("node.k8s.io", "v1", "runtimeclasses")
 #define SP_SERVICECIDRS SP_GVR("networking.k8s.io", "v1", "servicecidrs")
 #define SP_ENDPOINTSLICES SP_GVR("discovery.k8s.io", "v1", "endpointslices")
+#define SP_VOLUMEATTACHMENTS SP_GVR("storage.k8s.io", "v1", "volumeattachments")
+#define SP_CSIDRIVERS SP_GVR("storage.k8s.io", "v1", "csidrivers")
 
 /* ---- clients ---- */
 

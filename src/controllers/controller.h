@@ -22,18 +22,37 @@
 typedef struct controllers controllers;
 typedef struct controller controller;
 
+/* How fast pods are driven from nodes that fail; see node_zones.h. */
+typedef struct node_zone_limits {
+	double rate, secondary_rate; /* nodes per second */
+	double unhealthy;            /* the part of a zone that makes it unhealthy */
+	uint32_t large;              /* nodes of a zone up to which an unhealthy one is left alone */
+} node_zone_limits;
+
+/* How many keys one controller works on at once; 0: as many as else. */
+typedef struct controllers_workers {
+	const char *controller;
+	uint32_t n;
+} controllers_workers;
+
 /* What the command line says; zero members are upstream's defaults. */
 typedef struct controllers_config {
 	sp_str root_ca_pem;   /* published to every namespace; empty: the publisher is not started */
+	sp_str service_cidrs; /* ranges that nodes get no part of */
 	sp_str cluster_cidrs; /* "10.244.0.0/16[,fd00::/48]"; empty: nodes get no ranges of pods */
-	uint32_t node_mask, node_mask_v6;   /* 0: 24, 64 */
-	uint64_t node_monitor_grace_ns;     /* 0: 50 s */
-	uint32_t terminated_pods_most;      /* 0: 12,500 */
-	struct sp_cert_signer *cert_signer; /* NULL: certificates are signed by nobody here */
+	uint32_t node_mask, node_mask_v6;    /* 0: 24, 64 */
+	uint64_t node_monitor_grace_ns;      /* 0: 50 s */
+	uint64_t node_startup_grace_ns;      /* of one that was never heard of; 0: 60 s */
+	const node_zone_limits *zone_limits; /* NULL: upstream's */
+	uint32_t terminated_pods_most;       /* 0: 12,500 */
+	struct sp_cert_signer *cert_signer;  /* NULL: certificates are signed by nobody here */
 	/* Of horizontal autoscalers; 0: 15 s, 300 s, 300 s, 30 s, 0.1 */
 	uint64_t hpa_period_ns, hpa_downscale_window_ns, hpa_cpu_initialization_ns, hpa_readiness_delay_ns;
 	double hpa_tolerance;
-	uint32_t n_workers; /* of each controller; 0: its own */
+	bool never_force_detach; /* volumes of nodes that do not answer stay attached */
+	uint32_t n_workers;      /* of each controller; 0: its own */
+	const controllers_workers *workers_of;
+	size_t n_workers_of;
 } controllers_config;
 
 typedef struct controller_type {

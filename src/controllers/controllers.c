@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/log.h"
 #include "controllers/controller.h"
@@ -16,63 +18,21 @@ struct controllers {
 	sp_defer closed;
 };
 
-/* ---- which ---- */
-
-static const controller_type *find(sp_str name)
-{
-	for (size_t i = 0; i < n_controller_types; i++) {
-		if (sp_str_eq(sp_str_c(controller_types[i]->name), name))
-			return controller_types[i];
-	}
-	return NULL;
-}
-
-/* The next name of a list, blanks taken off. */
-static bool next_name(sp_str *list, sp_str *ret)
-{
-	if (list->len == 0)
-		return false;
-	if (!sp_str_cut(list, ',', ret)) {
-		*ret = *list;
-		list->len = 0;
-	}
-	*ret = sp_str_trim(*ret);
-	return true;
-}
-
-sp_code controllers_check_list(sp_str list, sp_err *err)
-{
-	sp_str name;
-	while (next_name(&list, &name)) {
-		sp_str bare = name;
-		(void)sp_str_take(&bare, SP_STR("-"));
-		if (!sp_str_eq(bare, SP_STR("*")) && find(bare) == NULL)
-			return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no controller", SP_ARG(bare));
-	}
-	return SP_OK;
-}
-
-bool controllers_is_enabled(sp_str list, const controller_type *t)
-{
-	sp_str name, bare, own = sp_str_c(t->name);
-	bool star = list.len == 0;
-	while (next_name(&list, &name)) {
-		bare = name;
-		if (sp_str_eq(name, own))
-			return true;
-		if (sp_str_take(&bare, SP_STR("-")) && sp_str_eq(bare, own))
-			return false;
-		star = star || sp_str_eq(name, SP_STR("*"));
-	}
-	return star && !t->off_by_default;
-}
-
 /* ---- one ---- */
 
 static void on_work(void *arg, sp_job *job)
 {
 	controller *c = arg;
 	c->type->sync(c, job);
+}
+
+static uint32_t workers_of(const controllers_config *config, const controller_type *t)
+{
+	for (size_t i = 0; i < config->n_workers_of; i++) {
+		if (config->workers_of[i].n != 0 && strcmp(config->workers_of[i].controller, t->name) == 0)
+			return config->workers_of[i].n;
+	}
+	return config->n_workers != 0 ? config->n_workers : t->n_workers;
 }
 
 static sp_code open_one(controllers *s, const controllers_opts *o, const controller_type *t, sp_err *err)
@@ -82,8 +42,7 @@ static sp_code open_one(controllers *s, const controllers_opts *o, const control
 				     .work = on_work,
 				     .arg = c,
 				     .metrics = o->metrics,
-				     .n_workers =
-					     o->config->n_workers != 0 ? o->config->n_workers : t->n_workers};
+				     .n_workers = workers_of(o->config, t)};
 	const char *component = t->component != NULL ? t->component : t->name;
 	const char *account = t->account != NULL ? t->account : t->name;
 	*c = (controller){.type = t,

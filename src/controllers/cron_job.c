@@ -67,6 +67,8 @@ typedef struct run {
 	cron_view view;
 	child *children;
 	size_t n_children;
+	yyjson_val **unseen;         /* of the status' list: jobs that the cache does not have */
+	size_t n_unseen, n_unlisted; /* unlisted: of the children, not over and not in that list */
 	sp_zone zone;
 	bool has_zone;
 	sp_work zone_job;
@@ -130,9 +132,14 @@ static bool has_condition(sp_vlist list, const char *type)
 	return false;
 }
 
-static bool is_listed(const run *x, sp_str uid)
+static sp_str text_of(yyjson_val *v, const char *member)
 {
-	SP_VLIST_FOREACH(v, x->view.active)
+	return sp_json_str(sp_json_last(v, sp_str_c(member)));
+}
+
+static bool is_listed(sp_vlist active, sp_str uid)
+{
+	SP_VLIST_FOREACH(v, active)
 	{
 		if (sp_str_eq(sp_json_str(sp_json_last(v, SP_STR("uid"))), uid))
 			return true;
@@ -146,7 +153,8 @@ static sp_code read_children(run *x, sp_err *err)
 	size_t n = sp_informer_find_count(x->c->jobs, x->c->by_owner, x->object->uid);
 	x->children = sp_try_new(x->job->arena, child, n + 1);
 	x->doomed = sp_try_new(x->job->arena, size_t, n + 1);
-	if (x->children == NULL || x->doomed == NULL)
+	x->unseen = sp_try_new(x->job->arena, yyjson_val *, x->view.active.n + 1);
+	if (x->children == NULL || x->doomed == NULL || x->unseen == NULL)
 		return sp_fail(err, SP_ETOOLARGE, "no room for %zu jobs", n);
 	sp_index_at at = sp_informer_find(x->c->jobs, x->c->by_owner, x->object->uid);
 	while ((o = sp_index_next(&at)) != NULL) {
@@ -161,21 +169,37 @@ static sp_code read_children(run *x, sp_err *err)
 	return SP_OK;
 }
 
+static bool is_child(const run *x, sp_str uid)
+{
+	for (size_t i = 0; i < x->n_children; i++) {
+		if (sp_str_eq(x->children[i].object->uid, uid))
+			return true;
+	}
+	return false;
+}
+
 static void look_at_children(run *x)
 {
 	size_t n_active = 0;
+	SP_VLIST_FOREACH(v, x->view.active)
+	{
+		if (!is_child(x, sp_json_str(sp_json_last(v, SP_STR("uid")))))
+			x->unseen[x->n_unseen++] = v;
+	}
 	for (size_t i = 0; i < x->n_children; i++) {
 		child *k = &x->children[i];
-		bool listed = is_listed(x, k->object->uid), over = k->complete || k->failed;
+		bool listed = is_listed(x->view.active, k->object->uid), over = k->complete || k->failed;
 		k->active = !over && listed;
 		n_active += k->active;
+		x->n_unlisted += !over && !listed;
 		if (over && listed)
 			TELL(x, false, "SawCompletedJob", "Saw completed job: " SP_FMT ", condition: %s",
 			     SP_ARG(k->object->name), k->complete ? "Complete" : "Failed");
 		if (k->complete && ctl_seconds(k->view.completed) > ctl_seconds(x->last_success))
 			x->last_success = k->view.completed;
 	}
-	x->status_changed = n_active != x->view.active.n || !sp_str_eq(x->last_success, x->view.last_success);
+	x->status_changed = n_active + x->n_unseen != x->view.active.n ||
+			    !sp_str_eq(x->last_success, x->view.last_success);
 }
 
 static int by_start(const void *a, const void *b)
@@ -330,6 +354,12 @@ static void write_status(run *x)
 		if (k->active)
 			write_ref(&j, k->object->ns, k->object->name, k->object->uid);
 	}
+	for (size_t i = 0; i < x->n_unseen; i++) {
+		if (x->unseen[i] == NULL)
+			continue;
+		write_ref(&j, text_of(x->unseen[i], "namespace"), text_of(x->unseen[i], "name"),
+			  text_of(x->unseen[i], "uid"));
+	}
 	if (x->new_uid.len > 0)
 		write_ref(&j, x->object->ns, x->name, x->new_uid);
 	sp_jout_close(&j, ']');
@@ -420,9 +450,17 @@ static void write_all(run *x)
 
 /* ---- decisions ---- */
 
-static size_t n_active(const run *x)
+static size_t count_unseen(const run *x)
 {
 	size_t n = 0;
+	for (size_t i = 0; i < x->n_unseen; i++)
+		n += x->unseen[i] != NULL;
+	return n;
+}
+
+static size_t n_active(const run *x)
+{
+	size_t n = count_unseen(x);
 	for (size_t i = 0; i < x->n_children; i++)
 		n += x->children[i].active;
 	return n;
@@ -457,8 +495,11 @@ static sp_code schedule(run *x, sp_err *err)
 			    "Forbid"));
 		return SP_OK;
 	}
-	if (sp_str_eq(x->view.policy, SP_STR("Replace")))
+	if (sp_str_eq(x->view.policy, SP_STR("Replace"))) {
+		if (count_unseen(x) > 0)
+			return sp_fail(err, SP_ECONFLICT, "the cache does not have the job to replace yet");
 		replace_active(x);
+	}
 	return write_job(x, err);
 }
 
@@ -472,6 +513,77 @@ static void decide(run *x)
 		write_all(x);
 	else
 		end(x, code, &err);
+}
+
+/* ---- caches that are behind ---- */
+
+/* The server knows whether a job that the status lists is gone, and whether it lists one that the cache's
+ * state does not. */
+static sp_code ask_about(fan *f, size_t i, sp_ask *q, sp_err *err)
+{
+	const run *x = f->arg;
+	bool unseen = i < x->n_unseen;
+	(void)err;
+	q->verb = SP_ASK_GET;
+	q->gvr = unseen ? SP_JOBS : SP_CRONJOBS;
+	q->ns = x->object->ns;
+	q->name = unseen ? text_of(x->unseen[i], "name") : x->object->name;
+	return SP_OK;
+}
+
+static void adopt_listed(run *x, sp_vlist active)
+{
+	for (size_t i = 0; i < x->n_children; i++) {
+		child *k = &x->children[i];
+		if (k->complete || k->failed || k->active)
+			continue;
+		k->active = is_listed(active, k->object->uid);
+		if (!k->active)
+			TELL(x, true, "UnexpectedJob",
+			     "Saw a job that the controller did not create or forgot: " SP_FMT,
+			     SP_ARG(k->object->name));
+	}
+}
+
+static sp_code on_about(fan *f, size_t i, const sp_answer *a)
+{
+	run *x = f->arg;
+	cron_view live;
+	if (i < x->n_unseen) {
+		if (a->code != SP_ENOTFOUND)
+			return a->code;
+		TELL(x, false, "MissingJob", "Active job went missing: " SP_FMT,
+		     SP_ARG(text_of(x->unseen[i], "name")));
+		x->unseen[i] = NULL;
+		x->status_changed = true;
+		return SP_OK;
+	}
+	if (a->code == SP_OK && sp_view(x->job->arena, a->body, &cron_view_desc, &live, NULL) == SP_OK)
+		adopt_listed(x, live.active);
+	return a->code;
+}
+
+static void find_zone(run *x);
+
+static void on_asked(fan *f)
+{
+	run *x = f->arg;
+	if (f->code == SP_OK)
+		find_zone(x);
+	else
+		end(x, f->code, &f->err);
+}
+
+static void ask_server(run *x)
+{
+	x->fan = (fan){.client = x->c->base.client,
+		       .arena = x->job->arena,
+		       .n = x->n_unseen + (x->n_unlisted > 0 ? 1 : 0),
+		       .ask = ask_about,
+		       .each = on_about,
+		       .done = on_asked,
+		       .arg = x};
+	fan_start(&x->fan);
 }
 
 /* ---- zones ---- */
@@ -498,6 +610,20 @@ static void zone_done(sp_work *w)
 	end(x, SP_OK, NULL);
 }
 
+static void find_zone(run *x)
+{
+	bool utc = x->view.zone.len == 0 || sp_str_eq(x->view.zone, SP_STR("Etc/UTC")) ||
+		   sp_str_eq(x->view.zone, SP_STR("UTC"));
+	if (utc || !sp_zone_exists(x->view.zone)) {
+		decide(x);
+		return;
+	}
+	x->zone_job = (sp_work){.fn = zone_read, .done = zone_done, .arg = x};
+	sp_code code = sp_work_start(x->c->base.world, &x->zone_job, &x->err);
+	if (code != SP_OK)
+		end(x, code, &x->err);
+}
+
 static sp_code begin(run *x, sp_err *err)
 {
 	SP_TRY(sp_view(x->job->arena, x->object->json, &cron_view_desc, &x->view, err));
@@ -507,14 +633,11 @@ static sp_code begin(run *x, sp_err *err)
 	look_at_children(x);
 	doom_oldest(x, false, x->view.has_keep ? x->view.keep : 3);
 	doom_oldest(x, true, x->view.has_keep_failed ? x->view.keep_failed : 1);
-	bool utc = x->view.zone.len == 0 || sp_str_eq(x->view.zone, SP_STR("Etc/UTC")) ||
-		   sp_str_eq(x->view.zone, SP_STR("UTC"));
-	if (utc || !sp_zone_exists(x->view.zone)) {
-		decide(x);
-		return SP_OK;
-	}
-	x->zone_job = (sp_work){.fn = zone_read, .done = zone_done, .arg = x};
-	return sp_work_start(x->c->base.world, &x->zone_job, err);
+	if (x->n_unseen > 0 || x->n_unlisted > 0)
+		ask_server(x);
+	else
+		find_zone(x);
+	return SP_OK;
 }
 
 static void sync_cron(controller *base, sp_job *job)

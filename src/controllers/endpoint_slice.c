@@ -10,6 +10,7 @@
 #include "controllers/fan.h"
 #include "controllers/service_pods.h"
 #include "controllers/table.h"
+#include "controllers/trigger_times.h"
 
 #define PER_SLICE 100u
 #define BODY_BYTES_MAX ((size_t)4 << 20)
@@ -20,13 +21,13 @@ static const char ours[] = "endpointslice-controller.k8s.io";
 
 typedef struct slice_view {
 	sp_str family, deleted;
-	sp_vmap labels;
+	sp_vmap labels, annotations;
 	sp_vlist ports, endpoints;
 } slice_view;
 SP_VIEW(slice_view_desc, slice_view, "discovery.k8s.io/v1/EndpointSlice",
 	SP_V(slice_view, family, "addressType"), SP_V(slice_view, deleted, "metadata.deletionTimestamp"),
-	SP_V(slice_view, labels, "metadata.labels"), SP_V(slice_view, ports, "ports"),
-	SP_V(slice_view, endpoints, "endpoints"));
+	SP_V(slice_view, labels, "metadata.labels"), SP_V(slice_view, annotations, "metadata.annotations"),
+	SP_V(slice_view, ports, "ports"), SP_V(slice_view, endpoints, "endpoints"));
 
 typedef struct node_view {
 	sp_vmap labels;
@@ -39,6 +40,7 @@ typedef struct slices {
 	unsigned by_service;
 	sp_informer_watch slice_watch;
 	sp_expect expect;
+	trigger_times times;
 } slices;
 
 /* An endpoint that should be. */
@@ -70,6 +72,7 @@ typedef struct run {
 	sp_job *job;
 	const sp_object *service;
 	svc_view view;
+	sp_str changed_at; /* what is written carries this on; empty: nothing with a time */
 	svc_pod *pods;
 	size_t n_pods;
 	endpoint *endpoints;
@@ -112,13 +115,47 @@ static sp_str zone_of(run *x, sp_str node)
 	return sp_vmap_str(v.labels, SP_STR(ZONE));
 }
 
+static bool is_one_of(sp_str s, const char *const *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (sp_str_eq(s, sp_str_c(texts[i])))
+			return true;
+	}
+	return false;
+}
+
+static void write_hint(sp_jout *j, const char *list, sp_str name)
+{
+	sp_jout_member_open(j, sp_str_c(list), '[');
+	sp_jout_open(j, '{');
+	sp_jout_member_str(j, SP_STR("name"), name);
+	sp_jout_close(j, '}');
+	sp_jout_close(j, ']');
+}
+
+/* Whom an endpoint that is ready is for: its own zone or node, when the service wants it close. */
+static void write_hints(const run *x, sp_jout *j, sp_str zone, sp_str node)
+{
+	static const char *const close[] = {"PreferClose", "PreferSameZone", "PreferSameNode"};
+	bool by_node = node.len > 0 && sp_str_eq(x->view.traffic, SP_STR("PreferSameNode"));
+	if (!is_one_of(x->view.traffic, close, SP_LEN(close)) || (zone.len == 0 && !by_node))
+		return;
+	sp_jout_member_open(j, SP_STR("hints"), '{');
+	if (zone.len > 0)
+		write_hint(j, "forZones", zone);
+	if (by_node)
+		write_hint(j, "forNodes", node);
+	sp_jout_close(j, '}');
+}
+
 static void write_endpoint(run *x, sp_jout *j, const svc_pod *p, sp_str ip)
 {
 	bool going = p->deleted.len > 0;
+	bool ready = x->view.publish_not_ready || (p->is_ready && !going);
 	sp_jout_open(j, '{');
 	sp_jout_member_strs(j, SP_STR("addresses"), &ip, 1);
 	sp_jout_member_open(j, SP_STR("conditions"), '{');
-	sp_jout_member_bool(j, SP_STR("ready"), x->view.publish_not_ready || (p->is_ready && !going));
+	sp_jout_member_bool(j, SP_STR("ready"), ready);
 	sp_jout_member_bool(j, SP_STR("serving"), x->view.publish_not_ready || p->is_ready);
 	sp_jout_member_bool(j, SP_STR("terminating"), going);
 	sp_jout_close(j, '}');
@@ -130,12 +167,13 @@ static void write_endpoint(run *x, sp_jout *j, const svc_pod *p, sp_str ip)
 	sp_jout_member_str(j, SP_STR("name"), p->object->name);
 	sp_jout_member_str(j, SP_STR("uid"), p->object->uid);
 	sp_jout_close(j, '}');
-	if (p->node.len > 0) {
-		sp_str zone = zone_of(x, p->node);
+	sp_str zone = zone_of(x, p->node);
+	if (p->node.len > 0)
 		sp_jout_member_str(j, SP_STR("nodeName"), p->node);
-		if (zone.len > 0)
-			sp_jout_member_str(j, SP_STR("zone"), zone);
-	}
+	if (zone.len > 0)
+		sp_jout_member_str(j, SP_STR("zone"), zone);
+	if (ready)
+		write_hints(x, j, zone, p->node);
 	sp_jout_close(j, '}');
 }
 
@@ -456,6 +494,9 @@ static void write_slice(const run *x, sp_jout *j, const slice *s)
 				   (sp_str){text, sp_print_u64(text, s->object->revision)});
 	}
 	write_labels(x, j);
+	sp_jout_member_open(j, SP_STR("annotations"), '{');
+	trigger_time_write(j, s->view.annotations, "", x->changed_at);
+	sp_jout_close(j, '}');
 	sp_jout_close(j, '}');
 	sp_jout_member_str(j, SP_STR("addressType"), g->v6 ? SP_STR("IPv6") : SP_STR("IPv4"));
 	svc_ports_write(j, &g->ports, true);
@@ -544,8 +585,10 @@ static void sync_service(controller *base, sp_job *job)
 	const sp_object *o = sp_informer_get(c->s.services, job->key);
 	run *x = sp_new(job->arena, run, 1);
 	sp_err err = {0};
-	if (o == NULL)
+	if (o == NULL) {
 		sp_expect_forget(&c->expect, job->key);
+		trigger_times_forget(&c->times, job->key);
+	}
 	if (o == NULL || !sp_expect_is_met(&c->expect, job->key)) {
 		sp_job_done(job, SP_OK); /* what is expected wakes it */
 		return;
@@ -558,6 +601,9 @@ static void sync_service(controller *base, sp_job *job)
 	}
 	if (code == SP_OK)
 		code = svc_read_pods(&c->s, job->arena, o, &x->view, &x->pods, &x->n_pods, &err);
+	if (code == SP_OK)
+		code = trigger_times_look(&c->times, job->key, x->view.created, x->pods, x->n_pods,
+					  &x->changed_at, &err);
 	if (code == SP_OK)
 		code = want(x, &err);
 	if (code == SP_OK)
@@ -586,6 +632,7 @@ static void done(controller *base)
 {
 	slices *c = SP_CONTAINER_OF(base, slices, s.base);
 	sp_expect_done(&c->expect);
+	trigger_times_done(&c->times);
 }
 
 const controller_type controller_endpoint_slice = {.name = "endpointslice-controller",

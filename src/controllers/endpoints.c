@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "controllers/service_pods.h"
 #include "controllers/table.h"
+#include "controllers/trigger_times.h"
 
 #define MOST 1000u
 #define BODY_BYTES_MAX ((size_t)4 << 20)
@@ -26,6 +27,7 @@ typedef struct ep_controller {
 	svc_controller s;
 	sp_informer *endpoints;
 	sp_informer_watch watch;
+	trigger_times times;
 } ep_controller;
 
 typedef struct run {
@@ -33,6 +35,7 @@ typedef struct run {
 	sp_job *job;
 	const sp_object *service, *object; /* object NULL: there is none yet */
 	svc_view view;
+	sp_str changed_at;
 	svc_pod *pods;
 	size_t n_pods, n_ready;
 	svc_ports *groups;
@@ -193,11 +196,11 @@ static sp_code write_object(run *x, sp_err *err)
 		sp_jout_member_str(&j, SP_STR("resourceVersion"),
 				   (sp_str){text, sp_print_u64(text, x->object->revision)});
 	sp_jout_member_raw(&j, SP_STR("labels"), sp_buf_view(&labels));
-	if (over) {
-		sp_jout_member_open(&j, SP_STR("annotations"), '{');
+	sp_jout_member_open(&j, SP_STR("annotations"), '{');
+	if (over)
 		sp_jout_member_str(&j, SP_STR(OVER_CAPACITY), SP_STR("truncated"));
-		sp_jout_close(&j, '}');
-	}
+	trigger_time_write(&j, have.annotations, OVER_CAPACITY, x->changed_at);
+	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
 	sp_jout_member_raw(&j, SP_STR("subsets"), sp_buf_view(&subsets));
 	sp_jout_close(&j, '}');
@@ -238,6 +241,7 @@ static void sync_service(controller *base, sp_job *job)
 	*x = (run){.c = c, .job = job};
 	if (o == NULL) {
 		sp_str ns, name;
+		trigger_times_forget(&c->times, job->key);
 		sp_object_key_split(job->key, &ns, &name);
 		if (have != NULL && is_ours(job->arena, have))
 			delete_object(x, ns, name);
@@ -255,6 +259,9 @@ static void sync_service(controller *base, sp_job *job)
 	if (code == SP_OK)
 		code = svc_read_pods(&c->s, job->arena, o, &x->view, &x->pods, &x->n_pods, &err);
 	if (code == SP_OK)
+		code = trigger_times_look(&c->times, job->key, x->view.created, x->pods, x->n_pods,
+					  &x->changed_at, &err);
+	if (code == SP_OK)
 		code = make_groups(x, &err);
 	if (code == SP_OK)
 		code = write_object(x, &err);
@@ -271,9 +278,15 @@ static sp_code open_endpoints(controller *base, sp_err *err)
 	return SP_OK;
 }
 
+static void done_endpoints(controller *base)
+{
+	trigger_times_done(&SP_CONTAINER_OF(base, ep_controller, s.base)->times);
+}
+
 const controller_type controller_endpoints = {.name = "endpoints-controller",
 					      .account = "endpoint-controller",
 					      .component = "endpoint-controller",
 					      .size_bytes = sizeof(ep_controller),
 					      .open = open_endpoints,
-					      .sync = sync_service};
+					      .sync = sync_service,
+					      .done = done_endpoints};

@@ -382,6 +382,39 @@ static verdict verdict_of(const gc_view *owner)
 	return gc_is_foreground(owner) ? WAITING : SOLID;
 }
 
+static void tell_invalid(run *x, const gc_ref *ref)
+{
+	sp_str api = x->kind->gvr.group.len == 0 ? x->kind->gvr.version
+						 : SP_CONCAT(x->job->arena, x->kind->gvr.group, SP_STR("/"),
+							     x->kind->gvr.version);
+	const sp_event_ref about = {.api_version = api,
+				    .kind = x->kind->kind,
+				    .ns = x->object->ns,
+				    .name = x->object->name,
+				    .uid = x->object->uid};
+	sp_events_emitf(x->g->base.events, &about, true, "OwnerRefInvalidNamespace",
+			"ownerRef [" SP_FMT "/" SP_FMT ", namespace: " SP_FMT ", name: " SP_FMT
+			", uid: " SP_FMT "] does not exist in namespace \"" SP_FMT "\"",
+			SP_ARG(ref->api_version), SP_ARG(ref->kind), SP_ARG(x->object->ns), SP_ARG(ref->name),
+			SP_ARG(ref->uid), SP_ARG(x->object->ns));
+}
+
+/* The owner is there, but in another namespace, which does not count. */
+static bool is_elsewhere(const run *x, const gc_ref *ref)
+{
+	const gc_kind *k = gc_find_kind(x->g, ref->api_version, ref->kind);
+	const gc_kind *spaces = gc_find_kind(x->g, SP_STR("v1"), SP_STR("Namespace"));
+	const sp_object *ns;
+	if (k == NULL || !k->namespaced || spaces == NULL)
+		return false;
+	for (size_t at = 0; (ns = sp_informer_next(spaces->informer, &at)) != NULL;) {
+		const sp_object *o = sp_informer_get_in(k->informer, ns->name, ref->name);
+		if (o != NULL && sp_str_eq(o->uid, ref->uid) && !sp_str_eq(o->ns, x->object->ns))
+			return true;
+	}
+	return false;
+}
+
 static void on_owner(sp_call *c, const sp_answer *a)
 {
 	run *x = c->arg;
@@ -409,27 +442,10 @@ static void on_owner(sp_call *c, const sp_answer *a)
 			return;
 		}
 	}
+	if (x->verdicts[x->at] == DANGLING && is_elsewhere(x, ref))
+		tell_invalid(x, ref);
 	x->at++;
 	next_ref(x);
-}
-
-/* A cluster-wide object can't be owned by one of a namespace: nothing is known, nothing is done. */
-static void tell_invalid(run *x, const gc_ref *ref)
-{
-	sp_str api = x->kind->gvr.group.len == 0 ? x->kind->gvr.version
-						 : SP_CONCAT(x->job->arena, x->kind->gvr.group, SP_STR("/"),
-							     x->kind->gvr.version);
-	const sp_event_ref about = {.api_version = api,
-				    .kind = x->kind->kind,
-				    .ns = x->object->ns,
-				    .name = x->object->name,
-				    .uid = x->object->uid};
-	sp_events_emitf(x->g->base.events, &about, true, "OwnerRefInvalidNamespace",
-			"ownerRef [" SP_FMT "/" SP_FMT ", namespace: " SP_FMT ", name: " SP_FMT
-			", uid: " SP_FMT "] does not exist in namespace \"" SP_FMT "\"",
-			SP_ARG(ref->api_version), SP_ARG(ref->kind), SP_ARG(x->object->ns), SP_ARG(ref->name),
-			SP_ARG(ref->uid), SP_ARG(x->object->ns));
-	end(x, SP_OK, NULL);
 }
 
 static void next_ref(run *x)
@@ -445,8 +461,9 @@ static void next_ref(run *x)
 			end(x, SP_EUNAVAILABLE, &err);
 			return;
 		}
-		if (k->namespaced && x->object->ns.len == 0) {
+		if (k->namespaced && x->object->ns.len == 0) { /* nothing is known, nothing is done */
 			tell_invalid(x, ref);
+			end(x, SP_OK, NULL);
 			return;
 		}
 		sp_str ns = k->namespaced ? x->object->ns : SP_STR("");

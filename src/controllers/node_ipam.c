@@ -129,6 +129,20 @@ static void sync_node(controller *base, sp_job *job)
 
 /* ---- life ---- */
 
+/* Addresses of services are no pods'. */
+static sp_code spare_services(ipam *c, sp_err *err)
+{
+	sp_str rest = c->base.config->service_cidrs, text;
+	while (sp_str_next(&rest, ',', &text)) {
+		sp_cidr cidr;
+		if (!sp_cidr_parse(sp_str_trim(text), &cidr))
+			return sp_fail(err, SP_EINVAL, "'" SP_FMT "' is no range of services", SP_ARG(text));
+		for (size_t i = 0; i < c->n_ranges; i++)
+			node_range_mark(&c->ranges[i], &cidr, true);
+	}
+	return SP_OK;
+}
+
 static sp_code open_ipam(controller *base, sp_err *err)
 {
 	ipam *c = SP_CONTAINER_OF(base, ipam, base);
@@ -146,6 +160,7 @@ static sp_code open_ipam(controller *base, sp_err *err)
 	}
 	if (c->n_ranges == 2 && c->ranges[0].all.ip.v4 == c->ranges[1].all.ip.v4)
 		return sp_fail(err, SP_EINVAL, "there is one range of each family at most");
+	SP_TRY(spare_services(c, err));
 	SP_TRY(controller_follow(base, SP_NODES, &ipam_desc, &c->nodes, err));
 	controller_watch(c->nodes, &c->watch, on_node, c);
 	return SP_OK;

@@ -11,11 +11,13 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "controllers/fan.h"
+#include "controllers/node_zones.h"
 #include "controllers/pods.h"
 #include "controllers/table.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define GRACE_NS (50 * NS_PER_S) /* node-monitor-grace-period */
+#define GRACE_NS (50 * NS_PER_S)   /* node-monitor-grace-period */
+#define STARTUP_NS (60 * NS_PER_S) /* node-startup-grace-period */
 #define BODY_BYTES_MAX ((size_t)1 << 20)
 #define PREFIX "node.kubernetes.io/"
 
@@ -23,10 +25,11 @@ typedef struct node_view {
 	sp_str deleted;
 	bool unschedulable;
 	sp_vlist taints, conditions;
+	sp_vmap labels;
 } node_view;
 SP_VIEW(node_view_desc, node_view, "v1/Node", SP_V(node_view, deleted, "metadata.deletionTimestamp"),
 	SP_V(node_view, unschedulable, "spec.unschedulable"), SP_V(node_view, taints, "spec.taints"),
-	SP_V(node_view, conditions, "status.conditions"));
+	SP_V(node_view, conditions, "status.conditions"), SP_V(node_view, labels, "metadata.labels"));
 
 typedef struct lease_view {
 	sp_str renewed;
@@ -37,7 +40,8 @@ SP_VIEW(lease_view_desc, lease_view, "coordination.k8s.io/v1/Lease",
 /* When a node was heard of. */
 typedef struct health {
 	uint64_t heard_ns;
-	char renewed[40], heartbeat[40];
+	char renewed[40], heartbeat[40], uid[64];
+	node_place place;
 	size_t key_len;
 	char key[];
 } health;
@@ -48,6 +52,7 @@ typedef struct node_controller {
 	unsigned pods_by_node;
 	sp_informer_watch watch, lease_watch;
 	sp_map healths;
+	node_zones zones;
 } node_controller;
 
 typedef struct run {
@@ -57,6 +62,8 @@ typedef struct run {
 	node_view view;
 	ctl_conditions conditions;
 	uint64_t left_ns; /* of trust; 0: it is over */
+	uint64_t turn_ns; /* until it may be evicted from; 0: not known, or it may */
+	bool evicts;      /* taints that drive pods away may stand */
 	sp_str ready;     /* status of Ready, as it is and as it is to be */
 	ctl_pod *pods;
 	size_t n_pods;
@@ -71,8 +78,11 @@ static void end(run *x, sp_code code, const sp_err *err)
 	if (code != SP_OK && code != SP_ECONFLICT && err != NULL)
 		sp_log(x->c->base.log, SP_LOG_WARN, "node: trying again", SP_KS("name", x->job->key),
 		       SP_KE(err));
-	if (code == SP_OK && x->left_ns > 0)
-		sp_job_again(x->job, x->left_ns + NS_PER_S / 10);
+	uint64_t again_ns = x->left_ns > 0 ? x->left_ns + NS_PER_S / 10 : 0;
+	if (x->turn_ns > 0 && (again_ns == 0 || x->turn_ns < again_ns))
+		again_ns = x->turn_ns;
+	if (code == SP_OK && again_ns > 0)
+		sp_job_again(x->job, again_ns);
 	else
 		sp_job_done(x->job, code);
 }
@@ -108,30 +118,47 @@ static bool note(char last[40], sp_str text)
 	return true;
 }
 
-static sp_str heartbeat_of(const node_view *v)
+/* The Ready condition; NULL: there is none. */
+static yyjson_val *ready_of(sp_vlist conditions)
 {
-	SP_VLIST_FOREACH(c, v->conditions)
+	SP_VLIST_FOREACH(c, conditions)
 	{
 		if (sp_str_eq(sp_json_str(sp_json_last(c, SP_STR("type"))), SP_STR("Ready")))
-			return sp_json_str(sp_json_last(c, SP_STR("lastHeartbeatTime")));
+			return c;
 	}
-	return SP_STR("");
+	return NULL;
+}
+
+static bool is_ready(sp_vlist conditions)
+{
+	return sp_str_eq(sp_json_str(sp_json_last(ready_of(conditions), SP_STR("status"))), SP_STR("True"));
+}
+
+/* How long a node may be silent: one that never said whether it is ready has another measure. */
+static uint64_t grace_of(const node_controller *c, bool has_spoken)
+{
+	const controllers_config *config = c->base.config;
+	if (has_spoken)
+		return config->node_monitor_grace_ns == 0 ? GRACE_NS : config->node_monitor_grace_ns;
+	return config->node_startup_grace_ns == 0 ? STARTUP_NS : config->node_startup_grace_ns;
 }
 
 static sp_code listen(run *x, sp_err *err)
 {
 	health *h = health_of(x->c, x->job->key);
 	lease_view lease = {.renewed = SP_STR("")};
-	uint64_t grace = x->c->base.config->node_monitor_grace_ns, now = sp_now_ns(x->c->base.world);
+	uint64_t now = sp_now_ns(x->c->base.world);
 	const sp_object *o = sp_informer_get_in(x->c->leases, SP_STR("kube-node-lease"), x->job->key);
 	if (h == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a node");
 	if (o != NULL)
 		SP_TRY(sp_view(x->job->arena, o->json, &lease_view_desc, &lease, err));
-	bool renewed = note(h->renewed, lease.renewed), beat = note(h->heartbeat, heartbeat_of(&x->view));
+	bool renewed = note(h->renewed, lease.renewed),
+	     beat = note(h->heartbeat, sp_json_str(sp_json_last(ready_of(x->view.conditions),
+								SP_STR("lastHeartbeatTime"))));
 	if (renewed || beat)
 		h->heard_ns = now;
-	uint64_t until = h->heard_ns + (grace == 0 ? GRACE_NS : grace);
+	uint64_t until = h->heard_ns + grace_of(x->c, ready_of(x->view.conditions) != NULL);
 	x->left_ns = until > now ? until - now : 0;
 	return SP_OK;
 }
@@ -183,7 +210,7 @@ static bool is_wanted(run *x, sp_str key, bool no_execute)
 		const ctl_condition *c = ctl_condition_find(&x->conditions, rules[i].type);
 		if (sp_str_eq(key, sp_str_c(rules[i].key)))
 			return c != NULL && sp_str_eq(c->status, sp_str_c(rules[i].status)) &&
-			       (!no_execute || i < 2);
+			       (!no_execute || (i < 2 && x->evicts));
 	}
 	return false;
 }
@@ -253,6 +280,47 @@ static bool write_taints(run *x, sp_jout *j)
 	return changed;
 }
 
+/* Pods are driven away when it is this node's turn; one that is being left goes on to be, by either taint. */
+static void decide_evicting(run *x)
+{
+	health *h = sp_map_get(&x->c->healths, x->job->key);
+	bool fails = !sp_str_eq(x->ready, SP_STR("True"));
+	bool has = has_taint(x, SP_STR(PREFIX "not-ready"), "NoExecute") ||
+		   has_taint(x, SP_STR(PREFIX "unreachable"), "NoExecute");
+	if (!fails || h == NULL || x->c->zones.all_are_full)
+		return;
+	x->evicts = has ||
+		    node_zones_may_evict(&x->c->zones, &h->place, sp_now_ns(x->c->base.world), &x->turn_ns);
+}
+
+/* ---- labels ---- */
+
+static const struct {
+	const char *now, *old;
+} twins[] = {
+	{"kubernetes.io/os", "beta.kubernetes.io/os"},
+	{"kubernetes.io/arch", "beta.kubernetes.io/arch"},
+};
+
+/* The older name of a label says the same. True: one is written. */
+static bool write_labels(const run *x, sp_jout *j)
+{
+	bool changed = false;
+	for (size_t i = 0; i < SP_LEN(twins); i++) {
+		sp_str want = sp_vmap_str(x->view.labels, sp_str_c(twins[i].now));
+		sp_str have = sp_vmap_str(x->view.labels, sp_str_c(twins[i].old));
+		if (want.ptr == NULL || (have.ptr != NULL && sp_str_eq(want, have)))
+			continue;
+		if (!changed)
+			sp_jout_member_open(j, SP_STR("labels"), '{');
+		changed = true;
+		sp_jout_member_str(j, sp_str_c(twins[i].old), want);
+	}
+	if (changed)
+		sp_jout_close(j, '}');
+	return changed;
+}
+
 /* ---- writing ---- */
 
 static void on_taints(sp_call *c, const sp_answer *a)
@@ -279,22 +347,26 @@ static void taint(run *x)
 	sp_buf_init(&list, BODY_BYTES_MAX);
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	sp_jout j = sp_jout_to(&list);
-	if (!write_taints(x, &j)) {
-		end(x, x->code, &x->err);
-		return;
-	}
+	decide_evicting(x);
+	bool tainted = write_taints(x, &j);
 	int n = snprintf(revision, sizeof revision, "%llu", (unsigned long long)x->object->revision);
 	j = sp_jout_to(&body);
 	sp_jout_open(&j, '{');
 	sp_jout_member_open(&j, SP_STR("metadata"), '{');
 	sp_jout_member_str(&j, SP_STR("uid"), x->object->uid);
 	sp_jout_member_str(&j, SP_STR("resourceVersion"), (sp_str){revision, (size_t)n});
+	bool labelled = write_labels(x, &j);
 	sp_jout_close(&j, '}');
-	sp_jout_member_open(&j, SP_STR("spec"), '{');
-	sp_jout_member_raw(&j, SP_STR("taints"), sp_buf_view(&list));
+	if (tainted) {
+		sp_jout_member_open(&j, SP_STR("spec"), '{');
+		sp_jout_member_raw(&j, SP_STR("taints"), sp_buf_view(&list));
+		sp_jout_close(&j, '}');
+	}
 	sp_jout_close(&j, '}');
-	sp_jout_close(&j, '}');
-	ask(x, SP_STR(""), sp_buf_view(&body), on_taints);
+	if (tainted || labelled)
+		ask(x, SP_STR(""), sp_buf_view(&body), on_taints);
+	else
+		end(x, x->code, &x->err);
 }
 
 /* Pods of a node that is not ready are not ready, whatever they said last. */
@@ -376,10 +448,39 @@ static void write_status(run *x)
 
 /* ---- a sync ---- */
 
+static void tell(node_controller *c, sp_str name, sp_str uid, const char *reason, const char *what,
+		 const char *where)
+{
+	const sp_event_ref about = {
+		.api_version = SP_STR("v1"), .kind = SP_STR("Node"), .name = name, .uid = uid};
+	sp_events_emitf(c->base.events, &about, false, reason,
+			"Node " SP_FMT " event: %s " SP_FMT " %s Controller", SP_ARG(name), what,
+			SP_ARG(name), where);
+}
+
+static void forget(node_controller *c, sp_str name)
+{
+	health *h = sp_map_remove(&c->healths, name);
+	if (h != NULL)
+		tell(c, name, sp_str_c(h->uid), "RemovingNode", "Removing Node", "from");
+	sp_free(h);
+}
+
+/* Another node may have the name by now. */
+static void greet(run *x)
+{
+	health *h = sp_map_get(&x->c->healths, x->job->key);
+	if (h == NULL || sp_str_eq(sp_str_c(h->uid), x->object->uid))
+		return;
+	(void)snprintf(h->uid, sizeof h->uid, SP_FMT, SP_ARG(x->object->uid));
+	tell(x->c, x->object->name, x->object->uid, "RegisteredNode", "Registered Node", "in");
+}
+
 static sp_code begin(run *x, sp_err *err)
 {
 	SP_TRY(sp_view(x->job->arena, x->object->json, &node_view_desc, &x->view, err));
 	SP_TRY(listen(x, err));
+	greet(x);
 	ctl_conditions_read(x->view.conditions, &x->conditions);
 	if (x->left_ns == 0)
 		doubt(x);
@@ -399,7 +500,7 @@ static void sync_node(controller *base, sp_job *job)
 	const sp_object *o = sp_informer_get(c->nodes, job->key);
 	sp_err err = {0};
 	if (o == NULL) {
-		sp_free(sp_map_remove(&c->healths, job->key));
+		forget(c, job->key);
 		sp_job_done(job, SP_OK);
 		return;
 	}
@@ -410,15 +511,79 @@ static void sync_node(controller *base, sp_job *job)
 		end(x, code, &err);
 }
 
+/* ---- zones ---- */
+
+/* Region and zone as one text; empty: neither is known. */
+static size_t zone_key(const node_view *v, char *room, size_t size)
+{
+	sp_str zone = sp_vmap_str(v->labels, SP_STR("topology.kubernetes.io/zone"));
+	sp_str region = sp_vmap_str(v->labels, SP_STR("topology.kubernetes.io/region"));
+	if (zone.len == 0)
+		zone = sp_vmap_str(v->labels, SP_STR("failure-domain.beta.kubernetes.io/zone"));
+	if (region.len == 0)
+		region = sp_vmap_str(v->labels, SP_STR("failure-domain.beta.kubernetes.io/region"));
+	if (zone.len == 0 && region.len == 0)
+		return 0;
+	int n = snprintf(room, size, SP_FMT ":" SP_FMT, SP_ARG(region), SP_ARG(zone));
+	return n > 0 && (size_t)n < size ? (size_t)n : 0;
+}
+
+/* A zone is another one now: every node is looked at. When some node is ready again after none was, all have
+ * their whole time to be heard of. */
+static void on_zones_changed(node_controller *c, bool was_all_full)
+{
+	const sp_map_entry *e;
+	bool trust = was_all_full && !c->zones.all_are_full;
+	for (size_t i = 0; (e = sp_map_next(&c->healths, &i)) != NULL;) {
+		if (trust)
+			((health *)e->value)->heard_ns = sp_now_ns(c->base.world);
+		sp_queue_add(c->base.queue, e->key);
+	}
+}
+
+static bool note_node(node_controller *c, const sp_object *o)
+{
+	node_view v;
+	char key[600];
+	sp_arena a;
+	bool changed = false;
+	health *h = health_of(c, o->name);
+	sp_arena_init(&a, (size_t)16 << 20);
+	if (h != NULL && sp_view(&a, o->json, &node_view_desc, &v, NULL) == SP_OK) {
+		bool counts =
+			sp_vmap_str(v.labels, SP_STR("node.kubernetes.io/exclude-disruption")).ptr == NULL;
+		sp_str zone = {key, zone_key(&v, key, sizeof key)};
+		if (node_zones_note(&c->zones, &h->place, zone, counts, is_ready(v.conditions), &changed) !=
+		    SP_OK)
+			sp_log(c->base.log, SP_LOG_WARN, "no memory for a zone of nodes",
+			       SP_KS("name", o->name));
+	}
+	sp_arena_done(&a);
+	return changed;
+}
+
+static void on_node(void *arg, const sp_object *old, const sp_object *now)
+{
+	node_controller *c = arg;
+	bool was_all_full = c->zones.all_are_full, changed = false;
+	health *h = now != NULL ? NULL : sp_map_get(&c->healths, old->name);
+	if (now != NULL)
+		changed = note_node(c, now);
+	else if (h != NULL)
+		changed = node_zones_forget(&c->zones, &h->place);
+	if (changed)
+		on_zones_changed(c, was_all_full);
+	sp_queue_add(c->base.queue, (now != NULL ? now : old)->name);
+}
+
 /* Only a node that was given up needs to be looked at when its lease is renewed; others are when their time
  * comes. */
 static void on_lease(void *arg, const sp_object *old, const sp_object *now)
 {
 	node_controller *c = arg;
 	const health *h = now == NULL ? NULL : sp_map_get(&c->healths, now->name);
-	uint64_t grace = c->base.config->node_monitor_grace_ns;
 	(void)old;
-	if (h != NULL && sp_now_ns(c->base.world) - h->heard_ns >= (grace == 0 ? GRACE_NS : grace))
+	if (h != NULL && sp_now_ns(c->base.world) - h->heard_ns >= grace_of(c, true))
 		sp_queue_add(c->base.queue, now->name);
 }
 
@@ -434,6 +599,7 @@ static sp_code open_nodes(controller *base, sp_err *err)
 {
 	node_controller *c = SP_CONTAINER_OF(base, node_controller, base);
 	sp_map_init(&c->healths);
+	node_zones_init(&c->zones, base->config->zone_limits);
 	SP_TRY(controller_follow(base, SP_NODES, &node_view_desc, &c->nodes, err));
 	SP_TRY(controller_follow(base, SP_PODS, ctl_pod_view, &c->pods, err));
 	SP_TRY(sp_informers_get(base->informers,
@@ -443,7 +609,7 @@ static sp_code open_nodes(controller *base, sp_err *err)
 	if (code != SP_OK)
 		return sp_fail(err, code, "no memory for an informer");
 	SP_TRY(sp_informer_index(c->pods, keys_of_pod, NULL, &c->pods_by_node, err));
-	controller_watch(c->nodes, &c->watch, controller_enqueue, base);
+	controller_watch(c->nodes, &c->watch, on_node, c);
 	controller_watch(c->leases, &c->lease_watch, on_lease, c);
 	return SP_OK;
 }
@@ -452,6 +618,7 @@ static void done(controller *base)
 {
 	node_controller *c = SP_CONTAINER_OF(base, node_controller, base);
 	sp_map_done_values(&c->healths);
+	node_zones_done(&c->zones);
 }
 
 const controller_type controller_node_lifecycle = {.name = "node-lifecycle-controller",

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 SP_VIEW(svc_view_desc, svc_view, "v1/Service", SP_V(svc_view, deleted, "metadata.deletionTimestamp"),
-	SP_V(svc_view, type, "spec.type"), SP_V(svc_view, cluster_ip, "spec.clusterIP"),
-	SP_V(svc_view, labels, "metadata.labels"), SP_V(svc_view, selector, "spec.selector"),
-	SP_V(svc_view, ports, "spec.ports"), SP_V(svc_view, families, "spec.ipFamilies"),
+	SP_V(svc_view, created, "metadata.creationTimestamp"),
+	SP_V(svc_view, annotations, "metadata.annotations"),
+	SP_V(svc_view, traffic, "spec.trafficDistribution"), SP_V(svc_view, type, "spec.type"),
+	SP_V(svc_view, cluster_ip, "spec.clusterIP"), SP_V(svc_view, labels, "metadata.labels"),
+	SP_V(svc_view, selector, "spec.selector"), SP_V(svc_view, ports, "spec.ports"),
+	SP_V(svc_view, families, "spec.ipFamilies"),
 	SP_V(svc_view, publish_not_ready, "spec.publishNotReadyAddresses"));
 
 SP_VIEW(svc_pod_desc, svc_pod, "v1/Pod", SP_V(svc_pod, ip, "status.podIP"),
@@ -170,6 +173,16 @@ sp_code svc_read_pods(svc_controller *s, sp_arena *a, const sp_object *service, 
 	*ret = pods;
 	*ret_n = n;
 	return SP_OK;
+}
+
+sp_str svc_ready_since(const svc_pod *p)
+{
+	SP_VLIST_FOREACH(c, p->conditions)
+	{
+		if (sp_str_eq(text(c, "type"), SP_STR("Ready")))
+			return text(c, "lastTransitionTime");
+	}
+	return SP_STR("");
 }
 
 /* ---- ports ---- */

@@ -11,8 +11,8 @@
 #define SVC_PORTS_MAX 100u
 
 typedef struct svc_view {
-	sp_str deleted, type, cluster_ip;
-	sp_vmap labels, selector;
+	sp_str created, deleted, type, cluster_ip, traffic;
+	sp_vmap labels, annotations, selector;
 	sp_vlist ports, families;
 	bool publish_not_ready;
 } svc_view;
@@ -58,6 +58,8 @@ bool svc_ports_equal(const svc_ports *a, const svc_ports *b);
 void svc_ports_read(sp_vlist list, svc_ports *ret);
 /* "ports":[…]; with empty names or without. */
 void svc_ports_write(sp_jout *j, const svc_ports *p, bool empty_names);
+/* Since when its Ready condition is what it is; empty: it has none. */
+sp_str svc_ready_since(const svc_pod *p);
 /* The pod's address of that family; empty: none. */
 sp_str svc_ip_of(const svc_pod *p, bool v6);
 static inline bool svc_is_headless(const svc_view *v)

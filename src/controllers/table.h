@@ -20,7 +20,7 @@ extern const controller_type controller_pod_gc;                              /* 
 extern const controller_type controller_node_lifecycle,
 	controller_taint_eviction;                     /* node_lifecycle.c, taint_eviction.c */
 extern const controller_type controller_volume_binder; /* volume_binder.c */
-extern const controller_type controller_claim_protection,
+extern const controller_type controller_claim_protection, controller_class_protection,
 	controller_volume_protection;                     /* volume_protection.c */
 extern const controller_type controller_ephemeral_volume; /* ephemeral_volume.c */
 extern const controller_type controller_local_path;       /* local_path.c */
@@ -36,4 +36,5 @@ extern const controller_type controller_token_cleaner, controller_bootstrap_sign
 extern const controller_type controller_node_ttl;                                   /* node_ttl.c */
 extern const controller_type controller_node_ipam;                                  /* node_ipam.c */
 extern const controller_type controller_hpa;                                        /* hpa.c */
+extern const controller_type controller_attach;                                     /* attach.c */
 extern const controller_type controller_volume_expand;                              /* volume_expand.c */

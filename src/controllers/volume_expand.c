@@ -7,6 +7,7 @@
 #include "base/quantity.h"
 #include "controllers/common.h"
 #include "controllers/table.h"
+#include "controllers/volume_names.h"
 
 #define RESIZER "volume.kubernetes.io/storage-resizer"
 #define BODY_BYTES_MAX ((size_t)16 << 10)
@@ -19,11 +20,9 @@ SP_VIEW(claim_desc, claim_view, "v1/PersistentVolumeClaim", SP_V(claim_view, pha
 	SP_V(claim_view, volume, "spec.volumeName"), SP_V(claim_view, requests, "spec.resources.requests"),
 	SP_V(claim_view, capacity, "status.capacity"), SP_V(claim_view, annotations, "metadata.annotations"));
 
-/* The plugins that moved; only whether they are there counts. */
-enum { AWS, AZURE_DISK, AZURE_FILE, CINDER, GCE, PORTWORX, VSPHERE, MOVED };
-
 typedef struct volume_view {
 	sp_str claim_ns, claim_uid;
+	/* Which of them is there is all that counts (vol_moved_of). */
 	yyjson_val *aws, *azure_disk, *azure_file, *cinder, *gce, *portworx, *vsphere;
 } volume_view;
 SP_VIEW(volume_desc, volume_view, "v1/PersistentVolume",
@@ -33,19 +32,6 @@ SP_VIEW(volume_desc, volume_view, "v1/PersistentVolume",
 	SP_V(volume_view, azure_file, "spec.azureFile"), SP_V(volume_view, cinder, "spec.cinder"),
 	SP_V(volume_view, gce, "spec.gcePersistentDisk"), SP_V(volume_view, portworx, "spec.portworxVolume"),
 	SP_V(volume_view, vsphere, "spec.vsphereVolume"));
-
-/* U: csi-translation-lib plugins */
-static const struct {
-	const char *plugin, *driver;
-} moved[MOVED] = {
-	[AWS] = {"kubernetes.io/aws-ebs", "ebs.csi.aws.com"},
-	[AZURE_DISK] = {"kubernetes.io/azure-disk", "disk.csi.azure.com"},
-	[AZURE_FILE] = {"kubernetes.io/azure-file", "file.csi.azure.com"},
-	[CINDER] = {"kubernetes.io/cinder", "cinder.csi.openstack.org"},
-	[GCE] = {"kubernetes.io/gce-pd", "pd.csi.storage.gke.io"},
-	[PORTWORX] = {"kubernetes.io/portworx-volume", "pxd.portworx.com"},
-	[VSPHERE] = {"kubernetes.io/vsphere-volume", "csi.vsphere.vmware.com"},
-};
 
 typedef struct expander {
 	controller base;
@@ -59,22 +45,6 @@ typedef struct exp_run {
 	const sp_object *claim;
 	sp_call call;
 } exp_run;
-
-/* MOVED: none of them. */
-static size_t which(const volume_view *v)
-{
-	const yyjson_val *const sources[MOVED] = {[AWS] = v->aws,
-						  [AZURE_DISK] = v->azure_disk,
-						  [AZURE_FILE] = v->azure_file,
-						  [CINDER] = v->cinder,
-						  [GCE] = v->gce,
-						  [PORTWORX] = v->portworx,
-						  [VSPHERE] = v->vsphere};
-	size_t i = 0;
-	while (i < MOVED && sources[i] == NULL)
-		i++;
-	return i;
-}
 
 static sp_qty storage_of(sp_vmap map)
 {
@@ -126,13 +96,17 @@ static void name_resizer(exp_run *x, const claim_view *v, const char *driver)
 /* ---- looking ---- */
 
 /* SP_ENOTFOUND: the volume is not there, or not the claim's (yet). */
-static sp_code find_volume(const exp_run *x, const claim_view *v, volume_view *ret)
+static sp_code find_volume(const exp_run *x, const claim_view *v, const vol_moved **ret)
 {
 	const sp_object *o = sp_informer_get(x->e->volumes, v->volume);
+	volume_view volume;
+	yyjson_val *tree;
 	if (o == NULL)
 		return SP_ENOTFOUND;
-	SP_TRY(sp_view(x->job->arena, o->json, &volume_desc, ret, NULL));
-	return sp_str_eq(ret->claim_ns, x->claim->ns) && sp_str_eq(ret->claim_uid, x->claim->uid)
+	SP_TRY(sp_json_parse(x->job->arena, o->json, &tree, NULL));
+	sp_view_fill(tree, &volume_desc, &volume);
+	*ret = vol_moved_of(sp_json_last(tree, SP_STR("spec")));
+	return sp_str_eq(volume.claim_ns, x->claim->ns) && sp_str_eq(volume.claim_uid, x->claim->uid)
 		       ? SP_OK
 		       : SP_ENOTFOUND;
 }
@@ -142,7 +116,7 @@ static void sync_claim(controller *base, sp_job *job)
 	expander *e = SP_CONTAINER_OF(base, expander, base);
 	const sp_object *o = sp_informer_get(e->claims, job->key);
 	claim_view v;
-	volume_view volume;
+	const vol_moved *moved = NULL;
 	if (o == NULL) {
 		sp_job_done(job, SP_OK);
 		return;
@@ -152,16 +126,15 @@ static void sync_claim(controller *base, sp_job *job)
 	sp_code code = ctl_hold(job->arena, o) == NULL ? SP_ENOMEM
 						       : sp_view(job->arena, o->json, &claim_desc, &v, NULL);
 	if (code == SP_OK)
-		code = find_volume(x, &v, &volume);
+		code = find_volume(x, &v, &moved);
 	if (code != SP_OK) {
 		sp_job_done(job, code);
 		return;
 	}
 	const sp_qty wanted = storage_of(v.requests), there = storage_of(v.capacity);
-	size_t plugin = which(&volume);
 	if (sp_qty_cmp(&wanted, &there) <= 0) {
 		sp_job_done(job, SP_OK);
-	} else if (plugin == MOVED) {
+	} else if (moved == NULL) {
 		tell(x, false, SP_STR("waiting for an external controller to expand this PVC"));
 		sp_job_done(job, SP_OK);
 	} else {
@@ -169,8 +142,8 @@ static void sync_claim(controller *base, sp_job *job)
 		     sp_arena_printf(
 			     job->arena,
 			     "CSI migration enabled for %s; waiting for external resizer to expand the pvc",
-			     moved[plugin].plugin));
-		name_resizer(x, &v, moved[plugin].driver);
+			     moved->plugin));
+		name_resizer(x, &v, moved->driver);
 	}
 }
 

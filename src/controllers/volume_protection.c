@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finalizers that keep claims while pods use them and volumes while they are bound. A claim is only let go
- * when neither the cache nor the server knows a pod with it. U: kubernetes
- * pkg/controller/volume/pvcprotection, pvprotection.
+ * Finalizers that keep claims while pods use them, volumes while they are bound and classes of attributes
+ * while claims or volumes name them. A claim is only let go when neither the cache nor the server knows a pod
+ * with it. U: kubernetes pkg/controller/volume/pvcprotection, pvprotection, vacprotection.
  */
 #include "controllers/table.h"
 #include "controllers/volumes.h"
@@ -40,6 +40,9 @@ typedef struct protection {
 	sp_informer *objects, *pods; /* pods: of claims only */
 	unsigned pods_by;
 	sp_informer_watch object_watch, pod_watch;
+	sp_informer *claims, *volumes; /* of classes only */
+	unsigned claims_by, volumes_by;
+	sp_informer_watch claim_watch, volume_watch;
 	const char *finalizer;
 	sp_gvr gvr;
 } protection;
@@ -291,3 +294,101 @@ const controller_type controller_volume_protection = {.name = "persistentvolume-
 						      .n_workers = 1,
 						      .open = open_volumes,
 						      .sync = sync_volume};
+
+/* ---- classes of attributes ---- */
+
+#define CLASSES SP_GVR("storage.k8s.io", "v1", "volumeattributesclasses")
+
+SP_VIEW(class_desc, protected_view, "storage.k8s.io/v1/VolumeAttributesClass",
+	SP_V(protected_view, deleted, "metadata.deletionTimestamp"),
+	SP_V(protected_view, finalizers, "metadata.finalizers"));
+
+typedef struct user_view {
+	sp_str wanted, current, target;
+} user_view;
+SP_VIEW(claim_user_desc, user_view, "v1/PersistentVolumeClaim",
+	SP_V(user_view, wanted, "spec.volumeAttributesClassName"),
+	SP_V(user_view, current, "status.currentVolumeAttributesClassName"),
+	SP_V(user_view, target, "status.modifyVolumeStatus.targetVolumeAttributesClassName"));
+SP_VIEW(volume_user_desc, user_view, "v1/PersistentVolume",
+	SP_V(user_view, wanted, "spec.volumeAttributesClassName"));
+
+/* arg: the view of who names them. */
+static void keys_of_user(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys)
+{
+	user_view v;
+	(void)o;
+	sp_view_fill(object, arg, &v);
+	sp_index_emit(keys, v.wanted);
+	sp_index_emit(keys, v.current);
+	sp_index_emit(keys, v.target);
+}
+
+/* Classes that it named before: it may have been the last. */
+static void wake_classes(protection *p, const sp_object *old, const sp_view_desc *desc)
+{
+	user_view v;
+	sp_arena a;
+	sp_arena_init(&a, (size_t)16 << 20);
+	if (old != NULL && sp_view(&a, old->json, desc, &v, NULL) == SP_OK) {
+		const sp_str names[] = {v.wanted, v.current, v.target};
+		for (size_t i = 0; i < SP_LEN(names); i++) {
+			if (names[i].len > 0)
+				sp_queue_add(p->base.queue, names[i]);
+		}
+	}
+	sp_arena_done(&a);
+}
+
+static void on_claim_user(void *arg, const sp_object *old, const sp_object *now)
+{
+	(void)now;
+	wake_classes(arg, old, &claim_user_desc);
+}
+
+static void on_volume_user(void *arg, const sp_object *old, const sp_object *now)
+{
+	(void)now;
+	wake_classes(arg, old, &volume_user_desc);
+}
+
+static void sync_class(controller *base, sp_job *job)
+{
+	guard_run *x = read_object(base, job, &class_desc);
+	if (x == NULL)
+		return;
+	const protection *p = x->p;
+	bool going = x->view.deleted.len > 0, mine = has_mine(x);
+	bool used = sp_informer_find_count(p->claims, p->claims_by, job->key) > 0 ||
+		    sp_informer_find_count(p->volumes, p->volumes_by, job->key) > 0;
+	if (!going && !mine)
+		write_finalizers(x, true);
+	else if (going && mine && !used)
+		write_finalizers(x, false);
+	else
+		sp_job_done(job, SP_OK);
+}
+
+static sp_code open_classes(controller *base, sp_err *err)
+{
+	protection *p = SP_CONTAINER_OF(base, protection, base);
+	p->finalizer = "kubernetes.io/vac-protection";
+	p->gvr = CLASSES;
+	SP_TRY(controller_follow(base, p->gvr, &class_desc, &p->objects, err));
+	SP_TRY(controller_follow(base, SP_PERSISTENTVOLUMECLAIMS, &claim_user_desc, &p->claims, err));
+	SP_TRY(controller_follow(base, SP_PERSISTENTVOLUMES, &volume_user_desc, &p->volumes, err));
+	SP_TRY(sp_informer_index(p->claims, keys_of_user, (void *)(uintptr_t)&claim_user_desc, &p->claims_by,
+				 err));
+	SP_TRY(sp_informer_index(p->volumes, keys_of_user, (void *)(uintptr_t)&volume_user_desc,
+				 &p->volumes_by, err));
+	controller_watch(p->objects, &p->object_watch, controller_enqueue, base);
+	controller_watch(p->claims, &p->claim_watch, on_claim_user, p);
+	controller_watch(p->volumes, &p->volume_watch, on_volume_user, p);
+	return SP_OK;
+}
+
+const controller_type controller_class_protection = {.name = "volumeattributesclass-protection-controller",
+						     .size_bytes = sizeof(protection),
+						     .n_workers = 1,
+						     .open = open_classes,
+						     .sync = sync_class};

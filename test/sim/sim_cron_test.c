@@ -91,6 +91,53 @@ SP_TEST(sim_cron, replaces)
 	policy(CRON("\"concurrencyPolicy\":\"Replace\","), 1);
 }
 
+static bool has_event(t_ctl *t, const char *reason, const char *message)
+{
+	size_t n, i, max;
+	yyjson_val *v, *items = t_ctl_list(t, SP_EVENTS_CORE, "default", "", &n);
+	yyjson_arr_foreach(items, i, max, v)
+	{
+		if (sp_str_eq(t_ctl_text(v, "reason"), sp_str_c(reason)) &&
+		    sp_str_find(t_ctl_text(v, "message"), sp_str_c(message)) >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* A job that somebody takes away is missed, one that somebody gives it is not its own. */
+SP_TEST(sim_cron, jobs_of_others)
+{
+	t_ctl *t = open_rig("Running");
+	size_t n;
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_CRONJOBS, "default", CRON("\"concurrencyPolicy\":\"Forbid\",")));
+	T_TRUE(t_ctl_wait_count(t, SP_JOBS, "default", "of=c", 1));
+	t_ctl_run(t, 5 * SECOND);
+	T_TRUE(!has_event(t, "MissingJob", "") && !has_event(t, "UnexpectedJob", ""));
+	yyjson_val *job = yyjson_arr_get_first(t_ctl_list(t, SP_JOBS, "default", "of=c", &n));
+	sp_str name = t_ctl_text(job, "metadata.name");
+	T_EQ_STR(t_ctl_text(t_ctl_get(t, C), "status.active[0].name"), name);
+	const char *own =
+		sp_arena_printf(T_ARENA,
+				"{\"metadata\":{\"name\":\"given\",\"ownerReferences\":[{\"apiVersion\":"
+				"\"batch/v1\",\"kind\":\"CronJob\",\"name\":\"c\",\"uid\":\"" SP_FMT
+				"\",\"controller\":true}]},\"spec\":{\"template\":{\"spec\":{"
+				"\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":"
+				"\"i\"}]}}}}",
+				SP_ARG(t_ctl_text(t_ctl_get(t, C), "metadata.uid")))
+			.ptr;
+	T_TRUE(t_ctl_patch(t, C, "", "{\"spec\":{\"suspend\":true}}"));
+	T_TRUE(t_ctl_create(t, SP_JOBS, "default", own));
+	T_TRUE(t_ctl_delete(t, SP_JOBS, "default", sp_arena_printf(T_ARENA, SP_FMT, SP_ARG(name)).ptr,
+			    "Background"));
+	t_ctl_run(t, 10 * SECOND);
+	T_TRUE(has_event(t, "UnexpectedJob",
+			 "Saw a job that the controller did not create or forgot: given"));
+	T_TRUE(has_event(t, "MissingJob",
+			 sp_arena_printf(T_ARENA, "Active job went missing: " SP_FMT, SP_ARG(name)).ptr));
+	T_EQ_U64(yyjson_arr_size(sp_view_at(t_ctl_get(t, C), "status.active")), 0);
+}
+
 SP_TEST(sim_cron, jobs_go_after_their_time)
 {
 	t_ctl *t = open_rig("Succeeded");

@@ -109,6 +109,68 @@ SP_TEST(sim_endpoints, unready_pods)
 }
 
 /* 230 endpoints: three slices; what goes leaves its slice, what stays does not move. */
+static sp_str note(yyjson_val *object)
+{
+	return sp_json_str(sp_json_last(sp_view_at(object, "metadata.annotations"),
+					SP_STR("endpoints.kubernetes.io/last-change-trigger-time")));
+}
+
+static yyjson_val *first_slice(t_ctl *t)
+{
+	size_t n;
+	return yyjson_arr_get_first(t_ctl_list(t, SLICES, &n));
+}
+
+/* What is written says when what it carries on happened; what others noted stays. */
+SP_TEST(sim_endpoints, times_of_changes)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICES, "default", SERVICE("")));
+	T_TRUE(t_ctl_wait_count(t, SLICES, 1));
+	T_TRUE(t_ctl_wait(t, EP("w"), "metadata.name", "w"));
+	sp_str created = t_ctl_text(t_ctl_get(t, SP_SERVICES, "default", "w"), "metadata.creationTimestamp");
+	T_EQ_STR(note(first_slice(t)), created);
+	T_EQ_STR(note(t_ctl_get(t, EP("w"))), created);
+	T_TRUE(t_ctl_patch(t, EP("w"), "", "{\"metadata\":{\"annotations\":{\"mine\":\"x\"}}}"));
+	T_TRUE(t_ctl_create(t, SP_REPLICASETS, "default", SET(1)));
+	T_TRUE(wait_ready(t, 1));
+	t_ctl_run(t, SECOND);
+	/* Of the pod, whose condition the rig writes with that time. */
+	T_EQ_C(note(first_slice(t)), "2026-01-01T00:00:00Z");
+	T_EQ_C(note(t_ctl_get(t, EP("w"))), "2026-01-01T00:00:00Z");
+	T_EQ_C(t_ctl_text(t_ctl_get(t, EP("w")), "metadata.annotations.mine"), "x");
+}
+
+SP_TEST(sim_endpoints, hints_for_close_traffic)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(
+		t, SP_NODES, "",
+		"{\"metadata\":{\"name\":\"n1\",\"labels\":{\"topology.kubernetes.io/zone\":\"z1\"}}}"));
+	T_TRUE(t_ctl_create(t, SP_SERVICES, "default", SERVICE(",\"trafficDistribution\":\"PreferClose\"")));
+	T_TRUE(t_ctl_create(
+		t, SP_PODS, "default",
+		"{\"metadata\":{\"name\":\"p\",\"labels\":{\"app\":\"a\"}},\"spec\":{\"nodeName\":"
+		"\"n1\",\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"name\":\"web\","
+		"\"containerPort\":8080}]}]}}"));
+	T_TRUE(wait_ready(t, 1));
+	yyjson_val *v = first_slice(t);
+	T_EQ_C(t_ctl_text(v, "endpoints[0].zone"), "z1");
+	T_EQ_C(t_ctl_text(v, "endpoints[0].hints.forZones[0].name"), "z1");
+	T_TRUE(sp_view_at(v, "endpoints[0].hints.forNodes") == NULL);
+	T_TRUE(t_ctl_patch(t, SP_SERVICES, "default", "w", "",
+			   "{\"spec\":{\"trafficDistribution\":\"PreferSameNode\"}}"));
+	t_ctl_run(t, 2 * SECOND);
+	v = first_slice(t);
+	T_EQ_C(t_ctl_text(v, "endpoints[0].hints.forZones[0].name"), "z1");
+	T_EQ_C(t_ctl_text(v, "endpoints[0].hints.forNodes[0].name"), "n1");
+	T_TRUE(t_ctl_patch(t, SP_SERVICES, "default", "w", "", "{\"spec\":{\"trafficDistribution\":null}}"));
+	t_ctl_run(t, 2 * SECOND);
+	T_TRUE(sp_view_at(first_slice(t), "endpoints[0].hints") == NULL);
+}
+
 SP_TEST(sim_endpoints, many)
 {
 	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});

@@ -166,6 +166,36 @@ SP_TEST(sim_garbage, circles_that_wait_go)
 	delete_circle("Foreground");
 }
 
+/* An owner in another namespace counts as none, and that is told. */
+SP_TEST(sim_garbage, owners_of_other_namespaces)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
+	size_t n, i, max;
+	bool told = false;
+	T_TRUE(!t_failed());
+	sp_str uid = make_map(t, "owner", "", false);
+	T_TRUE(t_ctl_create(t, SP_NAMESPACES, "", "{\"metadata\":{\"name\":\"other\"}}"));
+	T_TRUE(t_ctl_create(
+		t, SP_CONFIGMAPS, "other",
+		sp_arena_printf(T_ARENA,
+				"{\"metadata\":{\"name\":\"m\",\"ownerReferences\":[{\"apiVersion\":"
+				"\"v1\",\"kind\":\"ConfigMap\",\"name\":\"owner\",\"uid\":\"" SP_FMT "\"}]}}",
+				SP_ARG(uid))
+			.ptr));
+	T_TRUE(t_ctl_wait_gone(t, SP_CONFIGMAPS, "other", "m"));
+	t_ctl_run(t, 2 * SECOND);
+	sp_str want = sp_arena_printf(T_ARENA,
+				      "ownerRef [v1/ConfigMap, namespace: other, name: owner, uid: " SP_FMT
+				      "] does not exist in namespace \"other\"",
+				      SP_ARG(uid));
+	yyjson_val *v, *items = t_ctl_list(t, SP_EVENTS_CORE, "other", "", &n);
+	yyjson_arr_foreach(items, i, max, v) told =
+		told || (sp_str_eq(t_ctl_text(v, "reason"), SP_STR("OwnerRefInvalidNamespace")) &&
+			 sp_str_eq(t_ctl_text(v, "message"), want));
+	T_TRUE(told);
+	T_TRUE(t_ctl_get(t, MAP("owner")) != NULL);
+}
+
 SP_TEST(sim_garbage, follows_custom_kinds)
 {
 	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});

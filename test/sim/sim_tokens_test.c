@@ -67,6 +67,20 @@ SP_TEST(sim_tokens, expire)
 	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "kube-system", "bootstrap-token-abcdef"));
 }
 
+/* Addresses of services are no pods'. */
+SP_TEST(sim_ipam, services_are_spared)
+{
+	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
+	t_no_faults();
+	t->config.cluster_cidrs = SP_STR("10.1.0.0/22");
+	t->config.service_cidrs = SP_STR("10.1.0.0/24,10.1.2.128/25");
+	T_TRUE(t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, "node-ipam-controller"));
+	T_TRUE(t_ctl_create(t, SP_NODES, "", "{\"metadata\":{\"name\":\"a\"}}"));
+	T_TRUE(t_ctl_wait(t, SP_NODES, "", "a", "spec.podCIDR", "10.1.1.0/24"));
+	T_TRUE(t_ctl_create(t, SP_NODES, "", "{\"metadata\":{\"name\":\"b\"}}"));
+	T_TRUE(t_ctl_wait(t, SP_NODES, "", "b", "spec.podCIDR", "10.1.3.0/24"));
+}
+
 SP_TEST(sim_ipam, nodes_get_ranges)
 {
 	t_ctl *t = open_rig("node-ipam-controller,ttl-controller", "10.1.0.0/23, fd00::/63");

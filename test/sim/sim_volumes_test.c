@@ -7,10 +7,11 @@
 #include "lib/t.h"
 
 #define SECOND UINT64_C(1000000000)
-#define LIST                                                                       \
-	"persistentvolume-binder-controller,local-path-provisioner,"               \
-	"persistentvolumeclaim-protection-controller,ephemeral-volume-controller," \
-	"persistentvolume-protection-controller,persistentvolume-expander-controller"
+#define LIST                                                                           \
+	"persistentvolume-binder-controller,local-path-provisioner,"                   \
+	"persistentvolumeclaim-protection-controller,ephemeral-volume-controller,"     \
+	"persistentvolume-protection-controller,persistentvolume-expander-controller," \
+	"volumeattributesclass-protection-controller"
 #define PVC(name) SP_PERSISTENTVOLUMECLAIMS, "default", name
 #define PV(name) SP_PERSISTENTVOLUMES, "", name
 #define N_CLAIMS 8u
@@ -398,6 +399,25 @@ SP_TEST(sim_volumes, pods_get_their_claims)
 	T_TRUE(has_event(t, "q", "FailedBinding",
 			 "ephemeral volume v: PVC default/q-v was not created for pod default/q (pod is not "
 			 "owner)"));
+}
+
+SP_TEST(sim_volumes, classes_of_attributes_stay_while_they_are_named)
+{
+#define CLASS(name) SP_GVR("storage.k8s.io", "v1", "volumeattributesclasses"), "", name
+	t_ctl *t = open_calm();
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(
+		t, SP_GVR("storage.k8s.io", "v1", "volumeattributesclasses"), "",
+		"{\"metadata\":{\"name\":\"gold\"},\"driverName\":\"d.x\",\"parameters\":{\"a\":\"b\"}}"));
+	T_TRUE(t_ctl_wait(t, CLASS("gold"), "metadata.finalizers[0]", "kubernetes.io/vac-protection"));
+	T_TRUE(make_claim(t, "c", "1Gi", ",\"volumeAttributesClassName\":\"gold\""));
+	t_ctl_run(t, SECOND);
+	T_TRUE(t_ctl_delete(t, CLASS("gold"), ""));
+	t_ctl_run(t, 10 * SECOND);
+	T_TRUE(t_ctl_text(t_ctl_get(t, CLASS("gold")), "metadata.deletionTimestamp").len > 0);
+	T_TRUE(t_ctl_delete(t, PVC("c"), ""));
+	T_TRUE(t_ctl_wait_gone(t, CLASS("gold")));
+#undef CLASS
 }
 
 /* ---- faults ---- */
