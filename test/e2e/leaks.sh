@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What `sampan cri` leaves behind: nothing, after whole lives of pods (LEAK_CYCLES, 60) and after kill -9 of the server,
-# of the host process or of a shim at any instant (LEAK_KILLS, 20; SEED). The server runs as LEAK_USER (nobody; empty: root). Counted before and after: mounts, interfaces,
-# cgroups, processes, records, bundles, root filesystems, state of the OCI runtime, rules of nftables, open files.
+# of the host process or of a shim at any instant (LEAK_KILLS, 20; SEED). The server runs as LEAK_USER (nobody; empty:
+# root), OCI names the OCI runtime. Counted before and after: mounts, interfaces, cgroups, processes, records, bundles,
+# root filesystems, state of the OCI runtime, rules of nftables, open files.
 # Prints what failed; the last line is the sum. Needs busybox-static and an OCI runtime.
 set -u
 # A count, with the pid of the server; called by the client with the variables below in its environment.
@@ -89,7 +90,7 @@ timeout -k 1 "${LEAK_SECONDS:-120}" "$LEAK_TMP/cri_cycles" "$LEAK_TMP/cri.sock" 
 	"${LEAK_CYCLES:-60}" "${LEAK_KILLS:-20}" "${SEED:-1}" "$PWD/test/e2e/leaks.sh count" \
 	"$bin/sampan" cri --listen "unix://$LEAK_TMP/cri.sock" --root "$LEAK_TMP/root" --run-dir "$LEAK_TMP/run" \
 	--bridge "$LEAK_BRIDGE" --interface-prefix "$LEAK_PREFIX" --pod-cidr 10.97.0.0/24 --cgroup-root "$LEAK_CGROUP" \
-	--shim "$bin/containerd-shim-sampan-v1" --unpack "$bin/sampan-unpack" --user "${LEAK_USER-nobody}" >"$LEAK_TMP/out" 2>"$LEAK_TMP/log"
+	--shim "$bin/containerd-shim-sampan-v1" --unpack "$bin/sampan-unpack" --user "${LEAK_USER-nobody}" ${OCI:+--oci-runtime "$OCI"} >"$LEAK_TMP/out" 2>"$LEAK_TMP/log"
 status=$?
 case "$(tail -n 1 "$LEAK_TMP/out")" in
 *" passed, "*) ;;
