@@ -12,6 +12,8 @@ if [ "${1:-}" = count ]; then
 	mounts=$(grep -c "$LEAK_TMP" /proc/self/mountinfo)
 	links=$(find /sys/class/net -name "$LEAK_PREFIX*" | wc -l)
 	groups=$(find /sys/fs/cgroup -type d -path "*$LEAK_CGROUP/*" | wc -l)
+	# crun runs without the cgroup2 mount of a hybrid layout: what it makes below, if anything, is under that.
+	under=$(unshare -m sh -c 'umount -l /sys/fs/cgroup/unified; find /sys/fs/cgroup/unified -path "*$LEAK_CGROUP/*"' 2>/dev/null | wc -l)
 	shims=$(pgrep -fc -- "-address $LEAK_TMP/run")
 	runtimes=$(pgrep -fc -- "--root $LEAK_TMP/run/oci")
 	zombies=$(ps -o stat= --ppid "$2,$host" | grep -c '^Z')
@@ -31,7 +33,7 @@ print(len(nft.nft_ctx_get_output_buffer(ctx).splitlines()))
 END
 )
 	fds=$(find "/proc/$2/fd" "/proc/$host/fd" -mindepth 1 2>/dev/null | wc -l)
-	echo "mounts=$mounts links=$links cgroups=$groups shims=$shims runtimes=$runtimes zombies=$zombies files=$files sockets=$sockets" \
+	echo "mounts=$mounts links=$links cgroups=$groups under=$under shims=$shims runtimes=$runtimes zombies=$zombies files=$files sockets=$sockets" \
 		"rules=$rules fds=$fds"
 	exit
 fi
