@@ -17,8 +17,9 @@ if [ "${1:-}" = count ]; then
 	shims=$(pgrep -fc -- "-address $LEAK_TMP/run")
 	runtimes=$(pgrep -fc -- "--root $LEAK_TMP/run/oci")
 	zombies=$(ps -o stat= --ppid "$2,$host" | grep -c '^Z')
+	# as deep as run/oci/NAMESPACE/ID
 	files=$(find "$LEAK_TMP/run" "$LEAK_TMP/root/state" "$LEAK_TMP/root/images/snapshots" \
-		"$LEAK_TMP/root/images/ingest" -mindepth 1 -maxdepth 2 2>/dev/null | wc -l)
+		"$LEAK_TMP/root/images/ingest" -mindepth 1 -maxdepth 3 2>/dev/null | wc -l)
 	sockets=$(grep -c "$LEAK_TMP/run" /proc/net/unix)
 	rules=$(python3 - "list table ip sampan-$LEAK_BRIDGE" <<'END'
 import ctypes, sys

@@ -235,6 +235,6 @@ SP_TEST(host_sandbox, processes_that_do_not_end_hold_nobody_up)
 	thaw(NULL);
 	T_ANSWER(first, SP_OK);
 	T_TRUE(waited);
-	T_TRUE(kill((pid_t)atoi(pid.ptr), 0) != 0); /* reaped, too */
+	T_TRUE(kill((pid_t)strtol(pid.ptr, NULL, 10), 0) != 0); /* reaped, too */
 	T_TRUE(access(sp_arena_printf(T_ARENA, "%s/sandboxes/a", t_tmpdir()).ptr, F_OK) != 0);
 }
