@@ -275,7 +275,11 @@ static void await_end(sp_work *work)
 {
 	removal *x = work->arg;
 	struct pollfd p = {.fd = x->pidfd, .events = POLLIN};
-	x->ended = poll(&p, 1, END_MS) == 1;
+	int n;
+	do
+		n = poll(&p, 1, END_MS);
+	while (n < 0 && errno == EINTR);
+	x->ended = n == 1;
 }
 
 static void on_end(sp_work *work)
