@@ -18,8 +18,11 @@ if [ "${1:-}" = count ]; then
 	runtimes=$(pgrep -fc -- "--root $LEAK_TMP/run/oci")
 	zombies=$(ps -o stat= --ppid "$2,$host" | grep -c '^Z')
 	# as deep as run/oci/NAMESPACE/ID
-	files=$(find "$LEAK_TMP/run" "$LEAK_TMP/root/state" "$LEAK_TMP/root/images/snapshots" \
-		"$LEAK_TMP/root/images/ingest" -mindepth 1 -maxdepth 3 2>/dev/null | wc -l)
+	find "$LEAK_TMP/run" "$LEAK_TMP/root/state" "$LEAK_TMP/root/images/snapshots" \
+		"$LEAK_TMP/root/images/ingest" -mindepth 1 -maxdepth 3 2>/dev/null | sort >"$LEAK_TMP/files"
+	files=$(wc -l <"$LEAK_TMP/files")
+	[ -e "$LEAK_TMP/files.first" ] || cp "$LEAK_TMP/files" "$LEAK_TMP/files.first"
+	diff "$LEAK_TMP/files.first" "$LEAK_TMP/files" >>"$LEAK_TMP/files.more"
 	sockets=$(grep -c "$LEAK_TMP/run" /proc/net/unix)
 	rules=$(python3 - "list table ip sampan-$LEAK_BRIDGE" <<'END'
 import ctypes, sys
@@ -99,6 +102,6 @@ case "$(tail -n 1 "$LEAK_TMP/out")" in
 *" passed, "*) ;;
 *) echo "0 passed, 1 failed" >>"$LEAK_TMP/out" ;;
 esac
-[ "$status" -eq 0 ] || tail -n 20 "$LEAK_TMP/log"
+[ "$status" -eq 0 ] || { tail -n 20 "$LEAK_TMP/log"; cat "$LEAK_TMP/files.more"; }
 cat "$LEAK_TMP/out"
 exit "$status"
