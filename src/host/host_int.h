@@ -129,5 +129,10 @@ sp_code host_mounts_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
 
 /* ---- pids.c ---- */
 
-/* Ends the pod's shared PID namespace and all that is in it; fine when there is none. */
-sp_code host_pids_remove(const host *h, sp_str id, sp_err *err) SP_MUST_USE;
+/*
+ * Kills the first process of the pod's shared PID namespace, and with it all that is in it. A pidfd of it,
+ * which is the caller's: the kernel needs a moment for them, or for ever for one that hangs in a device. -1:
+ * there is none.
+ */
+int host_pids_end(const host *h, sp_str id);
+sp_code host_pids_unpin(const host *h, sp_str id, sp_err *err) SP_MUST_USE;

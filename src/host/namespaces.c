@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "host/host_int.h"
 
 static const struct {
@@ -201,17 +205,22 @@ static sp_code make_files(const host *h, const sp_host_sandbox_make *m, sp_err *
 	return SP_OK;
 }
 
-static sp_code remove_sandbox(const host *h, sp_str id, bool files_too, sp_err *err)
+static sp_code unmount_sandbox(const host *h, sp_str id, sp_err *err)
 {
 	static const char *const mounts[] = {"/shm", "/ns/net", "/ns/ipc", "/ns/uts", "/ns/user"};
 	host_path_buf path;
-	SP_TRY(host_pids_remove(h, id, err));
+	SP_TRY(host_pids_unpin(h, id, err));
 	for (size_t i = 0; i < SP_LEN(mounts); i++) {
 		SP_TRY(host_path_of(h, "sandboxes", id, mounts[i], &path, err));
 		SP_TRY(host_unmount(path.text, err));
 	}
-	if (!files_too)
-		return SP_OK;
+	return SP_OK;
+}
+
+static sp_code remove_sandbox(const host *h, sp_str id, sp_err *err)
+{
+	host_path_buf path;
+	SP_TRY(unmount_sandbox(h, id, err));
 	SP_TRY(host_path_of(h, "sandboxes", id, "", &path, err));
 	return host_remove_tree(path.text, err);
 }
@@ -222,7 +231,7 @@ sp_code host_sandbox_make(host_request *r, const void *message, sp_err *err)
 	const host *h = r->h;
 	host_path_buf path;
 	/* Repeated after a crash: from the beginning. */
-	SP_TRY(remove_sandbox(h, m->id, false, err));
+	SP_TRY(unmount_sandbox(h, m->id, err));
 	SP_TRY(host_path_of(h, "sandboxes", m->id, "", &path, err));
 	SP_TRY(host_mkdir(path.text, 0711, err));
 	SP_TRY(host_path_of(h, "sandboxes", m->id, "/ns", &path, err));
@@ -235,15 +244,85 @@ sp_code host_sandbox_make(host_request *r, const void *message, sp_err *err)
 		host_answer(r, NULL);
 		return SP_OK;
 	}
-	(void)remove_sandbox(h, m->id, true, NULL);
+	(void)remove_sandbox(h, m->id, NULL);
 	return code;
+}
+
+/* ---- removing ---- */
+
+#define END_MS 10000
+
+/* A sandbox whose processes have been killed and need a moment. */
+typedef struct removal {
+	host_run run;
+	host_request *r;
+	const sp_host_sandbox_remove *m; /* the request's */
+	sp_work work;
+	int pidfd;
+	bool ended;
+} removal;
+
+static sp_code finish_removal(host_request *r, const sp_host_sandbox_remove *m, sp_err *err)
+{
+	SP_TRY(remove_sandbox(r->h, m->id, err));
+	host_shim_forget(r->h, m->shim);
+	host_answer(r, NULL);
+	return SP_OK;
+}
+
+/* On a worker. */
+static void await_end(sp_work *work)
+{
+	removal *x = work->arg;
+	struct pollfd p = {.fd = x->pidfd, .events = POLLIN};
+	int n;
+	do
+		n = poll(&p, 1, END_MS);
+	while (n < 0 && errno == EINTR);
+	x->ended = n == 1;
+}
+
+static void on_end(sp_work *work)
+{
+	removal *x = work->arg;
+	sp_err err;
+	siginfo_t info;
+	sp_code code = SP_OK;
+	(void)waitid(P_PIDFD, (id_t)x->pidfd, &info,
+		     WEXITED | WNOHANG); /* fails when it is the child of a host process before us */
+	(void)close(x->pidfd);
+	if (!x->ended)
+		code = sp_fail(&err, SP_ETIMEOUT, "processes of sandbox " SP_FMT " do not end",
+			       SP_ARG(x->m->id));
+	if (code == SP_OK)
+		code = finish_removal(x->r, x->m, &err);
+	if (code != SP_OK)
+		host_refuse(x->r, &err);
+	host_run_end(&x->run);
+	sp_free(x);
+}
+
+/* It is finished, whether anybody is left to hear of it or not. */
+static void stop_removal(host_run *r)
+{
+	(void)r;
 }
 
 sp_code host_sandbox_remove(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_sandbox_remove *m = message;
-	SP_TRY(remove_sandbox(r->h, m->id, true, err));
-	host_shim_forget(r->h, m->shim);
-	host_answer(r, NULL);
+	SP_TRY(host_check_id(m->id, err));
+	int pidfd = host_pids_end(r->h, m->id);
+	if (pidfd < 0)
+		return finish_removal(r, m, err);
+	removal *x = SP_NEW(removal);
+	*x = (removal){.r = r, .m = m, .pidfd = pidfd, .work = {await_end, on_end, x}};
+	sp_code code = sp_work_start(r->h->world, &x->work, err);
+	if (code != SP_OK) {
+		(void)close(pidfd);
+		sp_free(x);
+		return code;
+	}
+	host_run_begin(r->h, &x->run, stop_removal);
 	return SP_OK;
 }

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -73,14 +74,20 @@ static pid_t first_process(const host *h, sp_str id)
 	return (pid_t)pid;
 }
 
-sp_code host_pids_remove(const host *h, sp_str id, sp_err *err)
+int host_pids_end(const host *h, sp_str id)
+{
+	pid_t pid = first_process(h, id);
+	int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+	if (fd >= 0 && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0)
+		return fd;
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}
+
+sp_code host_pids_unpin(const host *h, sp_str id, sp_err *err)
 {
 	host_path_buf path;
-	pid_t pid = first_process(h, id);
-	if (pid > 0) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0); /* fails when it is the child of a host process before us */
-	}
 	SP_TRY(host_path_of(h, "sandboxes", id, "/ns/pid", &path, err));
 	return host_unmount(path.text, err);
 }

@@ -272,6 +272,63 @@ static void read_io(reading *x, bool v2)
 	x->f->n_io = l.n;
 }
 
+/* ---- huge pages ---- */
+
+/* U: opencontainers/cgroups fs/hugetlb.go, fs2/hugetlb.go: what is reserved, where the kernel counts that. */
+static const struct {
+	const char *controller;
+	const char *of[RT_HUGE_FIGURES_]; /* the end of a file's name; NULL: not counted */
+} huge_files[] = {
+	{"hugetlb", {".usage_in_bytes", ".max_usage_in_bytes"}},
+	{"", {".current", NULL}},
+};
+
+/* "2MB" of "hugetlb.2MB.current"; "hugetlb.2MB.rsvd.current" is another file of the same size. */
+static bool take_huge_size(sp_str name, const char *usage, sp_str *ret)
+{
+	if (!sp_str_take(&name, SP_STR("hugetlb.")) || !sp_str_ends(name, sp_str_c(usage)))
+		return false;
+	*ret = sp_str_sub(name, 0, name.len - strlen(usage));
+	return sp_str_index(*ret, '.') < 0;
+}
+
+static uint64_t huge_figure(reading *x, bool v2, sp_str size, size_t which)
+{
+	static const char *const kinds[] = {".rsvd", ""};
+	const char *end = huge_files[v2].of[which];
+	uint64_t v = RT_NO_FIGURE;
+	for (size_t i = 0; i < SP_LEN(kinds) && end != NULL && v == RT_NO_FIGURE; i++) {
+		sp_str name =
+			sp_arena_printf(&x->scratch, "hugetlb." SP_FMT "%s%s", SP_ARG(size), kinds[i], end);
+		if (name.ptr != NULL)
+			v = number(read_file(x, huge_files[v2].controller, name.ptr));
+	}
+	return v == RT_NO_FIGURE ? 0 : v;
+}
+
+static void read_huge(reading *x, bool v2)
+{
+	sp_dir_entry *names;
+	size_t n;
+	sp_str size;
+	sp_arena_reset(&x->scratch);
+	x->of = NULL;
+	sp_str dir = SP_CONCAT(&x->scratch, x->root, SP_STR("/"), sp_str_c(huge_files[v2].controller),
+			       SP_STR("/"), x->path);
+	if (sp_dir_list(x->world, dir, &x->scratch, &names, &n, NULL) != SP_OK)
+		return;
+	rt_huge_pages *at = sp_arena_try_grow(x->a, NULL, 0, n * sizeof *at);
+	for (size_t i = 0; i < n && at != NULL; i++) {
+		if (!take_huge_size(names[i].name, huge_files[v2].of[RT_HUGE_USAGE], &size))
+			continue;
+		rt_huge_pages *one = &at[x->f->n_huge++];
+		one->size = sp_arena_try_dup(x->a, size);
+		for (size_t k = 0; k < RT_HUGE_FIGURES_; k++)
+			one->at[k] = huge_figure(x, v2, size, k);
+	}
+	x->f->huge = at;
+}
+
 /* ---- pressure ---- */
 
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=12". */
@@ -311,6 +368,7 @@ static void read_v2_rest(reading *x)
 	if (!x->all)
 		return;
 	read_io(x, true);
+	read_huge(x, true);
 	read_pressure(x, "cpu.pressure", RT_PRESSURE_CPU_SOME);
 	read_pressure(x, "memory.pressure", RT_PRESSURE_MEMORY_SOME);
 	read_pressure(x, "io.pressure", RT_PRESSURE_IO_SOME);
@@ -320,8 +378,10 @@ static void read_v2_rest(reading *x)
 static void read_v1_rest(reading *x)
 {
 	read_processes(x, "memory");
-	if (x->all)
-		read_io(x, false);
+	if (!x->all)
+		return;
+	read_io(x, false);
+	read_huge(x, false);
 }
 
 void rt_figures_read(sp_world *w, sp_str root, sp_str path, bool all, sp_arena *a, rt_figures *f)

@@ -83,11 +83,20 @@ typedef struct rt_device_io {
 	uint64_t value;
 } rt_device_io;
 
+/* Huge pages of one size. Version 2 knows no maximum: 0. */
+enum { RT_HUGE_USAGE, RT_HUGE_MAX_USAGE, RT_HUGE_FIGURES_ };
+typedef struct rt_huge_pages {
+	sp_str size; /* "2MB" */
+	uint64_t at[RT_HUGE_FIGURES_];
+} rt_huge_pages;
+
 typedef struct rt_figures {
 	bool found;
 	uint64_t at[RT_FIGURES_]; /* RT_NO_FIGURE: not told by this kernel, or not asked for */
 	const rt_device_io *io;   /* in the arena */
 	size_t n_io;
+	const rt_huge_pages *huge; /* likewise */
+	size_t n_huge;
 } rt_figures;
 
 /* All of them absent. */

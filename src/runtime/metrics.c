@@ -9,7 +9,7 @@
 
 /* ---- labels ---- */
 
-typedef enum keys { BASE, OF_DEVICE, OF_INTERFACE, OF_FAILURE, OF_OPERATION, OF_LIMIT } keys;
+typedef enum keys { BASE, OF_DEVICE, OF_INTERFACE, OF_FAILURE, OF_OPERATION, OF_LIMIT, OF_SIZE } keys;
 
 static const struct {
 	sp_str at[KEYS_MAX];
@@ -26,6 +26,7 @@ static const struct {
 			   SP_STR_INIT("operation")},
 			  9},
 	[OF_LIMIT] = {{BASE_SET, SP_STR_INIT("ulimit")}, 6},
+	[OF_SIZE] = {{BASE_SET, SP_STR_INIT("pagesize")}, 6},
 };
 
 /* ---- the table ---- */
@@ -36,8 +37,9 @@ typedef struct series {
 	const char *labels[2];
 } series;
 
-/* Or all that devices did: bytes or counts of one operation, or of every one. */
-typedef enum io_kind { NO_IO, BYTES_OF, COUNTS_OF, BYTES_OF_ALL } io_kind;
+/* Or all that devices did: bytes or counts of one operation, or of every one. Or a figure of each size of
+ * huge pages. */
+typedef enum many { NOT_MANY, BYTES_OF, COUNTS_OF, BYTES_OF_ALL, OF_HUGE_PAGES } many;
 
 typedef struct family {
 	const char *name, *help;
@@ -46,7 +48,7 @@ typedef struct family {
 	uint32_t divide;
 	series series[SERIES_MAX];
 	size_t n;
-	io_kind io;
+	many many;
 	const char *operation;
 } family;
 
@@ -137,15 +139,20 @@ static const family families[] = {
 	  "Number of bytes that are consumed by the container on this filesystem.", OF_DEVICE, GAUGE, 1,
 	  ON_ROOT(RT_FS_USAGE)),
 	F("container_fs_reads_bytes_total", "Cumulative count of bytes read", OF_DEVICE, COUNTER, 1,
-	  .io = BYTES_OF, .operation = "Read"),
+	  .many = BYTES_OF, .operation = "Read"),
 	F("container_fs_reads_total", "Cumulative count of reads completed", OF_DEVICE, COUNTER, 1,
-	  .io = COUNTS_OF, .operation = "Read"),
+	  .many = COUNTS_OF, .operation = "Read"),
 	F("container_fs_writes_bytes_total", "Cumulative count of bytes written", OF_DEVICE, COUNTER, 1,
-	  .io = BYTES_OF, .operation = "Write"),
+	  .many = BYTES_OF, .operation = "Write"),
 	F("container_fs_writes_total", "Cumulative count of writes completed", OF_DEVICE, COUNTER, 1,
-	  .io = COUNTS_OF, .operation = "Write"),
+	  .many = COUNTS_OF, .operation = "Write"),
 	F("container_blkio_device_usage_total", "Blkio device bytes usage", OF_OPERATION, COUNTER, 1,
-	  .io = BYTES_OF_ALL),
+	  .many = BYTES_OF_ALL),
+
+	F("container_hugetlb_usage_bytes", "Current hugepage usage in bytes", OF_SIZE, GAUGE, 1,
+	  ONE(RT_HUGE_USAGE), .many = OF_HUGE_PAGES),
+	F("container_hugetlb_max_usage_bytes", "Maximum hugepage usage recorded in bytes", OF_SIZE, GAUGE, 1,
+	  ONE(RT_HUGE_MAX_USAGE), .many = OF_HUGE_PAGES),
 
 	F("container_processes", "Number of processes running inside the container.", BASE, GAUGE, 1,
 	  ONE(RT_PROCESSES)),
@@ -230,7 +237,9 @@ static size_t series_count(const rt_figures *f)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < SP_LEN(families); i++)
-		n += families[i].io == NO_IO ? families[i].n : f->n_io;
+		n += families[i].many == NOT_MANY        ? families[i].n
+		     : families[i].many == OF_HUGE_PAGES ? f->n_huge
+							 : f->n_io;
 	return n;
 }
 
@@ -279,9 +288,9 @@ static void add_io(out *o, const family *f, const rt_figures *figures)
 {
 	for (size_t i = 0; i < figures->n_io; i++) {
 		const rt_device_io *d = &figures->io[i];
-		if (d->counts != (f->io == COUNTS_OF))
+		if (d->counts != (f->many == COUNTS_OF))
 			continue;
-		if (f->io == BYTES_OF_ALL) {
+		if (f->many == BYTES_OF_ALL) {
 			const sp_str more[] = {d->device, sp_arena_printf(o->a, "%u", (unsigned)d->major),
 					       sp_arena_printf(o->a, "%u", (unsigned)d->minor), d->operation};
 			add(o, f, more, SP_LEN(more), d->value);
@@ -289,6 +298,12 @@ static void add_io(out *o, const family *f, const rt_figures *figures)
 			add(o, f, &d->device, 1, d->value);
 		}
 	}
+}
+
+static void add_huge(out *o, const family *f, const rt_figures *figures)
+{
+	for (size_t i = 0; i < figures->n_huge; i++)
+		add(o, f, &figures->huge[i].size, 1, figures->huge[i].at[f->series[0].figure]);
 }
 
 sp_code rt_metrics_of(const rt_metric_subject *who, const rt_figures *f, int64_t at, sp_arena *a,
@@ -302,8 +317,10 @@ sp_code rt_metrics_of(const rt_metric_subject *who, const rt_figures *f, int64_t
 	memcpy(o.base, (const sp_str[]){who->pod, who->ns, who->container, who->id, who->image},
 	       BASE_KEYS * sizeof *o.base);
 	for (size_t i = 0; i < SP_LEN(families) && !o.failed; i++) {
-		if (families[i].io == NO_IO)
+		if (families[i].many == NOT_MANY)
 			add_series(&o, &families[i], f);
+		else if (families[i].many == OF_HUGE_PAGES)
+			add_huge(&o, &families[i], f);
 		else
 			add_io(&o, &families[i], f);
 	}

@@ -214,8 +214,7 @@ int shim_delete(const shim_args *args)
 	sp_arena_init(&a, ARENA_BYTES);
 	shim_end_runtimes("/proc", bundle);
 	sp_code code = delete_force(bundle, args, &a, &err);
-	if (code == SP_OK)
-		remove_cgroup(bundle, &a);
+	remove_cgroup(bundle, &a); /* also when that failed: nothing may run on in it */
 	sp_arena_done(&a);
 	if (code != SP_OK)
 		(void)shim_complain(&err); /* containerd logs it; the answer comes all the same */

@@ -221,9 +221,14 @@ sp_code shim_oci_run(const shim_run_opts *o, sp_err *err)
 
 int shim_hide_unified(char **argv)
 {
-	/* What is mounted outside still comes in; what is unmounted here stays outside. */
+	/*
+	 * What is mounted outside still comes in; what is unmounted here stays outside. crun takes the bare
+	 * directory for one more hierarchy and makes a directory for each container there, which nobody would
+	 * ever remove: those go with this namespace.
+	 */
 	if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_SLAVE | MS_REC, NULL) != 0 ||
-	    umount2(UNIFIED, MNT_DETACH) != 0) {
+	    umount2(UNIFIED, MNT_DETACH) != 0 ||
+	    mount("hidden", UNIFIED, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64k") != 0) {
 		(void)dprintf(STDERR_FILENO, "cannot hide %s: %s\n", UNIFIED, strerror(errno));
 		return 125;
 	}

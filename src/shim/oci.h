@@ -3,8 +3,8 @@
  * The OCI runtime (crun or runc) as a program: which one, with which words, and what its end says.
  *
  * crun 1.x refuses machines where cgroup v1 is in use and a cgroup2 mount beside it has controllers. It is
- * then run in a mount namespace of its own without that mount (`containerd-shim-sampan-v1 hide-unified …`); a
- * container with mounts that are to be seen outside can't be, and gets runc.
+ * then run in a mount namespace of its own with an empty tmpfs there (`containerd-shim-sampan-v1 hide-unified
+ * …`); a container with mounts that are to be seen outside can't be, and gets runc.
  */
 #pragma once
 

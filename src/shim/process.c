@@ -9,9 +9,7 @@
 #include "shim/files.h"
 #include "shim/task_int.h"
 
-#define STATUS_BYTES ((size_t)16 << 10) /* of /proc/PID/status */
-/* How long a program has for its handlers, and how often it is looked whether it has them. */
-#define LISTENS_NS SHIM_S
+/* How often it is looked whether a program hears a signal. */
 #define LOOK_AGAIN_NS (5 * SHIM_MS)
 
 /* ---- the init's start ---- */
@@ -41,7 +39,7 @@ static void told_started(shim_op *op, shim_event_kind kind)
 	shim_proc *p = op->proc;
 	const shim_pid_resp resp = {p->pid};
 	p->status = SHIM_RUNNING;
-	p->started_ns = shim_now_ns();
+	p->hearing.started_ns = shim_now_ns();
 	shim_proc_publish(p, kind);
 	shim_op_finish(op, &shim_pid_resp_message, &resp);
 	shim_proc_release(p);
@@ -268,43 +266,12 @@ static void thaw(shim_op *op)
 		shim_op_fail_err(op, &err);
 }
 
-/* Bit by signal in a line "SigCgt:\t0000000000004000" of /proc/PID/status. */
-static bool has_signal(sp_str status, const char *key, uint32_t signal)
+/* Of the first process of a namespace: others do not lose a signal, they end. */
+static bool is_early(shim_proc *p, uint32_t signal)
 {
-	sp_str line, word;
-	while (sp_str_cut(&status, '\n', &line)) {
-		if (!sp_str_cut(&line, ':', &word) || !sp_str_eq(word, sp_str_c(key)))
-			continue;
-		line = sp_str_trim(line);
-		size_t digit = (signal - 1) / 4;
-		if (digit >= line.len)
-			return false;
-		char c = line.ptr[line.len - 1 - digit];
-		unsigned bits = c >= 'a' ? (unsigned)(c - 'a') + 10 : (unsigned)(c - '0');
-		return (bits >> ((signal - 1) % 4) & 1) != 0;
-	}
-	return false;
-}
-
-/*
- * The kernel drops a signal that the first process of a namespace has no handler for. A program that has just
- * started has none yet: it would never hear that it is to stop.
- */
-static bool is_not_listening_yet(const shim_proc *p, uint32_t signal)
-{
-	char path[64];
-	if (!p->is_init || !p->task->own_pid_ns || p->status != SHIM_RUNNING || p->task->paused ||
-	    signal == 0 || signal == SIGKILL || signal == SIGSTOP ||
-	    shim_now_ns() - p->started_ns >= LISTENS_NS)
-		return false;
-	SP_AUTO_BUF text;
-	sp_buf_init(&text, STATUS_BYTES);
-	(void)snprintf(path, sizeof path, "/proc/%u/status", (unsigned)p->pid);
-	if (shim_read_file(AT_FDCWD, path, &text, NULL) != SP_OK)
-		return false;
-	sp_str status = sp_buf_view(&text);
-	return !has_signal(status, "SigCgt", signal) && !has_signal(status, "SigBlk", signal) &&
-	       !has_signal(status, "SigIgn", signal);
+	bool runs = p->status == SHIM_RUNNING || (p->status == SHIM_CREATED && p->starting);
+	return p->is_init && p->task->own_pid_ns && runs && !p->task->paused &&
+	       shim_signal_is_early(&p->hearing, "/proc", p->pid, signal, shim_now_ns());
 }
 
 static void kill_again(shim_timer *t)
@@ -332,7 +299,7 @@ void shim_do_kill(shim_op *op)
 		shim_op_enqueue(op, p->task, kill_all);
 		return;
 	}
-	if (is_not_listening_yet(p, req->signal)) {
+	if (is_early(p, req->signal)) {
 		op->timer = (shim_timer){.fn = kill_again, .arg = op};
 		shim_timer_start(op->tasks->opts.loop, &op->timer, LOOK_AGAIN_NS);
 		return;

@@ -4,6 +4,7 @@
 
 #include "io/rpc_status.h"
 #include "shim/console.h"
+#include "shim/hearing.h"
 #include "shim/oci.h"
 #include "shim/oom.h"
 #include "shim/stdio.h"
@@ -36,10 +37,10 @@ typedef struct shim_proc {
 	bool terminal;
 	shim_status status; /* CREATED, RUNNING, STOPPED */
 	shim_child child;
-	uint32_t pid;        /* 0 before it is known; kept after the end */
-	uint64_t started_ns; /* monotonic */
-	bool alive;          /* a process, or a zombie of ours, has that pid */
-	bool starting;       /* exits wait in `held` until its start has been told */
+	uint32_t pid; /* 0 before it is known; kept after the end */
+	shim_hearing hearing;
+	bool alive;    /* a process, or a zombie of ours, has that pid */
+	bool starting; /* exits wait in `held` until its start has been told */
 	bool has_held;
 	shim_exit held, exit;
 	shim_stdio *io;

@@ -163,7 +163,7 @@ same statsp-containers main "$(jq -r '.stats[0].linux.containers[].attributes.me
 cri exec "$main" busybox sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done' >/dev/null
 cri metricdescs >"$tmp/descs.json"
 cri metricsp >"$tmp/metrics.json"
-same metrics-named 55 "$(jq '[.descriptors[].name] | unique | length' "$tmp/descs.json")"
+same metrics-named 57 "$(jq '[.descriptors[].name] | unique | length' "$tmp/descs.json")"
 value() { # NAME [LABEL VALUE]: of the container "main"
 	jq -r --arg id "$main" --arg name "$1" --arg tag "${2:-main}" '[.podMetrics[].containerMetrics[] | select(.containerId == $id) |
 		.metrics[] | select(.name == $name and any(.labelValues[]; . == $tag))] | .[0].value.value // "none"' "$tmp/metrics.json"

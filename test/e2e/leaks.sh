@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What `sampan cri` leaves behind: nothing, after whole lives of pods (LEAK_CYCLES, 60) and after kill -9 of the server,
-# of the host process or of a shim at any instant (LEAK_KILLS, 20; SEED). The server runs as LEAK_USER (nobody; empty: root). Counted before and after: mounts, interfaces,
-# cgroups, processes, records, bundles, root filesystems, state of the OCI runtime, rules of nftables, open files.
+# of the host process or of a shim at any instant (LEAK_KILLS, 20; SEED). The server runs as LEAK_USER (nobody; empty:
+# root), OCI names the OCI runtime. Counted before and after: mounts, interfaces, cgroups, processes, records, bundles,
+# root filesystems, state of the OCI runtime, rules of nftables, open files.
 # Prints what failed; the last line is the sum. Needs busybox-static and an OCI runtime.
 set -u
 # A count, with the pid of the server; called by the client with the variables below in its environment.
@@ -11,11 +12,17 @@ if [ "${1:-}" = count ]; then
 	mounts=$(grep -c "$LEAK_TMP" /proc/self/mountinfo)
 	links=$(find /sys/class/net -name "$LEAK_PREFIX*" | wc -l)
 	groups=$(find /sys/fs/cgroup -type d -path "*$LEAK_CGROUP/*" | wc -l)
+	# crun runs without the cgroup2 mount of a hybrid layout: what it makes below, if anything, is under that.
+	under=$(unshare -m sh -c 'umount -l /sys/fs/cgroup/unified; find /sys/fs/cgroup/unified -path "*$LEAK_CGROUP/*"' 2>/dev/null | wc -l)
 	shims=$(pgrep -fc -- "-address $LEAK_TMP/run")
 	runtimes=$(pgrep -fc -- "--root $LEAK_TMP/run/oci")
 	zombies=$(ps -o stat= --ppid "$2,$host" | grep -c '^Z')
-	files=$(find "$LEAK_TMP/run" "$LEAK_TMP/root/state" "$LEAK_TMP/root/images/snapshots" \
-		"$LEAK_TMP/root/images/ingest" -mindepth 1 -maxdepth 2 2>/dev/null | wc -l)
+	# as deep as run/oci/NAMESPACE/ID
+	find "$LEAK_TMP/run" "$LEAK_TMP/root/state" "$LEAK_TMP/root/images/snapshots" \
+		"$LEAK_TMP/root/images/ingest" -mindepth 1 -maxdepth 3 2>/dev/null | sort >"$LEAK_TMP/files"
+	files=$(wc -l <"$LEAK_TMP/files")
+	[ -e "$LEAK_TMP/files.first" ] || cp "$LEAK_TMP/files" "$LEAK_TMP/files.first"
+	diff "$LEAK_TMP/files.first" "$LEAK_TMP/files" >>"$LEAK_TMP/files.more"
 	sockets=$(grep -c "$LEAK_TMP/run" /proc/net/unix)
 	rules=$(python3 - "list table ip sampan-$LEAK_BRIDGE" <<'END'
 import ctypes, sys
@@ -30,7 +37,7 @@ print(len(nft.nft_ctx_get_output_buffer(ctx).splitlines()))
 END
 )
 	fds=$(find "/proc/$2/fd" "/proc/$host/fd" -mindepth 1 2>/dev/null | wc -l)
-	echo "mounts=$mounts links=$links cgroups=$groups shims=$shims runtimes=$runtimes zombies=$zombies files=$files sockets=$sockets" \
+	echo "mounts=$mounts links=$links cgroups=$groups under=$under shims=$shims runtimes=$runtimes zombies=$zombies files=$files sockets=$sockets" \
 		"rules=$rules fds=$fds"
 	exit
 fi
@@ -89,12 +96,12 @@ timeout -k 1 "${LEAK_SECONDS:-120}" "$LEAK_TMP/cri_cycles" "$LEAK_TMP/cri.sock" 
 	"${LEAK_CYCLES:-60}" "${LEAK_KILLS:-20}" "${SEED:-1}" "$PWD/test/e2e/leaks.sh count" \
 	"$bin/sampan" cri --listen "unix://$LEAK_TMP/cri.sock" --root "$LEAK_TMP/root" --run-dir "$LEAK_TMP/run" \
 	--bridge "$LEAK_BRIDGE" --interface-prefix "$LEAK_PREFIX" --pod-cidr 10.97.0.0/24 --cgroup-root "$LEAK_CGROUP" \
-	--shim "$bin/containerd-shim-sampan-v1" --unpack "$bin/sampan-unpack" --user "${LEAK_USER-nobody}" >"$LEAK_TMP/out" 2>"$LEAK_TMP/log"
+	--shim "$bin/containerd-shim-sampan-v1" --unpack "$bin/sampan-unpack" --user "${LEAK_USER-nobody}" ${OCI:+--oci-runtime "$OCI"} >"$LEAK_TMP/out" 2>"$LEAK_TMP/log"
 status=$?
 case "$(tail -n 1 "$LEAK_TMP/out")" in
 *" passed, "*) ;;
 *) echo "0 passed, 1 failed" >>"$LEAK_TMP/out" ;;
 esac
-[ "$status" -eq 0 ] || tail -n 20 "$LEAK_TMP/log"
+[ "$status" -eq 0 ] || { tail -n 20 "$LEAK_TMP/log"; cat "$LEAK_TMP/files.more"; }
 cat "$LEAK_TMP/out"
 exit "$status"

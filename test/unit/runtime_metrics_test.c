@@ -59,6 +59,12 @@ static void put_v1(sp_world *w)
 	put(w, "blkio/p/c/blkio.throttle.io_service_bytes_recursive",
 	    "4294967:1 Read 4096\n4294967:1 Write 8192\n4294967:1 Total 12288\nTotal 12288\n");
 	put(w, "blkio/p/c/blkio.throttle.io_serviced_recursive", "4294967:1 Read 1\nnonsense\nTotal 1\n");
+	put(w, "hugetlb/p/c/hugetlb.1GB.usage_in_bytes", "1073741824\n");
+	put(w, "hugetlb/p/c/hugetlb.1GB.max_usage_in_bytes", "2147483648\n");
+	put(w, "hugetlb/p/c/hugetlb.2MB.usage_in_bytes", "2097152\n");
+	put(w, "hugetlb/p/c/hugetlb.2MB.rsvd.usage_in_bytes", "4194304\n");
+	put(w, "hugetlb/p/c/hugetlb.2MB.rsvd.max_usage_in_bytes", "8388608\n");
+	put(w, "hugetlb/p/c/cgroup.procs", "1\n");
 }
 
 SP_TEST(runtime_metrics, figures_of_version_1)
@@ -105,6 +111,13 @@ SP_TEST(runtime_metrics, figures_of_version_1)
 	T_TRUE(wrote != NULL && reads != NULL && f.n_io == 4);
 	T_EQ_U64(wrote->value, 8192);
 	T_EQ_C(wrote->device, "4294967:1"); /* no such device here: it has no name */
+	T_EQ_U64(f.n_huge, 2);
+	T_EQ_C(f.huge[0].size, "1GB"); /* this one as a kernel before 5.7 counts it */
+	T_EQ_U64(f.huge[0].at[RT_HUGE_USAGE], 1073741824);
+	T_EQ_U64(f.huge[0].at[RT_HUGE_MAX_USAGE], 2147483648);
+	T_EQ_C(f.huge[1].size, "2MB");
+	T_EQ_U64(f.huge[1].at[RT_HUGE_USAGE], 4194304);
+	T_EQ_U64(f.huge[1].at[RT_HUGE_MAX_USAGE], 8388608);
 }
 
 SP_TEST(runtime_metrics, figures_of_version_2)
@@ -126,6 +139,8 @@ SP_TEST(runtime_metrics, figures_of_version_2)
 	put(w, "p/c/cpu.pressure",
 	    "some avg10=0.00 avg60=0.00 avg300=0.00 total=7000000\n"
 	    "full avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+	put(w, "p/c/hugetlb.2MB.current", "0\n");
+	put(w, "p/c/hugetlb.2MB.rsvd.current", "4194304\n");
 	rt_figures f;
 	rt_figures_init(&f);
 	rt_figures_read(w, sp_str_c(t_tmpdir()), SP_STR("/p/c"), true, T_ARENA, &f);
@@ -148,6 +163,10 @@ SP_TEST(runtime_metrics, figures_of_version_2)
 	const rt_device_io *wrote = io_of(&f, "Write", true);
 	T_TRUE(wrote != NULL && f.n_io == 6);
 	T_EQ_U64(wrote->value, 4);
+	T_EQ_U64(f.n_huge, 1);
+	T_EQ_C(f.huge[0].size, "2MB");
+	T_EQ_U64(f.huge[0].at[RT_HUGE_USAGE], 4194304);
+	T_EQ_U64(f.huge[0].at[RT_HUGE_MAX_USAGE], 0);
 }
 
 /* What statistics ask for reads no more than that; a cgroup that is gone has nothing. */
@@ -159,7 +178,7 @@ SP_TEST(runtime_metrics, few_figures_and_none)
 	rt_figures f;
 	rt_figures_init(&f);
 	rt_figures_read(w, sp_str_c(t_tmpdir()), SP_STR("/p/c"), false, T_ARENA, &f);
-	T_TRUE(f.found && f.n_io == 0);
+	T_TRUE(f.found && f.n_io == 0 && f.n_huge == 0);
 	T_EQ_U64(f.at[RT_MEMORY_WORKING_SET], 3500);
 	T_EQ_U64(f.at[RT_PROCESSES], 2);
 	T_EQ_U64(f.at[RT_OOM_KILLS], RT_NO_FIGURE);
@@ -188,7 +207,8 @@ SP_TEST(runtime_metrics, every_metric_fits_its_descriptor)
 		{8, 16, SP_STR("/dev/sdb"), SP_STR("Write"), false, 7},
 		{8, 16, SP_STR("/dev/sdb"), SP_STR("Write"), true, 2},
 	};
-	rt_figures f = {.found = true, .io = io, .n_io = SP_LEN(io)};
+	const rt_huge_pages huge[] = {{SP_STR("1GB"), {1, 2}}, {SP_STR("2MB"), {4, 5}}};
+	rt_figures f = {.found = true, .io = io, .n_io = SP_LEN(io), .huge = huge, .n_huge = SP_LEN(huge)};
 	for (size_t i = 0; i < RT_FIGURES_; i++)
 		f.at[i] = 10000000000 + i;
 	sp_cri_list_metric_descriptors_response d;
@@ -220,6 +240,9 @@ SP_TEST(runtime_metrics, every_metric_fits_its_descriptor)
 	T_EQ_C(device->label_values.at[8], "Write");
 	T_EQ_U64(device->value->value, 7);
 	T_EQ_U64(metric_of(at, n, "container_fs_writes_total", 0)->value->value, 2);
+	const sp_cri_metric *pages = metric_of(at, n, "container_hugetlb_max_usage_bytes", 1);
+	T_EQ_C(pages->label_values.at[5], "2MB");
+	T_EQ_U64(pages->value->value, 5);
 }
 
 SP_TEST(runtime_metrics, what_is_not_known_is_not_told)

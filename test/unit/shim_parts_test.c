@@ -14,6 +14,7 @@
 #include "shim/child.h"
 #include "shim/crilog.h"
 #include "shim/files.h"
+#include "shim/hearing.h"
 #include "shim/oci.h"
 #include "shim/orphans.h"
 #include "shim/rootfs.h"
@@ -477,4 +478,73 @@ SP_TEST(shim_orphans, runtimes_of_a_bundle)
 	T_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	T_EQ_I64(still, 0);
 	shim_end_runtimes("/proc", in_tmp("nothing")); /* fine */
+}
+
+/* A process as /proc shows it; its name is chosen to mislead. */
+static void put_proc(unsigned flags, unsigned long start_code, const char *caught)
+{
+	char text[512];
+	(void)mkdir(in_tmp("7"), 0755);
+	int n = snprintf(text, sizeof text,
+			 "7 (a) b 64 (c) R 1 7 7 0 -1 %u 1 2 3 4 5 6 7 8 20 0 1 0 99 1000 10 "
+			 "18446744073709551615 %lu 4300000 0 0\n",
+			 flags, start_code);
+	T_OK(shim_write_file(AT_FDCWD, in_tmp("7/stat"), (sp_str){text, (size_t)n}, 0644, T_ERR));
+	n = snprintf(text, sizeof text, "Name:\tx\nSigPnd:\t0000000000004000\nSigCgt:\t%s\n", caught);
+	T_OK(shim_write_file(AT_FDCWD, in_tmp("7/status"), (sp_str){text, (size_t)n}, 0644, T_ERR));
+}
+
+#define TERM_ONLY "0000000000004000"
+#define NONE "0000000000000000"
+#define ALL "fffffffd7fc1feff"
+#define FORKED 0x400040u
+#define PROGRAM 0x400000u
+
+SP_TEST(shim_hearing, what_is_seen_of_a_process)
+{
+	static const struct {
+		const char *what, *caught;
+		unsigned flags;
+		unsigned long start_code;
+		uint32_t signal;
+		bool early;
+	} rows[] = {
+		{"runc's init, all handlers", ALL, FORKED, 4214784, SIGTERM, true},
+		{"crun's, none", NONE, FORKED, 4214784, SIGTERM, true},
+		{"becomes another: old handlers, no code", ALL, PROGRAM, 0, SIGTERM, true},
+		{"the program, without a handler yet", NONE, PROGRAM, 4198400, SIGTERM, true},
+		{"with one", TERM_ONLY, PROGRAM, 4198400, SIGTERM, false},
+		{"with one for another signal", TERM_ONLY, PROGRAM, 4198400, SIGHUP, true},
+		{"what can't be caught need not wait", NONE, FORKED, 4214784, SIGKILL, false},
+		{"nor does a mere question", NONE, FORKED, 4214784, 0, false},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		shim_hearing h = {.started_ns = 10 * SHIM_S};
+		t_row("%s", rows[i].what);
+		put_proc(rows[i].flags, rows[i].start_code, rows[i].caught);
+		T_EQ_I64(shim_signal_is_early(&h, t_tmpdir(), 7, rows[i].signal, 10 * SHIM_S + 1),
+			 rows[i].early);
+	}
+	shim_hearing h = {.started_ns = 10 * SHIM_S};
+	T_TRUE(!shim_signal_is_early(&h, t_tmpdir(), 8, SIGTERM, 10 * SHIM_S + 1)); /* there is none */
+}
+
+/* A program's second begins when it is the program: a machine may be slow, but not for ever. */
+SP_TEST(shim_hearing, how_long_is_waited)
+{
+	shim_hearing h = {0};
+	put_proc(FORKED, 4214784, ALL);
+	T_TRUE(shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 10 * SHIM_S)); /* start is under way */
+	h.started_ns = 11 * SHIM_S;
+	T_TRUE(shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 14 * SHIM_S));
+	put_proc(PROGRAM, 4198400, NONE);
+	T_TRUE(shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 15 * SHIM_S - 1));
+	T_TRUE(!shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 15 * SHIM_S));
+	h = (shim_hearing){.started_ns = 11 * SHIM_S};
+	T_TRUE(shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 12 * SHIM_S - 1));
+	T_TRUE(!shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 12 * SHIM_S));
+	put_proc(FORKED, 4214784, NONE); /* never becomes anything */
+	T_TRUE(shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 16 * SHIM_S - 1));
+	T_TRUE(!shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 16 * SHIM_S));
+	T_TRUE(!shim_signal_is_early(&h, t_tmpdir(), 7, SIGTERM, 18 * SHIM_S));
 }

@@ -16,7 +16,9 @@
 
 /*
  * fake: create leaves a process that waits for a FIFO, start opens it. With a file `slow`, start and exec
- * return only when the process is gone. `9` as process spec: it can't be run.
+ * return only when the process is gone. With a FIFO `late` that process is, as with real ones, a fork of
+ * create; it handles SIGTERM itself (runc's init) until `late` is opened, and then becomes the container's
+ * program. `9` as process spec: it can't be run.
  */
 static const char fake[] =
 	"#!/bin/sh\n"
@@ -30,7 +32,12 @@ static const char fake[] =
 	"	bundle=$2 pidfile=$4\n"
 	"	[ ! -e \"$dir/bad-create\" ] || fail 'no such thing'\n"
 	"	mkfifo \"$dir/go\"\n"
-	"	sh -c 'read x <\"$0/go\"; exec sh \"$0/cmd\"' \"$dir\" <&0 &\n"
+	"	if [ -e \"$dir/late\" ]; then\n"
+	"		(trap 'exit 2' TERM; read x <\"$dir/go\"; read x <\"$dir/late\"; exec sh "
+	"\"$dir/cmd\") <&0 &\n"
+	"	else\n"
+	"		sh -c 'read x <\"$0/go\"; exec sh \"$0/cmd\"' \"$dir\" <&0 &\n"
+	"	fi\n"
 	"	echo $! >\"$pidfile\"; echo $! >\"$dir/pid\" ;;\n"
 	"start)\n"
 	"	echo >\"$dir/go\"\n"
@@ -478,6 +485,27 @@ SP_TEST(shim_task, a_signal_waits_for_its_handler)
 	T_ANSWER(done(r, "Kill", &shim_kill_req_message, &term), SP_RPC_OK);
 	T_TRUE(await(waiter));
 	T_EQ_C(content("listens"), "\n");
+	T_EQ_U64(exit_of(waiter, &shim_wait_resp_message), 7);
+}
+
+/* The handlers of a process that is still the OCI runtime's are not those of the program. */
+SP_TEST(shim_task, a_signal_waits_for_the_program)
+{
+	rig *r = begin("trap 'exit 7' TERM; while :; do :; done\n");
+	T_TRUE(mkfifo(in_tmp("late"), 0600) == 0);
+	T_ANSWER(create(r, ""), SP_RPC_OK);
+	T_ANSWER(by_id(r, "Start", ""), SP_RPC_OK);
+	const shim_id_req req = {.id = SP_STR("c")};
+	const shim_kill_req term = {.id = SP_STR("c"), .signal = SIGTERM};
+	answer *waiter = call(r, "Wait", &shim_id_req_message, &req),
+	       *killed = call(r, "Kill", &shim_kill_req_message, &term);
+	/* It has been looked at, and sent if the process was thought to hear. */
+	int late = open(in_tmp("late"), O_RDWR | O_CLOEXEC);
+	T_TRUE(late >= 0 && write(late, "\n", 1) == 1);
+	bool both = await(killed) && await(waiter);
+	(void)close(late);
+	T_TRUE(both);
+	T_ANSWER(killed, SP_RPC_OK);
 	T_EQ_U64(exit_of(waiter, &shim_wait_resp_message), 7);
 }
 
