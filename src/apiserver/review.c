@@ -190,8 +190,6 @@ void api_answer_local_subject_access(api_write *w)
 	yyjson_mut_val *spec = sp_kv_get(w->obj, "spec");
 	yyjson_mut_val *res = sp_kv_get(spec, "resourceAttributes");
 	yyjson_mut_val *other = sp_kv_get(spec, "nonResourceAttributes");
-	if (!api_write_namespace(w))
-		return;
 	check_spec(w, spec, true);
 	check_meta(w, true);
 	if (res != NULL && !sp_str_eq(sp_kv_str(res, "namespace"), w->r->info.ns))
@@ -251,8 +249,9 @@ void api_answer_self_subject_rules(api_write *w)
 		code = write_rules(&text, &rules, api_node_scoped(w->server, &w->arena, &w->r->user, &node));
 	if (code == SP_OK)
 		code = sp_json_parse_mut(&w->arena, sp_buf_view(&text), w->doc, &status, &err);
-	sp_kv_drop(w->obj, "spec");
-	spec = sp_kv_need_obj(w->doc, w->obj, "spec"); /* upstream's answer has none */
+	sp_kv_drop(w->obj, "spec"); /* upstream answers with a new object */
+	sp_kv_drop(w->obj, "metadata");
+	spec = sp_kv_need_obj(w->doc, w->obj, "spec");
 	if (code != SP_OK)
 		api_write_fail(w, code, &err);
 	else if (spec == NULL || !sp_kv_set(w->doc, w->obj, "status", status))
