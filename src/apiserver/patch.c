@@ -318,8 +318,10 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied, sp
 		refuse_patch(w, &perr);
 		return;
 	}
-	if (!report_complaints(w, complaints) || !decode_result(w, merged) || !api_write_namespace(w) ||
-	    !api_write_check_name(w))
+	if (!report_complaints(w, complaints))
+		return;
+	sp_unstructured_fit(w->body_res->kind->schema, merged);
+	if (!decode_result(w, merged) || !api_write_namespace(w) || !api_write_check_name(w))
 		return;
 	if (old == NULL)
 		api_write_create(w);

@@ -475,7 +475,8 @@ void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(ap
 	w->before = old;
 	w->policy_run = NULL;
 	reset_ctx(w);
-	sp_kv_drop(sp_meta(w->obj), "selfLink");
+	if (!w->o.dry_run) /* upstream's store drops it, which a dry run does not reach */
+		sp_kv_drop(sp_meta(w->obj), "selfLink");
 	if (!track_and_admit(&a))
 		return;
 	a.obj = w->obj;
