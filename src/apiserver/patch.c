@@ -282,6 +282,9 @@ static bool check_applied_new(api_write *w, yyjson_mut_val *applied)
 {
 	yyjson_mut_val *meta = sp_meta(applied);
 	sp_str uid = sp_kv_str(meta, "uid");
+	uint64_t revision;
+	if (uid.len == 0 && !api_write_revision(w, sp_kv_str(meta, "resourceVersion"), &revision))
+		return false;
 	sp_kv_drop(meta, "resourceVersion");
 	if (uid.len == 0)
 		return true;

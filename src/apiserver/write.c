@@ -318,8 +318,8 @@ static yyjson_mut_val *in_version(void *arg, yyjson_mut_val *object, sp_str api_
 		group.len = 0;
 	const api_resource *to =
 		api_resource_by_kind(&w->server->resources, group, version, w->res->kind->kind);
-	if (to == NULL || to->stored != w->res->stored)
-		return NULL;
+	if (to == NULL || to->stored != w->res->stored || !sp_str_eq(group, w->res->kind->group))
+		return NULL; /* upstream converts within a group, and drops owners of another */
 	*ret_schema = to->kind->schema;
 	yyjson_mut_val *copy = yyjson_mut_val_mut_copy(w->doc, object);
 	if (copy == NULL || !api_object_to_stored(w->res, &w->arena, w->doc, copy) ||

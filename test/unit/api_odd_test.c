@@ -535,3 +535,80 @@ SP_TEST(api_odd, paths_selectors_and_links)
 	t_no_faults();
 	t_ask_rows(rows, SP_LEN(rows));
 }
+
+/* The order of conflicts, owners who wrote in another group, revisions that are no numbers, keys of dry runs.
+ */
+SP_TEST(api_odd, owners_and_revisions)
+{
+	static const t_ask_row rows[] = {
+		{{.method = "PATCH",
+		  .path = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations/"
+			  "oddl?fieldManager=m",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+				      "v1\",\"kind\":\"PriorityLevelConfiguration\","
+				      "\"metadata\":{\"name\":\"oddl\"},\"spec\":{\"type\":\"Limited\","
+				      "\"limited\":{\"nominalConcurrencyShares\":5,\"limitResponse\":{"
+				      "\"type\":\"Reject\"}}}}")},
+		 201,
+		 NULL},
+		{{.method = "PATCH",
+		  .path = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations/"
+			  "oddl?fieldManager=n",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"flowcontrol.apiserver.k8s.io/"
+				      "v1\",\"kind\":\"PriorityLevelConfiguration\","
+				      "\"metadata\":{\"name\":\"oddl\"},\"spec\":{\"type\":\"Exempt\","
+				      "\"limited\":{\"nominalConcurrencyShares\":6,\"limitResponse\":{"
+				      "\"type\":\"Queue\"}}}}")},
+		 409,
+		 "*\"message\":\"Apply failed with 3 conflicts: conflicts with \\\"m\\\":\\n- .spec.type\\n- "
+		 ".spec.limited.nominalConcurrencyShares\\n- .spec.limited.limitResponse.type\"*"},
+		{{.method = "POST",
+		  .path = "/apis/events.k8s.io/v1/namespaces/default/events?fieldManager=m",
+		  .body = SP_STR_INIT(
+			  "{\"metadata\":{\"name\":\"odde\"},\"eventTime\":\"2024-01-02T03:04:05.123456Z\","
+			  "\"reportingController\":\"x.com/c\",\"reportingInstance\":\"i\",\"action\":\"A\","
+			  "\"reason\":\"R\",\"type\":\"Normal\",\"regarding\":{\"namespace\":\"default\"}}")},
+		 201,
+		 NULL},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/events/odde?fieldManager=n",
+		  .type = MERGE,
+		  .body = SP_STR_INIT("{\"reason\":\"S\"}")},
+		 200,
+		 "*\"managedFields\":[{\"manager\":\"n\",\"operation\":\"Update\",\"apiVersion\":\"v1\","
+		 "\"time\":\"*\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:reason\":{}}}]},\"involved*"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/configmaps/oddr?fieldManager=m",
+		  .type = APPLY,
+		  .body = SP_STR_INIT(
+			  "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"oddr\","
+			  "\"resourceVersion\":\"abc\"}}")},
+		 500,
+		 "*\"message\":\"strconv.ParseUint: parsing \\\"abc\\\": invalid syntax\"*"},
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/default/configmaps",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"oddu\"}}")},
+		 201,
+		 NULL},
+		{{.method = "PUT",
+		  .path = "/api/v1/namespaces/default/configmaps/oddu?dryRun=All",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"oddu\",\"uid\":\"u\"}}")},
+		 409,
+		 "*\"message\":\"Operation cannot be fulfilled on configmaps \\\"oddu\\\": StorageError: "
+		 "invalid object, Code: 4, Key: /configmaps/default/oddu, ResourceVersion: 0, "
+		 "AdditionalErrorMsg: Precondition failed: UID in precondition: u, UID in object meta: *\"*"},
+		{{.method = "POST",
+		  .path = "/apis/apiregistration.k8s.io/v1/apiservices",
+		  .body = SP_STR_INIT(
+			  "{\"metadata\":{\"name\":\"v1.odd.x.com\",\"finalizers\":[\"5s\"]},"
+			  "\"spec\":{\"group\":\"odd.x.com\",\"version\":\"v1\",\"groupPriorityMinimum\":10,"
+			  "\"versionPriority\":10,\"service\":{\"namespace\":\"d\",\"name\":\"s\"},"
+			  "\"insecureSkipTLSVerify\":true}}")},
+		 201,
+		 "*\"finalizers\":[\"5s\"]*"},
+	};
+	t_no_faults();
+	t_ask_rows(rows, SP_LEN(rows));
+}

@@ -397,7 +397,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	yyjson_mut_val *names = sp_kv_get(spec, "names"), *old_names = sp_kv_get(before, "names");
 	yyjson_mut_val *reviews =
 		sp_kv_list(sp_kv_path(before, "conversion", "webhook", NULL), "conversionReviewVersions");
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	spec_validate(c, spec, reviews == NULL || any_review_version(reviews));
 	if (established(old)) {
 		same(c->errors, SP_PATH("spec"), spec, before, "scope");
@@ -410,7 +410,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 
 static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	names_validate(c->errors, SP_PATH("status.acceptedNames"),
 		       sp_kv_path(obj, "status", "acceptedNames", NULL));
 }
