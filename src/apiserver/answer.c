@@ -2,6 +2,7 @@
 #include "apiserver/answer.h"
 
 #include "base/limits.h"
+#include "kube/apply/apply.h"
 #include "kube/encode.h"
 #include "kube/meta.h"
 
@@ -46,7 +47,30 @@ static const sp_kind *body_kind(const api_request *r)
 	return kind;
 }
 
-/* Decodes as that kind; in all else the write is about the request's resource. */
+/* Who asks owns what was sent, as with any creation, though nothing is stored. */
+static bool track(api_write *w)
+{
+	sp_apply_request req;
+	sp_code code = SP_ENOMEM;
+	if (api_write_apply_request(w, &req))
+		code = sp_apply_track(&req, NULL, w->obj);
+	if (code != SP_OK)
+		api_write_fail(w, code, NULL);
+	return code == SP_OK;
+}
+
+/* What only the server sets; subresources keep it. U: apiserver pkg/registry/rest/meta.go,
+ * WipeObjectMetaSystemFields */
+static void wipe_meta(api_write *w)
+{
+	static const char *const members[] = {"creationTimestamp", "uid", "deletionTimestamp",
+					      "deletionGracePeriodSeconds", "selfLink"};
+	for (size_t i = 0; i < SP_LEN(members) && w->r->sub == NULL; i++)
+		sp_kv_drop(sp_meta(w->obj), members[i]);
+}
+
+/* Decodes as that kind; in all else the write is about the request's resource.
+ * U: apiserver pkg/endpoints/handlers/create.go */
 static bool decode(api_write *w, sp_str body)
 {
 	const sp_kind *kind = body_kind(w->r);
@@ -60,7 +84,11 @@ static bool decode(api_write *w, sp_str body)
 		return false;
 	}
 	w->body_res = &res;
-	bool ok = api_write_decode(w, body);
+	bool ok = api_write_decode(w, body) && api_write_namespace(w);
+	if (ok) {
+		wipe_meta(w);
+		ok = track(w);
+	}
 	w->body_res = w->res;
 	w->ctx.kind = kind; /* the rules that are asked about it */
 	return ok;
@@ -73,10 +101,7 @@ static void on_body(api_request *r, sp_str body)
 	if (!decode(w, body))
 		return;
 	sp_violations_init(&w->errors, &w->arena);
-	if (sp_kv_need_obj(w->doc, w->obj, "metadata") == NULL)
-		api_write_fail(w, SP_ENOMEM, NULL);
-	else
-		fn(w);
+	fn(w);
 }
 
 void api_answer(api_request *r)

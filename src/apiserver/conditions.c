@@ -24,6 +24,7 @@ typedef struct scan scan;
 typedef struct rule {
 	const char *group, *version, *plural, *type, *manager;
 	const char *prefixes[WATCHES_MAX];
+	bool applies; /* the manager applies its condition, upstream, instead of updating the status */
 	verdict (*judge)(scan *s, yyjson_mut_val *obj);
 } rule;
 
@@ -223,6 +224,7 @@ static const rule rules[] = {
 	 .plural = "flowschemas",
 	 .type = "Dangling",
 	 .manager = "api-priority-and-fairness-config-consumer-v1",
+	 .applies = true,
 	 .prefixes = {"/registry/flowschemas/", "/registry/prioritylevelconfigurations/"},
 	 .judge = judge_flow_schema},
 	{.group = "apiregistration.k8s.io",
@@ -256,6 +258,38 @@ static void on_written(sp_store_txn *t, sp_code code, const sp_err *err)
 	own_write_free(w);
 }
 
+static yyjson_mut_val *condition_of(yyjson_mut_val *obj, const char *type)
+{
+	SP_KV_EACH (c, i, sp_kv_list(sp_kv_get(obj, "status"), "conditions")) {
+		if (sp_kv_is(c, "type", type))
+			return c;
+	}
+	return NULL;
+}
+
+/* What a manager applies that has nothing but its condition to say of the object. NULL: no room. */
+static yyjson_mut_val *configuration_of(scan *s, const sp_apply_request *req, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *patch = yyjson_mut_obj(s->doc), *status, *list, *cond, *meta;
+	if (patch == NULL || !sp_kv_set_str(s->doc, patch, "apiVersion", req->api_version) ||
+	    !sp_kv_set_str(s->doc, patch, "kind", req->kind) ||
+	    (meta = sp_kv_need_obj(s->doc, patch, "metadata")) == NULL ||
+	    !sp_kv_set_str(s->doc, meta, "name", sp_meta_name(obj)) ||
+	    (status = sp_kv_need_obj(s->doc, patch, "status")) == NULL ||
+	    (list = sp_kv_need_list(s->doc, status, "conditions")) == NULL ||
+	    (cond = yyjson_mut_val_mut_copy(s->doc, condition_of(obj, s->f->rule->type))) == NULL ||
+	    !yyjson_mut_arr_append(list, cond))
+		return NULL;
+	return patch;
+}
+
+static sp_code apply(scan *s, const sp_apply_request *req, yyjson_mut_val *old, yyjson_mut_val **obj)
+{
+	sp_patch_error perr = {0};
+	yyjson_mut_val *patch = configuration_of(s, req, *obj);
+	return patch == NULL ? SP_ENOMEM : sp_apply(req, old, patch, true, obj, &perr);
+}
+
 /* The status as the rule's manager leaves it. */
 static sp_code record_of(scan *s, const api_resource *res, yyjson_mut_val *old, yyjson_mut_val *obj,
 			 sp_bytes **ret)
@@ -269,7 +303,7 @@ static sp_code record_of(scan *s, const api_resource *res, yyjson_mut_val *old, 
 				      .manager = sp_str_c(s->f->rule->manager),
 				      .subresource = SP_STR("status"),
 				      .now = {now, sp_time_print(now, s->ctx.now, 0)}};
-	SP_TRY(sp_apply_track(&req, old, obj));
+	SP_TRY(s->f->rule->applies ? apply(s, &req, old, &obj) : sp_apply_track(&req, old, obj));
 	return api_object_record(&s->arena, res, s->doc, obj, s->f->owner->server->marker_str, ret, NULL);
 }
 
@@ -298,15 +332,6 @@ static void submit(follower *f, sp_str rest, uint64_t revision, sp_bytes *record
 }
 
 /* ---- looking ---- */
-
-static yyjson_mut_val *condition_of(yyjson_mut_val *obj, const char *type)
-{
-	SP_KV_EACH (c, i, sp_kv_list(sp_kv_get(obj, "status"), "conditions")) {
-		if (sp_kv_is(c, "type", type))
-			return c;
-	}
-	return NULL;
-}
 
 /* False: it says so already. */
 static bool set_condition(scan *s, yyjson_mut_val *obj, const verdict *v)

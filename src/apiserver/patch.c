@@ -282,6 +282,9 @@ static bool check_applied_new(api_write *w, yyjson_mut_val *applied)
 {
 	yyjson_mut_val *meta = sp_meta(applied);
 	sp_str uid = sp_kv_str(meta, "uid");
+	uint64_t revision;
+	if (uid.len == 0 && !api_write_revision(w, sp_kv_str(meta, "resourceVersion"), &revision))
+		return false;
 	sp_kv_drop(meta, "resourceVersion");
 	if (uid.len == 0)
 		return true;
@@ -318,8 +321,10 @@ static void merge(api_write *w, yyjson_mut_val *old, yyjson_mut_val *applied, sp
 		refuse_patch(w, &perr);
 		return;
 	}
-	if (!report_complaints(w, complaints) || !decode_result(w, merged) || !api_write_namespace(w) ||
-	    !api_write_check_name(w))
+	if (!report_complaints(w, complaints))
+		return;
+	sp_unstructured_fit(w->body_res->kind->schema, merged);
+	if (!decode_result(w, merged) || !api_write_namespace(w) || !api_write_check_name(w))
 		return;
 	if (old == NULL)
 		api_write_create(w);

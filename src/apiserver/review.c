@@ -6,6 +6,7 @@
 #include "base/json_out.h"
 #include "kube/kinds/go_json.h"
 #include "kube/meta.h"
+#include "kube/selector.h"
 
 #define TEXT_BYTES_MAX ((size_t)4 << 20)
 
@@ -145,16 +146,75 @@ static bool read_subject(sp_arena *a, yyjson_mut_val *spec, api_user *ret)
 	return true;
 }
 
+/* Of the requirements of a selector: can some, can none be read? */
+typedef struct reading {
+	bool some, faulty;
+} reading;
+
+static reading read_raw(sp_arena *a, sp_str text, bool fields)
+{
+	sp_selector parsed;
+	sp_code code =
+		fields ? sp_fields_parse(a, text, &parsed, NULL) : sp_labels_parse(a, text, &parsed, NULL);
+	return (reading){code == SP_OK && parsed.n > 0, code != SP_OK};
+}
+
+/* Field selectors know one value that is, or is not, the field's. */
+static bool is_field_requirement(yyjson_mut_val *req)
+{
+	static const char *const operators[] = {"In", "NotIn"};
+	return sp_kv_len(sp_kv_list(req, "values")) == 1 && SP_STR_IN(sp_kv_str(req, "operator"), operators);
+}
+
+static bool is_label_requirement(sp_arena *a, yyjson_mut_val *req)
+{
+	static const char *const operators[] = {"In", "NotIn", "Exists", "DoesNotExist"};
+	sp_violations faults;
+	sp_violations_init(&faults, a);
+	sp_label_requirement_validate(&faults, NULL, req, 0);
+	return SP_STR_IN(sp_kv_str(req, "operator"), operators) && faults.n == 0;
+}
+
+static reading read_selector(sp_arena *a, yyjson_mut_val *selector, bool fields)
+{
+	sp_str raw = sp_kv_str(selector, "rawSelector");
+	reading r = raw.len > 0 ? read_raw(a, raw, fields) : (reading){false, false};
+	SP_KV_EACH (req, i, sp_kv_list(selector, "requirements")) {
+		bool good = fields ? is_field_requirement(req) : is_label_requirement(a, req);
+		r.some = r.some || good;
+		r.faulty = r.faulty || !good;
+	}
+	return r;
+}
+
+/* U: kubernetes pkg/registry/authorization/util/helpers.go, BuildEvaluationError */
+static sp_str evaluation_error(sp_arena *a, yyjson_mut_val *spec)
+{
+	yyjson_mut_val *res = sp_kv_get(spec, "resourceAttributes");
+	sp_str text = {"", 0};
+	for (int fields = 1; fields >= 0; fields--) {
+		const char *name = fields ? "fieldSelector" : "labelSelector";
+		reading r = read_selector(a, sp_kv_get(res, name), fields);
+		if (r.faulty)
+			text = sp_arena_printf(
+				a, SP_FMT "%sspec.resourceAttributes.%s %signored due to parse error",
+				SP_ARG(text), text.len > 0 ? "; " : "", name, r.some ? "partially " : "");
+	}
+	return text;
+}
+
 static void decide(api_write *w, const api_user *user)
 {
 	sp_str reason;
 	api_attributes what = attributes_of(&w->arena, sp_kv_get(w->obj, "spec"));
 	api_decision d = api_decide(w->server, &w->arena, user, &what, &reason);
+	sp_str fault = evaluation_error(&w->arena, sp_kv_get(w->obj, "spec"));
 	sp_kv_drop(w->obj, "status");
 	yyjson_mut_val *status = sp_kv_need_obj(w->doc, w->obj, "status");
 	if (status == NULL || !sp_kv_set_bool(w->doc, status, "allowed", d == API_ALLOW) ||
 	    !sp_kv_set_bool(w->doc, status, "denied", d == API_DENY) ||
-	    !sp_kv_set_str(w->doc, status, "reason", reason))
+	    !sp_kv_set_str(w->doc, status, "reason", reason) ||
+	    !sp_kv_set_str(w->doc, status, "evaluationError", fault))
 		api_write_fail(w, SP_ENOMEM, NULL);
 	else
 		api_answer_send(w);
@@ -190,8 +250,6 @@ void api_answer_local_subject_access(api_write *w)
 	yyjson_mut_val *spec = sp_kv_get(w->obj, "spec");
 	yyjson_mut_val *res = sp_kv_get(spec, "resourceAttributes");
 	yyjson_mut_val *other = sp_kv_get(spec, "nonResourceAttributes");
-	if (!api_write_namespace(w))
-		return;
 	check_spec(w, spec, true);
 	check_meta(w, true);
 	if (res != NULL && !sp_str_eq(sp_kv_str(res, "namespace"), w->r->info.ns))
@@ -251,8 +309,9 @@ void api_answer_self_subject_rules(api_write *w)
 		code = write_rules(&text, &rules, api_node_scoped(w->server, &w->arena, &w->r->user, &node));
 	if (code == SP_OK)
 		code = sp_json_parse_mut(&w->arena, sp_buf_view(&text), w->doc, &status, &err);
-	sp_kv_drop(w->obj, "spec");
-	spec = sp_kv_need_obj(w->doc, w->obj, "spec"); /* upstream's answer has none */
+	sp_kv_drop(w->obj, "spec"); /* upstream answers with a new object */
+	sp_kv_drop(w->obj, "metadata");
+	spec = sp_kv_need_obj(w->doc, w->obj, "spec");
 	if (code != SP_OK)
 		api_write_fail(w, code, &err);
 	else if (spec == NULL || !sp_kv_set(w->doc, w->obj, "status", status))

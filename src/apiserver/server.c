@@ -177,7 +177,9 @@ static bool has_right_form(const api_request *r, bool named)
 static bool has_route(const api_request *r, uint8_t allowed)
 {
 	bool across = r->res->kind->namespaced && r->info.ns.len == 0;
-	return !across || (allowed & (SP_VERB_LIST | SP_VERB_WATCH)) != 0;
+	if (across)
+		return (allowed & (SP_VERB_LIST | SP_VERB_WATCH)) != 0;
+	return r->sub != NULL || r->info.name.len == 0 || (allowed & ~SP_VERB_CREATE) != 0;
 }
 
 /* What needs a name has one, and the namespace its kind asks for. */

@@ -90,10 +90,10 @@ static bool load_account(request *q)
 
 /* ---- the request ---- */
 
+/* The name and the like are the account's, if they were sent, too; all else stays as it was sent. */
 static bool fill_meta(request *q)
 {
 	api_write *w = q->w;
-	sp_kv_drop(w->obj, "metadata");
 	yyjson_mut_val *meta = sp_kv_need_obj(w->doc, w->obj, "metadata");
 	return (meta != NULL && sp_kv_set_str(w->doc, meta, "name", q->account.name) &&
 		sp_kv_set_str(w->doc, meta, "namespace", q->account.ns) &&

@@ -36,12 +36,14 @@ static bool conflict(api_write *w, sp_str why)
 
 sp_str api_write_precondition_text(api_write *w, const char *what, sp_str wanted, sp_str stored)
 {
+	sp_str prefix = w->res->prefix;
+	if (w->o.dry_run) /* upstream's dry runs know the key without its root */
+		(void)sp_str_take(&prefix, SP_STR("/registry"));
 	return sp_arena_printf(&w->arena,
 			       "StorageError: invalid object, Code: 4, Key: " SP_FMT SP_FMT
 			       ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: %s in "
 			       "precondition: " SP_FMT ", %s in object meta: " SP_FMT,
-			       SP_ARG(w->res->prefix), SP_ARG(w->rest), what, SP_ARG(wanted), what,
-			       SP_ARG(stored));
+			       SP_ARG(prefix), SP_ARG(w->rest), what, SP_ARG(wanted), what, SP_ARG(stored));
 }
 
 /* U: apiserver pkg/registry/generic/registry/store.go: the resource stands where the kind usually does. */
@@ -55,8 +57,7 @@ static bool refuse_unconditional(api_write *w)
 	return false;
 }
 
-/* A revision that is no number is upstream's plain 500. */
-static bool read_revision(api_write *w, sp_str text, uint64_t *ret)
+bool api_write_revision(api_write *w, sp_str text, uint64_t *ret)
 {
 	sp_err err;
 	*ret = 0;
@@ -78,7 +79,7 @@ static bool check_preconditions(api_write *w, yyjson_mut_val *old)
 	const sp_kind_hooks *hooks = w->res->kind->hooks;
 	if (w->patched == NULL && uid.len > 0 && !sp_str_eq(uid, old_uid))
 		return conflict(w, api_write_precondition_text(w, "UID", uid, old_uid));
-	if (!read_revision(w, rv, &revision))
+	if (!api_write_revision(w, rv, &revision))
 		return false;
 	if (revision != 0)
 		return sp_str_eq(rv, old_rv) || conflict(w, SP_STR(SP_STATUS_MODIFIED));

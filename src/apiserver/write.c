@@ -319,8 +319,8 @@ static yyjson_mut_val *in_version(void *arg, yyjson_mut_val *object, sp_str api_
 		group.len = 0;
 	const api_resource *to =
 		api_resource_by_kind(&w->server->resources, group, version, w->res->kind->kind);
-	if (to == NULL || to->stored != w->res->stored)
-		return NULL;
+	if (to == NULL || to->stored != w->res->stored || !sp_str_eq(group, w->res->kind->group))
+		return NULL; /* upstream converts within a group, and drops owners of another */
 	*ret_schema = to->kind->schema;
 	yyjson_mut_val *copy = yyjson_mut_val_mut_copy(w->doc, object);
 	if (copy == NULL || !api_object_to_stored(w->res, &w->arena, w->doc, copy) ||
@@ -481,7 +481,8 @@ void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(ap
 	w->before = old;
 	w->policy_run = NULL;
 	reset_ctx(w);
-	sp_kv_drop(sp_meta(w->obj), "selfLink");
+	if (!w->o.dry_run) /* upstream's store drops it, which a dry run does not reach */
+		sp_kv_drop(sp_meta(w->obj), "selfLink");
 	if (!track_and_admit(&a))
 		return;
 	a.obj = w->obj;

@@ -161,6 +161,8 @@ void api_write_mark_and_remove(api_write *w);
 
 /* w->obj has the name of the request's path; false: it has not, answered. */
 bool api_write_check_name(api_write *w);
+/* The number of a revision, 0 for none. False: it is no number, answered by upstream's plain 500. */
+bool api_write_revision(api_write *w, sp_str text, uint64_t *ret);
 /* Puts the request's namespace into w->obj; false: it names another one, answered. */
 bool api_write_namespace(api_write *w);
 /* Prepares and commits w->obj as a new object / as a change of `old`; answers. */

@@ -4,9 +4,10 @@
  * server's decoder (sigs.k8s.io/json into Go structs).
  *
  * Canonical form is what kube/encode.h writes: the members a Go struct's JSON has, in the struct's order,
- * maps sorted, amounts, times and durations in Go's text. Empty lists and maps count as absent, as they do
- * after upstream's way through storage. kind and apiVersion come first. Members match by exact name. null is
- * absence (in lists and maps the zero value).
+ * maps sorted, amounts, times and durations in Go's text. kind and apiVersion come first. Members match by
+ * exact name. null is absence (in lists and maps the zero value). Lists and maps that are given empty stay,
+ * as Go's structs tell them from absent ones; kube/encode.h leaves them out, as upstream's way through
+ * storage does.
  *
  * Nodes of CRDs (SP_S_CRD) keep all their members, sorted by name; types are checked elsewhere (kube/crd).
  *

@@ -105,6 +105,57 @@ static void finish(sp_violations *v, sp_violation *item, sp_v_type type, const s
 		v->n++;
 }
 
+static void write_member(sp_buf *out, const yyjson_mut_val *key, bool first)
+{
+	if (!first)
+		(void)sp_buf_char(out, ',');
+	(void)sp_json_write_str(out, (sp_str){key->uni.str, (size_t)(key->tag >> YYJSON_TAG_BIT)});
+	(void)sp_buf_char(out, ':');
+}
+
+/* Go's omitempty, of what has JSON names in upstream's internal types: those of meta/v1. {} is an empty map
+ * by its name, and elsewhere a struct, which shows. */
+bool sp_bad_member_omitted(const yyjson_mut_val *key)
+{
+	static const sp_str maps[] = {SP_STR_INIT("annotations"), SP_STR_INIT("labels"),
+				      SP_STR_INIT("matchLabels")};
+	sp_str name = {key->uni.str, (size_t)(key->tag >> YYJSON_TAG_BIT)};
+	yyjson_mut_val *v = key->next;
+	if (!yyjson_mut_is_ctn(v) || unsafe_yyjson_get_len(v) > 0)
+		return false;
+	bool omitted = yyjson_mut_is_arr(v);
+	for (size_t i = 0; i < SP_LEN(maps); i++)
+		omitted = omitted || sp_str_eq(maps[i], name);
+	return omitted;
+}
+
+void sp_bad_write_json(sp_buf *out, const yyjson_mut_val *v)
+{
+	yyjson_mut_val *val = (yyjson_mut_val *)(uintptr_t)v, *key, *item;
+	bool object = yyjson_mut_is_obj(val), first = true;
+	size_t i, max;
+	if (!yyjson_mut_is_ctn(val)) {
+		(void)(val == NULL ? sp_buf_str(out, SP_STR("null")) : sp_json_write_mut(out, val));
+		return;
+	}
+	(void)sp_buf_char(out, object ? '{' : '[');
+	yyjson_mut_obj_foreach(val, i, max, key, item)
+	{
+		if (sp_bad_member_omitted(key))
+			continue;
+		write_member(out, key, first);
+		sp_bad_write_json(out, item);
+		first = false;
+	}
+	yyjson_mut_arr_foreach(val, i, max, item)
+	{
+		if (i > 0)
+			(void)sp_buf_char(out, ',');
+		sp_bad_write_json(out, item);
+	}
+	(void)sp_buf_char(out, object ? '}' : ']');
+}
+
 static void write_bad(sp_buf *out, sp_bad bad)
 {
 	switch (bad.kind) {
@@ -124,10 +175,7 @@ static void write_bad(sp_buf *out, sp_bad bad)
 		(void)sp_buf_str(out, bad.truth ? SP_STR("true") : SP_STR("false"));
 		break;
 	case SP_BAD_JSON:
-		if (bad.json == NULL)
-			(void)sp_buf_str(out, SP_STR("null"));
-		else
-			(void)sp_json_write_mut(out, bad.json);
+		sp_bad_write_json(out, bad.json);
 		break;
 	case SP_BAD_TEXT:
 		(void)sp_buf_str(out, bad.str);

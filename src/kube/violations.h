@@ -137,6 +137,14 @@ static inline sp_bad sp_bad_omit(void)
 	return (sp_bad){.kind = SP_BAD_OMIT};
 }
 
+/*
+ * What SP_BAD_JSON shows: Go's JSON of a value whose structs have omitempty, so that lists and maps which are
+ * given empty show only where the value itself is one. NULL is null.
+ */
+void sp_bad_write_json(sp_buf *out, const yyjson_mut_val *v);
+/* True for the key of a member that is left out there. */
+bool sp_bad_member_omitted(const yyjson_mut_val *key);
+
 /* Picks by the C type: sp_str and char * are strings, integers and bool go bare, trees as JSON. */
 #define SP_BAD(x) \
 	_Generic((x), sp_bad                         \

@@ -81,7 +81,8 @@ static void check_row(yyjson_val *row)
 	T_EQ_STR(member(row, "err"), SP_STR(""));
 	T_OK(sp_encode_json(&out, kind->schema, v));
 	T_EQ_STR(sp_buf_view(&out), member(row, "out"));
-	/* The tree itself is canonical. */
+	/* The tree of canonical text is canonical itself. */
+	T_OK(sp_decode_json(T_ARENA, kind->schema, sp_buf_view(&out), doc, NULL, &v, T_ERR));
 	T_OK(sp_json_write_mut(&tree, v));
 	T_EQ_STR(sp_buf_view(&tree), sp_buf_view(&out));
 	yyjson_val *want = sp_json_last(row, SP_STR("strict"));
@@ -224,6 +225,40 @@ SP_TEST(codec, named_strings)
 		T_TRUE(sp_str_starts(why, SP_STR("json: cannot unmarshal ")));
 		T_EQ_STR(sp_str_sub(why, sizeof "json: cannot unmarshal " - 1, why.len),
 			 sp_str_c(rows[i].want));
+	}
+}
+
+/* As in Go's structs, a list or a map that is given empty is not one that is absent: it is written as it is
+ * where a message shows it, and is gone once it was stored. */
+SP_TEST(codec, empty_is_not_absent)
+{
+	static const struct {
+		const char *kind, *in, *tree, *text;
+	} rows[] = {
+		{"/v1/ConfigMap", "{\"metadata\":{\"labels\":{}},\"data\":{}}",
+		 "{\"metadata\":{\"labels\":{}},\"data\":{}}", "{\"metadata\":{}}"},
+		{"/v1/ConfigMap", "{\"metadata\":{\"labels\":null},\"data\":null}", "{\"metadata\":{}}",
+		 "{\"metadata\":{}}"},
+		{"rbac.authorization.k8s.io/v1/Role", "{\"rules\":[]}", "{\"metadata\":{},\"rules\":[]}",
+		 "{\"metadata\":{},\"rules\":null}"},
+		{"rbac.authorization.k8s.io/v1/Role", "{\"rules\":null}", "{\"metadata\":{},\"rules\":null}",
+		 "{\"metadata\":{},\"rules\":null}"},
+		{"rbac.authorization.k8s.io/v1/Role", "{\"rules\":[{\"verbs\":[],\"apiGroups\":[]}]}",
+		 "{\"metadata\":{},\"rules\":[{\"verbs\":[],\"apiGroups\":[]}]}",
+		 "{\"metadata\":{},\"rules\":[{\"verbs\":null}]}"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF tree;
+		SP_AUTO_BUF text;
+		sp_buf_init(&tree, TEXT_MAX);
+		sp_buf_init(&text, TEXT_MAX);
+		yyjson_mut_doc *doc;
+		yyjson_mut_val *v;
+		T_OK(decode(rows[i].kind, rows[i].in, NULL, &v, &doc));
+		T_OK(sp_json_write_mut(&tree, v));
+		T_EQ_C(sp_buf_view(&tree), rows[i].tree);
+		T_OK(sp_encode_json(&text, kind_of(sp_str_c(rows[i].kind))->schema, v));
+		T_EQ_C(sp_buf_view(&text), rows[i].text);
 	}
 }
 

@@ -69,7 +69,8 @@ SP_TEST(kinds_groups, autoscaler_conversion)
 		"\"behavior\":{\"scaleUp\":{\"selectPolicy\":\"Max\",\"policies\":[{\"type\":\"Pods\","
 		"\"value\":1,"
 		"\"periodSeconds\":15}]}}},"
-		"\"status\":{\"desiredReplicas\":1,\"conditions\":[{\"type\":\"AbleToScale\",\"status\":"
+		"\"status\":{\"currentReplicas\":0,\"desiredReplicas\":1,\"conditions\":[{\"type\":"
+		"\"AbleToScale\",\"status\":"
 		"\"True\"}]}}";
 	yyjson_mut_doc *doc = sp_json_doc(T_ARENA);
 	T_TRUE(doc != NULL);

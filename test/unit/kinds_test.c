@@ -312,9 +312,9 @@ SP_TEST(kinds, other_updates)
 		{"resource.k8s.io/ResourceClaimTemplate", "ns", ",\"spec\":{\"spec\":{}}",
 		 ",\"spec\":{\"metadata\":{\"uid\":\"u\",\"labels\":{\"a\":\"b\"}},\"spec\":{}}",
 		 "[spec.metadata.uID: Forbidden: cannot be set, spec: Invalid value: "
-		 "{\"Spec\":{\"Devices\":{\"Requests\":null,\"Constraints\":null,\"Config\":null}}}: field "
-		 "is "
-		 "immutable]"},
+		 "{\"uid\":\"u\",\"labels\":{\"a\":\"b\"},\"Spec\":{\"Devices\":{\"Requests\":null,"
+		 "\"Constraints\":null,"
+		 "\"Config\":null}}}: field is immutable]"},
 		{"events.k8s.io/Event", "ns",
 		 ",\"eventTime\":\"2024-01-02T03:04:05.123456Z\",\"reportingController\":\"c\","
 		 "\"reportingInstance\":\"i\",\"action\":\"A\",\"reason\":\"R\",\"type\":\"Normal\","

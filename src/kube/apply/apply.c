@@ -5,6 +5,7 @@
 #include "kube/apply/apply_int.h"
 #include "kube/apply/typed_int.h"
 #include "kube/patch/patch_int.h"
+#include "kube/patch/unstructured.h"
 
 #define LAST_APPLIED SP_STR("kubectl.kubernetes.io/last-applied-configuration")
 #define MANAGED SP_STR("managedFields")
@@ -387,6 +388,26 @@ static sp_code apply_checked(const sp_apply_request *q, yyjson_mut_val *live, yy
 	return put_managed(q, *ret, m);
 }
 
+/* True when the patch has managedFields that Go can read; others count as none here.
+ * U: apimachinery pkg/apis/meta/v1/unstructured, GetManagedFields */
+static bool names_owners(const sp_apply_request *q, yyjson_mut_val *patch)
+{
+	const sp_schema *meta = sp_schema_by_name(SP_STR("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"));
+	yyjson_mut_val *sent = sp_jmut_get(metadata(patch), MANAGED);
+	const sp_field *f = sp_schema_field(meta, MANAGED, NULL);
+	size_t i, max;
+	yyjson_mut_val *item;
+	sp_str why;
+	if (!yyjson_mut_is_arr(sent))
+		return false;
+	yyjson_mut_arr_foreach(sent, i, max, item)
+	{
+		if (!yyjson_mut_is_obj(item))
+			return false;
+	}
+	return !sp_unstructured_fault(q->arena, f->schema, sent, &why);
+}
+
 sp_code sp_apply(const sp_apply_request *q, yyjson_mut_val *live, yyjson_mut_val *patch, bool force,
 		 yyjson_mut_val **ret, sp_patch_error *perr)
 {
@@ -398,8 +419,7 @@ sp_code sp_apply(const sp_apply_request *q, yyjson_mut_val *live, yyjson_mut_val
 			"Incorrect version specified in apply patch. Specified patch version: " SP_FMT
 			", expected: " SP_FMT,
 			SP_ARG(version), SP_ARG(q->api_version));
-	yyjson_mut_val *sent = sp_jmut_get(metadata(patch), MANAGED);
-	if (sent != NULL && !yyjson_mut_is_null(sent))
+	if (names_owners(q, patch))
 		return sp_patch_fail(a, perr, SP_EINVAL, 400, "BadRequest",
 				     "metadata.managedFields must be nil");
 	sp_code code = sp_typed_check(a, q->schema, patch, false, &text);

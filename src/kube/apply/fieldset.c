@@ -373,15 +373,18 @@ typedef struct walk {
 	void *arg;
 } walk;
 
+/* The members of a set, then what is below them, as upstream's sets are walked. */
 static bool walk_set(walk *w, const sp_fieldset *s)
 {
-	for (uint32_t i = 0; s != NULL && i < s->n; i++) {
-		size_t len = w->path.len;
-		if (sp_pe_text(&w->path, &s->entries[i].pe) != SP_OK)
+	size_t n = s == NULL ? 0 : s->n, len = w->path.len;
+	for (size_t i = 0; i < 2 * n; i++) {
+		const sp_fs_entry *e = &s->entries[i % n];
+		bool below = i >= n;
+		if (below ? e->child == NULL : !e->member)
+			continue;
+		if (sp_pe_text(&w->path, &e->pe) != SP_OK)
 			return false;
-		if (s->entries[i].member && !w->fn(w->arg, sp_buf_view(&w->path)))
-			return false;
-		if (!walk_set(w, s->entries[i].child))
+		if (below ? !walk_set(w, e->child) : !w->fn(w->arg, sp_buf_view(&w->path)))
 			return false;
 		w->path.len = len;
 	}

@@ -421,13 +421,18 @@ static sp_code changes_add(sp_arena *a, changes *to, const sp_pe *pe, const chan
 	return SP_OK;
 }
 
-static void compare_leaf(yyjson_mut_val *l, yyjson_mut_val *r, changes *ret)
+static bool same_leaf(const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r, unsigned how)
+{
+	return (how & AS_WRITTEN) != 0 ? sp_typed_equal_written(s, l, r) : sp_typed_equal(l, r);
+}
+
+static void compare_leaf(const sp_schema *s, yyjson_mut_val *l, yyjson_mut_val *r, unsigned how, changes *ret)
 {
 	if (l == NULL)
 		ret->member[ADDED] = true;
 	else if (r == NULL)
 		ret->member[REMOVED] = true;
-	else if (!sp_typed_equal(l, r))
+	else if (!same_leaf(s, l, r, how))
 		ret->member[MODIFIED] = true;
 }
 
@@ -440,7 +445,7 @@ static sp_code compare_items(sp_arena *a, const sp_schema *s, sp_typed_item **l,
 	if (nl >= 2 && nr >= 2) {
 		bool same = nl == nr;
 		for (size_t i = 0; i < nl && same; i++)
-			same = sp_typed_equal(l[i]->val, r[i]->val);
+			same = same_leaf(s, l[i]->val, r[i]->val, how);
 		c.member[MODIFIED] = !same;
 	} else if (nl <= 1 && nr <= 1) {
 		SP_TRY(compare(a, s, nl == 0 ? NULL : l[0]->val, nr == 0 ? NULL : r[0]->val, how, &c));
@@ -538,7 +543,7 @@ static sp_code compare_as(sp_arena *a, sp_atom atom, const sp_schema *s, yyjson_
 	}
 	*ret_leaf = atom == SP_ATOM_SCALAR || atomic || empty;
 	if (*ret_leaf) {
-		compare_leaf(l, r, ret);
+		compare_leaf(s, l, r, how, ret);
 		return SP_OK;
 	}
 	if (nothing)

@@ -42,5 +42,8 @@ sp_code sp_typed_list_load(sp_arena *a, const sp_schema *list, yyjson_mut_val *v
 /* First in `sorted` that has the path element, and how many do; 0 when none. */
 size_t sp_typed_list_find(const sp_typed_items_list *l, const sp_pe *pe, size_t *ret_first);
 
+/* Equality of two values by what Go writes of them; of lists, and of what has no type of its own, as they
+ * stand: upstream compares lists of structs with all that the structs hold. */
+bool sp_typed_equal_written(const sp_schema *s, yyjson_mut_val *a, yyjson_mut_val *b);
 /* Go leaves the member out when it has this value. */
 bool sp_typed_is_omitted(const sp_schema *object, sp_str name, const yyjson_mut_val *v);

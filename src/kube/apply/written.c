@@ -12,6 +12,34 @@ bool sp_typed_is_omitted(const sp_schema *object, sp_str name, const yyjson_mut_
 	return f != NULL && sp_canon_field(f, v) == SP_CANON_OMIT;
 }
 
+/* How many members Go writes; false: one of them is not the same in `b`. */
+static bool members_same(const sp_schema *s, yyjson_mut_val *a, yyjson_mut_val *b, size_t *ret_n)
+{
+	for (sp_members m = sp_members_of(a); sp_members_next(&m);) {
+		sp_str name = sp_members_name(&m);
+		bool named = false;
+		if (sp_typed_is_omitted(s, name, sp_members_value(&m)))
+			continue;
+		yyjson_mut_val *other = sp_jmut_get(b, name);
+		*ret_n += 1;
+		if (other == NULL ||
+		    !sp_typed_equal_written(sp_typed_member(s, name, &named), sp_members_value(&m), other))
+			return false;
+	}
+	return true;
+}
+
+bool sp_typed_equal_written(const sp_schema *s, yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	bool typed = s != NULL && (s->flags & SP_S_CRD) == 0;
+	if (typed && (s->kind == SP_K_OBJECT || s->kind == SP_K_MAP) && yyjson_mut_is_obj(a) &&
+	    yyjson_mut_is_obj(b)) {
+		size_t n = 0, m = 0;
+		return members_same(s, a, b, &n) && members_same(s, b, a, &m) && n == m;
+	}
+	return sp_typed_equal(a, b);
+}
+
 static yyjson_mut_val *zero_scalar(yyjson_mut_doc *doc, const sp_schema *s)
 {
 	switch ((sp_schema_kind)s->kind) {

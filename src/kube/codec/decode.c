@@ -32,6 +32,13 @@ sp_code sp_decode_zero(sp_decoder *d, const sp_schema *s, yyjson_mut_val **ret)
 	return made(d, text.ptr[0] == 'f' ? yyjson_mut_false(d->doc) : yyjson_mut_null(d->doc), ret);
 }
 
+/* A list or map that is there, though it be empty: Go's structs tell it from none. */
+static bool is_given(const sp_field *f, const yyjson_mut_val *v)
+{
+	return v != NULL && (f->schema->kind == SP_K_LIST || f->schema->kind == SP_K_MAP) &&
+	       sp_canon_type(v) != YYJSON_TYPE_NULL;
+}
+
 sp_code sp_decode_build(sp_decoder *d, const sp_schema *s, yyjson_mut_val *const *slots, yyjson_mut_val **ret)
 {
 	yyjson_mut_val *object = yyjson_mut_obj(d->doc);
@@ -39,7 +46,7 @@ sp_code sp_decode_build(sp_decoder *d, const sp_schema *s, yyjson_mut_val *const
 		return sp_decoder_no_room(d);
 	for (sp_canon_iter it = sp_canon_members(s); sp_canon_next(&it);) {
 		yyjson_mut_val *v = slots != NULL ? slots[it.slot] : NULL;
-		switch (sp_canon_field(it.field, v)) {
+		switch (is_given(it.field, v) ? SP_CANON_VALUE : sp_canon_field(it.field, v)) {
 		case SP_CANON_OMIT:
 			continue;
 		case SP_CANON_NULL:
@@ -172,8 +179,7 @@ static sp_code decode_element(sp_decoder *d, const sp_schema *s, const sp_place 
 		SP_TRY(decode_value(d, s, at, v, NULL, &made_item));
 	else if (s->kind == SP_K_DURATION)
 		return sp_fail(d->err, SP_EINVAL, "time: invalid duration \"\"");
-	bool empty = (s->kind == SP_K_LIST || s->kind == SP_K_MAP) && sp_canon_is_zero(s, made_item);
-	if (made_item == NULL || empty)
+	if (made_item == NULL)
 		SP_TRY(sp_decode_zero(d, s, &made_item));
 	*ret = made_item;
 	return SP_OK;

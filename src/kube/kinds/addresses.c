@@ -137,7 +137,8 @@ static void cidr_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut
 	size_t n_now = sp_kv_len(now), n_was = sp_kv_len(was);
 	sp_meta_validate_update(c, obj, old);
 	if (n_now != n_was && (n_was != 1 || n_now != 2)) {
-		sp_v_invalid(c->errors, path, now, "field is immutable");
+		sp_v_invalid(c->errors, path, sp_kv_get(sp_kv_get(obj, "spec"), "cidrs"),
+			     "field is immutable");
 		return;
 	}
 	yyjson_mut_val *other = yyjson_mut_arr_get_first(now);

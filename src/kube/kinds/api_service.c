@@ -86,7 +86,7 @@ static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 	sp_str group = sp_kv_str(spec, "group"), version = sp_kv_str(spec, "version"),
 	       name = sp_meta_name(obj);
 	sp_str wanted = sp_arena_printf(c->arena, SP_FMT "." SP_FMT, SP_ARG(version), SP_ARG(group));
-	sp_meta_validate(c, obj);
+	sp_meta_validate_generic(c, obj); /* finalizers of any form */
 	if (name.len > 0 && sp_name_path_segment(name).n == 0 && !sp_str_eq(name, wanted))
 		sp_v_invalid(v, SP_PATH("metadata.name"), name,
 			     "must be `spec.version+\".\"+spec.group`: \"" SP_FMT "\"", SP_ARG(wanted));
@@ -106,14 +106,14 @@ static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 
 static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	validate(c, obj);
 }
 
 static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
 	static const char *const statuses[] = {"True", "False", "Unknown"};
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	SP_KV_EACH (cond, i, sp_kv_list(sp_kv_get(obj, "status"), "conditions")) {
 		sp_str s = sp_kv_str(cond, "status");
 		if (!SP_STR_IN(s, statuses))

@@ -467,6 +467,14 @@ static yyjson_mut_val *as_v2(sp_kind_ctx *c, yyjson_mut_val *obj)
 	return ok ? copy : NULL;
 }
 
+/* Writers own what the way through upstream's internal type leaves: a target of the processor, no annotations
+ * that say nothing. */
+static void defaults_v1(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	SP_KIND_NEED(c, sp_autoscaler_v1_to_v2(c->arena, c->doc, obj) &&
+				sp_autoscaler_v2_to_v1(c->arena, c->doc, obj));
+}
+
 static void validate_v1(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	validate(c, as_v2(c, obj));
@@ -488,6 +496,7 @@ static const sp_cell cells_v1[] = {{SP_STR_INIT("Reference"), reference_cell},
 
 const sp_kind_hooks sp_hooks_autoscaler_v1 = {
 	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_HAS_STATUS,
+	.defaults = defaults_v1,
 	.validate = validate_v1,
 	.validate_update = validate_update_v1,
 	.reset_fields = sp_reset_status,

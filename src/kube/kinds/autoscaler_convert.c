@@ -246,6 +246,19 @@ static void status_to_v1(conversion *x, yyjson_mut_val *obj, yyjson_mut_val *sta
 	sp_kv_drop(status, "conditions");
 }
 
+/* v1 always shows how many there are, before how many there should be. */
+static void show_replicas(conversion *x, yyjson_mut_val *status)
+{
+	static const char wanted[] = "desiredReplicas";
+	yyjson_mut_val *n = sp_kv_get(status, wanted);
+	if (sp_kv_has(status, "currentReplicas"))
+		return;
+	sp_kv_drop(status, wanted);
+	need(x, sp_kv_set_i64(x->doc, status, "currentReplicas", 0));
+	if (n != NULL)
+		need(x, sp_kv_set_i64(x->doc, status, wanted, sp_kv_num(n, 0)));
+}
+
 void sp_autoscaler_drop_annotations(yyjson_mut_val *obj)
 {
 	static const char *const keys[] = {metrics_key, current_key, conditions_key, behavior_key};
@@ -265,6 +278,7 @@ bool sp_autoscaler_v2_to_v1(sp_arena *a, yyjson_mut_doc *doc, yyjson_mut_val *ob
 	if (behavior != NULL)
 		annotate(&x, obj, behavior_key, sp_go_struct(a, &go_behavior, behavior));
 	sp_kv_drop(spec, "behavior");
+	show_replicas(&x, status);
 	status_to_v1(&x, obj, status);
 	need(&x, sp_kv_set_str(doc, obj, "apiVersion", SP_STR("autoscaling/v1")));
 	return x.ok;

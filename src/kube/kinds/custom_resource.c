@@ -243,7 +243,7 @@ static void versions_validate(sp_kind_ctx *c, yyjson_mut_val *versions, const sp
 	if (n_storage != 1)
 		sp_v_invalid(v, path, shown_versions(c, versions, shared),
 			     "must have exactly one version marked as storage version");
-	if (versions != NULL) {
+	if (sp_kv_len(versions) > 0) {
 		sp_str first = sp_kv_str(yyjson_mut_arr_get_first(versions), "name");
 		if (first.len > 0)
 			sp_crd_name_validate(v, SP_PATH("spec.version"), first, first, "");
@@ -265,7 +265,7 @@ static void spec_validate(sp_kind_ctx *c, yyjson_mut_val *spec, bool strict)
 	else if (sp_str_index(group, '.') < 0)
 		sp_v_invalid(v, SP_PATH("spec.group"), group, "should be a domain with at least one dot");
 	SP_V_ENUM(v, SP_PATH("spec.scope"), sp_kv_str(spec, "scope"), scopes);
-	versions_validate(c, versions, &shared);
+	versions_validate(c, sp_kv_get(spec, "versions"), &shared);
 	for (size_t i = 0; i < SP_LEN(needed); i++) {
 		if (sp_kv_str(names, needed[i]).len == 0)
 			sp_v_required(v, SP_AT_STR(SP_PATH("spec.names"), sp_str_c(needed[i])), "%s", "");
@@ -367,7 +367,7 @@ static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 	sp_str wanted = sp_arena_printf(c->arena, SP_FMT "." SP_FMT,
 					SP_ARG(sp_kv_str(sp_kv_get(spec, "names"), "plural")),
 					SP_ARG(sp_kv_str(spec, "group")));
-	sp_meta_validate(c, obj);
+	sp_meta_validate_custom(c, obj);
 	if (!sp_str_eq(sp_meta_name(obj), wanted))
 		sp_v_invalid(c->errors, SP_PATH("metadata.name"), sp_meta_name(obj),
 			     "must be spec.names.plural+\".\"+spec.group");
@@ -397,7 +397,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	yyjson_mut_val *names = sp_kv_get(spec, "names"), *old_names = sp_kv_get(before, "names");
 	yyjson_mut_val *reviews =
 		sp_kv_list(sp_kv_path(before, "conversion", "webhook", NULL), "conversionReviewVersions");
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	spec_validate(c, spec, reviews == NULL || any_review_version(reviews));
 	if (established(old)) {
 		same(c->errors, SP_PATH("spec"), spec, before, "scope");
@@ -410,7 +410,7 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 
 static void status_validate(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	sp_meta_validate_update(c, obj, old);
+	sp_meta_validate_update_generic(c, obj, old);
 	names_validate(c->errors, SP_PATH("status.acceptedNames"),
 		       sp_kv_path(obj, "status", "acceptedNames", NULL));
 }

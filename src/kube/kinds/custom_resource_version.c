@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Versions of a CustomResourceDefinition. U: apiextensions-apiserver pkg/apis/apiextensions/validation. */
 #include "kube/crd/crd.h"
+#include "kube/encode.h"
 #include "kube/formats.h"
 #include "kube/kinds/custom_resource.h"
 
@@ -84,13 +85,15 @@ static void drop_structural(sp_violations *v, size_t from)
 	v->n = odd ? n : v->n;
 }
 
-/* A schema with `schema` for the field of no name, and an object with that field. */
-static yyjson_mut_val *wrapped_schema(yyjson_mut_doc *doc, yyjson_mut_val *schema)
+/* A schema with `schema` for the field of no name; `resource`: what is there is one. */
+static yyjson_mut_val *wrapped_schema(yyjson_mut_doc *doc, yyjson_mut_val *schema, bool resource)
 {
 	yyjson_mut_val *root = yyjson_mut_obj(doc), *copy = yyjson_mut_val_mut_copy(doc, schema), *fields;
 	if (root == NULL || copy == NULL)
 		return NULL;
 	sp_kv_drop(copy, "default");
+	if (resource && !sp_kv_set_bool(doc, copy, "x-kubernetes-embedded-resource", true))
+		return NULL;
 	fields = sp_kv_need_obj(doc, root, "properties");
 	bool ok = fields != NULL && yyjson_mut_obj_add_val(doc, fields, "", copy) &&
 		  sp_kv_set_str(doc, root, "type", SP_STR("object"));
@@ -110,10 +113,28 @@ static sp_code default_rules(sp_kind_ctx *c, const sp_schema *wrapped, yyjson_mu
 	return c->errors->n > before ? SP_OK : sp_crd_rules_run(&how, s, at, value, NULL);
 }
 
-/* A default must be valid by its own schema. */
-static void default_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path)
+/* A default has no fields that its schema would drop. */
+static void default_pruned(sp_kind_ctx *c, const sp_schema *wrapped, yyjson_mut_val *object, sp_str path)
 {
-	yyjson_mut_val *value = sp_kv_get(schema, "default"), *root = wrapped_schema(c->doc, schema);
+	yyjson_mut_val *kept = yyjson_mut_val_mut_copy(c->doc, object);
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, c->arena->limit_bytes);
+	SP_KIND_NEED(c, kept != NULL);
+	if (kept == NULL)
+		return;
+	sp_crd_prune(wrapped, kept, NULL, NULL);
+	if (sp_jmut_equal(kept, object))
+		return;
+	SP_KIND_NEED(c, sp_encode_any(&text, sp_jmut_get(object, SP_STR(""))) == SP_OK);
+	sp_v_invalid(c->errors, SP_AT(SP_AT_STR(NULL, path), "default"), sp_bad_text(sp_buf_view(&text)),
+		     "must not have unknown fields");
+}
+
+/* A default must be valid by its own schema; that of the root is a whole resource. */
+static void default_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path, bool resource)
+{
+	yyjson_mut_val *value = sp_kv_get(schema, "default"),
+		       *root = wrapped_schema(c->doc, schema, resource);
 	yyjson_mut_val *object = yyjson_mut_obj(c->doc), *copy = yyjson_mut_val_mut_copy(c->doc, value);
 	const sp_schema *compiled = NULL;
 	sp_violations found;
@@ -122,8 +143,10 @@ static void default_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path
 	if (root != NULL && object != NULL && copy != NULL &&
 	    yyjson_mut_obj_add_val(c->doc, object, "", copy))
 		code = sp_crd_compile(c->arena, root, SP_STR(""), NULL, false, &found, &compiled);
-	if (code == SP_OK && compiled != NULL)
+	if (code == SP_OK && compiled != NULL) {
+		default_pruned(c, compiled, object, path);
 		code = sp_crd_validate(c->arena, compiled, object, &found);
+	}
 	for (size_t i = 0; i < found.n; i++) {
 		sp_str field = found.items[i].field, text = found.items[i].message;
 		sp_str where = sp_arena_printf(c->arena, SP_FMT ".default%s" SP_FMT, SP_ARG(path),
@@ -137,11 +160,12 @@ static void default_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path
 
 static void defaults_validate(sp_kind_ctx *c, yyjson_mut_val *schema, sp_str path, unsigned depth)
 {
+	bool root = depth == SCHEMA_DEPTH_MAX;
 	static const char *const singles[] = {"items", "additionalProperties"};
 	if (depth == 0)
 		return;
 	if (sp_kv_has(schema, "default"))
-		default_validate(c, schema, path);
+		default_validate(c, schema, path, root && yyjson_mut_is_obj(sp_kv_get(schema, "default")));
 	for (size_t k = 0; k < SP_LEN(singles); k++) {
 		yyjson_mut_val *below = sp_kv_map(schema, singles[k]);
 		if (below != NULL)
@@ -247,49 +271,89 @@ static void columns_validate(sp_violations *v, yyjson_mut_val *version, const sp
 	}
 }
 
-/* The schema that a path of plain names leads to, or NULL. */
-static yyjson_mut_val *schema_at(yyjson_mut_val *schema, sp_str path)
+/* The next part of a path: a delimiter, or what stands before one. */
+static sp_str next_part(sp_str *rest)
 {
-	sp_str step;
-	if (!sp_str_take(&path, SP_STR(".")))
-		return NULL;
-	for (bool more = true; more && schema != NULL;) {
-		more = sp_str_cut(&path, '.', &step);
-		if (!more)
-			step = path;
-		yyjson_mut_val *next = sp_kv_map(schema, "properties");
-		schema = next != NULL ? yyjson_mut_obj_getn(next, step.ptr, step.len) : NULL;
+	size_t n = 0;
+	while (n < rest->len && strchr(".[]", rest->ptr[n]) == NULL)
+		n++;
+	sp_str part = sp_str_sub(*rest, 0, SP_MAX(n, (size_t)1));
+	*rest = sp_str_sub(*rest, part.len, rest->len);
+	return part;
+}
+
+/* The schema that a path of plain names leads to, or NULL and what is wrong with the path.
+ * U: apiextensions-apiserver pkg/apiserver/schema/cel/validation.go, ValidFieldPath */
+static yyjson_mut_val *schema_at(sp_arena *a, yyjson_mut_val *schema, sp_str path, sp_str *ret_why)
+{
+	while (path.len > 0) {
+		sp_str part = next_part(&path);
+		if (sp_str_eq(part, SP_STR("["))) {
+			*ret_why = SP_STR("array notation is not allowed");
+			return NULL;
+		}
+		if (!sp_str_eq(part, SP_STR("."))) {
+			*ret_why = sp_arena_printf(a, "expected [ or . but got: " SP_FMT, SP_ARG(part));
+			return NULL;
+		}
+		if (path.len == 0) {
+			*ret_why = SP_STR("unexpected end of JSON path");
+			return NULL;
+		}
+		yyjson_mut_val *fields = sp_kv_get(schema, "properties");
+		part = next_part(&path);
+		schema = fields != NULL ? sp_jmut_get(fields, part)
+					: sp_kv_map(schema, "additionalProperties");
+		if (schema == NULL) {
+			*ret_why = SP_STR("does not refer to a valid field");
+			return NULL;
+		}
 	}
 	return schema;
 }
 
-static void fields_validate(sp_violations *v, yyjson_mut_val *version, const sp_path *parent)
+/* One path; what it leads to is of a type that selectors can compare. */
+static void field_validate(sp_kind_ctx *c, yyjson_mut_val *schema, const sp_path *path, sp_str json,
+			   sp_strset *seen)
 {
 	static const char *const types[] = {"string", "boolean", "integer"};
+	sp_violations *v = c->errors;
+	sp_str why;
+	yyjson_mut_val *found = schema_at(c->arena, schema, json, &why);
+	if (found == NULL) {
+		sp_v_invalid(v, path, json, "is an invalid path: " SP_FMT, SP_ARG(why));
+		return;
+	}
+	if (sp_str_starts(json, SP_STR(".metadata.")) || sp_str_eq(json, SP_STR(".metadata")))
+		sp_v_invalid(v, path, json, "must not point to fields in metadata");
+	if (!SP_STR_IN(sp_kv_str(found, "type"), types))
+		sp_v_invalid(v, path, json,
+			     "must point to a field of type string, boolean or integer. Enum string "
+			     "fields and strings with formats are allowed.");
+	if (!sp_strset_add(seen, json, v))
+		sp_v_duplicate(v, path, json);
+}
+
+/* The schema has to stand where the fields do, `has_schema`, or `no_schema` is said. */
+static void fields_validate(sp_kind_ctx *c, yyjson_mut_val *version, const sp_path *parent, bool has_schema,
+			    const char *no_schema)
+{
+	sp_violations *v = c->errors;
 	const sp_path *list = SP_AT(parent, "selectableFields");
-	yyjson_mut_val *schema = sp_kv_path(version, "schema", "openAPIV3Schema", NULL);
+	yyjson_mut_val *schema = has_schema ? sp_kv_path(version, "schema", "openAPIV3Schema", NULL) : NULL;
+	yyjson_mut_val *fields = sp_kv_list(version, "selectableFields");
 	SP_AUTO_STRSET seen = {0};
-	SP_KV_EACH (field, i, sp_kv_list(version, "selectableFields")) {
+	if (fields != NULL && schema == NULL) {
+		sp_v_invalid(v, list, SP_STR(""), "%s", no_schema);
+		return;
+	}
+	SP_KV_EACH (field, i, fields) {
 		const sp_path *path = SP_AT(SP_AT_I(list, i), "jsonPath");
 		sp_str json = sp_kv_str(field, "jsonPath");
-		yyjson_mut_val *found;
-		if (json.len == 0) {
+		if (json.len == 0)
 			sp_v_required(v, path, "%s", "");
-			continue;
-		}
-		found = schema_at(schema, json);
-		if (found == NULL && !sp_str_starts(json, SP_STR(".metadata"))) {
-			sp_v_invalid(v, path, json, "is an invalid path: does not refer to a valid field");
-			continue;
-		}
-		if (sp_str_starts(json, SP_STR(".metadata.")) || sp_str_eq(json, SP_STR(".metadata")))
-			sp_v_invalid(v, path, json, "must not point to fields in metadata");
-		if (!SP_STR_IN(sp_kv_str(found, "type"), types))
-			sp_v_invalid(v, path, json,
-				     "must point to a field of type string, boolean or integer. Enum string "
-				     "fields and strings with formats are allowed.");
-		if (!sp_strset_add(&seen, json, v))
-			sp_v_duplicate(v, path, json);
+		else
+			field_validate(c, schema, path, json, &seen);
 	}
 	if (sp_strset_count(&seen) > SELECTABLE_MAX)
 		sp_v_too_many(v, list, (int64_t)sp_strset_count(&seen), SELECTABLE_MAX);
@@ -307,7 +371,8 @@ void sp_crd_version_validate(sp_kind_ctx *c, yyjson_mut_val *version, const sp_p
 	if (!shared->columns)
 		columns_validate(c->errors, version, path);
 	if (!shared->fields)
-		fields_validate(c->errors, version, path);
+		fields_validate(c, version, path, !shared->schema,
+				"may only be set when `version.schema.openAPIV3Schema` is not included");
 }
 
 void sp_crd_shared_validate(sp_kind_ctx *c, yyjson_mut_val *spec, const sp_crd_shared *shared)
@@ -324,7 +389,8 @@ void sp_crd_shared_validate(sp_kind_ctx *c, yyjson_mut_val *spec, const sp_crd_s
 	if (shared->columns)
 		columns_validate(c->errors, first, SP_PATH("spec"));
 	if (shared->fields)
-		fields_validate(c->errors, first, SP_PATH("spec"));
+		fields_validate(c, first, SP_PATH("spec"), shared->schema,
+				"may only be set when validations.schema is included");
 }
 
 static bool known_format(sp_str type, sp_str format)

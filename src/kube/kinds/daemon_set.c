@@ -43,9 +43,11 @@ static void set_number_of_template(sp_kind_ctx *c, yyjson_mut_val *obj, int64_t 
 
 static void defaults(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	yyjson_mut_val *rolling = sp_rolling_update_defaults(c, obj, "updateStrategy");
+	bool rolls = sp_rolling_update_defaults(c, obj, "updateStrategy") != NULL;
+	yyjson_mut_val *rolling = sp_kv_path(obj, "spec", "updateStrategy", "rollingUpdate", NULL);
 	if (rolling != NULL) {
-		sp_default_i64(c, rolling, "maxUnavailable", 1);
+		/* Without a default it is 0 by its way through upstream's internal type. */
+		sp_default_i64(c, rolling, "maxUnavailable", rolls ? 1 : 0);
 		sp_default_i64(c, rolling, "maxSurge", 0);
 	}
 	sp_pod_template_defaults(c, template_of(obj));

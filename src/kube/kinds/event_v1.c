@@ -138,13 +138,15 @@ static void validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val 
 	for (size_t i = 0; i < SP_LEN(immutable); i++) {
 		yyjson_mut_val *now = sp_kv_get(obj, immutable[i].member);
 		const sp_path *path = SP_AT_STR(NULL, sp_str_c(immutable[i].shown));
-		if (sp_kv_equal(now, sp_kv_get(old, immutable[i].member)))
+		yyjson_mut_val *was = sp_kv_get(old, immutable[i].member);
+		bool text = is_text(c, immutable[i].member);
+		if (sp_kv_equal(now, was) || (text && sp_jmut_str(now).len == 0 && sp_jmut_str(was).len == 0))
 			continue;
 		if (immutable[i].type != NULL && now != NULL)
 			sp_v_invalid(c->errors, path,
 				     sp_bad_text(sp_go_struct(c->arena, immutable[i].type, now)),
 				     "field is immutable");
-		else if (now == NULL && is_text(c, immutable[i].member))
+		else if (now == NULL && text)
 			sp_v_invalid(c->errors, path, SP_STR(""), "field is immutable");
 		else
 			sp_v_invalid(c->errors, path, now, "field is immutable");

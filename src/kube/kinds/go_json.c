@@ -24,7 +24,7 @@ static void write_list(sp_buf *out, const sp_go_type *type, yyjson_mut_val *list
 static void write_or(sp_buf *out, yyjson_mut_val *v, sp_str absent)
 {
 	if (v != NULL)
-		(void)sp_json_write_mut(out, v);
+		sp_bad_write_json(out, v);
 	else
 		(void)sp_buf_str(out, absent);
 }
@@ -86,8 +86,10 @@ static void write_members(sp_buf *out, yyjson_mut_val *object, bool *first)
 	if (object == NULL)
 		return;
 	for (sp_members m = sp_members_of(object); sp_members_next(&m);) {
+		if (sp_bad_member_omitted(m.key))
+			continue;
 		write_key(out, sp_members_name(&m), first);
-		(void)sp_json_write_mut(out, sp_members_value(&m));
+		sp_bad_write_json(out, sp_members_value(&m));
 	}
 }
 

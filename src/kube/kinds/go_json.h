@@ -54,6 +54,8 @@ extern const sp_go_type sp_go_affinity, sp_go_node_selector, sp_go_node_selector
 extern const sp_go_type sp_go_pod_spec, sp_go_pod_template_spec, sp_go_pod_resource_claim, sp_go_toleration;
 /* go_job.c */
 extern const sp_go_type sp_go_pod_failure_policy, sp_go_success_policy;
+/* go_resource_claim.c */
+extern const sp_go_type sp_go_resource_claim_spec, sp_go_resource_claim_template_spec;
 /* go_persistent_volume.c */
 extern const sp_go_type sp_go_persistent_volume_spec, sp_go_persistent_volume_source, sp_go_volume_affinity;
 

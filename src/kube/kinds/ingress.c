@@ -153,7 +153,8 @@ static void spec_validate(sp_kind_ctx *c, yyjson_mut_val *obj, unsigned options)
 	const sp_path *path = SP_PATH("spec");
 	sp_meta_validate(c, obj);
 	if (rules == NULL && !sp_kv_has(spec, "defaultBackend"))
-		sp_v_invalid(v, path, rules, "either `defaultBackend` or `rules` must be specified");
+		sp_v_invalid(v, path, sp_kv_get(spec, "rules"),
+			     "either `defaultBackend` or `rules` must be specified");
 	if (sp_kv_has(spec, "defaultBackend"))
 		backend(v, sp_kv_get(spec, "defaultBackend"), SP_AT(path, "defaultBackend"));
 	rules_validate(v, rules, SP_AT(path, "rules"), options);

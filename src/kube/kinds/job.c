@@ -82,10 +82,15 @@ static void generate_selector(sp_kind_ctx *c, yyjson_mut_val *obj)
 
 static void prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	if (!sp_kv_bool(sp_kv_get(obj, "spec"), "manualSelector"))
+	yyjson_mut_val *meta = sp_meta(obj), *labels = template_labels(obj);
+	bool manual = sp_kv_bool(sp_kv_get(obj, "spec"), "manualSelector");
+	/* Labels taken from the template are the same Go map as the template's. */
+	bool shared = sp_kv_len(labels) > 0 && sp_kv_equal(sp_kv_get(meta, "labels"), labels);
+	if (!manual)
 		generate_selector(c, obj);
-	/* upstream's defaults come again when the object is read back */
-	label_defaults(c, obj);
+	if (shared)
+		SP_KIND_NEED(c, sp_kv_set(c->doc, meta, "labels",
+					  yyjson_mut_val_mut_copy(c->doc, template_labels(obj))));
 	sp_pod_template_drop_disabled(template_of(obj), NULL);
 }
 
@@ -118,7 +123,7 @@ static job_options options_of(sp_kind_ctx *c, yyjson_mut_val *old)
 
 static void has_label(sp_violations *v, yyjson_mut_val *labels, const char *key, sp_str value)
 {
-	const sp_path *path = SP_PATH("spec.template.metadata.labels");
+	const sp_path *path = SP_AT_KEY(SP_PATH("spec.template.metadata.labels"), sp_str_c(key));
 	if (!sp_kv_has(labels, key))
 		sp_v_required(v, path, "must be '" SP_FMT "'", SP_ARG(value));
 	else if (!sp_str_eq(sp_kv_str(labels, key), value))

@@ -93,8 +93,10 @@ static void prepare_update(sp_kind_ctx *c, const sp_kind_hooks *h, yyjson_mut_va
 		SP_KIND_NEED(c, sp_kv_copy(c->doc, obj, old, "status"));
 	if (h->prepare_update != NULL)
 		h->prepare_update(c, obj, old);
+	yyjson_mut_val *now = sp_kv_get(obj, "spec"), *was = sp_kv_get(old, "spec");
+	bool deep = (h->flags & SP_KIND_GENERATION_DEEP) != 0;
 	if ((h->flags & SP_KIND_GENERATION) != 0 &&
-	    !sp_kind_same(c, "spec", sp_kv_get(obj, "spec"), sp_kv_get(old, "spec")))
+	    !(deep ? sp_kv_equal_deep(now, was) : sp_kind_same(c, "spec", now, was)))
 		sp_meta_bump_generation(c, obj, old);
 }
 

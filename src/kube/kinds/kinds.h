@@ -94,6 +94,8 @@ enum {
 	SP_KIND_NO_GC = 1u << 8,               /* takes no part in garbage collection (events) */
 	SP_KIND_ORPHANS_BY_DEFAULT = 1u << 9,  /* DELETE without a policy orphans (replicationcontrollers) */
 	SP_KIND_STATUS_ON_CREATE = 1u << 10,   /* with HAS_STATUS: a create keeps the status that was sent */
+	SP_KIND_GENERATION_DEEP =
+		1u << 11, /* with GENERATION: empty lists and maps in the spec are changes, too */
 };
 
 struct sp_kind_hooks {

@@ -239,7 +239,7 @@ static yyjson_mut_val *selector_cell(sp_kind_ctx *c, yyjson_mut_val *obj)
 static const sp_cell cells[] = {{SP_STR_INIT("Pod-Selector"), selector_cell}};
 
 const sp_kind_hooks sp_hooks_network_policy = {
-	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION,
+	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION | SP_KIND_GENERATION_DEEP,
 	.defaults = defaults,
 	.validate = validate,
 	.validate_update = validate_update,

@@ -221,27 +221,6 @@ static void spec_validate(sp_kind_ctx *c, yyjson_mut_val *spec, const sp_path *p
 
 /* -- ResourceClaim -------------------------------------------------------------------------------------- */
 
-static const sp_go_field exactly_fields[] = {{"DeviceClassName", "deviceClassName", SP_GO_STR, NULL},
-					     {"Selectors", "selectors", SP_GO_PTR, NULL},
-					     {"AllocationMode", "allocationMode", SP_GO_STR, NULL},
-					     {"Count", "count", SP_GO_I64, NULL},
-					     {"AdminAccess", "adminAccess", SP_GO_PTR, NULL},
-					     {"Tolerations", "tolerations", SP_GO_PTR, NULL},
-					     {"Capacity", "capacity", SP_GO_PTR, NULL}};
-static const sp_go_type go_exactly = {exactly_fields, SP_LEN(exactly_fields)};
-static const sp_go_field request_fields[] = {{"Name", "name", SP_GO_STR, NULL},
-					     {"Exactly", "exactly", SP_GO_STRUCT_PTR, &go_exactly},
-					     {"FirstAvailable", "firstAvailable", SP_GO_PTR, NULL}};
-static const sp_go_type go_request = {request_fields, SP_LEN(request_fields)};
-static const sp_go_field devices_fields[] = {{"Requests", "requests", SP_GO_STRUCT_LIST, &go_request},
-					     {"Constraints", "constraints", SP_GO_PTR, NULL},
-					     {"Config", "config", SP_GO_PTR, NULL}};
-static const sp_go_type go_devices = {devices_fields, SP_LEN(devices_fields)};
-static const sp_go_field spec_fields[] = {{"Devices", "devices", SP_GO_STRUCT_PTR, &go_devices}};
-static const sp_go_type go_spec = {spec_fields, SP_LEN(spec_fields)};
-static const sp_go_field template_fields[] = {{"Spec", "spec", SP_GO_STRUCT_PTR, &go_spec}};
-static const sp_go_type go_template = {template_fields, SP_LEN(template_fields)};
-
 static void immutable_spec(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old, const sp_go_type *type)
 {
 	yyjson_mut_val *spec = sp_kv_get(obj, "spec");
@@ -260,7 +239,7 @@ static void claim_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mu
 {
 	sp_meta_validate(c, obj);
 	sp_meta_validate_update(c, obj, old);
-	immutable_spec(c, obj, old, &go_spec);
+	immutable_spec(c, obj, old, &sp_go_resource_claim_spec);
 }
 
 static void reserved_for(sp_violations *v, yyjson_mut_val *list, const sp_path *path)
@@ -423,7 +402,7 @@ static void template_validate_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson
 {
 	template_validate(c, obj);
 	sp_meta_validate_update(c, obj, old);
-	immutable_spec(c, obj, old, &go_template);
+	immutable_spec(c, obj, old, &sp_go_resource_claim_template_spec);
 }
 
 const sp_kind_hooks sp_hooks_resource_claim_template = {

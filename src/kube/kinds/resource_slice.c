@@ -401,6 +401,38 @@ static void spec_validate(sp_violations *v, yyjson_mut_val *spec, yyjson_mut_val
 		     SP_AT(path, "sharedCounters"));
 }
 
+static const char mappings[] = "nodeAllocatableResourceMappings";
+
+static bool has_mappings(yyjson_mut_val *obj)
+{
+	SP_KV_EACH (device, i, sp_kv_list(sp_kv_get(obj, "spec"), "devices")) {
+		if (sp_kv_map(device, mappings) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Behind a feature gate that is off: kept only where they were before. */
+static void drop_mappings(yyjson_mut_val *obj, yyjson_mut_val *old)
+{
+	if (has_mappings(old))
+		return;
+	SP_KV_EACH (device, i, sp_kv_list(sp_kv_get(obj, "spec"), "devices"))
+		sp_kv_drop(device, mappings);
+}
+
+static void prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
+{
+	(void)c;
+	drop_mappings(obj, NULL);
+}
+
+static void prepare_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
+{
+	(void)c;
+	drop_mappings(obj, old);
+}
+
 static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	sp_meta_validate(c, obj);
@@ -419,6 +451,8 @@ static const sp_selectable selectable[] = {{SP_STR_INIT("spec.driver"), NULL},
 const sp_kind_hooks sp_hooks_resource_slice = {
 	.flags = SP_KIND_UNCONDITIONAL_UPDATE | SP_KIND_GENERATION | SP_KIND_RETURNS_DELETED,
 	.defaults = defaults,
+	.prepare_create = prepare_create,
+	.prepare_update = prepare_update,
 	.validate = validate,
 	.validate_update = validate_update,
 	.selectable = selectable,

@@ -112,23 +112,32 @@ static bool nothing(const yyjson_mut_val *v)
 	       (yyjson_mut_is_ctn(val) && unsafe_yyjson_get_len(val) == 0);
 }
 
-static bool equal(yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth);
+/* What reflect.DeepEqual takes for nil. */
+static bool absent(const yyjson_mut_val *v)
+{
+	return v == NULL || yyjson_mut_is_null((yyjson_mut_val *)(uintptr_t)v);
+}
+
+/* What counts as a member that is not there. */
+typedef bool none_fn(const yyjson_mut_val *v);
+
+static bool equal(yyjson_mut_val *a, yyjson_mut_val *b, none_fn *none, unsigned depth);
 
 /* Objects with more members than this are compared through an index. */
 #define LINEAR_MAX 24u
 
-static size_t n_present(yyjson_mut_val *object)
+static size_t n_present(yyjson_mut_val *object, none_fn *none)
 {
 	size_t n = 0;
 	SP_KV_EACH_MEMBER (key, val, i, object) {
-		n += !nothing(val);
+		n += !none(val);
 	}
 	return n;
 }
 
-static bool objects_equal(yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth)
+static bool objects_equal(yyjson_mut_val *a, yyjson_mut_val *b, none_fn *none, unsigned depth)
 {
-	if (n_present(a) != n_present(b))
+	if (n_present(a, none) != n_present(b, none))
 		return false;
 	bool same = true, indexed = yyjson_mut_obj_size(b) > LINEAR_MAX;
 	sp_map index;
@@ -139,45 +148,50 @@ static bool objects_equal(yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth)
 		}
 	}
 	SP_KV_EACH_MEMBER (key, val, i, a) {
-		if (!same || nothing(val))
+		if (!same || none(val))
 			continue;
 		yyjson_mut_val *other =
 			indexed ? sp_map_get(&index, sp_jmut_str(key)) : sp_jmut_get(b, sp_jmut_str(key));
-		same = other != NULL && equal(val, other, depth);
+		same = other != NULL && equal(val, other, none, depth);
 	}
 	sp_map_done(&index);
 	return same;
 }
 
-static bool arrays_equal(yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth)
+static bool arrays_equal(yyjson_mut_val *a, yyjson_mut_val *b, none_fn *none, unsigned depth)
 {
 	if (yyjson_mut_arr_size(a) != yyjson_mut_arr_size(b))
 		return false;
 	yyjson_mut_val *other = yyjson_mut_arr_get_first(b);
 	SP_KV_EACH (item, i, a) {
-		if (!equal(item, other, depth))
+		if (!equal(item, other, none, depth))
 			return false;
 		other = other->next;
 	}
 	return true;
 }
 
-static bool equal(yyjson_mut_val *a, yyjson_mut_val *b, unsigned depth)
+static bool equal(yyjson_mut_val *a, yyjson_mut_val *b, none_fn *none, unsigned depth)
 {
-	if (nothing(a) || nothing(b))
-		return nothing(a) && nothing(b);
+	if (none(a) || none(b))
+		return none(a) && none(b);
 	if (depth > SP_JSON_BUILD_DEPTH)
 		return false;
 	if (yyjson_mut_is_obj(a) && yyjson_mut_is_obj(b))
-		return objects_equal(a, b, depth + 1);
+		return objects_equal(a, b, none, depth + 1);
 	if (yyjson_mut_is_arr(a) && yyjson_mut_is_arr(b))
-		return arrays_equal(a, b, depth + 1);
+		return arrays_equal(a, b, none, depth + 1);
 	return sp_jmut_equal(a, b);
 }
 
 bool sp_kv_equal(const yyjson_mut_val *a, const yyjson_mut_val *b)
 {
-	return a == b || equal((yyjson_mut_val *)(uintptr_t)a, (yyjson_mut_val *)(uintptr_t)b, 0);
+	return a == b || equal((yyjson_mut_val *)(uintptr_t)a, (yyjson_mut_val *)(uintptr_t)b, nothing, 0);
+}
+
+bool sp_kv_equal_deep(yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	return a == b || equal(a, b, absent, 0);
 }
 
 static bool is_zero(const yyjson_mut_val *v)
@@ -231,7 +245,7 @@ static bool same_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *
 		return fields_same(schema, a, b, depth + 1);
 	if (schema->kind == SP_K_LIST && schema->items != NULL)
 		return items_same(schema, a, b, depth + 1);
-	return equal(a, b, depth);
+	return equal(a, b, nothing, depth);
 }
 
 bool sp_kv_equal_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b)

@@ -66,9 +66,12 @@ bool sp_str_in(sp_str s, const char *const *texts, size_t n);
  */
 bool sp_kv_equal(const yyjson_mut_val *a, const yyjson_mut_val *b);
 
+/* As Go's reflect.DeepEqual sees two decoded objects: what is empty is not what is absent. */
+bool sp_kv_equal_deep(yyjson_mut_val *a, yyjson_mut_val *b);
+
 /*
- * The same by schema: a pointer to an object that is absent differs from an empty one, and a scalar that is
- * no pointer is equal to absent when it is zero.
+ * sp_kv_equal by schema: a pointer to an object that is absent differs from an empty one, and a scalar that
+ * is no pointer is equal to absent when it is zero.
  */
 bool sp_kv_equal_as(const sp_schema *schema, yyjson_mut_val *a, yyjson_mut_val *b);
 /* By a type of core/v1: "Container". */

@@ -190,7 +190,7 @@ static void prepare_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 
 static void prepare_update(sp_kind_ctx *c, yyjson_mut_val *obj, yyjson_mut_val *old)
 {
-	if (!sp_kv_equal(sp_kv_get(obj, "webhooks"), sp_kv_get(old, "webhooks")))
+	if (!sp_kv_equal_deep(sp_kv_get(obj, "webhooks"), sp_kv_get(old, "webhooks")))
 		sp_meta_bump_generation(c, obj, old);
 }
 

@@ -15,6 +15,21 @@ static bool scheme_char(char ch, bool first)
 	return letter || (!first && ((ch >= '0' && ch <= '9') || ch == '+' || ch == '-' || ch == '.'));
 }
 
+static bool is_hex(char ch)
+{
+	return (ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'f');
+}
+
+/* The first % without two digits; a text that Go shows: at most three bytes. Empty: none. */
+static sp_str bad_escape(sp_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] == '%' && (i + 2 >= s.len || !is_hex(s.ptr[i + 1]) || !is_hex(s.ptr[i + 2])))
+			return sp_str_sub(s, i, SP_MIN(i + 3, s.len));
+	}
+	return (sp_str){"", 0};
+}
+
 /* What makes it no URL, or "". */
 static const char *url_fault(sp_str s)
 {
@@ -23,6 +38,13 @@ static const char *url_fault(sp_str s)
 			return "net/url: invalid control character in URL";
 	}
 	return s.len > 0 && s.ptr[0] == ':' ? "missing protocol scheme" : "";
+}
+
+/* A path that is taken for a scheme, when there is none. */
+static bool is_colon_first(const url_parts *u, sp_str url)
+{
+	ptrdiff_t colon = sp_str_index(url, ':'), slash = sp_str_index(url, '/');
+	return u->scheme.len == 0 && colon >= 0 && (slash < 0 || colon < slash);
 }
 
 static url_parts parts_of(sp_arena *a, sp_str s)
@@ -69,6 +91,21 @@ void sp_v_webhook_url(sp_violations *v, const sp_path *path, sp_str url)
 		return;
 	}
 	url_parts u = parts_of(v->arena, url);
+	sp_str escape = bad_escape(url);
+	if (is_colon_first(&u, url)) {
+		sp_v_required(v, path,
+			      "url must be a valid URL: parse \"" SP_FMT
+			      "\": first path segment in URL cannot contain colon" FORM,
+			      SP_ARG(url));
+		return;
+	}
+	if (escape.len > 0) {
+		sp_v_required(v, path,
+			      "url must be a valid URL: parse \"" SP_FMT "\": invalid URL escape \"" SP_FMT
+			      "\"" FORM,
+			      SP_ARG(url), SP_ARG(escape));
+		return;
+	}
 	if (!sp_str_eq(u.scheme, SP_STR("https")))
 		sp_v_invalid(v, path, u.scheme, "'https' is the only allowed URL scheme" FORM);
 	if (u.host.len == 0)

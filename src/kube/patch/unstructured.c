@@ -2,8 +2,12 @@
 #include "kube/patch/unstructured.h"
 
 #include "base/base64.h"
+#include "base/duration.h"
 #include "base/limits.h"
+#include "base/quantity.h"
+#include "base/time.h"
 #include "kube/codec/canon.h"
+#include "kube/patch/patch_int.h"
 
 /* What Go calls the type of a value in a map[string]interface{}, and its kind where that is shorter. */
 static const char *kind_of(yyjson_mut_val *v)
@@ -67,12 +71,61 @@ static bool bytes_fault(sp_arena *a, yyjson_mut_val *v, sp_str *ret)
 	sp_str text = sp_jmut_str(v);
 	sp_err err;
 	size_t n;
-	if (!yyjson_mut_is_str(v))
+	if (yyjson_mut_is_arr(v))
 		return false;
+	if (!yyjson_mut_is_str(v)) {
+		*ret = sp_arena_printf(a, "cannot restore slice from %s", kind_of(v));
+		return true;
+	}
 	uint8_t *out = sp_arena_try_alloc(a, text.len + 4);
 	if (out == NULL || sp_base64_decode(text, out, &n, &err) == SP_OK)
 		return false;
 	*ret = sp_arena_printf(a, "error decoding from json: %s", err.msg);
+	return true;
+}
+
+/* What a type that reads itself makes of a text. */
+static bool text_fault(sp_arena *a, const sp_schema *s, sp_str text, sp_str *ret)
+{
+	sp_err err;
+	sp_time t;
+	int64_t ns;
+	sp_code code = SP_OK;
+	if (s->kind == SP_K_QUANTITY)
+		code = sp_qty_text(a, sp_str_trim(text), &text, &err);
+	else if (s->kind == SP_K_DURATION)
+		code = sp_duration_parse(text, &ns, &err);
+	else if (s->kind == SP_K_TIME)
+		code = sp_time_parse(text, &t, &err);
+	else if (s->kind == SP_K_MICROTIME)
+		code = sp_time_parse_micro(text, &t, &err);
+	if (code == SP_OK)
+		return false;
+	*ret = sp_arena_try_dup(a, sp_str_c(err.msg));
+	return true;
+}
+
+/* Types that read themselves get a text of the value alone: its place in the object is not told. */
+static bool self_read_fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, sp_str *ret)
+{
+	int64_t n = yyjson_mut_is_sint(v) ? yyjson_mut_get_sint(v) : 0;
+	bool text = yyjson_mut_is_str(v), number = s->kind == SP_K_INT_OR_STRING;
+	bool fits = number && yyjson_mut_is_int(v) &&
+		    (yyjson_mut_is_sint(v) ? n >= INT32_MIN : yyjson_mut_get_uint(v) <= INT32_MAX);
+	if (text)
+		return text_fault(a, s, sp_jmut_str(v), ret);
+	if (s->kind == SP_K_QUANTITY) /* its form is all that can be wrong */
+		return !yyjson_mut_is_num(v) && text_fault(a, s, SP_STR("?"), ret);
+	if (fits)
+		return false;
+	SP_AUTO_BUF shown;
+	sp_buf_init(&shown, 64);
+	if (number && yyjson_mut_is_num(v) &&
+	    (sp_buf_char(&shown, ' ') != SP_OK || sp_json_write_mut(&shown, v) != SP_OK))
+		return false;
+	*ret = sp_arena_printf(a, "json: cannot unmarshal %s" SP_FMT " into Go value of type %s",
+			       sp_patch_json_word(v), SP_ARG(sp_buf_view(&shown)),
+			       number ? "int32" : "string");
 	return true;
 }
 
@@ -117,6 +170,9 @@ static bool fault(sp_arena *a, const sp_schema *s, yyjson_mut_val *v, size_t dep
 		return scalar_fault(a, s, v, ret);
 	if (s->kind == SP_K_BYTES)
 		return bytes_fault(a, v, ret);
+	if (s->kind == SP_K_INT_OR_STRING || s->kind == SP_K_TIME || s->kind == SP_K_MICROTIME ||
+	    s->kind == SP_K_DURATION || s->kind == SP_K_QUANTITY)
+		return self_read_fault(a, s, v, ret);
 	if (containers[s->kind].text == NULL)
 		return false;
 	if (sp_canon_type(v) != containers[s->kind].type) {

@@ -9,9 +9,7 @@
 #include "kube/schema.h"
 
 /*
- * The first fault in the order of the structs' fields: "cannot restore slice from string". False: none that
- * is the converter's own; types that read themselves from JSON (quantities, times …) have the decoder's
- * words.
+ * The first fault in the order of the structs' fields: "cannot restore slice from string". False: none.
  */
 bool sp_unstructured_fault(sp_arena *a, const sp_schema *schema, yyjson_mut_val *object, sp_str *ret);
 
