@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "client/events.h"
 #include "client/informer.h"
+#include "client/review_cache.h"
 #include "contracts/pod_files.h"
 #include "io/grpc.h"
 #include "io/tls.h"
@@ -19,7 +20,6 @@
 #include "node/preempt.h"
 #include "node/pull_auth.h"
 #include "node/redirect.h"
-#include "client/review_cache.h"
 #include "node/status.h"
 #include "node/summary.h"
 #include "node/userns.h"
@@ -236,7 +236,7 @@ struct node_agent {
 	node_counters counters;
 	node_sysctls sysctls;
 	node_userns userns;
-	sp_reviews reviews; /* of who asks the kubelet API */
+	sp_reviews reviews;   /* of who asks the kubelet API */
 	sp_http_client *http; /* of probes and hooks */
 	sp_tls_config *http_tls;
 };

@@ -90,6 +90,7 @@ static void copy(sp_buf *b, sp_str *ret)
 
 static void rules_of(net_family family, unsigned n_endpoints, unsigned affinity_s, net_rules *ret)
 {
+	static const net_place here = {.node = SP_STR_INIT("n1"), .zone = SP_STR_INIT("")};
 	bool v4 = family == NET_V4;
 	net_service s = {0};
 	SP_AUTO_BUF slice;
@@ -116,7 +117,7 @@ static void rules_of(net_family family, unsigned n_endpoints, unsigned affinity_
 	sp_str text = sp_buf_view(&slice);
 	T_OK(sp_buf_code(&slice));
 	T_TRUE(service.ptr != NULL);
-	T_OK(net_service_read(T_ARENA, service, &text, 1, family, SP_STR("n1"), &s, T_ERR));
+	T_OK(net_service_read(T_ARENA, service, &text, 1, family, &here, &s, T_ERR));
 	T_OK(net_rules_of(T_ARENA, &s, family, ret, T_ERR));
 }
 
@@ -136,11 +137,33 @@ SP_TEST(host_nft, services_as_nft_makes_them)
 		for (size_t i = 1; i < SP_LEN(states); i++) {
 			if (i <= SP_LEN(endpoints))
 				rules_of(f, endpoints[i - 1], affinity[i - 1], &states[i]);
-			T_OK(net_rules_diff(&states[i - 1], &states[i], f, &out));
+			T_OK(net_rules_take(&states[i - 1], &states[i], f, &out));
+			T_OK(net_rules_put(&states[i - 1], &states[i], f, &out));
 			copy(&out, &texts[i]);
 			t_row("family %d, %zu transactions", (int)f, i + 1);
 			same(texts, i + 1);
 		}
+	}
+}
+
+SP_TEST(host_nft, prefixes_of_services_as_nft_makes_them)
+{
+	static sp_str v4[] = {SP_STR_INIT("10.96.0.0/12"), SP_STR_INIT("10.200.3.0/25")},
+		      v6[] = {SP_STR_INIT("fd01::/108")};
+	const net_strs cidrs[NET_FAMILIES] = {[NET_V4] = {v4, SP_LEN(v4)}, [NET_V6] = {v6, SP_LEN(v6)}};
+	open_oracle();
+	for (net_family f = 0; f < NET_FAMILIES; f++) {
+		net_rules none = {0}, some = {0};
+		sp_str texts[2];
+		SP_AUTO_BUF out;
+		sp_buf_init(&out, 1 << 20);
+		T_OK(net_rules_setup(&out));
+		copy(&out, &texts[0]);
+		T_OK(net_rules_of_cidrs(T_ARENA, &cidrs[f], f, &some, T_ERR));
+		T_OK(net_rules_put(&none, &some, f, &out));
+		copy(&out, &texts[1]);
+		t_row("family %d", (int)f);
+		same(texts, SP_LEN(texts));
 	}
 }
 

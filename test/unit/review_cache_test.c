@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers about users: kept for a time, and no more than so many. */
+#include "client/review_cache.h"
 #include "lib/peer.h"
 #include "lib/t.h"
-#include "client/review_cache.h"
 
 SP_TEST(review_cache, for_a_time)
 {
