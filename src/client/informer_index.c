@@ -98,11 +98,11 @@ sp_code informer_index_make(sp_informer *i, informer_item *item, const sp_object
 {
 	sp_index_node *first = NULL;
 	for (unsigned k = 0; k < i->n_indexes; k++) {
-		sp_index_keys keys;
-		keys.n = keys.n_text = 0;
-		i->indexes[k].fn(i->indexes[k].arg, o, tree, &keys);
-		for (size_t j = 0; j < keys.n; j++) {
-			sp_index_node *n = node_new(&i->indexes[k], item, keys.keys[j]);
+		sp_index_keys *keys = &i->set->keys;
+		keys->n = keys->n_text = 0;
+		i->indexes[k].fn(i->indexes[k].arg, o, tree, keys);
+		for (size_t j = 0; j < keys->n; j++) {
+			sp_index_node *n = node_new(&i->indexes[k], item, keys->keys[j]);
 			if (n == NULL) {
 				informer_index_drop(first);
 				return sp_fail(err, SP_ENOMEM, "no memory for an index");

@@ -49,6 +49,7 @@ struct sp_informers {
 	sp_defer synced;
 	void (*on_synced)(void *arg);
 	void *synced_arg;
+	sp_index_keys keys; /* of the object that is being indexed */
 };
 
 struct sp_informer {
