@@ -40,7 +40,8 @@ static void take_image(node_image_need *n, const sp_cri_image *image)
 {
 	n->ref = sp_arena_try_dup(&n->w->scratch, image->id);
 	n->bytes = image->size;
-	n->has_uid = image->uid != NULL;
+	/* Who is named neither way is root. U: getImageUser. */
+	n->has_uid = image->uid != NULL || image->username.len == 0;
 	n->uid = image->uid == NULL ? 0 : image->uid->value;
 	n->user = sp_arena_try_dup(&n->w->scratch, image->username);
 }

@@ -416,6 +416,7 @@ static sp_code write_bundle(rt_job *j, sp_err *err)
 	spec->sandbox_id = m->rec.sandbox_id;
 	spec->config = q->config;
 	spec->caps = j->r->caps;
+	spec->counts_huge = j->r->counts_huge;
 	spec->sandbox = j->sandbox->rec.config;
 	spec->image = &m->image;
 	spec->mounts = m->mounts;

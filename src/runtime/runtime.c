@@ -56,6 +56,23 @@ static bool may_map_users(rt *r)
 	return may;
 }
 
+/* Version 1 has a directory for it, version 2 a word. */
+static bool counts_huge_pages(rt *r)
+{
+	sp_arena a;
+	sp_str text;
+	sp_dir_entry *names;
+	size_t n;
+	sp_arena_init(&a, 65536);
+	bool counts =
+		sp_dir_list(r->world, SP_STR("/sys/fs/cgroup/hugetlb"), &a, &names, &n, NULL) == SP_OK ||
+		(sp_file_read_arena(r->world, SP_STR("/sys/fs/cgroup/cgroup.controllers"), &a, 4096, &text,
+				    NULL) == SP_OK &&
+		 sp_str_find(text, SP_STR("hugetlb")) >= 0);
+	sp_arena_done(&a);
+	return counts;
+}
+
 sp_code rt_new(sp_world *w, const rt_opts *opts, rt **ret, sp_err *err)
 {
 	rt *r = SP_NEW(rt);
@@ -69,6 +86,7 @@ sp_code rt_new(sp_world *w, const rt_opts *opts, rt **ret, sp_err *err)
 	rt_cri_init(r);
 	r->caps = bounding_set(r);
 	r->may_map_users = may_map_users(r);
+	r->counts_huge = counts_huge_pages(r);
 	sp_code code = make_dirs(r, err);
 	if (code == SP_OK)
 		code = rt_load(r, err);

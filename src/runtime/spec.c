@@ -176,7 +176,7 @@ static void write_linux(sp_jout *j, const rt_spec *s)
 	}
 	sp_jout_member_str(j, SP_STR("cgroupsPath"), s->cgroup);
 	sp_jout_member_open(j, SP_STR("resources"), '{');
-	rt_spec_limits(j, l == NULL ? NULL : l->resources, s);
+	rt_spec_limits(j, l == NULL ? NULL : l->resources, s->counts_huge, s);
 	sp_jout_close(j, '}');
 	rt_spec_devices(j, s);
 	if (propagation.len > 0)

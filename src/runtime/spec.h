@@ -49,8 +49,9 @@ typedef struct rt_spec {
 	size_t n_mounts;
 	const rt_device *devices; /* those of the request, or all of the host */
 	size_t n_devices;
-	uint64_t caps;  /* that this machine lets anybody have */
-	sp_str seccomp; /* JSON; empty: unconfined */
+	uint64_t caps;    /* that this machine lets anybody have */
+	bool counts_huge; /* its cgroups have huge pages: limits of them can be kept */
+	sp_str seccomp;   /* JSON; empty: unconfined */
 } rt_spec;
 
 /* Appends config.json. SP_EINVAL with the text a client is to see. */
@@ -60,8 +61,8 @@ sp_strs rt_spec_env(const rt_spec *s, sp_arena *a);
 /* The rest of the process (all but args, env and terminal) as members of JSON, each with a comma before it.
  */
 void rt_spec_process(const rt_spec *s, sp_buf *out);
-/* LinuxResources alone, for Task.Update. */
-void rt_spec_resources(const sp_cri_linux_container_resources *r, sp_buf *out);
+/* LinuxResources alone, for Task.Update; counts_huge as above. */
+void rt_spec_resources(const sp_cri_linux_container_resources *r, bool counts_huge, sp_buf *out);
 
 /* Who the container runs as; `users` are the texts of its own /etc/passwd and /etc/group. */
 sp_code rt_spec_user(const sp_cri_linux_container_security_context *sc, sp_str image_user,
@@ -83,5 +84,6 @@ sp_code rt_spec_check_capabilities(const sp_cri_linux_container_security_context
 				   sp_err *err) SP_MUST_USE;
 void rt_spec_mounts(sp_jout *j, const rt_spec *s, sp_arena *a);
 void rt_spec_devices(sp_jout *j, const rt_spec *s);
-void rt_spec_limits(sp_jout *j, const sp_cri_linux_container_resources *r, const rt_spec *s);
+void rt_spec_limits(sp_jout *j, const sp_cri_linux_container_resources *r, bool counts_huge,
+		    const rt_spec *s);
 bool rt_spec_is_privileged(const rt_spec *s);

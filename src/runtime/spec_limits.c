@@ -65,6 +65,8 @@ static void memory(sp_jout *j, const sp_cri_linux_container_resources *r)
 	sp_jout_close(j, '}');
 }
 
+/* A kubelet gives limits of all sizes to every container. U: containerd, tolerate_missing_hugetlb_controller.
+ */
 static void hugepages(sp_jout *j, const sp_cri_linux_container_resources *r)
 {
 	if (r->hugepage_limits.n == 0)
@@ -90,7 +92,7 @@ static void unified(sp_jout *j, const sp_cri_linux_container_resources *r)
 	sp_jout_close(j, '}');
 }
 
-void rt_spec_limits(sp_jout *j, const sp_cri_linux_container_resources *r, const rt_spec *s)
+void rt_spec_limits(sp_jout *j, const sp_cri_linux_container_resources *r, bool counts_huge, const rt_spec *s)
 {
 	if (s != NULL)
 		device_rules(j, s);
@@ -98,14 +100,15 @@ void rt_spec_limits(sp_jout *j, const sp_cri_linux_container_resources *r, const
 		return;
 	cpu(j, r);
 	memory(j, r);
-	hugepages(j, r);
+	if (counts_huge)
+		hugepages(j, r);
 	unified(j, r);
 }
 
-void rt_spec_resources(const sp_cri_linux_container_resources *r, sp_buf *out)
+void rt_spec_resources(const sp_cri_linux_container_resources *r, bool counts_huge, sp_buf *out)
 {
 	sp_jout j = sp_jout_to(out);
 	sp_jout_open(&j, '{');
-	rt_spec_limits(&j, r, NULL);
+	rt_spec_limits(&j, r, counts_huge, NULL);
 	sp_jout_close(&j, '}');
 }

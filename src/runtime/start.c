@@ -156,7 +156,7 @@ static sp_code update_task(rt_job *j, sp_err *err)
 		return SP_OK;
 	SP_AUTO_BUF json;
 	sp_buf_init(&json, RESOURCES_BYTES);
-	rt_spec_resources(q->linux_, &json);
+	rt_spec_resources(q->linux_, j->r->counts_huge, &json);
 	rt_any any = {.type_url = RT_TYPE_RESOURCES, .value = sp_buf_view(&json)};
 	const rt_task_update u = {.id = j->container->rec.id, .resources = &any};
 	return rt_job_task(j, &rt_task_update_method, &u, NULL, err);

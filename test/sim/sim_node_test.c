@@ -321,6 +321,18 @@ SP_TEST(sim_node, pull_secrets)
 	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 120));
 }
 
+/* An image that names no user runs as root. */
+SP_TEST(sim_node, not_as_root)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "p", "\"securityContext\":{\"runAsNonRoot\":true},\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "state.waiting.reason", "CreateContainerConfigError", 20));
+	T_TRUE(sp_str_starts(
+		nr_of(r, "p", STATUS(0) "state.waiting.message"),
+		SP_STR("container has runAsNonRoot and image will run as root (pod: \"p_default(")));
+}
+
 SP_TEST(sim_node, runtime_class)
 {
 	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});

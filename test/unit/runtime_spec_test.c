@@ -199,6 +199,19 @@ SP_TEST(runtime_spec, capabilities_add_and_drop)
 	T_EQ_U64(yyjson_arr_size(at(v, "/process/capabilities/effective")), 1); /* what the machine has */
 }
 
+SP_TEST(runtime_spec, huge_pages_where_they_are_counted)
+{
+	made *m = make();
+	sp_cri_hugepage_limit limits[] = {{.page_size = SP_STR("2MB"), .limit = 4096}};
+	sp_cri_linux_container_resources r = {.hugepage_limits = {limits, SP_LEN(limits)}};
+	m->linux_.resources = &r;
+	T_TRUE(at(written(m), "/linux/resources/hugepageLimits") == NULL);
+	m->spec.counts_huge = true;
+	yyjson_val *v = written(m);
+	T_EQ_STR(sp_json_str(at(v, "/linux/resources/hugepageLimits/0/pageSize")), SP_STR("2MB"));
+	T_EQ_I64(yyjson_get_sint(at(v, "/linux/resources/hugepageLimits/0/limit")), 4096);
+}
+
 SP_TEST(runtime_spec, mounts_hide_what_they_should)
 {
 	made *m = make();
