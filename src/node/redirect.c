@@ -47,7 +47,8 @@ static size_t flatten(sp_str path, char *to)
 			continue;
 		}
 		to[n++] = '/';
-		memcpy(to + n, part.ptr, part.len);
+		if (part.len > 0)
+			memcpy(to + n, part.ptr, part.len);
 		n += part.len;
 	}
 	return n;
