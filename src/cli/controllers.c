@@ -287,13 +287,13 @@ int cli_controllers(int argc, char **argv)
 	cli_flag table[SP_LEN(own) + CLI_SYNC_FLAGS_MAX];
 	sp_err err = {0};
 	int status;
-	if (cli_refuse_flags(argc, argv, &err) != SP_OK) {
-		(void)fprintf(stderr, "sampan controllers: %s\n", err.msg);
-		return CLI_EXIT_USAGE;
-	}
 	memcpy(table, own, sizeof own);
 	size_t n = SP_LEN(own) + cli_sync_flags(table + SP_LEN(own), p.workers_of, p.worker_values);
 	qsort(table, n, sizeof *table, by_name);
+	if (cli_refuse_flags(argc, argv, table, n, &err) != SP_OK) {
+		(void)fprintf(stderr, "sampan controllers: %s\n", err.msg);
+		return CLI_EXIT_USAGE;
+	}
 	if (!cli_begin("controllers", NULL, table, n, argc, argv, &status))
 		return status;
 	sp_code code = cli_leader_run(&p.leader, start(&p, &err), &err);

@@ -41,7 +41,7 @@ size_t cli_sync_flags(cli_flag rows[CLI_SYNC_FLAGS_MAX], controllers_workers of[
 /* ---- what is refused ---- */
 
 #define NO_CLOUD "no cloud provider is built in"
-#define NO_SERVER "this process serves nothing; leave it out"
+#define NO_SERVER "its endpoints are served in one way only; leave it out"
 #define NO_PERIOD "the work follows events, there is no period to set; leave it out"
 #define NO_CLIENT_LIMIT "the rate of requests is the API server's to limit; leave it out"
 #define NO_FILES "certificates are signed by `sampan keys`, which --cluster-signing-endpoint names"
@@ -61,10 +61,8 @@ static const struct {
 	{"attach-detach-reconcile-sync-period", NO_PERIOD},
 	{"authentication-*", NO_SERVER},
 	{"authorization-*", NO_SERVER},
-	{"bind-address", NO_SERVER},
 	{"cert-dir", NO_SERVER},
 	{"cidr-allocator-type", NO_CLOUD ", ranges are given by --cluster-cidr"},
-	{"client-ca-file", NO_SERVER},
 	{"cloud-config", NO_CLOUD},
 	{"cloud-provider", NO_CLOUD},
 	{"cluster-name", NO_CLOUD ", and nothing else has use for it"},
@@ -120,7 +118,6 @@ static const struct {
 	{"requestheader-*", NO_SERVER},
 	{"resource-quota-sync-period", NO_PERIOD},
 	{"route-reconciliation-period", NO_CLOUD},
-	{"secure-port", NO_SERVER},
 	{"service-account-private-key-file", NO_TOKENS},
 	{"show-hidden-metrics-for-version", NO_SERVER},
 	{"tls-*", NO_SERVER},
@@ -136,7 +133,16 @@ static bool is_named(sp_str name, const char *flag)
 	return sp_str_starts(name, (sp_str){f.ptr, f.len - 1});
 }
 
-sp_code cli_refuse_flags(int argc, char **argv, sp_err *err)
+static bool is_taken(sp_str name, const cli_flag *taken, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (sp_str_eq(name, sp_str_c(taken[i].name)))
+			return true;
+	}
+	return false;
+}
+
+sp_code cli_refuse_flags(int argc, char **argv, const cli_flag *taken, size_t n, sp_err *err)
 {
 	for (int i = 1; i < argc; i++) {
 		sp_str rest = sp_str_c(argv[i]), name;
@@ -144,6 +150,8 @@ sp_code cli_refuse_flags(int argc, char **argv, sp_err *err)
 			continue;
 		if (!sp_str_cut(&rest, '=', &name))
 			name = rest;
+		if (is_taken(name, taken, n))
+			continue;
 		for (size_t k = 0; k < SP_LEN(refused); k++) {
 			if (is_named(name, refused[k].flag))
 				return sp_fail(err, SP_EINVAL, "--" SP_FMT " is not taken: %s", SP_ARG(name),

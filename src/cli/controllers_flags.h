@@ -12,5 +12,6 @@
 size_t cli_sync_flags(cli_flag rows[CLI_SYNC_FLAGS_MAX], controllers_workers of[CLI_SYNC_FLAGS_MAX],
 		      int64_t values[CLI_SYNC_FLAGS_MAX]);
 
-/* SP_EINVAL: one of upstream's that is not taken is among the arguments; the reason is one sentence. */
-sp_code cli_refuse_flags(int argc, char **argv, sp_err *err) SP_MUST_USE;
+/* SP_EINVAL: one of upstream's that is not taken is among the arguments; the reason is one sentence. Flags of
+ * the table `taken` are none of them. */
+sp_code cli_refuse_flags(int argc, char **argv, const cli_flag *taken, size_t n, sp_err *err) SP_MUST_USE;

@@ -61,7 +61,9 @@ static sp_code refuse(const char *arg)
 	char program[] = "controllers", copy[100];
 	char *argv[] = {program, copy, NULL};
 	(void)snprintf(copy, sizeof copy, "%s", arg);
-	return cli_refuse_flags(2, argv, T_ERR);
+	static const cli_flag taken[] = {{"secure-port", CLI_STR, NULL, ""},
+					 {"tls-cert-file", CLI_STR, NULL, ""}};
+	return cli_refuse_flags(2, argv, taken, SP_LEN(taken), T_ERR);
 }
 
 SP_TEST(controllers_flags, refused)
@@ -70,9 +72,11 @@ SP_TEST(controllers_flags, refused)
 	T_OK(refuse("--cluster-signing-endpoint=x"));
 	T_OK(refuse("--leader-elect-resource-name"));
 	T_OK(refuse("secure-port"));
+	T_OK(refuse("--secure-port=0"));
+	T_OK(refuse("--tls-cert-file"));
 	T_CODE(refuse("--tls-min-version=VersionTLS12"), SP_EINVAL);
 	T_EQ_C(sp_str_c(t_err()->msg),
-	       "--tls-min-version is not taken: this process serves nothing; leave it out");
+	       "--tls-min-version is not taken: its endpoints are served in one way only; leave it out");
 	T_CODE(refuse("--pvclaimbinder-sync-period"), SP_EINVAL);
 	T_CODE(refuse("-v=2"), SP_EINVAL);
 	T_EQ_C(sp_str_c(t_err()->msg),
