@@ -86,7 +86,7 @@ void sp_index_emit_parts(sp_index_keys *k, const sp_str *parts, size_t n);
 /* `object` is the whole tree as the server sent it, good during the call. */
 typedef void sp_index_fn(void *arg, const sp_object *o, yyjson_val *object, sp_index_keys *keys);
 
-/* An index by a key function; the same function and arg give the same index. At most 8 each. Before the
+/* An index by a key function; the same function and arg give the same index. At most 16 each. Before the
  * start. */
 sp_code sp_informer_index(sp_informer *i, sp_index_fn *fn, void *arg, unsigned *ret, sp_err *err) SP_MUST_USE;
 /* Ready-made: by namespace; by the uid of the controller (owner reference with controller=true). */

@@ -5,7 +5,7 @@
 #include "base/map.h"
 #include "client/informer.h"
 
-#define INDEXES_MAX 8u
+#define INDEXES_MAX 16u
 #define INDEX_KEYS_MAX 1000u /* as many as an EndpointSlice has endpoints at most */
 
 typedef struct sp_index_node {
