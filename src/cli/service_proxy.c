@@ -288,9 +288,8 @@ static sp_code cleanup(sp_err *err)
 {
 	SP_AUTO_BUF commands;
 	sp_buf_init(&commands, 4096);
-	(void)net_rules_remove(&commands);
-	sp_code code = sp_buf_char(&commands, '\0');
-	return code == SP_OK ? host_nft_run(sp_buf_view(&commands), err) : code;
+	SP_TRY(net_rules_remove(&commands));
+	return host_nft_run(sp_buf_view(&commands), err);
 }
 
 static sp_code run_all(process *p, sp_err *err)

@@ -20,13 +20,12 @@ sp_code host_ports(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_ports *m = message;
 	char path[128];
-	sp_str rules = sp_arena_try_dup(&r->arena, m->ruleset); /* with its NUL */
-	if (rules.len == 0)
+	if (m->ruleset.len == 0)
 		return sp_fail(err, SP_EINVAL, "an empty ruleset");
 	SP_TRY(host_check_if(m->bridge, err));
 	/* Pods reach the world, and the world host ports, through this node. */
 	SP_TRY(set_on("/proc/sys/net/ipv4/ip_forward", err));
-	SP_TRY(host_nft_run(rules, err));
+	SP_TRY(host_nft_run(m->ruleset, err));
 	(void)snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/" SP_FMT "/route_localnet",
 		       SP_ARG(m->bridge));
 	SP_TRY(set_on(path, err)); /* after the rules that guard it */

@@ -109,9 +109,14 @@ if [ -d /sys/fs/cgroup/cpu ]; then
 fi
 sized 300m 80Mi
 is sized-restart "1 300m 80Mi 300m" sized_now
-sized 9000 80Mi
+# More than is free now, if not more than the node has: that much the API server refuses itself.
+cpus=$(k get node e2e-node -o jsonpath='{.status.allocatable.cpu}')
+pod hog '{"containers":[{"name":"c","command":["sleep","1000"],"resources":{"requests":{"cpu":"'$((cpus * 1000 - 1000))'m"}}}]}'
+is hog-running Running of hog .status.phase
+sized "$cpus" 80Mi
 is sized-waits Deferred of sized '.status.conditions[] | select(.type == "PodResizePending").reason'
 is sized-same "1 300m 80Mi 300m" sized_now
+k delete pod hog --wait=false >/dev/null
 
 # a deadline
 pod dead '{"activeDeadlineSeconds":1,"containers":[{"name":"c","command":["sleep","1000"]}]}'

@@ -425,14 +425,13 @@ static void on_flush(sp_defer *d)
 		sweep_from(p, NET_V4);
 		return;
 	}
-	if (sp_buf_char(&p->commands, '\0') != SP_OK) {
+	if (sp_buf_code(&p->commands) != SP_OK) {
 		sp_log(p->opts.log, SP_LOG_ERROR, "the rules of services are too many");
 		settle_all(p, false);
 		return;
 	}
 	p->is_running = true;
-	p->opts.runner->run(p->opts.runner, (sp_str){(char *)p->commands.ptr, p->commands.len - 1}, on_run,
-			    p);
+	p->opts.runner->run(p->opts.runner, sp_buf_view(&p->commands), on_run, p);
 }
 
 static void on_synced(void *arg)

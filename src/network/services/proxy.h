@@ -13,8 +13,7 @@
 
 /* Who runs nftables commands. */
 typedef struct net_runner {
-	/* In one transaction; done comes once, from the loop. `commands` is good until then, and a
-	 * NUL follows it. */
+	/* In one transaction; done comes once, from the loop. `commands` is good until then. */
 	void (*run)(struct net_runner *r, sp_str commands, void (*done)(void *arg, const sp_err *err),
 		    void *arg);
 } net_runner;
