@@ -11,6 +11,12 @@
 #define SP_NORETURN __attribute__((noreturn))
 #define SP_UNUSED __attribute__((unused))
 #define SP_CLEANUP(fn) __attribute__((cleanup(fn)))
+/* Before a loop: no step reads what another one writes. */
+#ifdef __clang__
+#define SP_IVDEP
+#else
+#define SP_IVDEP _Pragma("GCC ivdep")
+#endif
 
 #define SP_LIKELY(x) __builtin_expect(!!(x), 1)
 #define SP_UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -316,7 +316,7 @@ sp_code host_sandbox_remove(host_request *r, const void *message, sp_err *err)
 	if (pidfd < 0)
 		return finish_removal(r, m, err);
 	removal *x = SP_NEW(removal);
-	*x = (removal){.r = r, .m = m, .pidfd = pidfd, .work = {await_end, on_end, x}};
+	*x = (removal){.r = r, .m = m, .pidfd = pidfd, .work = {.fn = await_end, .done = on_end, .arg = x}};
 	sp_code code = sp_work_start(r->h->world, &x->work, err);
 	if (code != SP_OK) {
 		(void)close(pidfd);

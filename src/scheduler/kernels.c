@@ -17,7 +17,7 @@ void sched_k_mask(int32_t *mask, uint64_t *of, const uint64_t *words, size_t n)
 
 void sched_k_add(int32_t *total, const int32_t *base, const int32_t *column, int32_t weight, size_t n)
 {
-#pragma GCC ivdep
+	SP_IVDEP
 	for (size_t i = 0; i < n; i++)
 		total[i] = base[i] + column[i] * weight;
 }
@@ -25,7 +25,7 @@ void sched_k_add(int32_t *total, const int32_t *base, const int32_t *column, int
 void sched_k_add_gathered(int32_t *total, const int32_t *base, const uint32_t *domain, const int32_t *value,
 			  uint32_t n_domains, int32_t weight, size_t n)
 {
-#pragma GCC ivdep
+	SP_IVDEP
 	for (size_t i = 0; i < n; i++) {
 		uint32_t d = domain[i] < n_domains ? domain[i] : n_domains;
 		total[i] = base[i] + value[d] * weight;
@@ -136,7 +136,7 @@ void sched_k_add_terms(int32_t *restrict out, const int64_t *restrict soft, cons
 void sched_k_look_up(int32_t *out, const int32_t *values, const int32_t *mask, int32_t min,
 		     const int32_t *table, size_t n)
 {
-#pragma GCC ivdep
+	SP_IVDEP
 	for (size_t i = 0; i < n; i++)
 		out[i] = table[(values[i] - min) & mask[i]];
 }

@@ -52,16 +52,19 @@ static sp_code take_answer(int fd, sp_str commands, uint32_t last, sp_err *err)
 			continue;
 		if (n <= 0)
 			return sp_fail_sys(err, n < 0 ? errno : EPROTO, "nftables: receive");
-		const struct nlmsghdr *m = (const struct nlmsghdr *)(const void *)bytes;
-		for (; NLMSG_OK(m, n); m = NLMSG_NEXT(m, n)) {
+		struct nlmsghdr m;
+		for (size_t at = 0; at + sizeof m <= (size_t)n; at += NLMSG_ALIGN(m.nlmsg_len)) {
 			int32_t refused = 0;
-			if (m->nlmsg_type != NLMSG_ERROR)
+			memcpy(&m, bytes + at, sizeof m);
+			if (m.nlmsg_len < sizeof m || m.nlmsg_len > (size_t)n - at)
+				break;
+			if (m.nlmsg_type != NLMSG_ERROR || m.nlmsg_len < sizeof m + sizeof refused)
 				continue;
-			memcpy(&refused, NLMSG_DATA(m), sizeof refused);
+			memcpy(&refused, bytes + at + sizeof m, sizeof refused);
 			if (refused != 0 && code == SP_OK)
 				code = sp_fail_sys(err, -refused, "nftables: " SP_FMT,
-						   SP_ARG(line_of(commands, m->nlmsg_seq)));
-			if (m->nlmsg_seq == last || m->nlmsg_seq == 0)
+						   SP_ARG(line_of(commands, m.nlmsg_seq)));
+			if (m.nlmsg_seq == last || m.nlmsg_seq == 0)
 				return code;
 		}
 	}
