@@ -128,9 +128,9 @@ static const struct {
 static bool is_named(sp_str name, const char *flag)
 {
 	sp_str f = sp_str_c(flag);
-	if (f.ptr[f.len - 1] != '*')
+	if (!sp_str_ends(f, SP_STR("*")))
 		return sp_str_eq(name, f);
-	return sp_str_starts(name, (sp_str){f.ptr, f.len - 1});
+	return sp_str_starts(name, sp_str_sub(f, 0, f.len - 1));
 }
 
 static bool is_taken(sp_str name, const cli_flag *taken, size_t n)

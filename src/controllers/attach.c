@@ -229,7 +229,7 @@ static void on_node(void *arg, const sp_object *old, const sp_object *now)
 	const sp_object *o = now != NULL ? now : old, *pod;
 	if (old != NULL && now != NULL && sp_str_eq(old->json, now->json))
 		return;
-	if (old == NULL)
+	if (old == NULL && now != NULL)
 		take_over(t, now);
 	if (is_managed(now) && !is_managed(old)) {
 		sp_index_at at = sp_informer_find(t->pods, t->pods_by_node, o->name);

@@ -172,7 +172,7 @@ typedef struct att_wanted {
 } att_wanted;
 sp_code att_read_wanted(const attach *t, sp_arena *a, sp_str name, att_wanted *ret, sp_err *err) SP_MUST_USE;
 /* Every volume that a pod uses is looked at. */
-void att_enqueue_pod(attach *t, const sp_object *pod);
+void att_enqueue_pod(attach *t, const sp_object *o);
 /* It runs or will run. */
 bool att_pod_counts(yyjson_val *pod);
 sp_index_fn att_index_pods, att_index_pods_by_node, att_index_volumes, att_index_attachments;

@@ -45,11 +45,12 @@ att_place *att_place_of_attachment(const att_memory *m, sp_str attachment)
 void att_attachment_name(sp_sha256_sum *sum, sp_str handle, sp_str driver, sp_str node,
 			 char ret[ATT_NAME_BYTES])
 {
-	memcpy(ret, "csi-", 4);
+	static const char prefix[] = {'c', 's', 'i', '-'};
+	memcpy(ret, prefix, sizeof prefix);
 	sp_sha256_update(sum, handle.ptr, handle.len);
 	sp_sha256_update(sum, driver.ptr, driver.len);
 	sp_sha256_update(sum, node.ptr, node.len);
-	sp_sha256_text(sum, ret + 4);
+	sp_sha256_text(sum, ret + sizeof prefix);
 }
 
 /* ---- making ---- */

@@ -125,12 +125,12 @@ bool node_zones_forget(node_zones *z, node_place *p)
 bool node_zones_may_evict(const node_zones *z, node_place *p, uint64_t now_ns, uint64_t *ret_wait_ns)
 {
 	*ret_wait_ns = 0;
-	double rate = p->zone == NULL ? 0 : rate_of(z, p->zone);
-	if (rate <= 0) {
+	node_zone *zone = p->zone;
+	double rate = zone == NULL ? 0 : rate_of(z, zone);
+	if (zone == NULL || rate <= 0) {
 		p->has_turn = false;
 		return false;
 	}
-	node_zone *zone = p->zone;
 	uint64_t each_ns = (uint64_t)(NS_PER_S / rate);
 	if (zone->is_new_rate) /* turns given at the old one hold nobody up */
 		zone->next_ns = SP_MIN(zone->next_ns, now_ns + each_ns);

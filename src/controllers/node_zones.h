@@ -42,7 +42,7 @@ void node_zones_done(node_zones *z);
 
 /* What is known of a node now; `counts`: it is not left out of the reckoning. *ret_changed: a state did, so
  * that all nodes are to be looked at. SP_ENOMEM changes nothing. */
-sp_code node_zones_note(node_zones *z, node_place *p, sp_str zone, bool counts, bool is_ready,
+sp_code node_zones_note(node_zones *z, node_place *p, sp_str key, bool counts, bool is_ready,
 			bool *ret_changed) SP_MUST_USE;
 /* The node is gone; true: a state changed. */
 bool node_zones_forget(node_zones *z, node_place *p);

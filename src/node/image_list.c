@@ -27,7 +27,7 @@ sp_code node_image_list_write(const sp_cri_list_images_response *l, sp_arena *a,
 		return sp_fail(err, SP_ENOMEM, "no memory for a list of images");
 	for (size_t i = 0; i < l->images.n; i++)
 		at[i] = &l->images.at[i];
-	qsort(at, l->images.n, sizeof *at, compare);
+	qsort((void *)at, l->images.n, sizeof(void *), compare);
 	sp_jout_open(j, '[');
 	for (size_t i = 0; i < SP_MIN(l->images.n, NODE_IMAGES_TOLD_MAX); i++) {
 		size_t n_names = 0;

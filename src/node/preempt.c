@@ -146,7 +146,7 @@ static sp_code sort(const node_pod *critical, const node_pod *const *from, size_
 	}
 	for (size_t i = 0; i < n; i++) {
 		pods *to = &ret->of[node_qos_of(from[i])];
-		if (may_go(critical, from[i]))
+		if (to->at != NULL && may_go(critical, from[i]))
 			to->at[to->n++] = from[i];
 	}
 	return SP_OK;

@@ -81,7 +81,8 @@ static void out_extended(const node_self *s, sp_jout *j)
 	size_t i, n;
 	SP_CLEANUP(sp_arena_done) sp_arena arena;
 	sp_arena_init(&arena, BODY_BYTES_MAX * 4);
-	if (!node_self_is_known(s->agent) || !node_self_view(s->agent, false, &arena, &self, &amounts))
+	if (!node_self_is_known(s->agent) || !node_self_view(s->agent, false, &arena, &self, &amounts) ||
+	    amounts.object == NULL)
 		return;
 	yyjson_obj_foreach(amounts.object, i, n, key, value)
 	{

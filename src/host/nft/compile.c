@@ -216,14 +216,14 @@ static bool read_value(sp_str text, uint8_t family, uint8_t out[NFT_VALUE_BYTES]
 	return false;
 }
 
-static sp_code read_key(nft_line *l, uint8_t key[4 * NFT_KEY_WORDS], size_t *ret_n)
+static sp_code read_key(nft_line *l, uint8_t key[NFT_KEY_BYTES], size_t *ret_n)
 {
 	uint8_t value[NFT_VALUE_BYTES];
 	size_t n = 0, one, n_fields = 0;
-	memset(key, 0, 4 * NFT_KEY_WORDS);
+	memset(key, 0, NFT_KEY_BYTES);
 	do {
 		n = (n + 3) & ~(size_t)3;
-		if (!read_value(nft_word(l), l->family, value, &one) || n + one > 4 * NFT_KEY_WORDS)
+		if (!read_value(nft_word(l), l->family, value, &one) || n + one > NFT_KEY_BYTES)
 			return nft_refuse(l, "no key");
 		memcpy(key + n, value, one);
 		n += one;
@@ -244,8 +244,8 @@ void nft_put_element(sp_buf *b, const void *key, size_t n, const int32_t *verdic
 
 static sp_code element_message(nft_line *l, uint16_t type, uint16_t flags)
 {
-	uint8_t key[4 * NFT_KEY_WORDS];
-	size_t n;
+	uint8_t key[NFT_KEY_BYTES];
+	size_t n = 0;
 	sp_str set, chain = {NULL, 0};
 	int32_t verdict = 0;
 	SP_TRY(nft_name(l, &set));
@@ -307,7 +307,7 @@ static sp_code add_rule(nft_line *l)
 static const struct {
 	const char *verb, *what;
 	sp_code (*put)(nft_line *l);
-} commands[] = {
+} verbs[] = {
 	{"add", "table", add_table},     {"delete", "table", delete_table},
 	{"add", "chain", add_chain},     {"delete", "chain", delete_chain},
 	{"flush", "chain", flush_chain}, {"add", "rule", add_rule},
@@ -323,11 +323,10 @@ static sp_code compile_line(nft_line *l)
 	if (l->family == NFPROTO_IPV6 && !sp_str_eq(family, SP_STR("ip6")))
 		return nft_refuse(l, "no family");
 	SP_TRY(nft_name(l, &l->table));
-	for (size_t i = 0; i < SP_LEN(commands); i++) {
-		if (!sp_str_eq(verb, sp_str_c(commands[i].verb)) ||
-		    !sp_str_eq(what, sp_str_c(commands[i].what)))
+	for (size_t i = 0; i < SP_LEN(verbs); i++) {
+		if (!sp_str_eq(verb, sp_str_c(verbs[i].verb)) || !sp_str_eq(what, sp_str_c(verbs[i].what)))
 			continue;
-		SP_TRY(commands[i].put(l));
+		SP_TRY(verbs[i].put(l));
 		return nft_peek(l).len == 0 ? SP_OK : nft_refuse(l, "more than a command");
 	}
 	return nft_refuse(l, "no command");
@@ -351,13 +350,13 @@ static void ask_for_answer(sp_buf *out, size_t last)
 	memcpy(out->ptr + last, &head, sizeof head);
 }
 
-sp_code nft_compile(sp_str text, sp_buf *out, sp_err *err)
+sp_code nft_compile(sp_str commands, sp_buf *out, sp_err *err)
 {
 	uint32_t set_ids = 0, seq = 0;
 	size_t last = 0;
 	sp_str line;
 	put_border(out, NFNL_MSG_BATCH_BEGIN);
-	while (sp_str_next(&text, '\n', &line)) {
+	while (sp_str_next(&commands, '\n', &line)) {
 		nft_line l = {.rest = line,
 			      .whole = line,
 			      .out = out,

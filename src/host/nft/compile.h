@@ -6,6 +6,7 @@
 
 #define NFT_VALUE_BYTES 16u
 #define NFT_KEY_WORDS 8u /* of 4 bytes: two addresses of IPv6, say */
+#define NFT_KEY_BYTES ((size_t)4 * NFT_KEY_WORDS)
 
 typedef struct nft_line {
 	sp_str rest;  /* what was not read yet */

@@ -96,7 +96,7 @@ sp_code host_nft_run(sp_str commands, sp_err *err)
 {
 	SP_AUTO_BUF batch;
 	uint32_t last = last_line(commands);
-	int fd;
+	int fd = -1;
 	sp_buf_init(&batch, BATCH_BYTES_MAX);
 	SP_TRY(nft_compile(commands, &batch, err));
 	if (last == 0)
@@ -112,7 +112,7 @@ sp_code host_nft_run(sp_str commands, sp_err *err)
 sp_code host_nft_ask(sp_err *err)
 {
 	SP_AUTO_BUF question;
-	int fd;
+	int fd = -1;
 	sp_buf_init(&question, SOCKET_SPARE);
 	nft_end(&question, nft_begin(&question, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_ACK,
 				     NFPROTO_UNSPEC, 0, 1));

@@ -51,8 +51,8 @@ static const char *const setup[] = {
 	"add rule $T nat-postrouting masquerade fully-random",
 	"add chain $T no-endpoints",
 	"add rule $T no-endpoints $A daddr . meta l4proto . th dport vmap @no-endpoint-services",
-	"add rule $T no-endpoints $A daddr != $L fib daddr type local meta l4proto . th dport vmap "
-	"@no-endpoint-nodeports",
+	("add rule $T no-endpoints $A daddr != $L fib daddr type local meta l4proto . th dport vmap "
+	 "@no-endpoint-nodeports"),
 	"add chain $T " NET_CIDRS_CHAIN,
 	"add chain $T filter-input { type filter hook input priority 0 ; }",
 	"add rule $T filter-input ct state new jump no-endpoints",
