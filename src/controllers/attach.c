@@ -227,10 +227,10 @@ static void on_node(void *arg, const sp_object *old, const sp_object *now)
 {
 	attach *t = arg;
 	const sp_object *o = now != NULL ? now : old, *pod;
-	if (old != NULL && now != NULL && sp_str_eq(old->json, now->json))
+	if (o == NULL || (old != NULL && now != NULL && sp_str_eq(old->json, now->json)))
 		return;
-	if (old == NULL && now != NULL)
-		take_over(t, now);
+	if (old == NULL)
+		take_over(t, o);
 	if (is_managed(now) && !is_managed(old)) {
 		sp_index_at at = sp_informer_find(t->pods, t->pods_by_node, o->name);
 		while ((pod = sp_index_next(&at)) != NULL)
