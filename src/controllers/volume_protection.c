@@ -264,18 +264,24 @@ const controller_type controller_claim_protection = {.name = "persistentvolumecl
 
 /* ---- volumes ---- */
 
+/* Whether it is in use is known: the finalizer is there until it goes unused. */
+static void settle(guard_run *x, sp_job *job, bool used)
+{
+	bool going = x->view.deleted.len > 0, mine = has_mine(x);
+	if (!going && !mine)
+		write_finalizers(x, true);
+	else if (going && mine && !used)
+		write_finalizers(x, false);
+	else
+		sp_job_done(job, SP_OK);
+}
+
 static void sync_volume(controller *base, sp_job *job)
 {
 	guard_run *x = read_object(base, job, &volume_desc);
 	if (x == NULL)
 		return;
-	bool going = x->view.deleted.len > 0, mine = has_mine(x);
-	if (!going && !mine)
-		write_finalizers(x, true);
-	else if (going && mine && !sp_str_eq(x->view.phase, SP_STR("Bound")))
-		write_finalizers(x, false);
-	else
-		sp_job_done(job, SP_OK);
+	settle(x, job, sp_str_eq(x->view.phase, SP_STR("Bound")));
 }
 
 static sp_code open_volumes(controller *base, sp_err *err)
@@ -358,15 +364,9 @@ static void sync_class(controller *base, sp_job *job)
 	if (x == NULL)
 		return;
 	const protection *p = x->p;
-	bool going = x->view.deleted.len > 0, mine = has_mine(x);
 	bool used = sp_informer_find_count(p->claims, p->claims_by, job->key) > 0 ||
 		    sp_informer_find_count(p->volumes, p->volumes_by, job->key) > 0;
-	if (!going && !mine)
-		write_finalizers(x, true);
-	else if (going && mine && !used)
-		write_finalizers(x, false);
-	else
-		sp_job_done(job, SP_OK);
+	settle(x, job, used);
 }
 
 static sp_code open_classes(controller *base, sp_err *err)
