@@ -15,6 +15,8 @@
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
+#define FLAGS_BESIDE 24u /* of autoscaler_flags and node_flags together */
+
 typedef struct process {
 	cli_leader leader;
 	sp_str list, root_ca, cluster_cidrs, signing_endpoint;
@@ -201,6 +203,56 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const cli_flag *)a)->name, ((const cli_flag *)b)->name);
 }
 
+/* Those of autoscalers; `to` has room for FLAGS_BESIDE. */
+static size_t autoscaler_flags(process *p, cli_flag *to)
+{
+	const cli_flag rows[] = {
+		{"horizontal-pod-autoscaler-cpu-initialization-period", CLI_STR, &p->hpa_cpu,
+		 "after its start a pod's use of processors may not count"},
+		{"horizontal-pod-autoscaler-downscale-stabilization", CLI_STR, &p->hpa_downscale,
+		 "for that long the highest recommendation counts"},
+		{"horizontal-pod-autoscaler-initial-readiness-delay", CLI_STR, &p->hpa_readiness,
+		 "until then after a pod's start it is taken not to have been ready"},
+		{"horizontal-pod-autoscaler-sync-period", CLI_STR, &p->hpa_period,
+		 "how often each autoscaler is looked at"},
+		{"horizontal-pod-autoscaler-tolerance", CLI_STR, &p->hpa_tolerance,
+		 "how far from its target a metric changes nothing"},
+	};
+	memcpy(to, rows, sizeof rows);
+	return SP_LEN(rows);
+}
+
+/* Those of nodes, their ranges and their zones. */
+static size_t node_flags(process *p, cli_flag *to)
+{
+	const cli_flag rows[] = {
+		{"allocate-node-cidrs", CLI_BOOL, &p->gives_ranges,
+		 "nodes get parts of --cluster-cidr, when there is one"},
+		{"cluster-cidr", CLI_STR, &p->cluster_cidrs, "ranges of pods' addresses, one of each family"},
+		{"large-cluster-size-threshold", CLI_I64, &p->large,
+		 "nodes of a zone up to which an unhealthy one is left alone"},
+		{"node-cidr-mask-size", CLI_I64, &p->node_mask,
+		 "bits of the prefix of a node's pods when there is one family; 0: 24 or 64"},
+		{"node-cidr-mask-size-ipv4", CLI_I64, &p->node_mask_v4,
+		 "bits of the prefix of a node's pods, of --cluster-cidr; 0: 24"},
+		{"node-cidr-mask-size-ipv6", CLI_I64, &p->node_mask_v6, "the same of IPv6; 0: 64"},
+		{"node-eviction-rate", CLI_STR, &p->eviction_rate,
+		 "nodes per second that pods are driven from when they fail"},
+		{"node-monitor-grace-period", CLI_STR, &p->monitor_grace,
+		 "a node that is silent for longer is not trusted"},
+		{"node-startup-grace-period", CLI_STR, &p->startup_grace,
+		 "the same of one that never said whether it is ready"},
+		{"secondary-node-eviction-rate", CLI_STR, &p->secondary_rate,
+		 "the rate of --node-eviction-rate in an unhealthy zone"},
+		{"service-cluster-ip-range", CLI_STR, &p->service_cidrs,
+		 "ranges of services, of which nodes get no part"},
+		{"unhealthy-zone-threshold", CLI_STR, &p->unhealthy,
+		 "the part of a zone's nodes, of 3 on, that makes it unhealthy when they fail"},
+	};
+	memcpy(to, rows, sizeof rows);
+	return SP_LEN(rows);
+}
+
 int cli_controllers(int argc, char **argv)
 {
 	process p = {.leader = {.log_level = SP_STR("info"),
@@ -232,9 +284,6 @@ int cli_controllers(int argc, char **argv)
 		     .terminated_pods = 12500};
 	const cli_flag own[] = {
 		CLI_ENDPOINTS_FLAGS_FRONT(&p.leader.endpoints),
-		{"allocate-node-cidrs", CLI_BOOL, &p.gives_ranges,
-		 "nodes get parts of --cluster-cidr, when there is one"},
-		{"cluster-cidr", CLI_STR, &p.cluster_cidrs, "ranges of pods' addresses, one of each family"},
 		{"cluster-signing-endpoint", CLI_STR, &p.signing_endpoint,
 		 "socket of `sampan keys`, which signs certificates; default: nobody does"},
 		{"concurrent-syncs", CLI_I64, &p.workers,
@@ -245,50 +294,23 @@ int cli_controllers(int argc, char **argv)
 		 "volumes of nodes that do not answer are never detached by force"},
 		{"enable-garbage-collector", CLI_BOOL, &p.collects_garbage,
 		 "false: as -garbage-collector-controller among --controllers"},
-		{"horizontal-pod-autoscaler-cpu-initialization-period", CLI_STR, &p.hpa_cpu,
-		 "after its start a pod's use of processors may not count"},
-		{"horizontal-pod-autoscaler-downscale-stabilization", CLI_STR, &p.hpa_downscale,
-		 "for that long the highest recommendation counts"},
-		{"horizontal-pod-autoscaler-initial-readiness-delay", CLI_STR, &p.hpa_readiness,
-		 "until then after a pod's start it is taken not to have been ready"},
-		{"horizontal-pod-autoscaler-sync-period", CLI_STR, &p.hpa_period,
-		 "how often each autoscaler is looked at"},
-		{"horizontal-pod-autoscaler-tolerance", CLI_STR, &p.hpa_tolerance,
-		 "how far from its target a metric changes nothing"},
-		{"large-cluster-size-threshold", CLI_I64, &p.large,
-		 "nodes of a zone up to which an unhealthy one is left alone"},
 		CLI_LEADER_FLAGS(&p.leader),
-		{"node-cidr-mask-size", CLI_I64, &p.node_mask,
-		 "bits of the prefix of a node's pods when there is one family; 0: 24 or 64"},
-		{"node-cidr-mask-size-ipv4", CLI_I64, &p.node_mask_v4,
-		 "bits of the prefix of a node's pods, of --cluster-cidr; 0: 24"},
-		{"node-cidr-mask-size-ipv6", CLI_I64, &p.node_mask_v6, "the same of IPv6; 0: 64"},
-		{"node-eviction-rate", CLI_STR, &p.eviction_rate,
-		 "nodes per second that pods are driven from when they fail"},
-		{"node-monitor-grace-period", CLI_STR, &p.monitor_grace,
-		 "a node that is silent for longer is not trusted"},
-		{"node-startup-grace-period", CLI_STR, &p.startup_grace,
-		 "the same of one that never said whether it is ready"},
 		{"root-ca-file", CLI_STR, &p.root_ca,
 		 "certificates that every namespace gets; default: the kubeconfig's"},
-		{"secondary-node-eviction-rate", CLI_STR, &p.secondary_rate,
-		 "the rate of --node-eviction-rate in an unhealthy zone"},
 		CLI_ENDPOINTS_FLAG_PORT(&p.leader.endpoints),
-		{"service-cluster-ip-range", CLI_STR, &p.service_cidrs,
-		 "ranges of services, of which nodes get no part"},
 		{"terminated-pod-gc-threshold", CLI_I64, &p.terminated_pods,
 		 "pods that are over and may stay"},
 		CLI_ENDPOINTS_FLAGS_TLS(&p.leader.endpoints),
-		{"unhealthy-zone-threshold", CLI_STR, &p.unhealthy,
-		 "the part of a zone's nodes, of 3 on, that makes it unhealthy when they fail"},
 		{"use-service-account-credentials", CLI_BOOL, &p.own_accounts,
 		 "each controller acts as its own service account of kube-system"},
 	};
-	cli_flag table[SP_LEN(own) + CLI_SYNC_FLAGS_MAX];
+	cli_flag table[SP_LEN(own) + FLAGS_BESIDE + CLI_SYNC_FLAGS_MAX];
 	sp_err err = {0};
 	int status;
 	memcpy(table, own, sizeof own);
-	size_t n = SP_LEN(own) + cli_sync_flags(table + SP_LEN(own), p.workers_of, p.worker_values);
+	size_t n = SP_LEN(own) + autoscaler_flags(&p, table + SP_LEN(own));
+	n += node_flags(&p, table + n);
+	n += cli_sync_flags(table + n, p.workers_of, p.worker_values);
 	qsort(table, n, sizeof *table, by_name);
 	if (cli_refuse_flags(argc, argv, table, n, &err) != SP_OK) {
 		(void)fprintf(stderr, "sampan controllers: %s\n", err.msg);
