@@ -378,8 +378,8 @@ static bool walk_set(walk *w, const sp_fieldset *s)
 {
 	size_t n = s == NULL ? 0 : s->n, len = w->path.len;
 	for (size_t i = 0; i < 2 * n; i++) {
-		const sp_fs_entry *e = &s->entries[i % n];
 		bool below = i >= n;
+		const sp_fs_entry *e = &s->entries[below ? i - n : i];
 		if (below ? e->child == NULL : !e->member)
 			continue;
 		if (sp_pe_text(&w->path, &e->pe) != SP_OK)

@@ -53,15 +53,15 @@ static const char *const setup[] = {
 	"add rule $T no-endpoints $A daddr . meta l4proto . th dport vmap @no-endpoint-services",
 	("add rule $T no-endpoints $A daddr != $L fib daddr type local meta l4proto . th dport vmap "
 	 "@no-endpoint-nodeports"),
-	"add chain $T " NET_CIDRS_CHAIN,
+	("add chain $T " NET_CIDRS_CHAIN),
 	"add chain $T filter-input { type filter hook input priority 0 ; }",
 	"add rule $T filter-input ct state new jump no-endpoints",
 	"add chain $T filter-forward { type filter hook forward priority 0 ; }",
 	"add rule $T filter-forward ct state new jump no-endpoints",
-	"add rule $T filter-forward ct state new jump " NET_CIDRS_CHAIN,
+	("add rule $T filter-forward ct state new jump " NET_CIDRS_CHAIN),
 	"add chain $T filter-output { type filter hook output priority 0 ; }",
 	"add rule $T filter-output ct state new jump no-endpoints",
-	"add rule $T filter-output ct state new jump " NET_CIDRS_CHAIN,
+	("add rule $T filter-output ct state new jump " NET_CIDRS_CHAIN),
 };
 
 static void put_line(sp_buf *out, const char *line, const family_words *w)
