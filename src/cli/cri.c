@@ -21,6 +21,7 @@
 #include "runtime/confine.h"
 #include "runtime/host_client.h"
 #include "runtime/image/pull.h"
+#include "runtime/image_service.h"
 #include "runtime/layers.h"
 #include "runtime/runtime.h"
 #include "runtime/server.h"
@@ -50,6 +51,7 @@ typedef struct process {
 	network_bridge_opts bridge_opts;
 	cni_opts cni_opts;
 	rt *runtime;
+	image_service *image_service;
 	cri_server *server;
 	cri_cleanup *cleanup;
 	size_t n_open; /* parts that are still to be closed */
@@ -218,6 +220,10 @@ static void on_runtime_closed(void *arg)
 static void on_server_closed(void *arg)
 {
 	process *p = arg;
+	if (p->image_service != NULL)
+		image_service_close(p->image_service, on_part_closed, p);
+	else
+		p->n_open--;
 	rt_close(p->runtime, on_runtime_closed, p);
 	image_store_close(p->images, on_part_closed, p);
 	image_registry_close(p->registry, on_part_closed, p);
@@ -229,7 +235,7 @@ static void on_stop(void *arg, int signal)
 	if (p->stopping)
 		_exit(128 + signal); /* asked twice */
 	p->stopping = true;
-	p->n_open = 3;
+	p->n_open = 4;
 	if (p->server != NULL)
 		cri_server_close(p->server, GRACE_NS, on_server_closed, p);
 	else
@@ -272,7 +278,12 @@ static void on_recovered(void *arg)
 			code = sp_fail_sys(&err, errno, "listen");
 	}
 	if (code == SP_OK)
-		code = cri_server_new(p->base.world, rt_cri(p->runtime), address, &p->server, &err);
+		code = image_service_new(p->base.world, p->images, p->registry, p->rt_opts.images_dir,
+					 SP_CONCAT(&p->base.arena, SP_STR("unix:"), p->f.listen),
+					 &p->image_service, &err);
+	if (code == SP_OK)
+		code = cri_server_new(p->base.world, rt_cri(p->runtime),
+				      image_service_methods(p->image_service), address, &p->server, &err);
 	if (code != SP_OK) {
 		sp_log(p->base.log, SP_LOG_ERROR, "the socket can't be served", SP_KE(&err));
 		p->failed = true;

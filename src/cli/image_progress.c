@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/hash.h"
+
 #define DRAW_NS UINT64_C(100000000)
 #define BAR 30u
 
@@ -13,13 +15,6 @@ static bool is_our_terminal(void)
 	const char *term = secure_getenv("TERM");
 	return isatty(STDERR_FILENO) && tcgetpgrp(STDERR_FILENO) == getpgrp() && term != NULL &&
 	       strcmp(term, "dumb") != 0;
-}
-
-void cli_image_progress_begin(cli_image_progress *p, sp_str reference)
-{
-	*p = (cli_image_progress){.on = is_our_terminal()};
-	if (p->on)
-		(void)fprintf(stderr, "pulling " SP_FMT "\n", SP_ARG(reference));
 }
 
 static void draw_line(const cli_image_progress *p, size_t i)
@@ -49,8 +44,20 @@ static void draw(cli_image_progress *p)
 	(void)fflush(stderr);
 }
 
-void cli_image_progress_event(cli_image_progress *p, const image_progress *e, uint64_t now_ns)
+static void begin(cli_image_progress *p, sp_str reference, uint64_t hash)
 {
+	cli_image_progress_end(p);
+	*p = (cli_image_progress){.on = is_our_terminal(), .reference = hash};
+	if (p->on)
+		(void)fprintf(stderr, "pulling " SP_FMT "\n", SP_ARG(reference));
+}
+
+void cli_image_progress_event(cli_image_progress *p, sp_str reference, const image_progress *e,
+			      uint64_t now_ns)
+{
+	uint64_t hash = sp_fnv1a64(reference) | 1;
+	if (hash != p->reference)
+		begin(p, reference, hash);
 	if (!p->on || e->digest.len == 0 || e->i_layer >= CLI_IMAGE_LAYERS)
 		return;
 	p->n_layers = SP_MIN(e->n_layers, (size_t)CLI_IMAGE_LAYERS);

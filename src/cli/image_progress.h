@@ -7,9 +7,10 @@
 #define CLI_IMAGE_LAYERS 64u /* lines at most */
 
 typedef struct cli_image_progress {
-	bool on;           /* standard error is our terminal */
-	size_t n_lines;    /* of layers that are on the screen */
-	uint64_t drawn_ns; /* when */
+	bool on;            /* standard error is our terminal */
+	uint64_t reference; /* what the lines are of: its hash; 0 = nothing yet */
+	size_t n_lines;     /* of layers that are on the screen */
+	uint64_t drawn_ns;  /* when */
 	struct {
 		char digest[16];
 		image_stage stage;
@@ -18,7 +19,9 @@ typedef struct cli_image_progress {
 	size_t n_layers;
 } cli_image_progress;
 
-void cli_image_progress_begin(cli_image_progress *p, sp_str reference);
-void cli_image_progress_event(cli_image_progress *p, const image_progress *e, uint64_t now_ns);
+/* A step of a reference: another one than the last begins lines of its own. Zero-initialised by the caller.
+ */
+void cli_image_progress_event(cli_image_progress *p, sp_str reference, const image_progress *e,
+			      uint64_t now_ns);
 /* The last state stays on the screen. */
 void cli_image_progress_end(cli_image_progress *p);

@@ -113,10 +113,13 @@ static void begin(rt_saver *s)
 	s->work = (sp_work){.fn = write_record, .done = on_written, .arg = s};
 	if (sp_buf_code(&s->bytes) != SP_OK)
 		s->code = sp_fail(&s->err, sp_buf_code(&s->bytes), "the record is too large");
-	else
-		s->code = sp_work_start(s->world, &s->work, &s->err);
-	if (s->code != SP_OK)
-		tell(s);
+	else {
+		sp_code started = sp_work_start(s->world, &s->work, &s->err);
+		if (started == SP_OK)
+			return; /* the code is the worker's now */
+		s->code = started;
+	}
+	tell(s);
 }
 
 void rt_saver_start(rt_saver *s, rt_save *save)

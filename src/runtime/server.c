@@ -5,7 +5,7 @@
 #include "runtime/server_lists.h"
 
 #define MESSAGE_BYTES ((size_t)16 << 20)
-#define N_SERVICES 2
+#define CRI_SERVICES 2
 
 struct cri_server {
 	sp_world *world;
@@ -13,7 +13,7 @@ struct cri_server {
 	sp_grpc_server *grpc;
 	sp_http_server *http;
 	sp_listener *listener;
-	sp_grpc_service services[N_SERVICES];
+	sp_grpc_service services[CRI_SERVICES + 1];
 	sp_grpc_method methods[SP_CRI_METHODS_ + CRI_LIST_STREAMS];
 	sp_list streams; /* event streams */
 	void (*on_closed)(void *arg);
@@ -190,10 +190,10 @@ static size_t fill_methods(sp_str service, sp_grpc_method *at)
 
 static void fill_services(cri_server *s)
 {
-	const sp_str names[N_SERVICES] = {sp_cri_methods[SP_CRI_VERSION].service,
-					  sp_cri_methods[SP_CRI_LIST_IMAGES].service};
+	const sp_str names[CRI_SERVICES] = {sp_cri_methods[SP_CRI_VERSION].service,
+					    sp_cri_methods[SP_CRI_LIST_IMAGES].service};
 	sp_grpc_method *at = s->methods;
-	for (size_t i = 0; i < N_SERVICES; i++) {
+	for (size_t i = 0; i < CRI_SERVICES; i++) {
 		size_t n = fill_methods(names[i], at);
 		s->services[i] = (sp_grpc_service){.name = names[i], .methods = at, .n_methods = n, .arg = s};
 		at += n;
@@ -201,14 +201,18 @@ static void fill_services(cri_server *s)
 	SP_ASSERT(at == s->methods + SP_LEN(s->methods));
 }
 
-sp_code cri_server_new(sp_world *w, sp_cri *cri, sp_str address, cri_server **ret, sp_err *err)
+sp_code cri_server_new(sp_world *w, sp_cri *cri, const sp_grpc_service *also, sp_str address,
+		       cri_server **ret, sp_err *err)
 {
 	cri_server *s = SP_NEW(cri_server);
 	*s = (cri_server){.world = w, .cri = cri};
 	sp_list_init(&s->streams);
 	fill_services(s);
-	const sp_grpc_server_opts grpc = {
-		.services = s->services, .n_services = N_SERVICES, .message_bytes = MESSAGE_BYTES};
+	if (also != NULL)
+		s->services[CRI_SERVICES] = *also;
+	const sp_grpc_server_opts grpc = {.services = s->services,
+					  .n_services = CRI_SERVICES + (also != NULL ? 1 : 0),
+					  .message_bytes = MESSAGE_BYTES};
 	sp_http_server_opts http = {.on_request = NULL};
 	sp_code code = sp_grpc_server_new(w, &grpc, &s->grpc, err);
 	if (code == SP_OK) {

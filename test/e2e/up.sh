@@ -83,6 +83,14 @@ pod=$(api GET '/api/v1/namespaces/default/pods' | grep -o '"name":"hello-[a-z0-9
 says explain "pod default/$pod is bound to" "$bin/sampan" explain "pod/$pod" --data-dir="$tmp/data"
 says explain-scores 'ImageLocality' "$bin/sampan" explain "$pod" --data-dir="$tmp/data"
 says explain-none "there is no pod 'nobody' in namespace 'default'" "$bin/sampan" explain pod/nobody --data-dir="$tmp/data"
+# Images, which the runtime has open: it is asked.
+image=$("$bin/sampan" image list --data-dir="$tmp/data" | awk 'END { print $4 }')
+says image-export 'exported' sh -c "'$bin/sampan' image export '$tmp/image.tar' '$image' --data-dir='$tmp/data' && echo exported"
+says image-untag 'untagged' sh -c "'$bin/sampan' image tag '$image' example.com/other:1 --data-dir='$tmp/data' &&
+	'$bin/sampan' image untag '$image' --data-dir='$tmp/data' && echo untagged"
+says image-import "$image" "$bin/sampan" image import "$tmp/image.tar" --data-dir="$tmp/data"
+says image-listed 'example.com/other:1' "$bin/sampan" image list --data-dir="$tmp/data"
+says image-none "sampan image remove: there is no image 'nobody:1'" "$bin/sampan" image remove nobody:1 --data-dir="$tmp/data"
 # A certificate: asked for, approved, signed by the keys process, good for the API server.
 if command -v openssl >/dev/null 2>&1; then
 	requests=/apis/certificates.k8s.io/v1/certificatesigningrequests

@@ -259,8 +259,9 @@ static void report(const job *j, int outcome, const char *why)
 }
 
 /*
- * Each of a test's first allocations fails once. Of the later ones some do, ever fewer: which ones depends on the seed, so that
- * other seeds reach the others, and a test with a hundred thousand of them is walked to its end in about 700 runs.
+ * Each of a test's first allocations fails once. Of the later ones some do, ever fewer: which ones depends on
+ * the seed, so that other seeds reach the others, and a test with a hundred thousand of them is walked to its
+ * end in about 700 runs.
  */
 #define TORTURE_EACH 256
 #define TORTURE_SPARSER 64 /* the mean distance to the next is 1/64 of the way */
@@ -271,7 +272,8 @@ static int64_t next_fault(int64_t fault)
 	if (fault < TORTURE_EACH)
 		return fault + 1;
 	uint64_t twice = 2 * (uint64_t)fault / TORTURE_SPARSER - 1;
-	return fault + 1 + (int64_t)(((opt.seed ^ (uint64_t)fault) * UINT64_C(0x9e3779b97f4a7c15) >> 32) % twice);
+	return fault + 1 +
+	       (int64_t)(((opt.seed ^ (uint64_t)fault) * UINT64_C(0x9e3779b97f4a7c15) >> 32) % twice);
 }
 
 /* After the child ended. True when the job goes on with another fault. */

@@ -129,7 +129,7 @@ static sp_code begin(rig *r, size_t n_items, sp_err *err)
 	sp_defer_init(&r->answer, answer, r);
 	SP_TRY(sp_world_uv_new(&r->world, err));
 	T_DEFER(rig_done, r);
-	SP_TRY(cri_server_new(r->world, &r->cri, address, &r->server, err));
+	SP_TRY(cri_server_new(r->world, &r->cri, NULL, address, &r->server, err));
 	sp_grpc_client_http(&o);
 	SP_TRY(sp_http_client_new(r->world, &o, &r->http, err));
 	r->channel = (sp_grpc_channel){.http = r->http, .address = address};

@@ -531,12 +531,12 @@ sp_code image_archive_read(image_archive *r, sp_err *err)
 {
 	uint8_t *bytes = sp_try_alloc(READ_BYTES);
 	if (bytes == NULL)
-		return sp_fail(err, SP_ENOMEM, "no memory to read '" SP_FMT "'", SP_ARG(r->path));
+		return sp_fail(err, SP_ENOMEM, "no memory to read '" SP_FMT "'", SP_ARG(r->shown));
 	sp_map_init(&r->files);
 	sp_map_init(&r->links);
 	sp_code code = read_all(r, bytes, err);
 	if (code != SP_OK)
-		(void)sp_wrap(err, "'" SP_FMT "'", SP_ARG(r->path));
+		(void)sp_wrap(err, "'" SP_FMT "'", SP_ARG(r->shown));
 	sp_map_done(&r->files);
 	sp_map_done(&r->links);
 	sp_free(bytes);

@@ -20,7 +20,7 @@ typedef struct image_archive {
 	/* given: */
 	sp_world *world;
 	const image_content *content; /* its paths only: nothing of it that changes */
-	sp_str path, base_name;
+	sp_str path, shown, base_name;
 	image_platform platform;
 	uint64_t serial;   /* of this import: names temporary files */
 	_Atomic bool stop; /* set by another thread: SP_ECANCELED */

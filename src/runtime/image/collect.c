@@ -282,10 +282,11 @@ static void on_committed(void *arg, sp_code code, const sp_err *err)
 		c->err = *err;
 	if (code == SP_OK) {
 		c->work = (sp_work){.fn = work, .done = on_work_done, .arg = c};
-		c->code = sp_work_start(c->store->world, &c->work, &c->err);
+		sp_code started = sp_work_start(c->store->world, &c->work, &c->err);
+		if (started == SP_OK)
+			return; /* the code is the worker's now */
+		c->code = started;
 	}
-	if (c->code == SP_OK)
-		return;
 	image_content_removed(&c->store->content, false);
 	finish(c);
 }

@@ -51,10 +51,13 @@ static void on_later(sp_defer *d)
 	if (s->commit_code != SP_OK)
 		(void)sp_fail(&s->commit_err, s->commit_code, "no memory to write '" SP_FMT "'",
 			      SP_ARG(s->meta_path));
-	else
-		s->commit_code = sp_work_start(s->world, &s->commit_work, &s->commit_err);
-	if (s->commit_code != SP_OK)
-		finish(s);
+	else {
+		sp_code started = sp_work_start(s->world, &s->commit_work, &s->commit_err);
+		if (started == SP_OK)
+			return; /* the code is the worker's now */
+		s->commit_code = started;
+	}
+	finish(s);
 }
 
 void image_commit_start(image_store *s, image_commit *c)

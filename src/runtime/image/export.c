@@ -289,10 +289,13 @@ static void on_turn(sp_defer *d)
 	x->work = (sp_work){.fn = work, .done = on_written, .arg = x};
 	if (x->code == SP_OK && x->store->closing)
 		x->code = sp_fail(&x->err, SP_ECANCELED, "the image store closes");
-	if (x->code == SP_OK)
-		x->code = sp_work_start(x->store->world, &x->work, &x->err);
-	if (x->code != SP_OK)
-		finish(x);
+	if (x->code == SP_OK) {
+		sp_code started = sp_work_start(x->store->world, &x->work, &x->err);
+		if (started == SP_OK)
+			return; /* the code is the worker's now */
+		x->code = started;
+	}
+	finish(x);
 }
 
 static void cancel(image_op *op)

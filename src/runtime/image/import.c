@@ -90,10 +90,13 @@ static void on_turn(sp_defer *d)
 	m->work = (sp_work){.fn = work, .done = on_read, .arg = m};
 	if (m->store->closing)
 		m->code = sp_fail(&m->err, SP_ECANCELED, "the image store closes");
-	if (m->code == SP_OK)
-		m->code = sp_work_start(m->store->world, &m->work, &m->err);
-	if (m->code != SP_OK)
-		finish(m);
+	if (m->code == SP_OK) {
+		sp_code started = sp_work_start(m->store->world, &m->work, &m->err);
+		if (started == SP_OK)
+			return; /* the code is the worker's now */
+		m->code = started;
+	}
+	finish(m);
 }
 
 static void cancel(image_op *op)
@@ -115,12 +118,14 @@ void image_import(image_store *s, const image_import_opts *opts)
 	r->content = &s->content;
 	r->serial = s->next_number++;
 	r->path = sp_arena_try_dup(&r->arena, opts->path);
+	r->shown = opts->shown.len > 0 ? sp_arena_try_dup(&r->arena, opts->shown) : r->path;
 	r->base_name = sp_arena_try_dup(&r->arena, opts->base_name);
 	const image_platform own = image_platform_or_own(&want);
 	r->platform = (image_platform){sp_arena_try_dup(&r->arena, own.os),
 				       sp_arena_try_dup(&r->arena, own.architecture),
 				       sp_arena_try_dup(&r->arena, own.variant)};
-	if (r->path.ptr == NULL || r->platform.os.ptr == NULL || r->platform.architecture.ptr == NULL)
+	if (r->path.ptr == NULL || r->shown.ptr == NULL || r->platform.os.ptr == NULL ||
+	    r->platform.architecture.ptr == NULL)
 		m->code = sp_fail(&m->err, SP_ENOMEM, "no memory for an import");
 	sp_defer_init(&m->turn.go, on_turn, m);
 	image_op_begin(s, &m->op, cancel);

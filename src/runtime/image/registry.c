@@ -225,9 +225,10 @@ static void start_next(image_registry *r)
 	image_load *l = SP_CONTAINER_OF(node, image_load, node);
 	r->loading = true;
 	l->work = (sp_work){.fn = work, .done = on_loaded, .arg = l};
-	l->code = sp_work_start(r->world, &l->work, &l->err);
-	if (l->code == SP_OK)
-		return;
+	sp_code started = sp_work_start(r->world, &l->work, &l->err);
+	if (started == SP_OK)
+		return; /* the code is the worker's now */
+	l->code = started;
 	r->loading = false;
 	l->done(l);
 	start_next(r);

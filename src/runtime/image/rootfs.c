@@ -198,11 +198,14 @@ static void on_layers(void *arg, sp_code code, const sp_err *err)
 		p->code = fill_lower(p);
 	if (p->code == SP_OK) {
 		p->work = (sp_work){.fn = work, .done = on_made, .arg = p};
-		p->code = sp_work_start(p->store->world, &p->work, &p->err);
-		p->making = p->code == SP_OK;
+		p->making = true;
+		sp_code started = sp_work_start(p->store->world, &p->work, &p->err);
+		if (started == SP_OK)
+			return; /* the code is the worker's now */
+		p->making = false;
+		p->code = started;
 	}
-	if (p->code != SP_OK)
-		prepare_end(p);
+	prepare_end(p);
 }
 
 /* Contents that were collected meanwhile (an image without names) would be waited for without end. */

@@ -9,6 +9,7 @@
 
 typedef struct image_import_opts {
 	sp_str path;      /* absolute: a directory or a tar file */
+	sp_str shown;     /* what it is called in messages; empty: the path */
 	sp_str base_name; /* "registry.example/app": of images whose name is only a tag; may be empty */
 	sp_str os, architecture, variant; /* of images with several; empty = this machine's */
 	/* Once: the names that were made, good during the call. */
