@@ -78,8 +78,8 @@ static sp_code add_blob(image_archive *r, sp_str digest, uint64_t size, image_bl
 		size_t cap = r->cap_blobs == 0 ? 64 : r->cap_blobs * 2;
 		const image_blob **wider =
 			sp_arena_try_grow(&r->arena, (void *)(uintptr_t)r->blobs,
-					  r->cap_blobs * sizeof *wider, cap * sizeof *wider);
-		if (wider == NULL || cap > FILES_MAX * 2)
+					  r->cap_blobs * sizeof(void *), cap * sizeof(void *));
+		if (wider == NULL || cap > (size_t)FILES_MAX * 2)
 			return no_room(err);
 		r->blobs = wider;
 		r->cap_blobs = cap;

@@ -86,7 +86,7 @@ static sp_code put_blob(export *x, sp_file *f, uint64_t *at, size_t i, char *byt
 	if (code == SP_OK)
 		code = put_head(f, at, name, x->sizes[i], err);
 	sp_arena_done(&a);
-	for (size_t n; code == SP_OK && done < x->sizes[i]; done += n) {
+	for (size_t n = 0; code == SP_OK && done < x->sizes[i]; done += n) {
 		uint64_t left = x->sizes[i] - done;
 		code = x->stop ? sp_fail(err, SP_ECANCELED, "canceled")
 			       : sp_file_pread(from, done, bytes,
