@@ -5,11 +5,8 @@
  * ResourceSlices; what a taint means is looked up again when the time has come. U: kubernetes
  * pkg/controller/devicetainteviction (DeviceTaintRules are off there by default).
  */
-#include <string.h>
-
-#include "base/alloc.h"
-#include "base/map.h"
 #include "controllers/deletion.h"
+#include "controllers/key_set.h"
 #include "controllers/resource_claim_int.h"
 #include "kube/node_fit.h"
 
@@ -30,13 +27,8 @@ typedef struct evictor {
 	sp_informer *pods, *claims, *slices;
 	unsigned pods_by_claim, claims_by_pool, slices_by_pool;
 	sp_informer_watch pod_watch, claim_watch, slice_watch;
-	sp_map waiting; /* pods that will have to go: when they need not, they are told */
+	key_set waiting; /* pods that will have to go: when they need not, they are told */
 } evictor;
-
-typedef struct waiter {
-	size_t len;
-	char key[];
-} waiter;
 
 typedef struct evict_run {
 	evictor *c;
@@ -166,34 +158,13 @@ static int64_t due_of_pod(const evictor *c, sp_arena *a, const sp_object *o)
 	return due;
 }
 
-/* ---- who waits ---- */
-
-static void wait_for(evictor *c, sp_str key)
-{
-	waiter *w = sp_map_get(&c->waiting, key) != NULL ? NULL : sp_try_alloc(sizeof *w + key.len);
-	if (w == NULL)
-		return;
-	w->len = key.len;
-	memcpy(w->key, key.ptr, key.len);
-	if (sp_map_put(&c->waiting, (sp_str){w->key, w->len}, w, NULL) != SP_OK)
-		sp_free(w);
-}
-
-/* True: it was waiting. */
-static bool wait_no_more(evictor *c, sp_str key)
-{
-	waiter *w = sp_map_remove(&c->waiting, key);
-	sp_free(w);
-	return w != NULL;
-}
+/* ---- the end of a pod ---- */
 
 static void tell(const evictor *c, const sp_object *pod, const char *what)
 {
 	sp_event_ref about = ctl_event_ref(pod, "v1", "Pod");
 	sp_events_emitf(c->base.events, &about, false, "DeviceTaintManagerEviction", "%s", what);
 }
-
-/* ---- the end of a pod ---- */
 
 static void on_marked(sp_call *call, const sp_answer *a)
 {
@@ -233,20 +204,20 @@ static void sync_pod(controller *base, sp_job *job)
 	const sp_object *o = sp_informer_get(c->pods, job->key);
 	int64_t due = due_of_pod(c, job->arena, o), now = ctl_now_s(base->world);
 	if (due == INT64_MAX) {
-		if (wait_no_more(c, job->key) && o != NULL)
+		if (key_set_remove(&c->waiting, job->key) && o != NULL)
 			tell(c, o, "Cancelling deletion");
 		sp_job_done(job, SP_OK);
 		return;
 	}
 	if (due > now) {
-		wait_for(c, job->key);
+		(void)key_set_add(&c->waiting, job->key); /* without memory it is not told */
 		/* No longer than a day at once: nobody gets a time that does not fit. */
 		sp_job_again(job, (uint64_t)SP_MIN(due - now, INT64_C(86400)) * NS_PER_S);
 		return;
 	}
 	evict_run *x = sp_new(job->arena, evict_run, 1);
 	*x = (evict_run){.c = c, .job = job, .pod = ctl_hold(job->arena, o)};
-	(void)wait_no_more(c, job->key);
+	(void)key_set_remove(&c->waiting, job->key);
 	if (x->pod == NULL)
 		sp_job_done(job, SP_ENOMEM);
 	else
@@ -286,7 +257,7 @@ static void on_pod(void *arg, const sp_object *old, const sp_object *now)
 	rc_pod v;
 	sp_arena a;
 	if (now == NULL) {
-		(void)wait_no_more(c, old->key);
+		(void)key_set_remove(&c->waiting, old->key);
 		return;
 	}
 	sp_arena_init(&a, (size_t)16 << 20);
@@ -328,7 +299,7 @@ static void on_slice(void *arg, const sp_object *old, const sp_object *now)
 static sp_code open_evictor(controller *base, sp_err *err)
 {
 	evictor *c = SP_CONTAINER_OF(base, evictor, base);
-	sp_map_init(&c->waiting);
+	key_set_init(&c->waiting);
 	SP_TRY(controller_follow(base, SP_PODS, rc_pod_view, &c->pods, err));
 	SP_TRY(controller_follow(base, RC_CLAIMS, rc_claim_view, &c->claims, err));
 	SP_TRY(controller_follow(base, SLICES, &slice_desc, &c->slices, err));
@@ -344,7 +315,7 @@ static sp_code open_evictor(controller *base, sp_err *err)
 static void done(controller *base)
 {
 	evictor *c = SP_CONTAINER_OF(base, evictor, base);
-	sp_map_done_values(&c->waiting);
+	key_set_done(&c->waiting);
 }
 
 const controller_type controller_device_eviction = {.name = "device-taint-eviction-controller",
