@@ -120,7 +120,7 @@ static sp_code look_at_reservation(pod_run *x, yyjson_val *e)
 static void reserve(pod_run *x)
 {
 	sp_code code = SP_OK;
-	if (x->view.node.len > 0 && !rc_is_over(&x->view)) {
+	if (x->view.node.len > 0) {
 		x->reserve = sp_try_new(x->job->arena, const sp_object *, x->view.claims.n);
 		if (x->reserve == NULL)
 			code = SP_ETOOLARGE;
@@ -371,7 +371,8 @@ void rc_sync_pod(resource_claims *c, sp_job *job, const sp_object *o)
 	pod_run *x = sp_new(job->arena, pod_run, 1);
 	*x = (pod_run){.c = c, .job = job, .pod = o};
 	sp_code code = sp_view(job->arena, o->json, rc_pod_view, &x->view, NULL);
-	if (code != SP_OK || x->view.deleted.len > 0) {
+	/* One that is over gets no claim again for the one that was just taken from it. */
+	if (code != SP_OK || x->view.deleted.len > 0 || rc_is_over(&x->view)) {
 		sp_job_done(job, code);
 		return;
 	}
