@@ -2,15 +2,19 @@
 /*
  * Ranges of services' addresses: each is told ready and has a finalizer, which goes when no address would be
  * left without a range; not before 10 s, so that whoever gives addresses has heard of the deletion. Until
- * then the range says that it is terminating, and why. U: kubernetes pkg/controller/servicecidrs.
+ * then the range says that it is terminating, and why. The 10 s begin when this process sees the deletion:
+ * clocks of two hosts differ. U: kubernetes pkg/controller/servicecidrs.
  */
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/ip.h"
+#include "base/map.h"
 #include "controllers/common.h"
 #include "controllers/table.h"
 
 #define FINALIZER "networking.k8s.io/service-cidr-finalizer"
-#define GRACE_S INT64_C(10)
-#define NS_PER_S UINT64_C(1000000000)
+#define GRACE_NS (UINT64_C(10) * 1000000000)
 #define BODY_BYTES_MAX ((size_t)1 << 20)
 
 typedef struct range_view {
@@ -32,7 +36,14 @@ typedef struct service_cidrs {
 	controller base;
 	sp_informer *ranges, *addresses;
 	sp_informer_watch range_watch, address_watch;
+	sp_map going; /* by uid: since when ranges are seen to go */
 } service_cidrs;
+
+typedef struct going {
+	uint64_t since_ns;
+	size_t len;
+	char uid[];
+} going;
 
 typedef struct cidr_run {
 	service_cidrs *c;
@@ -250,8 +261,29 @@ static void write_finalizers(cidr_run *x, bool with)
 
 /* ---- a range ---- */
 
+/* How long it still has to wait. */
+static uint64_t left_ns(service_cidrs *c, sp_str uid)
+{
+	uint64_t now_ns = sp_now_ns(c->base.world), gone_ns;
+	going *g = sp_map_get(&c->going, uid);
+	if (g == NULL) {
+		g = sp_try_alloc(sizeof *g + uid.len);
+		if (g == NULL)
+			return GRACE_NS; /* which begins later */
+		g->since_ns = now_ns;
+		g->len = uid.len;
+		memcpy(g->uid, uid.ptr, uid.len);
+		if (sp_map_put(&c->going, (sp_str){g->uid, g->len}, g, NULL) != SP_OK)
+			sp_free(g);
+		return GRACE_NS;
+	}
+	gone_ns = now_ns - g->since_ns;
+	return gone_ns >= GRACE_NS ? 0 : GRACE_NS - gone_ns;
+}
+
 static void sync_going(cidr_run *x)
 {
+	uint64_t left = left_ns(x->c, x->range->uid);
 	if (!may_go(x)) {
 		set_condition(x, &(ctl_condition){
 					 .type = SP_STR("Ready"),
@@ -262,9 +294,8 @@ static void sync_going(cidr_run *x)
 							   "ServiceCIDR")});
 		return;
 	}
-	int64_t left = ctl_seconds(x->view.deleted) + GRACE_S - ctl_now_s(x->c->base.world);
 	if (left > 0)
-		sp_job_again(x->job, (uint64_t)SP_MIN(left, GRACE_S) * NS_PER_S);
+		sp_job_again(x->job, left);
 	else if (has_finalizer(x))
 		write_finalizers(x, false);
 	else
@@ -301,6 +332,8 @@ static void on_range(void *arg, const sp_object *old, const sp_object *now)
 	const sp_object *o;
 	if (now != NULL)
 		sp_queue_add(c->base.queue, now->key);
+	else
+		sp_free(sp_map_remove(&c->going, old->uid));
 	if (old != NULL && now != NULL)
 		return;
 	for (size_t at = 0; (o = sp_informer_next(c->ranges, &at)) != NULL;)
@@ -327,6 +360,7 @@ static void on_address(void *arg, const sp_object *old, const sp_object *now)
 static sp_code open_ranges(controller *base, sp_err *err)
 {
 	service_cidrs *c = SP_CONTAINER_OF(base, service_cidrs, base);
+	sp_map_init(&c->going);
 	SP_TRY(controller_follow(base, SP_SERVICECIDRS, &range_desc, &c->ranges, err));
 	SP_TRY(controller_follow(base, SP_GVR("networking.k8s.io", "v1", "ipaddresses"), &address_desc,
 				 &c->addresses, err));
@@ -335,8 +369,15 @@ static sp_code open_ranges(controller *base, sp_err *err)
 	return SP_OK;
 }
 
+static void done(controller *base)
+{
+	service_cidrs *c = SP_CONTAINER_OF(base, service_cidrs, base);
+	sp_map_done_values(&c->going);
+}
+
 const controller_type controller_service_cidr = {.name = "service-cidr-controller",
 						 .account = "service-cidrs-controller",
 						 .size_bytes = sizeof(service_cidrs),
 						 .open = open_ranges,
-						 .sync = sync_range};
+						 .sync = sync_range,
+						 .done = done};
