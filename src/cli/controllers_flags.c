@@ -8,6 +8,7 @@ static const struct {
 	{"concurrent-cron-job-syncs", "cronjob-controller"},
 	{"concurrent-daemonset-syncs", "daemonset-controller"},
 	{"concurrent-deployment-syncs", "deployment-controller"},
+	{"concurrent-device-taint-eviction-syncs", "device-taint-eviction-controller"},
 	{"concurrent-endpoint-syncs", "endpoints-controller"},
 	{"concurrent-ephemeralvolume-syncs", "ephemeral-volume-controller"},
 	{"concurrent-gc-syncs", "garbage-collector-controller"},
@@ -17,6 +18,7 @@ static const struct {
 	{"concurrent-rc-syncs", "replicationcontroller-controller"},
 	{"concurrent-replicaset-syncs", "replicaset-controller"},
 	{"concurrent-resource-quota-syncs", "resourcequota-controller"},
+	{"concurrent-resourceclaim-syncs", "resourceclaim-controller"},
 	{"concurrent-service-endpoint-syncs", "endpointslice-controller"},
 	{"concurrent-statefulset-syncs", "statefulset-controller"},
 	{"concurrent-ttl-after-finished-syncs", "ttl-after-finished-controller"},
@@ -50,7 +52,6 @@ size_t cli_sync_flags(cli_flag rows[CLI_SYNC_FLAGS_MAX], controllers_workers of[
 #define NO_GATES "there are no feature gates and versions to emulate here"
 #define NO_TOKENS "tokens are signed by the API server's `sampan keys`, none are put into secrets"
 #define NO_BATCH "endpoints are written as soon as they change"
-#define NO_RESOURCECLAIMS "that controller is not here"
 #define FIXED_SLICES "slices hold 100 endpoints, subsets 1,000"
 
 /* A name that ends in '*' stands for all that begin so. */
@@ -71,8 +72,6 @@ static const struct {
 	{"cluster-signing-key-file", NO_FILES},
 	{"cluster-signing-kube*", NO_FILES},
 	{"cluster-signing-legacy*", NO_FILES},
-	{"concurrent-device-taint-eviction-syncs", NO_RESOURCECLAIMS},
-	{"concurrent-resourceclaim-syncs", NO_RESOURCECLAIMS},
 	{"concurrent-service-syncs", NO_CLOUD},
 	{"concurrent-serviceaccount-token-syncs", NO_TOKENS},
 	{"configure-cloud-routes", NO_CLOUD},

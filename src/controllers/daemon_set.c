@@ -258,6 +258,10 @@ static void on_claimed(claim *k)
 		ds_end(x, code, &err);
 		return;
 	}
+	if (ds_has_twins(x)) {
+		ds_merge_twins(x); /* what it changes wakes the set */
+		return;
+	}
 	set_rules(x);
 	x->may_act = sp_expect_is_met(&x->c->owned.expect, x->job->key);
 	if (x->may_act) {

@@ -112,6 +112,11 @@ sp_code ds_pod_body(ds_run *x, sp_str node, sp_str *ret, sp_err *err) SP_MUST_US
 /* The number that the template had before there were hashes; empty: none. */
 sp_str ds_template_generation(const ds_run *x);
 
+/* daemon_set_twins.c: whether two revisions are of the present template; makes one of them and ends the sync.
+ */
+bool ds_has_twins(const ds_run *x);
+void ds_merge_twins(ds_run *x);
+
 /* daemon_set_write.c: what was marked, then the status; ends the sync. */
 void ds_write(ds_run *x);
 void ds_end(ds_run *x, sp_code code, const sp_err *err);

@@ -9,6 +9,7 @@
 #include "client/expect.h"
 #include "controllers/fan.h"
 #include "controllers/service_pods.h"
+#include "controllers/slice_topology.h"
 #include "controllers/table.h"
 #include "controllers/trigger_times.h"
 
@@ -41,6 +42,7 @@ typedef struct slices {
 	sp_informer_watch slice_watch;
 	sp_expect expect;
 	trigger_times times;
+	slice_topology topology;
 } slices;
 
 /* An endpoint that should be. */
@@ -49,6 +51,10 @@ typedef struct endpoint {
 	sp_str ip, json; /* as it is written */
 	bool v6, placed;
 	size_t group;
+	/* of services whose hints are made of zones: */
+	topology_endpoint topology;
+	sp_str had;  /* the zone it is for, as its slice says */
+	bool is_odd; /* its slice says something else about whom it is for */
 } endpoint;
 
 /* A slice that is, or will be. */
@@ -82,6 +88,7 @@ typedef struct run {
 	slice *slices;
 	size_t n_slices, cap_slices;
 	slice **writes;
+	bool is_auto; /* hints are made of zones, when everything has its place */
 	fan fan;
 } run;
 
@@ -148,10 +155,14 @@ static void write_hints(const run *x, sp_jout *j, sp_str zone, sp_str node)
 	sp_jout_close(j, '}');
 }
 
+static bool is_ready(const run *x, const svc_pod *p)
+{
+	return x->view.publish_not_ready || (p->is_ready && p->deleted.len == 0);
+}
+
 static void write_endpoint(run *x, sp_jout *j, const svc_pod *p, sp_str ip)
 {
-	bool going = p->deleted.len > 0;
-	bool ready = x->view.publish_not_ready || (p->is_ready && !going);
+	bool going = p->deleted.len > 0, ready = is_ready(x, p);
 	sp_jout_open(j, '{');
 	sp_jout_member_strs(j, SP_STR("addresses"), &ip, 1);
 	sp_jout_member_open(j, SP_STR("conditions"), '{');
@@ -172,7 +183,7 @@ static void write_endpoint(run *x, sp_jout *j, const svc_pod *p, sp_str ip)
 		sp_jout_member_str(j, SP_STR("nodeName"), p->node);
 	if (zone.len > 0)
 		sp_jout_member_str(j, SP_STR("zone"), zone);
-	if (ready)
+	if (ready && !x->is_auto)
 		write_hints(x, j, zone, p->node);
 	sp_jout_close(j, '}');
 }
@@ -208,7 +219,8 @@ static sp_code add_endpoint(run *x, const svc_pod *p, bool v6, sp_err *err)
 			.ip = ip,
 			.json = sp_arena_try_dup(x->job->arena, sp_buf_view(&out)),
 			.v6 = v6,
-			.group = g};
+			.group = g,
+			.topology = {.is_ready = is_ready(x, p), .zone = zone_of(x, p->node)}};
 	return e->json.ptr != NULL ? SP_OK : sp_fail(err, SP_ETOOLARGE, "no room for endpoints");
 }
 
@@ -303,10 +315,39 @@ static endpoint *find_wanted(run *x, const slice *s, yyjson_val *v)
 	return NULL;
 }
 
-static bool is_as_written(sp_arena *a, const endpoint *e, yyjson_val *v)
+static bool equals_but_hints(yyjson_val *mine, yyjson_val *v)
+{
+	size_t i, n, same = 0;
+	yyjson_val *key, *value;
+	yyjson_obj_foreach(v, i, n, key, value)
+	{
+		sp_str name = sp_json_str(key);
+		if (sp_str_eq(name, SP_STR("hints")))
+			continue;
+		if (!yyjson_equals(sp_json_last(mine, name), value))
+			return false;
+		same++;
+	}
+	return same == yyjson_obj_size(mine);
+}
+
+static bool is_as_written(const run *x, const endpoint *e, yyjson_val *v)
 {
 	yyjson_val *mine;
-	return sp_json_parse(a, e->json, &mine, NULL) == SP_OK && yyjson_equals(mine, v);
+	return sp_json_parse(x->job->arena, e->json, &mine, NULL) == SP_OK &&
+	       (x->is_auto ? equals_but_hints(mine, v) : yyjson_equals(mine, v));
+}
+
+static void read_hint(endpoint *e, yyjson_val *v)
+{
+	yyjson_val *hints = sp_json_last(v, SP_STR("hints"));
+	yyjson_val *zones = sp_json_last(hints, SP_STR("forZones"));
+	if (hints == NULL)
+		return;
+	if (yyjson_obj_size(hints) == 1 && yyjson_arr_size(zones) == 1)
+		e->had = sp_json_str(sp_json_last(yyjson_arr_get_first(zones), SP_STR("name")));
+	e->is_odd = e->had.len == 0;
+	e->topology.hint = e->had;
 }
 
 /* Those of the slice that are wanted stay where they are. */
@@ -321,7 +362,8 @@ static void keep(run *x, slice *s)
 		}
 		e->placed = true;
 		s->endpoints[s->n++] = e;
-		if (!is_as_written(x->job->arena, e, v))
+		read_hint(e, v);
+		if (!is_as_written(x, e, v))
 			s->changed = true;
 	}
 }
@@ -445,6 +487,82 @@ static sp_code place(run *x, sp_err *err)
 	for (unsigned f = 0; f < 2; f++) {
 		if (has_family(&x->view, f == 1 ? "IPv6" : "IPv4"))
 			SP_TRY(drop_empty(x, f == 1, err));
+	}
+	return SP_OK;
+}
+
+/* ---- hints of zones ---- */
+
+/* The endpoint's text with the zone that it is for. */
+static sp_code add_hint(run *x, endpoint *e)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 8192);
+	sp_jout j = {.out = &out, .comma = true};
+	if (e->topology.hint.len == 0)
+		return SP_OK;
+	(void)sp_buf_str(&out, sp_str_sub(e->json, 0, e->json.len - 1));
+	sp_jout_member_open(&j, SP_STR("hints"), '{');
+	write_hint(&j, "forZones", e->topology.hint);
+	sp_jout_close(&j, '}');
+	sp_jout_close(&j, '}');
+	e->json = sp_arena_try_dup(x->job->arena, sp_buf_view(&out));
+	return e->json.ptr == NULL ? SP_ETOOLARGE : sp_buf_code(&out);
+}
+
+static sp_code take_hints(run *x, slice *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		endpoint *e = s->endpoints[i];
+		if (e->is_odd || !sp_str_eq(e->had, e->topology.hint))
+			s->changed = true;
+		SP_TRY(add_hint(x, e));
+	}
+	return SP_OK;
+}
+
+/* What is to be decided for a slice; NULL: no room. */
+static topology_endpoint **undecided(run *x, const slice *s)
+{
+	topology_endpoint **list = sp_try_new(x->job->arena, topology_endpoint *, s->n + 1);
+	for (size_t i = 0; list != NULL && i < s->n; i++)
+		list[i] = &s->endpoints[i]->topology;
+	return list;
+}
+
+static sp_code hint_family(run *x, bool v6)
+{
+	size_t n = 0;
+	topology_slice *list = sp_try_new(x->job->arena, topology_slice, x->n_slices + 1);
+	if (list == NULL)
+		return SP_ETOOLARGE;
+	for (size_t i = 0; i < x->n_slices; i++) {
+		const slice *s = &x->slices[i];
+		if (s->drop || s->n == 0 || s->endpoints[0]->v6 != v6)
+			continue;
+		list[n] = (topology_slice){undecided(x, s), s->n, s->changed};
+		if (list[n++].endpoints == NULL)
+			return SP_ETOOLARGE;
+	}
+	SP_TRY(slice_topology_hint(&x->c->topology, x->service, v6 ? "IPv6" : "IPv4", list, n));
+	for (size_t i = 0; i < x->n_slices; i++) {
+		slice *s = &x->slices[i];
+		if (!s->drop && s->n > 0 && s->endpoints[0]->v6 == v6)
+			SP_TRY(take_hints(x, s));
+	}
+	return SP_OK;
+}
+
+static sp_code hint(run *x, sp_err *err)
+{
+	for (unsigned f = 0; f < 2; f++) {
+		const char *family = f == 1 ? "IPv6" : "IPv4";
+		if (!has_family(&x->view, family))
+			continue;
+		if (!x->is_auto)
+			slice_topology_off(&x->c->topology, x->service, family);
+		else if (hint_family(x, f == 1) != SP_OK)
+			return sp_fail(err, SP_ETOOLARGE, "no room for hints");
 	}
 	return SP_OK;
 }
@@ -588,6 +706,7 @@ static void sync_service(controller *base, sp_job *job)
 	if (o == NULL) {
 		sp_expect_forget(&c->expect, job->key);
 		trigger_times_forget(&c->times, job->key);
+		slice_topology_forget(&c->topology, job->key);
 	}
 	if (o == NULL || !sp_expect_is_met(&c->expect, job->key)) {
 		sp_job_done(job, SP_OK); /* what is expected wakes it */
@@ -599,6 +718,7 @@ static void sync_service(controller *base, sp_job *job)
 		sp_job_done(job, SP_OK);
 		return;
 	}
+	x->is_auto = slice_topology_is_auto(x->view.annotations);
 	if (code == SP_OK)
 		code = svc_read_pods(&c->s, job->arena, o, &x->view, &x->pods, &x->n_pods, &err);
 	if (code == SP_OK)
@@ -610,6 +730,8 @@ static void sync_service(controller *base, sp_job *job)
 		code = read_slices(x, &err);
 	if (code == SP_OK)
 		code = place(x, &err);
+	if (code == SP_OK)
+		code = hint(x, &err);
 	if (code == SP_OK)
 		code = write_all(x, &err);
 	if (code != SP_OK)
@@ -623,6 +745,7 @@ static sp_code open_slices(controller *base, sp_err *err)
 	SP_TRY(svc_open(&c->s, err));
 	SP_TRY(controller_follow(base, SP_ENDPOINTSLICES, &slice_view_desc, &c->slices, err));
 	SP_TRY(controller_follow(base, SP_NODES, &node_view_desc, &c->nodes, err));
+	SP_TRY(slice_topology_open(&c->topology, base, c->nodes, c->s.services, err));
 	SP_TRY(sp_informer_index(c->slices, svc_index_slices, (void *)(uintptr_t)ours, &c->by_service, err));
 	controller_watch(c->slices, &c->slice_watch, on_slice, c);
 	return SP_OK;
@@ -633,6 +756,7 @@ static void done(controller *base)
 	slices *c = SP_CONTAINER_OF(base, slices, s.base);
 	sp_expect_done(&c->expect);
 	trigger_times_done(&c->times);
+	slice_topology_done(&c->topology);
 }
 
 const controller_type controller_endpoint_slice = {.name = "endpointslice-controller",

@@ -38,3 +38,6 @@ extern const controller_type controller_node_ipam;                              
 extern const controller_type controller_hpa;                                        /* hpa.c */
 extern const controller_type controller_attach;                                     /* attach.c */
 extern const controller_type controller_volume_expand;                              /* volume_expand.c */
+extern const controller_type controller_resource_claim;                             /* resource_claim.c */
+extern const controller_type controller_service_cidr;                               /* service_cidr.c */
+extern const controller_type controller_device_eviction;                            /* device_eviction.c */

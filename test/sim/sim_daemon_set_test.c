@@ -211,6 +211,42 @@ SP_TEST(sim_daemon_set, on_delete_and_history)
 }
 
 /* A kubelet that refuses every pod: it is tried again, less and less often. */
+/* Two revisions of one template become one: the newest; pods of the other are relabelled, not replaced. */
+SP_TEST(sim_daemon_set, one_revision_of_a_template)
+{
+	t_ctl *t = open_with_nodes();
+	size_t n, i, max;
+	yyjson_val *v;
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_DAEMONSETS, "default", BODY("one", "")));
+	T_TRUE(t_ctl_wait(t, D, "status.numberAvailable", "3"));
+	yyjson_val *pods = t_ctl_list(t, SP_PODS, "default", "", &n);
+	sp_str uid = t_ctl_text(yyjson_arr_get_first(pods), "metadata.uid");
+	yyjson_val *r = yyjson_arr_get_first(t_ctl_list(t, SP_CONTROLLERREVISIONS, "default", "", &n));
+	SP_AUTO_BUF data;
+	sp_buf_init(&data, 8192);
+	T_OK(sp_json_write(&data, sp_view_at(r, "data")));
+	sp_str set_uid = t_ctl_text(t_ctl_get(t, D), "metadata.uid");
+	T_TRUE(t_ctl_create(
+		t, SP_CONTROLLERREVISIONS, "default",
+		sp_arena_printf(T_ARENA,
+				"{\"metadata\":{\"name\":\"d-twin\",\"labels\":{\"app\":\"a\","
+				"\"controller-revision-hash\":\"twin\"},\"ownerReferences\":[{\"apiVersion\":"
+				"\"apps/v1\",\"kind\":\"DaemonSet\",\"name\":\"d\",\"uid\":\"" SP_FMT
+				"\",\"controller\":true,\"blockOwnerDeletion\":true}]},\"data\":" SP_FMT
+				",\"revision\":7}",
+				SP_ARG(set_uid), SP_ARG(sp_buf_view(&data)))
+			.ptr));
+	T_TRUE(t_ctl_wait_gone(t, SP_CONTROLLERREVISIONS, "default", t_ctl_text(r, "metadata.name").ptr));
+	T_TRUE(t_ctl_wait_count(t, SP_CONTROLLERREVISIONS, "default", "", 1));
+	t_ctl_run(t, 5 * SECOND);
+	pods = t_ctl_list(t, SP_PODS, "default", "", &n);
+	T_EQ_U64(n, 3);
+	T_EQ_STR(t_ctl_text(yyjson_arr_get_first(pods), "metadata.uid"), uid);
+	yyjson_arr_foreach(pods, i, max, v) T_EQ_C(label(v, "controller-revision-hash"), "twin");
+	T_TRUE(t_ctl_wait(t, D, "status.updatedNumberScheduled", "3"));
+}
+
 SP_TEST(sim_daemon_set, failed_pods_are_paced)
 {
 	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});

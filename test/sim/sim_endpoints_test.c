@@ -171,6 +171,106 @@ SP_TEST(sim_endpoints, hints_for_close_traffic)
 	T_TRUE(sp_view_at(first_slice(t), "endpoints[0].hints") == NULL);
 }
 
+#define ZONE_NODE(name, zone, cpu)                                                                    \
+	"{\"metadata\":{\"name\":\"" name "\",\"labels\":{\"topology.kubernetes.io/zone\":\"" zone    \
+	"\"}},\"status\":{\"allocatable\":{\"cpu\":\"" cpu "\"},\"conditions\":[{\"type\":\"Ready\"," \
+	"\"status\":\"True\"}]}}"
+
+/* How many endpoints are for that zone. */
+static size_t count_for(t_ctl *t, const char *zone)
+{
+	size_t i, max, n = 0;
+	yyjson_val *v, *all = sp_view_at(first_slice(t), "endpoints");
+	yyjson_arr_foreach(all, i, max, v) n +=
+		sp_str_eq(t_ctl_text(v, "hints.forZones[0].name"), sp_str_c(zone));
+	return n;
+}
+
+static bool has_event(t_ctl *t, const char *reason, const char *message)
+{
+	size_t n, i, max;
+	yyjson_val *v, *items = t_ctl_list(t, SP_EVENTS_CORE, "default", "", &n);
+	yyjson_arr_foreach(items, i, max, v)
+	{
+		if (sp_str_eq(t_ctl_text(v, "reason"), sp_str_c(reason)) &&
+		    sp_str_eq(t_ctl_text(v, "message"), sp_str_c(message)))
+			return true;
+	}
+	return false;
+}
+
+static bool add_pods(t_ctl *t, const char *node, unsigned n)
+{
+	bool ok = true;
+	for (unsigned i = 0; i < n && ok; i++)
+		ok = t_ctl_create(t, SP_PODS, "default",
+				  sp_arena_printf(T_ARENA,
+						  "{\"metadata\":{\"name\":\"%s-%u\",\"labels\":{\"app\":"
+						  "\"a\"}},\"spec\":{\"nodeName\":\"%s\",\"containers\":[{"
+						  "\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"name\":"
+						  "\"web\",\"containerPort\":8080}]}]}}",
+						  node, i, node)
+					  .ptr);
+	return ok;
+}
+
+/* In proportion to the CPU of zones, as long as enough is known. */
+SP_TEST(sim_endpoints, hints_for_zones)
+{
+	size_t n;
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_NODES, "", ZONE_NODE("n1", "z1", "4")));
+	T_TRUE(t_ctl_create(t, SP_SERVICES, "default", SERVICE("")));
+	T_TRUE(add_pods(t, "n1", 4));
+	T_TRUE(wait_ready(t, 4));
+	T_TRUE(t_ctl_patch(
+		t, SP_SERVICES, "default", "w", "",
+		"{\"metadata\":{\"annotations\":{\"service.kubernetes.io/topology-mode\":\"Auto\"}}}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_TRUE(sp_view_at(first_slice(t), "endpoints[0].hints") == NULL);
+	T_TRUE(has_event(
+		t, "TopologyAwareHintsDisabled",
+		"Insufficient Node information: allocatable CPU or zone not specified on one or more "
+		"nodes, addressType: IPv4"));
+	/* A second zone as large: half of them is its. */
+	T_TRUE(t_ctl_create(t, SP_NODES, "", ZONE_NODE("n2", "z2", "4000m")));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_U64(count_for(t, "z1"), 2);
+	T_EQ_U64(count_for(t, "z2"), 2);
+	T_TRUE(has_event(t, "TopologyAwareHintsEnabled",
+			 "Topology Aware Hints has been enabled, addressType: IPv4"));
+	/* What is written once is not written again. */
+	sp_str revision = t_ctl_text(first_slice(t), "metadata.resourceVersion");
+	T_TRUE(t_ctl_patch(t, SP_SERVICES, "default", "w", "",
+			   "{\"metadata\":{\"annotations\":{\"x\":\"y\"}}}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_STR(t_ctl_text(first_slice(t), "metadata.resourceVersion"), revision);
+	/* Too few for one. */
+	T_TRUE(t_ctl_delete(t, SP_PODS, "default", "n1-0", ""));
+	T_TRUE(t_ctl_delete(t, SP_PODS, "default", "n1-1", ""));
+	T_TRUE(t_ctl_delete(t, SP_PODS, "default", "n1-2", ""));
+	T_TRUE(wait_ready(t, 1));
+	t_ctl_run(t, 5 * SECOND);
+	T_TRUE(sp_view_at(first_slice(t), "endpoints[0].hints") == NULL);
+	T_TRUE(has_event(t, "TopologyAwareHintsDisabled",
+			 "Insufficient number of endpoints (1 endpoints, 2 zones), addressType: IPv4"));
+	T_TRUE(add_pods(t, "n2", 3));
+	T_TRUE(wait_ready(t, 4));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_U64(count_for(t, "z1"), 2);
+	T_TRUE(t_ctl_patch(
+		t, SP_SERVICES, "default", "w", "",
+		"{\"metadata\":{\"annotations\":{\"service.kubernetes.io/topology-mode\":null}}}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_U64(yyjson_arr_size(sp_view_at(first_slice(t), "endpoints")), 4);
+	T_EQ_U64(count_for(t, "z1") + count_for(t, "z2"), 0);
+	T_TRUE(has_event(t, "TopologyAwareHintsDisabled",
+			 "Topology Aware Hints has been disabled, addressType: IPv4"));
+	(void)t_ctl_list(t, SLICES, &n);
+	T_EQ_U64(n, 1);
+}
+
 SP_TEST(sim_endpoints, many)
 {
 	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
