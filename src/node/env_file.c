@@ -87,7 +87,7 @@ static sp_code assignment(lines *l, sp_str line, sp_str *ret_name, sp_buf *out, 
 sp_code node_env_file_value(sp_str text, sp_str key, sp_arena *a, sp_str *ret, sp_err *err)
 {
 	lines l = {.rest = text};
-	sp_str line, name;
+	sp_str line, name = {NULL, 0};
 	SP_AUTO_BUF value;
 	sp_buf_init(&value, NODE_ENV_FILE_BYTES_MAX + 1);
 	while (next_line(&l, &line)) {

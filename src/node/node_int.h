@@ -17,6 +17,7 @@
 #include "node/config.h"
 #include "node/counters.h"
 #include "node/eviction.h"
+#include "node/leftovers.h"
 #include "node/preempt.h"
 #include "node/pull_auth.h"
 #include "node/redirect.h"
@@ -201,7 +202,9 @@ struct node_agent {
 	sp_client *client;
 	sp_cri *cri;
 	sp_pod_files *files;
-	sp_arena arena; /* of the agent's life */
+	sp_arena arena;          /* of the agent's life */
+	uint64_t started_ns;     /* monotonic */
+	int64_t started_wall_ns; /* the same instant */
 	node_agent_opts opts;
 	node_place place;
 	node_resolv host_resolv;
@@ -236,8 +239,10 @@ struct node_agent {
 	node_counters counters;
 	node_sysctls sysctls;
 	node_userns userns;
-	sp_reviews reviews;   /* of who asks the kubelet API */
-	sp_http_client *http; /* of probes and hooks */
+	sp_arena leftovers_arena;
+	node_leftovers leftovers; /* of earlier lives of the agent, until pods are known */
+	sp_reviews reviews;       /* of who asks the kubelet API */
+	sp_http_client *http;     /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
 
@@ -414,8 +419,12 @@ typedef struct node_hook {
 	 * ERROR: nobody can tell. */
 	void (*done)(struct node_hook *h, node_outcome outcome, sp_str text);
 	void *arg;
+	bool of_lifecycle; /* no probe: any answer of a server will do, and a failure is told in full */
 	/* of hook.c */
 	node_worker *worker;
+	const node_container *c;
+	yyjson_val *handler;
+	bool fell_back; /* from https to http */
 	sp_cri_call exec;
 	sp_timer timer;
 	sp_connect_req connect;
@@ -440,6 +449,9 @@ typedef struct node_hook {
 /* A handler: {"exec": …}, {"httpGet": …}, {"tcpSocket": …}, {"grpc": …}, {"sleep": …}. timeout_ns 0: none. */
 void node_hook_start(node_hook *h, node_worker *w, const node_container *c, sp_str container_id,
 		     yyjson_val *handler, uint64_t timeout_ns);
+/* Kubelet's words about a hook of a lifecycle that failed, into h->text. `error` and `output` (of exec) may
+ * be in h->text. (hook_words.c) */
+void node_hook_explain(node_hook *h, sp_str error, sp_str output);
 /* No done any more. Harmless when nothing is under way. */
 void node_hook_cancel(node_hook *h);
 

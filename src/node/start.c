@@ -107,7 +107,7 @@ static void on_started(sp_cri_call *c, int32_t status, sp_str message, const voi
 		return;
 	}
 	s->may_interrupt = true;
-	s->hook = (node_hook){.done = on_post_start, .arg = s};
+	s->hook = (node_hook){.done = on_post_start, .arg = s, .of_lifecycle = true};
 	node_hook_start(&s->hook, s->w, s->c, s->container_id, s->c->v.post_start, 0);
 }
 

@@ -548,7 +548,9 @@ static void exec_sync(flight *l)
 	bool ok = f->exec == NULL ? q->cmd.n == 0 || !sp_str_eq(q->cmd.at[0], SP_STR("fail"))
 				  : f->exec(f->arg, c->box->made->config->metadata->name,
 					    c->made->config->metadata->name);
-	finish(l, SP_RPC_OK, "", &(sp_cri_exec_sync_response){.exit_code = ok ? 0 : 1});
+	finish(l, SP_RPC_OK, "",
+	       &(sp_cri_exec_sync_response){.exit_code = ok ? 0 : 1,
+					    .stderr = ok ? SP_STR("") : SP_STR("no\n")});
 }
 
 static void version(flight *l)

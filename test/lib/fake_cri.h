@@ -71,6 +71,8 @@ typedef struct fake_text {
 	const char *text;
 } fake_text;
 extern fake_text fake_file;
+/* Trees that were removed, each with a blank; what there is no room for is left out. A test clears it. */
+extern char fake_removed[512];
 
 /* Files that are nowhere: what changes something succeeds. */
 sp_pod_files *fake_pod_files(void);

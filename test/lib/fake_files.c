@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/fake_cri.h"
 
+#include <stdio.h>
+
 fake_use fake_usage;
 fake_text fake_file;
+char fake_removed[512];
 
 static sp_code no_dir(sp_pod_files *f, sp_str path, uint32_t mode, sp_pod_file_owner owner, sp_err *err)
 {
@@ -50,6 +53,14 @@ static sp_code read_in(sp_pod_files *f, sp_str base, sp_str rel, size_t limit_by
 	*ret = sp_str_c(fake_file.text);
 	return SP_OK;
 }
+static sp_code remove_tree(sp_pod_files *f, sp_str path, sp_err *err)
+{
+	size_t n = strlen(fake_removed);
+	(void)f, (void)err;
+	if (n + path.len + 2 <= sizeof fake_removed)
+		(void)snprintf(fake_removed + n, sizeof fake_removed - n, SP_FMT " ", SP_ARG(path));
+	return SP_OK;
+}
 static sp_code no_remove(sp_pod_files *f, sp_str path, sp_err *err)
 {
 	(void)f, (void)path, (void)err;
@@ -92,7 +103,7 @@ sp_pod_files *fake_pod_files(void)
 				     .rename = no_two,
 				     .mount_memory = no_memory,
 				     .own_tree = no_tree,
-				     .remove_tree = no_remove,
+				     .remove_tree = remove_tree,
 				     .usage = no_usage,
 				     .check = no_check,
 				     .sub_path = no_sub_path,
