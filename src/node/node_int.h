@@ -162,7 +162,7 @@ struct node_worker {
 	uint64_t mount_retry_ns, sandbox_retry_ns; /* monotonic; 0: at once */
 	node_pod_limits cgroup_limits;             /* as they were written last */
 	node_resize_state resize_pending, resize_in_progress;
-	char resize_pending_text[512], resize_error[256];
+	char resize_pending_text[512], resize_error[512];
 	uint64_t resize_retry_ns;                 /* monotonic; 0: at once */
 	const node_actions *resizing;             /* under way */
 	bool knows_reset, is_resetting, is_reset; /* is_reset: all of it is removed */
@@ -310,6 +310,13 @@ void node_resize_made(node_worker *w, const node_container *c);
 bool node_resize_is_due(const node_worker *w, const node_actions *act);
 /* Carries it out; ends the turn. The plan stays until then. */
 void node_resize_do(node_worker *w, const node_actions *act);
+
+/* ---- resize_check.c: memory limits that would be too low ---- */
+/* Looks whether what w->resizing says can be, then node_resize_checked: NULL, or why not (a text of the
+ * call).
+ */
+void node_resize_check(node_worker *w);
+void node_resize_checked(node_worker *w, const char *why);
 
 /* ---- observe.c ---- */
 /* Fills w->seen, then calls `then`; or logs, asks for another turn and ends this one. */

@@ -427,6 +427,7 @@ static void list_stats(flight *l)
 		s->memory = sp_new(&l->arena, sp_cri_memory_usage, 1);
 		s->writable_layer = sp_new(&l->arena, sp_cri_filesystem_usage, 1);
 		put_amount(&l->arena, &s->memory->working_set_bytes, used_by(c, 1));
+		put_amount(&l->arena, &s->memory->usage_bytes, used_by(c, 1));
 		put_amount(&l->arena, &s->writable_layer->used_bytes, used_by(c, 2));
 	}
 	finish(l, SP_RPC_OK, "", &r);
