@@ -410,6 +410,8 @@ void node_report_cancel(node_worker *w);
 /* Begins and ends probes as the pod's containers come and go. */
 void node_probes_update(node_worker *w);
 void node_probes_free(node_worker *w);
+/* How often each probe of the pod succeeded and failed, as lines of /metrics/probes. */
+void node_probes_tell(const node_worker *w, sp_buf *out);
 node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_str container_id);
 
 /* ---- hook.c: one exec, HTTP request, connection, health call or pause, of a hook or a probe ---- */

@@ -21,7 +21,8 @@ typedef struct prober {
 	sp_timer timer;
 	uint64_t since_ns; /* monotonic: the container is seen running */
 	unsigned n_errors; /* of this probe in a row */
-	bool holds;        /* failed for good: until there is another container */
+	uint64_t n_succeeded, n_failed;
+	bool holds; /* failed for good: until there is another container */
 } prober;
 
 struct node_probes {
@@ -72,6 +73,34 @@ node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_
 	return NODE_VERDICT_NONE;
 }
 
+/* ---- metrics ---- */
+
+static const char *const names[] = {[NODE_PROBE_STARTUP] = "Startup",
+				    [NODE_PROBE_LIVENESS] = "Liveness",
+				    [NODE_PROBE_READINESS] = "Readiness"};
+
+static void tell_count(const prober *p, const char *result, uint64_t n, sp_buf *out)
+{
+	if (n > 0) /* what never was is not told */
+		(void)sp_buf_printf(out,
+				    "prober_probe_total{container=\"%s\",namespace=\"" SP_FMT
+				    "\",pod=\"" SP_FMT "\",pod_uid=\"" SP_FMT
+				    "\",probe_type=\"%s\",result=\"%s\"} %llu\n",
+				    p->container, SP_ARG(p->w->ns), SP_ARG(p->w->name), SP_ARG(p->w->uid),
+				    names[p->kind], result, (unsigned long long)n);
+}
+
+void node_probes_tell(const node_worker *w, sp_buf *out)
+{
+	if (w->probes == NULL)
+		return;
+	SP_LIST_FOREACH (node, &w->probes->list) {
+		const prober *p = SP_CONTAINER_OF(node, prober, node);
+		tell_count(p, "failed", p->n_failed, out);
+		tell_count(p, "successful", p->n_succeeded, out);
+	}
+}
+
 /* ---- one probe ---- */
 
 static void on_time(sp_timer *t);
@@ -84,7 +113,6 @@ static void stop(prober *p)
 
 static void tell_trouble(prober *p, node_outcome outcome, sp_str text)
 {
-	static const char *const names[] = {"Startup", "Liveness", "Readiness"};
 	const node_container *c = node_pod_container(p->w->pod, sp_str_c(p->container));
 	if (outcome == NODE_OUTCOME_WARNING)
 		node_worker_event(p->w, c, true, "ProbeWarning", "%s probe warning: " SP_FMT, names[p->kind],
@@ -110,6 +138,8 @@ static void on_probed(node_hook *h, node_outcome outcome, sp_str text)
 	if (outcome != NODE_OUTCOME_OK)
 		tell_trouble(p, outcome, text);
 	sp_timer_start(world(p), &p->timer, p->spec.period_ns, on_time);
+	p->n_succeeded += outcome <= NODE_OUTCOME_WARNING;
+	p->n_failed += outcome == NODE_OUTCOME_FAILED;
 	if (outcome == NODE_OUTCOME_ERROR)
 		return; /* nobody knows: what held holds */
 	if (!node_probe_result(&p->state, &p->spec,

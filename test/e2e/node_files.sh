@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What pods have of files: variables out of a file that an init container wrote, volumes that become a group's (see node_peer for what
-# it runs on).
+# What pods have of files: variables out of a file that an init container wrote, volumes that become a group's; hooks that ask servers;
+# the machine's logs and counts of probes in the kubelet API (see node_peer for what it runs on).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/e2e/node_peer
@@ -67,6 +67,34 @@ pod later '{"restartPolicy":"Never","containers":[{"name":"c","command":["true"]
 is later Succeeded of later .status.phase
 is later-owners '4242 2775 4242 2775 4242 600 ' owners
 stop_control
+
+# hooks: any answer of a server is one; a command that fails is told in full
+pod web '{"containers":[{"name":"c","command":["sh","-c","echo yes > /tmp/x; httpd -f -p 8080 -h /tmp"],
+  "readinessProbe":{"httpGet":{"port":8080,"path":"/x"},"periodSeconds":1}}]}'
+is web true of web '.status.containerStatuses[0].ready'
+web=$(of web .status.podIP)
+pod none '{"containers":[{"name":"c","command":["sleep","1000"],"lifecycle":{"postStart":{"httpGet":{"host":"'"$web"'","port":8080,"path":"/none"}}}}]}'
+is hook-404 true of none '.status.containerStatuses[0].ready'
+pod plain '{"containers":[{"name":"c","command":["sleep","1000"],"lifecycle":{"postStart":{"httpGet":{"host":"'"$web"'","port":8080,"scheme":"HTTPS"}}}}]}'
+is hook-plain true of plain '.status.containerStatuses[0].ready'
+is hook-fallback "request to HTTPS lifecycle hook $web:8080 got HTTP response, retry with HTTP succeeded" sh -c "kubectl --kubeconfig $kubeconfig get events -o json | jq -r '.items[] | select(.reason == \"LifecycleHTTPFallback\").message'"
+pod fails '{"containers":[{"name":"c","command":["sleep","1000"],"lifecycle":{"postStart":{"exec":{"command":["sh","-c","echo no; exit 3"]}}}}]}'
+is hook-words "Exec lifecycle hook ([sh -c echo no; exit 3]) for Container \"c\" in Pod \"fails_default($(of fails .metadata.uid))\" failed - error: command 'sh -c echo no; exit 3' exited with 3: , message: \"no\\n\"" of fails '.status.containerStatuses[0].state.waiting.message'
+
+# the kubelet API: logs of the machine, counts of probes
+api=127.0.0.1:$(k get node e2e-node -o json | jq .status.daemonEndpoints.kubeletEndpoint.Port)
+ask() { curl -sk --max-time 20 --cert "$tmp/crt.pem" --key "$tmp/key.pem" "https://$api$1"; }
+logs=/var/log/$cgroup
+mkdir -p "$logs/d"
+seq 200000 >"$logs/big"
+ln -s /etc/passwd "$logs/out"
+is logs-list 1 sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/logs/ | grep -c '^<a href=\"$cgroup/\">$cgroup/</a>'"
+is logs-file "$(md5sum <"$logs/big")" sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/logs/$cgroup/big | md5sum"
+is logs-out '404 page not found' ask "/logs/$cgroup/out"
+is logs-dir "301 $cgroup/" sh -c "curl -sk -o /dev/null -w '%{http_code} ' -D $tmp/head --cert $tmp/crt.pem --key $tmp/key.pem https://$api/logs/$cgroup; tr -d '\r' <$tmp/head | sed -n 's/^location: //ip'"
+is logs-stranger Unauthorized curl -sk "https://$api/logs/"
+rm -r "$logs"
+is probes-counted 1 sh -c "curl -sk --cert $tmp/crt.pem --key $tmp/key.pem https://$api/metrics/probes | grep -c '^prober_probe_total{container=\"c\",namespace=\"default\",pod=\"web\",pod_uid=\"$(of web .metadata.uid)\",probe_type=\"Readiness\",result=\"successful\"}'"
 
 k delete pods --all >/dev/null
 is gone-dirs '' ls -A "$tmp/node/pods"
