@@ -54,12 +54,12 @@ sp_code node_cgroup_write(node_worker *w, const node_pod_limits *limits, sp_err 
 		return SP_OK;
 	if (path.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's cgroup");
-	return a->files->set_cgroup(a->files, path,
-				    &(sp_pod_cgroup){.cpu_shares = limits->cpu_shares,
-						     .cpu_quota_us = limits->cpu_quota_us,
-						     .cpu_period_us = NODE_CPU_PERIOD_US,
-						     .memory_bytes = limits->memory_bytes},
-				    err);
+	sp_pod_cgroup all = {.cpu_shares = limits->cpu_shares,
+			     .cpu_quota_us = limits->cpu_quota_us,
+			     .cpu_period_us = NODE_CPU_PERIOD_US,
+			     .memory_bytes = limits->memory_bytes};
+	node_huge_of_pod(&a->place.huge, w->pod, &all);
+	return a->files->set_cgroup(a->files, path, &all, err);
 }
 
 static sp_code make_cgroup(node_worker *w, sp_err *err)

@@ -475,6 +475,8 @@ void node_self_free(node_agent *a);
 void node_self_changed(node_agent *a);
 /* It may be another: it is told the pods' range. */
 void node_self_runtime_is_back(node_agent *a);
+/* What pods may ask for of it: without what eviction begins at, without huge pages. */
+int64_t node_memory_for_pods(const node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
 /* The object was looked for once: what is known of it then is so. */

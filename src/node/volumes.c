@@ -2,6 +2,7 @@
 #include "node/volumes.h"
 
 #include "base/quantity.h"
+#include "node/huge.h"
 
 #define MODE_DEFAULT 0644u
 
@@ -211,10 +212,11 @@ static sp_code plan_empty_dir(plan *l, yyjson_val *source, sp_err *err)
 {
 	sp_str medium = sp_view_str_at(source, "medium"), limit = sp_view_str_at(source, "sizeLimit");
 	sp_qty q;
-	if (sp_str_starts(medium, SP_STR("HugePages")))
-		return sp_fail(err, SP_EUNSUPPORTED, "emptyDir of medium " SP_FMT " is not supported",
-			       SP_ARG(medium));
-	l->v->kind = sp_str_eq(medium, SP_STR("Memory")) ? NODE_VOLUME_MEMORY : NODE_VOLUME_EMPTY;
+	l->v->kind = medium.len != 0 ? NODE_VOLUME_MEMORY : NODE_VOLUME_EMPTY;
+	if (medium.len != 0 && !sp_str_eq(medium, SP_STR("Memory"))) {
+		SP_TRY(node_huge_medium(l->pod, medium, &l->v->page_bytes, err));
+		return own_dir(l, "empty-dir", err);
+	}
 	if (limit.len != 0 && sp_qty_parse(limit, &q, NULL) == SP_OK && sp_qty_value(&q) > 0)
 		l->v->size_bytes = (uint64_t)sp_qty_value(&q);
 	if (l->v->kind == NODE_VOLUME_MEMORY && l->v->size_bytes == 0 && l->in->fields->memory_bytes > 0)
@@ -469,6 +471,7 @@ sp_code node_volume_make(sp_world *w, sp_pod_files *f, const node_volume *v, int
 			 sp_err *err)
 {
 	const sp_pod_mount root = {.size_bytes = v->size_bytes,
+				   .page_bytes = v->page_bytes,
 				   .mode = fs_group >= 0 ? 02777 : 0777,
 				   .gid = fs_group >= 0 ? (uint32_t)fs_group : SP_POD_FILES_SAME};
 	const sp_pod_file_owner owner = {.uid = SP_POD_FILES_SAME, .gid = root.gid},

@@ -28,6 +28,7 @@ typedef struct node_volume {
 	node_volume_kind kind;
 	sp_host_path_type type;
 	uint64_t size_bytes; /* MEMORY: 0: the node's */
+	uint64_t page_bytes; /* MEMORY: of huge pages; 0: of none */
 	node_file *files;
 	size_t n_files;
 	sp_str image, pull_policy; /* IMAGE */
