@@ -74,8 +74,8 @@ sp_code node_files_read_in(sp_pod_files *f, sp_str base, sp_str rel, size_t limi
 			   sp_str *ret, sp_err *err)
 {
 	char dir[PATH_MAX], name[PATH_MAX];
-	int fd;
-	size_t bytes;
+	int fd = -1;
+	size_t bytes = 0;
 	sp_str text;
 	(void)f;
 	SP_TRY(text_of(base, dir, err));
