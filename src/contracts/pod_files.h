@@ -35,9 +35,34 @@ typedef enum sp_host_path_type {
 	SP_HOST_PATH_BLOCK_DEVICE,
 } sp_host_path_type;
 
+/* A file system in memory. */
+typedef struct sp_pod_mount {
+	uint64_t size_bytes; /* 0: the kernel's default */
+	uint64_t page_bytes; /* of huge pages; 0: it is a tmpfs */
+	uint32_t mode;       /* of its root, which is root's but for the group */
+	uint32_t gid;        /* SP_POD_FILES_SAME: root's */
+} sp_pod_mount;
+
+/* Who a whole tree becomes open to. U: kubernetes pkg/volume/volume_linux.go. */
+typedef struct sp_pod_tree_owner {
+	uint32_t gid;
+	bool read_only;        /* the group reads, and no more */
+	bool on_root_mismatch; /* nothing is done when the root of the tree is right already */
+} sp_pod_tree_owner;
+
+/* Huge pages of one size that a pod may use. */
+typedef struct sp_pod_huge {
+	uint64_t page_bytes;
+	int64_t limit_bytes;
+} sp_pod_huge;
+
+#define SP_POD_HUGE_MAX 8u /* sizes of huge pages */
+
 /* What a pod may use altogether; 0 and -1: as it comes. */
 typedef struct sp_pod_cgroup {
 	int64_t cpu_shares, cpu_quota_us, cpu_period_us, memory_bytes;
+	sp_pod_huge huge[SP_POD_HUGE_MAX];
+	size_t n_huge;
 } sp_pod_cgroup;
 
 struct sp_pod_files {
@@ -50,13 +75,22 @@ struct sp_pod_files {
 	/* The content of a file, at most limit_bytes from its end. SP_ENOTFOUND. */
 	sp_code (*read_tail)(sp_pod_files *f, sp_str path, size_t limit_bytes, sp_arena *a, sp_str *ret,
 			     sp_err *err);
+	/* The content of a file in a directory that others write to: links in the path are followed as if
+	 * that directory were the root, and nothing leads out. SP_ENOTFOUND; SP_ETOOLARGE: more than that. */
+	sp_code (*read_in)(sp_pod_files *f, sp_str base, sp_str rel, size_t limit_bytes, sp_arena *a,
+			   sp_str *ret, sp_err *err);
 	/* A symbolic link; one of that name is replaced in one step. */
 	sp_code (*link)(sp_pod_files *f, sp_str target, sp_str path, sp_err *err);
 	/* Where a link points; SP_ENOTFOUND when there is none. */
 	sp_code (*read_link)(sp_pod_files *f, sp_str path, sp_arena *a, sp_str *ret, sp_err *err);
 	sp_code (*rename)(sp_pod_files *f, sp_str from, sp_str to, sp_err *err);
-	/* A tmpfs at a directory, unless there is a mount already; size 0: the kernel's default. */
-	sp_code (*mount_tmpfs)(sp_pod_files *f, sp_str path, uint64_t size_bytes, sp_err *err);
+	/* A file system in memory at a directory, which is made where it is missing; a mount that is there
+	 * already stays as it is. */
+	sp_code (*mount_memory)(sp_pod_files *f, sp_str path, const sp_pod_mount *m, sp_err *err);
+	/* Gives everything at and below the path to a group, which may read and write it (and enter
+	 * directories, whose new files become the group's, too); the root last, so that it tells whether all
+	 * was done. What can't be changed stays as it is; links are not followed. */
+	sp_code (*own_tree)(sp_pod_files *f, sp_str path, const sp_pod_tree_owner *owner, sp_err *err);
 	/* Everything at and below the path, after unmounting what is mounted there. Links are not followed.
 	 */
 	sp_code (*remove_tree)(sp_pod_files *f, sp_str path, sp_err *err);

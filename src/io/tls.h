@@ -78,6 +78,9 @@ void sp_tls_source_free(sp_tls_source *s);
 
 /* ---- handshakes ---- */
 
+/* What the error of a client's handshake (SP_EPROTO) ends with when the peer speaks plain HTTP. */
+#define SP_TLS_HTTP_ANSWER "server gave HTTP response to HTTPS client"
+
 typedef struct sp_tls_req {
 	/* The stream, or NULL and why; the lower stream is gone then. From the loop. */
 	void (*done)(struct sp_tls_req *r, sp_stream *s, const sp_err *err);

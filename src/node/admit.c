@@ -36,15 +36,15 @@ static bool find_room(node_worker *w, bool all, node_room *ret)
 		if (o != w && takes_room(o, all))
 			others[n++] = o->pod;
 	}
-	*ret = (node_room){
-		.pods = a->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : a->opts.pods_max,
-		.cpu_milli = a->cpu_milli,
-		.memory_bytes = a->memory_bytes - node_eviction_kept(e, NODE_SIGNAL_MEMORY, a->memory_bytes),
-		.ephemeral_bytes = a->disk_bytes - node_eviction_kept(e, NODE_SIGNAL_NODEFS, a->disk_bytes),
-		.has_strict_groups = node_self_has_strict_groups(a),
-		.sysctls = &a->sysctls,
-		.others = others,
-		.n_others = n};
+	*ret = (node_room){.pods = a->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : a->opts.pods_max,
+			   .cpu_milli = a->cpu_milli,
+			   .memory_bytes = node_memory_for_pods(a),
+			   .ephemeral_bytes =
+				   a->disk_bytes - node_eviction_kept(e, NODE_SIGNAL_NODEFS, a->disk_bytes),
+			   .has_strict_groups = node_self_has_strict_groups(a),
+			   .sysctls = &a->sysctls,
+			   .others = others,
+			   .n_others = n};
 	return node_self_view(a, w->knows_node, &w->scratch, &ret->self, &ret->scalars);
 }
 

@@ -8,6 +8,7 @@
 #include "node/statics.h"
 
 #define AGENT_BYTES_MAX ((size_t)8 << 20)
+#define LEFTOVERS_BYTES_MAX ((size_t)64 << 20)
 #define ASK_RUNTIME_AGAIN_NS NODE_SECOND_NS
 #define RESOLV_BYTES_MAX ((size_t)64 << 10)
 
@@ -179,6 +180,8 @@ static sp_code begin(node_agent *a, sp_err *err)
 	sp_str resolv;
 	SP_TRY(node_sysctls_parse(a->opts.unsafe_sysctls, &a->arena, &a->sysctls, err));
 	SP_TRY(node_userns_restore(&a->userns, a->world, a->place.root, err));
+	SP_TRY(node_leftovers_read(a->world, a->place.root, a->place.log_root, &a->leftovers_arena,
+				   &a->leftovers, err));
 	SP_TRY(sp_dir_make(a->world, a->place.root, 0750, err));
 	SP_TRY(sp_dir_make(a->world, a->place.log_root, 0755, err));
 	if (a->opts.resolv_conf.len != 0) {
@@ -207,8 +210,11 @@ sp_code node_agent_new(const node_agent_opts *o, node_agent **ret, sp_err *err)
 	a->client = o->client;
 	a->cri = node_cri_counted(o->world, o->cri, &a->counters);
 	a->files = o->files;
+	a->started_ns = sp_now_ns(o->world);
+	a->started_wall_ns = sp_wall_ns(o->world);
 	a->version_timer.arg = a;
 	sp_arena_init(&a->arena, AGENT_BYTES_MAX);
+	sp_arena_init(&a->leftovers_arena, LEFTOVERS_BYTES_MAX);
 	sp_list_init(&a->workers);
 	sp_map_init(&a->workers_by_uid);
 	sp_map_init(&a->refs);
@@ -287,6 +293,7 @@ void node_agent_free(node_agent *a)
 	node_userns_done(&a->userns);
 	sp_reviews_done(&a->reviews);
 	a->cri->free(a->cri);
+	sp_arena_done(&a->leftovers_arena);
 	sp_arena_done(&a->arena);
 	sp_free(a);
 }

@@ -7,6 +7,8 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "node/huge.h"
+
 uint64_t node_cpu_weight(int64_t shares)
 {
 	int64_t s = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
@@ -68,10 +70,26 @@ static sp_code make(place *p, size_t skip, bool v2, sp_err *err)
 			return sp_fail_sys(err, failed, "mkdir %s", p->text);
 		if (at == NULL)
 			return SP_OK;
-		if (v2)
+		if (v2) {
+			(void)!put(p, "cgroup.subtree_control", "+hugetlb", NULL); /* where there is one */
 			SP_TRY(put(p, "cgroup.subtree_control", "+cpu +memory +pids", err));
+		}
 		*at = '/';
 	}
+}
+
+/* Limits of huge pages, of what is reserved too where the kernel counts that (since 5.7). */
+static sp_code put_huge(const place *dir, const sp_pod_cgroup *l, const char *const files[2], sp_err *err)
+{
+	for (size_t i = 0; i < l->n_huge; i++) {
+		char size[NODE_HUGE_NAME_BYTES], file[NODE_HUGE_NAME_BYTES + 64];
+		node_huge_cgroup_name(l->huge[i].page_bytes, size);
+		for (size_t k = 0; k < 2; k++) {
+			(void)snprintf(file, sizeof file, "hugetlb.%s.%s", size, files[k]);
+			SP_TRY(put_number(dir, file, l->huge[i].limit_bytes, err));
+		}
+	}
+	return SP_OK;
 }
 
 static sp_code set_v2(sp_str root, sp_str path, const sp_pod_cgroup *l, sp_err *err)
@@ -87,7 +105,9 @@ static sp_code set_v2(sp_str root, sp_str path, const sp_pod_cgroup *l, sp_err *
 			       (long long)l->cpu_period_us);
 		SP_TRY(put(&p, "cpu.max", text, err));
 	}
-	return l->memory_bytes > 0 ? put_number(&p, "memory.max", l->memory_bytes, err) : SP_OK;
+	if (l->memory_bytes > 0)
+		SP_TRY(put_number(&p, "memory.max", l->memory_bytes, err));
+	return put_huge(&p, l, (const char *const[]){"max", "rsvd.max"}, err);
 }
 
 static sp_code set_v1(sp_str root, sp_str path, const sp_pod_cgroup *l, sp_err *err)
@@ -102,6 +122,11 @@ static sp_code set_v1(sp_str root, sp_str path, const sp_pod_cgroup *l, sp_err *
 			SP_TRY(put_number(&p, "cpu.cfs_period_us", l->cpu_period_us, err));
 			SP_TRY(put_number(&p, "cpu.cfs_quota_us", l->cpu_quota_us, err));
 		}
+	}
+	if (l->n_huge > 0 && exists(root, "hugetlb")) {
+		SP_TRY(join(&p, root, "hugetlb", path, err));
+		SP_TRY(make(&p, root.len + 8, false, err));
+		SP_TRY(put_huge(&p, l, (const char *const[]){"limit_in_bytes", "rsvd.limit_in_bytes"}, err));
 	}
 	if (!exists(root, "memory"))
 		return SP_OK;

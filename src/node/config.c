@@ -278,6 +278,28 @@ static sp_code container_labels(const node_container_input *in, sp_arena *a, sp_
 	return SP_OK;
 }
 
+/* None of a size that is not asked for, of all sizes that there are. U: GetHugepageLimitsFromResources. */
+static sp_code huge_limits(const node_container_input *in, sp_arena *a, sp_cri_linux_container_resources *r,
+			   sp_err *err)
+{
+	const node_huge_sizes *sizes = &in->place->huge;
+	r->hugepage_limits.at = sp_try_new(a, sp_cri_hugepage_limit, sizes->n + 1);
+	if (r->hugepage_limits.at == NULL)
+		return no_room(err);
+	for (size_t i = 0; i < sizes->n; i++) {
+		char resource[NODE_HUGE_NAME_BYTES], name[NODE_HUGE_NAME_BYTES];
+		node_huge_resource(sizes->at[i].page_bytes, resource);
+		node_huge_cgroup_name(sizes->at[i].page_bytes, name);
+		int64_t limit = node_container_limit(in->pod, in->c, sp_str_c(resource));
+		sp_cri_hugepage_limit *one = &r->hugepage_limits.at[r->hugepage_limits.n++];
+		one->page_size = sp_arena_try_dup(a, sp_str_c(name));
+		one->limit = (uint64_t)SP_MAX(limit, 0);
+		if (one->page_size.ptr == NULL)
+			return no_room(err);
+	}
+	return SP_OK;
+}
+
 static sp_code container_linux(const node_container_input *in, sp_arena *a,
 			       sp_cri_linux_container_config **ret, sp_err *err)
 {
@@ -291,6 +313,7 @@ static sp_code container_linux(const node_container_input *in, sp_arena *a,
 						.cpu_shares = limits.cpu_shares,
 						.memory_limit_in_bytes = limits.memory_bytes,
 						.oom_score_adj = limits.oom_score_adj};
+	SP_TRY(huge_limits(in, a, r, err));
 	l->resources = r;
 	const node_security_input security = {.pod = in->pod,
 					      .c = in->c,

@@ -8,6 +8,7 @@
 #include "contracts/cri.h"
 #include "node/dns.h"
 #include "node/env.h"
+#include "node/huge.h"
 #include "node/volumes.h"
 
 /* Of the node, the same for every pod. */
@@ -17,6 +18,7 @@ typedef struct node_place {
 	sp_str cgroup_root; /* "kubepods" */
 	bool systemd;       /* the runtime's cgroup driver */
 	int64_t memory_capacity;
+	node_huge_sizes huge;
 	sp_str seccomp_root; /* where Localhost profiles are */
 	sp_str host_name;    /* of pods on the node's network */
 	sp_str domain;       /* "cluster.local" */

@@ -180,6 +180,7 @@ typedef struct make {
 	const node_field_source *from;
 	const node_container *c;
 	const node_objects *objects;
+	const node_env_files *files;
 	const node_env *services;
 	sp_arena *arena;
 	node_env *out;
@@ -265,6 +266,27 @@ static sp_code key_ref(make *m, node_ref_kind kind, yyjson_val *ref, sp_str *ret
 		       SP_ARG(name));
 }
 
+/* fileKeyRef. What is wrong with a file is for nobody but its owner; so is kubelet's message. A value that is
+ * empty is none. */
+static sp_code file_ref(make *m, yyjson_val *ref, sp_str *ret, bool *ret_absent, sp_err *err)
+{
+	sp_str volume = sp_view_str_at(ref, "volumeName"), path = sp_view_str_at(ref, "path"),
+	       key = sp_view_str_at(ref, "key");
+	const node_env_file *f = node_env_files_find(m->files, volume, path);
+	if (f == NULL || f->dir.len == 0)
+		return sp_fail(err, SP_ENOTFOUND,
+			       "cannot find the volume \"" SP_FMT "\" referenced by FileKeyRef",
+			       SP_ARG(volume));
+	if (f->code != SP_OK || node_env_file_value(f->text, key, m->arena, ret, NULL) != SP_OK)
+		return sp_fail(err, SP_EINVAL, "couldn't parse env file");
+	*ret_absent = ret->len == 0;
+	if (ret->len != 0 || yyjson_get_bool(sp_view_at(ref, "optional")))
+		return SP_OK;
+	return sp_fail(err, SP_ENOTFOUND,
+		       "environment variable key \"" SP_FMT "\" not found in file \"" SP_FMT "/" SP_FMT "\"",
+		       SP_ARG(key), SP_ARG(f->dir), SP_ARG(path));
+}
+
 static sp_code value_from(make *m, yyjson_val *from, sp_str *ret, bool *ret_absent, sp_err *err)
 {
 	yyjson_val *ref;
@@ -278,6 +300,8 @@ static sp_code value_from(make *m, yyjson_val *from, sp_str *ret, bool *ret_abse
 		return key_ref(m, NODE_REF_CONFIG_MAP, ref, ret, ret_absent, err);
 	if ((ref = sp_view_at(from, "secretKeyRef")) != NULL)
 		return key_ref(m, NODE_REF_SECRET, ref, ret, ret_absent, err);
+	if ((ref = sp_view_at(from, "fileKeyRef")) != NULL)
+		return file_ref(m, ref, ret, ret_absent, err);
 	return SP_OK;
 }
 
@@ -314,9 +338,16 @@ static sp_code env_var(make *m, yyjson_val *var, sp_err *err)
 }
 
 sp_code node_env_make(const node_field_source *from, const node_container *c, const node_objects *objects,
-		      const node_env *services, sp_arena *a, node_env *ret, sp_err *err)
+		      const node_env_files *files, const node_env *services, sp_arena *a, node_env *ret,
+		      sp_err *err)
 {
-	make m = {.from = from, .c = c, .objects = objects, .services = services, .arena = a, .out = ret};
+	make m = {.from = from,
+		  .c = c,
+		  .objects = objects,
+		  .files = files,
+		  .services = services,
+		  .arena = a,
+		  .out = ret};
 	*ret = (node_env){0};
 	SP_VLIST_FOREACH(source, c->v.env_from)
 	SP_TRY(env_from(&m, source, err));

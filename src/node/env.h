@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/map.h"
+#include "node/env_file.h"
 #include "node/fields.h"
 #include "node/objects.h"
 
@@ -39,9 +40,10 @@ sp_code node_env_set(node_env *e, sp_arena *a, sp_str name, sp_str value, sp_err
 sp_code node_env_add_service(node_env *e, sp_arena *a, yyjson_val *service, sp_err *err) SP_MUST_USE;
 
 /*
- * The environment of a container. `services` are the variables that services give (NULL: none). SP_ENOTFOUND,
- * SP_EINVAL: a reference that can't be resolved; err says which, in kubelet's words
- * (CreateContainerConfigError).
+ * The environment of a container. `services` are the variables that services give (NULL: none), `files` what
+ * it refers to of files (NULL: none is there). SP_ENOTFOUND, SP_EINVAL: a reference that can't be resolved;
+ * err says which, in kubelet's words (CreateContainerConfigError).
  */
 sp_code node_env_make(const node_field_source *from, const node_container *c, const node_objects *objects,
-		      const node_env *services, sp_arena *a, node_env *ret, sp_err *err) SP_MUST_USE;
+		      const node_env_files *files, const node_env *services, sp_arena *a, node_env *ret,
+		      sp_err *err) SP_MUST_USE;

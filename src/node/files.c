@@ -188,18 +188,27 @@ static bool is_mount(const char *name)
 	return here.stx_dev_major != up.stx_dev_major || here.stx_dev_minor != up.stx_dev_minor;
 }
 
-static sp_code mount_tmpfs(sp_pod_files *f, sp_str name, uint64_t size_bytes, sp_err *err)
+static sp_code mount_memory(sp_pod_files *f, sp_str name, const sp_pod_mount *m, sp_err *err)
 {
 	path p;
-	char data[64] = "mode=0777";
+	char data[160], size[48] = "", gid[32] = "", page[48] = "";
+	const char *type = m->page_bytes != 0 ? "hugetlbfs" : "tmpfs";
 	(void)f;
 	SP_TRY(path_of(name, &p, err));
 	if (is_mount(p.text))
 		return SP_OK;
-	if (size_bytes != 0)
-		(void)snprintf(data, sizeof data, "mode=0777,size=%llu", (unsigned long long)size_bytes);
-	if (mount("tmpfs", p.text, "tmpfs", 0, data) != 0)
-		return sp_fail_sys(err, errno, "mount tmpfs at %s", p.text);
+	SP_TRY(make_parents(p.text, err));
+	if (mkdir(p.text, 0755) != 0 && errno != EEXIST)
+		return sp_fail_sys(err, errno, "mkdir %s", p.text);
+	if (m->size_bytes != 0)
+		(void)snprintf(size, sizeof size, ",size=%llu", (unsigned long long)m->size_bytes);
+	if (m->gid != SP_POD_FILES_SAME)
+		(void)snprintf(gid, sizeof gid, ",gid=%u", m->gid);
+	if (m->page_bytes != 0)
+		(void)snprintf(page, sizeof page, ",pagesize=%llu", (unsigned long long)m->page_bytes);
+	(void)snprintf(data, sizeof data, "mode=%04o%s%s%s", m->mode, gid, size, page);
+	if (mount(m->page_bytes != 0 ? "nodev" : "tmpfs", p.text, type, 0, data) != 0)
+		return sp_fail_sys(err, errno, "mount %s at %s", type, p.text);
 	return SP_OK;
 }
 
@@ -429,10 +438,12 @@ sp_pod_files *node_files(void)
 		.make_dir = make_dir,
 		.write = write_file,
 		.read_tail = read_tail,
+		.read_in = node_files_read_in,
 		.link = make_link,
 		.read_link = read_link,
 		.rename = rename_path,
-		.mount_tmpfs = mount_tmpfs,
+		.mount_memory = mount_memory,
+		.own_tree = node_files_own_tree,
 		.remove_tree = remove_tree,
 		.usage = node_files_usage,
 		.check = check,

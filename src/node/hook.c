@@ -31,6 +31,8 @@ static void end(node_hook *h, node_outcome outcome, sp_str text)
 static void on_later(sp_defer *d)
 {
 	node_hook *h = d->arg;
+	if (h->of_lifecycle && h->outcome > NODE_OUTCOME_WARNING)
+		node_hook_explain(h, sp_str_c(h->text), SP_STR(""));
 	end(h, h->outcome, sp_str_c(h->text));
 }
 
@@ -46,6 +48,36 @@ static void tell(node_hook *h, node_outcome outcome, const char *text)
 
 /* ---- exec ---- */
 
+static sp_str joined(sp_arena *a, yyjson_val *list)
+{
+	yyjson_val *item;
+	size_t i, n;
+	sp_str text = SP_STR("");
+	yyjson_arr_foreach(list, i, n, item)
+	{
+		text = SP_CONCAT(a, text, i == 0 ? SP_STR("") : SP_STR(" "), sp_json_str(item));
+	}
+	return text;
+}
+
+/* A probe's event has what was printed; the end of a hook has both. */
+static void exec_failed(node_hook *h, const sp_cri_exec_sync_response *r)
+{
+	sp_str all = SP_CONCAT(&h->arena, sp_str_sub(r->stdout, 0, BODY_BYTES_MAX),
+			       sp_str_sub(r->stderr, 0, BODY_BYTES_MAX));
+	if (!h->of_lifecycle) {
+		sp_str out = sp_str_sub(all, 0, EXEC_TEXT_BYTES_MAX - 1);
+		(void)snprintf(h->text, sizeof h->text, SP_FMT, SP_ARG(out));
+	} else {
+		sp_str words = joined(&h->arena, sp_view_at(h->handler, "exec.command"));
+		sp_str error = sp_arena_printf(&h->arena, "command '" SP_FMT "' exited with %d: " SP_FMT,
+					       SP_ARG(words), r->exit_code,
+					       SP_ARG(sp_str_sub(r->stderr, 0, BODY_BYTES_MAX)));
+		node_hook_explain(h, error, all);
+	}
+	end(h, NODE_OUTCOME_FAILED, sp_str_c(h->text));
+}
+
 static void on_exec(sp_cri_call *c, int32_t status, sp_str message, const void *response)
 {
 	node_hook *h = c->arg;
@@ -58,12 +90,32 @@ static void on_exec(sp_cri_call *c, int32_t status, sp_str message, const void *
 	if (status != SP_RPC_OK) {
 		(void)snprintf(h->text, sizeof h->text, "rpc error: code = %s desc = " SP_FMT,
 			       node_rpc_code_name(status), SP_ARG(message));
+		if (h->of_lifecycle)
+			node_hook_explain(h, sp_str_c(h->text), SP_STR(""));
 		end(h, NODE_OUTCOME_ERROR, sp_str_c(h->text));
 		return;
 	}
-	sp_str out = sp_str_sub(r->stdout.len != 0 ? r->stdout : r->stderr, 0, EXEC_TEXT_BYTES_MAX - 1);
-	(void)snprintf(h->text, sizeof h->text, SP_FMT, SP_ARG(out));
-	end(h, r->exit_code == 0 ? NODE_OUTCOME_OK : NODE_OUTCOME_FAILED, sp_str_c(h->text));
+	if (r->exit_code == 0)
+		end(h, NODE_OUTCOME_OK, (sp_str){NULL, 0});
+	else
+		exec_failed(h, r);
+}
+
+/* Of a probe: $(NAME) stands for what the container's own env says, as it is written there. U:
+ * ExpandContainerCommandOnlyStatic. */
+static sp_str exec_word(node_hook *h, sp_str word)
+{
+	node_env vars = {0};
+	if (h->of_lifecycle || sp_str_index(word, '$') < 0)
+		return word;
+	SP_VLIST_FOREACH(var, h->c->v.env)
+	{
+		if (node_env_set(&vars, &h->arena, sp_view_str_at(var, "name"), sp_view_str_at(var, "value"),
+				 NULL) != SP_OK)
+			return word;
+	}
+	sp_str text = node_expand_arena(&h->arena, word, &vars);
+	return text.ptr == NULL ? word : text;
 }
 
 static void start_exec(node_hook *h, yyjson_val *exec, sp_str container_id, uint64_t timeout_ns)
@@ -75,7 +127,7 @@ static void start_exec(node_hook *h, yyjson_val *exec, sp_str container_id, uint
 	yyjson_arr_foreach(list, i, n, item)
 	{
 		if (count < SP_LEN(words))
-			words[count++] = sp_json_str(item);
+			words[count++] = exec_word(h, sp_json_str(item));
 	}
 	h->running = EXEC;
 	h->exec = (sp_cri_call){.done = on_exec, .arg = h};
@@ -130,6 +182,8 @@ static void fail_get(node_hook *h, const sp_http_exchange *ex, const char *why)
 	int n = snprintf(h->text, sizeof h->text, "Get \"" SP_FMT "://%s" SP_FMT "\": %s", SP_ARG(ex->scheme),
 			 h->address, SP_ARG(ex->path), why);
 	(void)n; /* cut when it is longer */
+	if (h->of_lifecycle)
+		node_hook_explain(h, sp_str_c(h->text), (sp_str){NULL, 0});
 	end(h, NODE_OUTCOME_FAILED, sp_str_c(h->text));
 }
 
@@ -175,16 +229,50 @@ static bool follow(node_hook *h, const sp_http_exchange *ex)
 	return true;
 }
 
+/* A hook that was answered in plain text asks so, without what may be secret. */
+static void fall_back(node_hook *h)
+{
+	sp_http_header *at = (sp_http_header *)(uintptr_t)h->headers; /* take_headers made them */
+	size_t n = 0;
+	for (size_t i = 0; i < h->n_headers; i++) {
+		if (!sp_str_eq(at[i].name, SP_STR("authorization")))
+			at[n++] = at[i];
+	}
+	h->n_headers = n;
+	h->url.tls = false;
+	h->fell_back = true;
+	send_get(h);
+}
+
+/* Any answer is one; U: runHTTPHandler. */
+static void end_lifecycle(node_hook *h)
+{
+	if (h->fell_back)
+		node_worker_event(h->worker, NULL, true, "LifecycleHTTPFallback",
+				  "request to HTTPS lifecycle hook %s got HTTP response, retry with HTTP "
+				  "succeeded",
+				  h->address);
+	end(h, NODE_OUTCOME_OK, (sp_str){NULL, 0});
+}
+
 static void on_http_close(sp_http_exchange *ex, const sp_err *err)
 {
 	node_hook *h = ex->arg;
 	h->get = NULL;
 	if (h->http_status == 0) {
-		fail_get(h, ex, err == NULL ? "no answer" : err->msg);
+		const char *why = err == NULL ? "no answer" : err->msg;
+		if (h->of_lifecycle && h->url.tls && strstr(why, SP_TLS_HTTP_ANSWER) != NULL)
+			fall_back(h);
+		else
+			fail_get(h, ex, why);
 		return;
 	}
 	if (follow(h, ex))
 		return;
+	if (h->of_lifecycle) {
+		end_lifecycle(h);
+		return;
+	}
 	node_outcome outcome = NODE_OUTCOME_OK;
 	if (h->http_status < 200 || h->http_status >= 400) {
 		(void)snprintf(h->text, sizeof h->text, "HTTP probe failed with statuscode: %u",
@@ -259,9 +347,10 @@ static sp_str lower_case(sp_arena *a, sp_str s)
 /* Headers of the handler, and what kubelet adds; without memory some are missing. */
 static void take_headers(node_hook *h, yyjson_val *list)
 {
-	static const sp_http_header own[] = {
-		{SP_STR_INIT("user-agent"), SP_STR_INIT("kube-probe/1.36")},
-		{SP_STR_INIT("accept"), SP_STR_INIT("*/*")},
+	const sp_http_header own[] = {
+		{SP_STR("user-agent"),
+		 h->of_lifecycle ? SP_STR("kube-lifecycle/1.36") : SP_STR("kube-probe/1.36")},
+		{SP_STR("accept"), SP_STR("*/*")},
 	};
 	bool given[SP_LEN(own)] = {false};
 	size_t i, n, count = 0;
@@ -279,9 +368,13 @@ static void take_headers(node_hook *h, yyjson_val *list)
 			h->authority = value;
 			continue;
 		}
-		for (size_t k = 0; k < SP_LEN(own); k++)
+		bool is_own = false;
+		for (size_t k = 0; k < SP_LEN(own); k++) {
+			is_own |= sp_str_eq(name, own[k].name);
 			given[k] |= sp_str_eq(name, own[k].name);
-		at[count++] = (sp_http_header){name, value};
+		}
+		if (!is_own || value.len > 0) /* these are taken away with an empty value */
+			at[count++] = (sp_http_header){name, value};
 	}
 	for (size_t k = 0; k < SP_LEN(own); k++) {
 		if (!given[k])
@@ -479,6 +572,9 @@ void node_hook_start(node_hook *h, node_worker *w, const node_container *c, sp_s
 	yyjson_val *v;
 	SP_ASSERT(h->running == IDLE);
 	h->worker = w;
+	h->c = c;
+	h->handler = handler;
+	h->fell_back = false;
 	h->timer.arg = h;
 	sp_defer_init(&h->later, on_later, h);
 	sp_buf_init(&h->body, 0);

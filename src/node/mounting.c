@@ -54,12 +54,12 @@ sp_code node_cgroup_write(node_worker *w, const node_pod_limits *limits, sp_err 
 		return SP_OK;
 	if (path.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's cgroup");
-	return a->files->set_cgroup(a->files, path,
-				    &(sp_pod_cgroup){.cpu_shares = limits->cpu_shares,
-						     .cpu_quota_us = limits->cpu_quota_us,
-						     .cpu_period_us = NODE_CPU_PERIOD_US,
-						     .memory_bytes = limits->memory_bytes},
-				    err);
+	sp_pod_cgroup all = {.cpu_shares = limits->cpu_shares,
+			     .cpu_quota_us = limits->cpu_quota_us,
+			     .cpu_period_us = NODE_CPU_PERIOD_US,
+			     .memory_bytes = limits->memory_bytes};
+	node_huge_of_pod(&a->place.huge, w->pod, &all);
+	return a->files->set_cgroup(a->files, path, &all, err);
 }
 
 static sp_code make_cgroup(node_worker *w, sp_err *err)
@@ -109,6 +109,32 @@ static void version_name(char out[40], int64_t wall_ns)
 	}
 	(void)snprintf(out, 40, "..%.*s.%09lld", (int)(n == 0 ? 0 : n - 1), text,
 		       (long long)(ns % 1000000000));
+}
+
+/* Whether a pod that has its volumes has that directory of a PersistentVolume, too. */
+static bool is_in_use(node_worker *w, sp_str dir)
+{
+	const node_claim_found *f;
+	sp_str claim;
+	SP_LIST_FOREACH (node, &w->agent->workers) {
+		const node_worker *o = SP_CONTAINER_OF(node, node_worker, node);
+		if (o == w || o->volumes_made == 0)
+			continue;
+		for (size_t i = 0; (f = node_claims_at(o, i, &claim)) != NULL; i++) {
+			if (f->kind == NODE_CLAIM_LOCAL && sp_str_eq(f->path, dir))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Such a directory has the group of the pod that had it first. */
+static void look_for_shared(node_worker *w)
+{
+	for (size_t i = 0; w->volumes.fs_group >= 0 && i < w->volumes.n; i++) {
+		node_volume *v = &w->volumes.at[i];
+		v->is_shared = v->kind == NODE_VOLUME_LOCAL && is_in_use(w, v->dir);
+	}
 }
 
 /* On a worker thread. */
@@ -220,6 +246,7 @@ void node_mount(node_worker *w, void (*then)(node_worker *w))
 		then(w);
 		return;
 	}
+	look_for_shared(w);
 	node_worker_work(w, on_make, on_made);
 }
 

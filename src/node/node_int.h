@@ -17,6 +17,7 @@
 #include "node/config.h"
 #include "node/counters.h"
 #include "node/eviction.h"
+#include "node/leftovers.h"
 #include "node/preempt.h"
 #include "node/pull_auth.h"
 #include "node/redirect.h"
@@ -161,7 +162,7 @@ struct node_worker {
 	uint64_t mount_retry_ns, sandbox_retry_ns; /* monotonic; 0: at once */
 	node_pod_limits cgroup_limits;             /* as they were written last */
 	node_resize_state resize_pending, resize_in_progress;
-	char resize_pending_text[512], resize_error[256];
+	char resize_pending_text[512], resize_error[512];
 	uint64_t resize_retry_ns;                 /* monotonic; 0: at once */
 	const node_actions *resizing;             /* under way */
 	bool knows_reset, is_resetting, is_reset; /* is_reset: all of it is removed */
@@ -201,7 +202,9 @@ struct node_agent {
 	sp_client *client;
 	sp_cri *cri;
 	sp_pod_files *files;
-	sp_arena arena; /* of the agent's life */
+	sp_arena arena;          /* of the agent's life */
+	uint64_t started_ns;     /* monotonic */
+	int64_t started_wall_ns; /* the same instant */
 	node_agent_opts opts;
 	node_place place;
 	node_resolv host_resolv;
@@ -236,8 +239,10 @@ struct node_agent {
 	node_counters counters;
 	node_sysctls sysctls;
 	node_userns userns;
-	sp_reviews reviews;   /* of who asks the kubelet API */
-	sp_http_client *http; /* of probes and hooks */
+	sp_arena leftovers_arena;
+	node_leftovers leftovers; /* of earlier lives of the agent, until pods are known */
+	sp_reviews reviews;       /* of who asks the kubelet API */
+	sp_http_client *http;     /* of probes and hooks */
 	sp_tls_config *http_tls;
 };
 
@@ -305,6 +310,13 @@ void node_resize_made(node_worker *w, const node_container *c);
 bool node_resize_is_due(const node_worker *w, const node_actions *act);
 /* Carries it out; ends the turn. The plan stays until then. */
 void node_resize_do(node_worker *w, const node_actions *act);
+
+/* ---- resize_check.c: memory limits that would be too low ---- */
+/* Looks whether what w->resizing says can be, then node_resize_checked: NULL, or why not (a text of the
+ * call).
+ */
+void node_resize_check(node_worker *w);
+void node_resize_checked(node_worker *w, const char *why);
 
 /* ---- observe.c ---- */
 /* Fills w->seen, then calls `then`; or logs, asks for another turn and ends this one. */
@@ -398,6 +410,8 @@ void node_report_cancel(node_worker *w);
 /* Begins and ends probes as the pod's containers come and go. */
 void node_probes_update(node_worker *w);
 void node_probes_free(node_worker *w);
+/* How often each probe of the pod succeeded and failed, as lines of /metrics/probes. */
+void node_probes_tell(const node_worker *w, sp_buf *out);
 node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_str container_id);
 
 /* ---- hook.c: one exec, HTTP request, connection, health call or pause, of a hook or a probe ---- */
@@ -414,8 +428,12 @@ typedef struct node_hook {
 	 * ERROR: nobody can tell. */
 	void (*done)(struct node_hook *h, node_outcome outcome, sp_str text);
 	void *arg;
+	bool of_lifecycle; /* no probe: any answer of a server will do, and a failure is told in full */
 	/* of hook.c */
 	node_worker *worker;
+	const node_container *c;
+	yyjson_val *handler;
+	bool fell_back; /* from https to http */
 	sp_cri_call exec;
 	sp_timer timer;
 	sp_connect_req connect;
@@ -440,6 +458,9 @@ typedef struct node_hook {
 /* A handler: {"exec": …}, {"httpGet": …}, {"tcpSocket": …}, {"grpc": …}, {"sleep": …}. timeout_ns 0: none. */
 void node_hook_start(node_hook *h, node_worker *w, const node_container *c, sp_str container_id,
 		     yyjson_val *handler, uint64_t timeout_ns);
+/* Kubelet's words about a hook of a lifecycle that failed, into h->text. `error` and `output` (of exec) may
+ * be in h->text. (hook_words.c) */
+void node_hook_explain(node_hook *h, sp_str error, sp_str output);
 /* No done any more. Harmless when nothing is under way. */
 void node_hook_cancel(node_hook *h);
 
@@ -454,6 +475,8 @@ void node_self_free(node_agent *a);
 void node_self_changed(node_agent *a);
 /* It may be another: it is told the pods' range. */
 void node_self_runtime_is_back(node_agent *a);
+/* What pods may ask for of it: without what eviction begins at, without huge pages. */
+int64_t node_memory_for_pods(const node_agent *a);
 /* Of the Node object; empty before it is registered. */
 sp_str node_self_uid(const node_agent *a);
 /* The object was looked for once: what is known of it then is so. */

@@ -5,6 +5,9 @@
 #include "node/probe.h"
 
 #define ID_BYTES 80u
+/* Began that long before the agent: an earlier life of it began it. U: kubeletRestartGracePeriod. */
+#define OUTLIVED_NS (10 * (int64_t)NODE_SECOND_NS)
+#define TRIES_MAX 3u /* of a probe that nobody can tell the result of. U: maxProbeRetries */
 
 typedef struct prober {
 	node_worker *w;
@@ -17,7 +20,9 @@ typedef struct prober {
 	node_hook hook;
 	sp_timer timer;
 	uint64_t since_ns; /* monotonic: the container is seen running */
-	bool holds;        /* failed for good: until there is another container */
+	unsigned n_errors; /* of this probe in a row */
+	uint64_t n_succeeded, n_failed;
+	bool holds; /* failed for good: until there is another container */
 } prober;
 
 struct node_probes {
@@ -68,6 +73,34 @@ node_verdict node_probes_verdict(const node_worker *w, node_probe_kind kind, sp_
 	return NODE_VERDICT_NONE;
 }
 
+/* ---- metrics ---- */
+
+static const char *const names[] = {[NODE_PROBE_STARTUP] = "Startup",
+				    [NODE_PROBE_LIVENESS] = "Liveness",
+				    [NODE_PROBE_READINESS] = "Readiness"};
+
+static void tell_count(const prober *p, const char *result, uint64_t n, sp_buf *out)
+{
+	if (n > 0) /* what never was is not told */
+		(void)sp_buf_printf(out,
+				    "prober_probe_total{container=\"%s\",namespace=\"" SP_FMT
+				    "\",pod=\"" SP_FMT "\",pod_uid=\"" SP_FMT
+				    "\",probe_type=\"%s\",result=\"%s\"} %llu\n",
+				    p->container, SP_ARG(p->w->ns), SP_ARG(p->w->name), SP_ARG(p->w->uid),
+				    names[p->kind], result, (unsigned long long)n);
+}
+
+void node_probes_tell(const node_worker *w, sp_buf *out)
+{
+	if (w->probes == NULL)
+		return;
+	SP_LIST_FOREACH (node, &w->probes->list) {
+		const prober *p = SP_CONTAINER_OF(node, prober, node);
+		tell_count(p, "failed", p->n_failed, out);
+		tell_count(p, "successful", p->n_succeeded, out);
+	}
+}
+
 /* ---- one probe ---- */
 
 static void on_time(sp_timer *t);
@@ -80,7 +113,6 @@ static void stop(prober *p)
 
 static void tell_trouble(prober *p, node_outcome outcome, sp_str text)
 {
-	static const char *const names[] = {"Startup", "Liveness", "Readiness"};
 	const node_container *c = node_pod_container(p->w->pod, sp_str_c(p->container));
 	if (outcome == NODE_OUTCOME_WARNING)
 		node_worker_event(p->w, c, true, "ProbeWarning", "%s probe warning: " SP_FMT, names[p->kind],
@@ -97,9 +129,17 @@ static void tell_trouble(prober *p, node_outcome outcome, sp_str text)
 static void on_probed(node_hook *h, node_outcome outcome, sp_str text)
 {
 	prober *p = h->arg;
+	p->n_errors = outcome == NODE_OUTCOME_ERROR ? p->n_errors + 1 : 0;
+	if (p->n_errors > 0 && p->n_errors < TRIES_MAX) {
+		on_time(&p->timer);
+		return;
+	}
+	p->n_errors = 0;
 	if (outcome != NODE_OUTCOME_OK)
 		tell_trouble(p, outcome, text);
 	sp_timer_start(world(p), &p->timer, p->spec.period_ns, on_time);
+	p->n_succeeded += outcome <= NODE_OUTCOME_WARNING;
+	p->n_failed += outcome == NODE_OUTCOME_FAILED;
 	if (outcome == NODE_OUTCOME_ERROR)
 		return; /* nobody knows: what held holds */
 	if (!node_probe_result(&p->state, &p->spec,
@@ -153,9 +193,57 @@ static prober *prober_new(node_worker *w, const node_container *c, node_probe_ki
 	return p;
 }
 
+/* What the API was told of the container by an earlier life of the agent; NULL: nothing. */
+static yyjson_val *told_of(const node_worker *w, const node_seen_container *s)
+{
+	static const char *const lists[] = {"containerStatuses", "initContainerStatuses"};
+	for (size_t k = 0; k < SP_LEN(lists); k++) {
+		yyjson_val *list = sp_view_at(w->pod->v.status, lists[k]), *item;
+		size_t i, n;
+		yyjson_arr_foreach(list, i, n, item)
+		{
+			if (sp_str_ends(sp_view_str_at(item, "containerID"), s->id))
+				return item;
+		}
+	}
+	return NULL;
+}
+
+static bool was_ready(const node_pod *p)
+{
+	SP_VLIST_FOREACH(condition, p->v.conditions)
+	{
+		if (sp_str_eq(sp_view_str_at(condition, "type"), SP_STR("Ready")))
+			return sp_str_eq(sp_view_str_at(condition, "status"), SP_STR("True"));
+	}
+	return false;
+}
+
+/* A container that outlived an agent is what it was until its probes say something else. U:
+ * isContainerStarted, setReadyStateOnKubeletRestart. */
+static void go_on(prober *p, const node_seen_container *s)
+{
+	const node_agent *a = p->w->agent;
+	if (s->started_ns <= 0 || s->started_ns >= a->started_wall_ns - OUTLIVED_NS)
+		return;
+	if (p->kind == NODE_PROBE_READINESS && was_ready(p->w->pod))
+		p->state.verdict = NODE_VERDICT_SUCCESS;
+	if (p->kind == NODE_PROBE_STARTUP && yyjson_get_bool(sp_view_at(told_of(p->w, s), "started"))) {
+		p->state.verdict = NODE_VERDICT_SUCCESS;
+		p->holds = true;
+	}
+}
+
+/* Soon after the agent began, probes come one by one: not all of a node at once. */
+static uint64_t jitter(const prober *p)
+{
+	uint64_t age_ns = sp_now_ns(world(p)) - p->w->agent->started_ns;
+	return p->spec.period_ns <= age_ns ? 0 : sp_random_u64(world(p)) % p->spec.period_ns;
+}
+
 static void begin(prober *p, const node_container *c, const node_seen_container *s)
 {
-	uint64_t ran_ns = 0;
+	uint64_t ran_ns = 0, delay_ns;
 	int64_t wall = sp_wall_ns(world(p));
 	stop(p);
 	p->spec = node_probe_spec_of(probe_of(c, p->kind));
@@ -164,8 +252,10 @@ static void begin(prober *p, const node_container *c, const node_seen_container 
 	node_probe_begin(&p->state, p->kind);
 	if (s->started_ns > 0 && wall > s->started_ns)
 		ran_ns = (uint64_t)(wall - s->started_ns);
-	sp_timer_start(world(p), &p->timer,
-		       ran_ns >= p->spec.initial_delay_ns ? 0 : p->spec.initial_delay_ns - ran_ns, on_time);
+	go_on(p, s);
+	delay_ns = ran_ns >= p->spec.initial_delay_ns ? 0 : p->spec.initial_delay_ns - ran_ns;
+	if (!p->holds)
+		sp_timer_start(world(p), &p->timer, SP_MAX(delay_ns, jitter(p)), on_time);
 }
 
 /* A probe over the network waits for the pod's address, which may be seen after the container runs. */

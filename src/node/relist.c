@@ -54,18 +54,39 @@ static void poke(node_relist *r, sp_str uid)
 		node_worker_poke(w);
 }
 
-/* What is found of a pod nobody knows: of an earlier life of the agent. It is ended. */
-static void found(node_relist *r, const sp_pb_pair *labels, size_t n)
+/* Before that nobody can say whether a pod is there. */
+static bool are_pods_known(const node_agent *a)
 {
-	sp_str uid = node_pair_get(labels, n, NODE_LABEL_POD_UID);
-	node_agent *a = r->agent;
-	if (uid.len == 0 || !a->is_synced || !node_statics_are_known(a) || node_agent_worker(a, uid) != NULL)
+	return a->is_synced && node_statics_are_known(a);
+}
+
+/* What is found of a pod nobody knows: of an earlier life of the agent. It is ended. */
+static void end_unknown(node_agent *a, sp_str uid, sp_str ns, sp_str name)
+{
+	if (node_agent_worker(a, uid) != NULL)
 		return;
-	sp_str ns = node_pair_get(labels, n, NODE_LABEL_POD_NAMESPACE),
-	       name = node_pair_get(labels, n, NODE_LABEL_POD_NAME);
 	sp_log(a->log, SP_LOG_INFO, "a pod that the API does not have is ended", SP_KS("namespace", ns),
 	       SP_KS("pod", name));
 	node_worker_poke(node_worker_new(a, ns, name, uid));
+}
+
+static void found(node_relist *r, const sp_pb_pair *labels, size_t n)
+{
+	sp_str uid = node_pair_get(labels, n, NODE_LABEL_POD_UID);
+	if (uid.len != 0 && are_pods_known(r->agent))
+		end_unknown(r->agent, uid, node_pair_get(labels, n, NODE_LABEL_POD_NAMESPACE),
+			    node_pair_get(labels, n, NODE_LABEL_POD_NAME));
+}
+
+/* Pods of which there is nothing but directories. Once: what comes later has a worker. */
+static void found_on_disk(node_agent *a)
+{
+	if (!are_pods_known(a))
+		return;
+	for (size_t i = 0; i < a->leftovers.n; i++)
+		end_unknown(a, a->leftovers.at[i].uid, a->leftovers.at[i].ns, a->leftovers.at[i].name);
+	a->leftovers = (node_leftovers){0};
+	sp_arena_rewind(&a->leftovers_arena);
 }
 
 /* Sums up, so the order of a list does not matter. */
@@ -131,6 +152,7 @@ static void digest_lists(node_relist *r, const sp_cri_list_pod_sandbox_response 
 		count(r, c->labels.at, c->labels.n, c->id, c->state);
 		found(r, c->labels.at, c->labels.n);
 	}
+	found_on_disk(r->agent);
 	compare(r, old, n);
 }
 
@@ -154,7 +176,7 @@ static void on_lists(node_batch *b)
 		r->agent->cri->subscribe(r->agent->cri, &r->events);
 		node_self_runtime_is_back(r->agent);
 	}
-	if (r->events.impl != NULL && r->agent->is_synced && node_statics_are_known(r->agent) && bad == NULL)
+	if (r->events.impl != NULL && are_pods_known(r->agent) && bad == NULL)
 		sp_timer_stop(r->agent->world, &r->timer);
 }
 

@@ -402,8 +402,16 @@ static void update_containers(node_worker *w)
 	}
 }
 
+void node_resize_checked(node_worker *w, const char *why)
+{
+	if (why != NULL)
+		failed(w, why);
+	else
+		node_worker_work(w, on_widen, update_containers);
+}
+
 void node_resize_do(node_worker *w, const node_actions *act)
 {
 	w->resizing = act;
-	node_worker_work(w, on_widen, update_containers);
+	node_resize_check(w);
 }

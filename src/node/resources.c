@@ -153,8 +153,7 @@ static int64_t oom_of(const node_pod *p, const node_container *c, int64_t memory
 	return score;
 }
 
-/* A container without a limit of its own has the pod's. U: getCPULimit, getMemoryLimit. */
-static int64_t limit_of(const node_pod *p, const node_container *c, sp_str resource)
+int64_t node_container_limit(const node_pod *p, const node_container *c, sp_str resource)
 {
 	int64_t own = amount_of(c->v.limits, resource);
 	return own > 0 ? own : amount_of(pod_list(p, "limits"), resource);
@@ -163,7 +162,8 @@ static int64_t limit_of(const node_pod *p, const node_container *c, sp_str resou
 node_container_limits node_limits_of(const node_pod *p, const node_container *c, int64_t memory_capacity)
 {
 	int64_t request = node_amount(c->v.requests, SP_STR("cpu"), true);
-	int64_t limit = limit_of(p, c, SP_STR("cpu")), memory = limit_of(p, c, SP_STR("memory"));
+	int64_t limit = node_container_limit(p, c, SP_STR("cpu")),
+		memory = node_container_limit(p, c, SP_STR("memory"));
 	return (node_container_limits){
 		.cpu_shares = (int64_t)node_cpu_shares(request < 0 ? limit : request),
 		.cpu_quota_us = node_cpu_quota(limit),

@@ -43,6 +43,8 @@ typedef struct node_container_limits {
 	int64_t oom_score_adj;
 } node_container_limits;
 /* `memory_capacity` is the node's. */
+/* Of one resource: its own, or where it has none the pod's; below 0: none. U: getCPULimit, getMemoryLimit. */
+int64_t node_container_limit(const node_pod *p, const node_container *c, sp_str resource);
 node_container_limits node_limits_of(const node_pod *p, const node_container *c, int64_t memory_capacity);
 
 /* What the whole pod gets in its cgroup; 0 and -1: not set. */

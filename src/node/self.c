@@ -91,13 +91,35 @@ static void out_extended(const node_self *s, sp_jout *j)
 	}
 }
 
+int64_t node_memory_for_pods(const node_agent *a)
+{
+	int64_t memory =
+		a->memory_bytes - node_eviction_kept(&a->opts.eviction, NODE_SIGNAL_MEMORY, a->memory_bytes);
+	for (size_t i = 0; i < a->place.huge.n; i++)
+		memory -= a->place.huge.at[i].total_bytes;
+	return SP_MAX(memory, 0);
+}
+
+/* As upstream prints amounts of powers of two. */
+static sp_str huge_text(int64_t bytes, char text[64])
+{
+	static const char *const units[] = {"", "Ki", "Mi", "Gi"};
+	size_t unit = 0;
+	while (bytes > 0 && bytes % 1024 == 0 && unit + 1 < SP_LEN(units)) {
+		bytes /= 1024;
+		unit++;
+	}
+	(void)snprintf(text, 64, "%lld%s", (long long)bytes, units[unit]);
+	return sp_str_c(text);
+}
+
 static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocatable)
 {
 	const node_agent *a = s->agent;
 	char text[64];
 	int64_t memory = a->memory_bytes, disk = a->disk_bytes;
 	if (allocatable) { /* what eviction begins at is nobody's */
-		memory -= node_eviction_kept(&a->opts.eviction, NODE_SIGNAL_MEMORY, memory);
+		memory = node_memory_for_pods(a);
 		disk -= node_eviction_kept(&a->opts.eviction, NODE_SIGNAL_NODEFS, disk);
 	}
 	sp_jout_member_open(j, key, '{');
@@ -109,6 +131,11 @@ static void out_amounts(const node_self *s, sp_jout *j, sp_str key, bool allocat
 	(void)snprintf(text, sizeof text, allocatable ? "%lld" : "%lldKi",
 		       (long long)(allocatable ? disk : disk / 1024));
 	sp_jout_member_str(j, SP_STR("ephemeral-storage"), sp_str_c(text));
+	for (size_t i = 0; i < a->place.huge.n; i++) {
+		char name[NODE_HUGE_NAME_BYTES];
+		node_huge_resource(a->place.huge.at[i].page_bytes, name);
+		sp_jout_member_str(j, sp_str_c(name), huge_text(a->place.huge.at[i].total_bytes, text));
+	}
 	(void)snprintf(text, sizeof text, "%lldKi", (long long)(memory / 1024));
 	sp_jout_member_str(j, SP_STR("memory"), sp_str_c(text));
 	(void)snprintf(text, sizeof text, "%lld",
@@ -779,6 +806,7 @@ sp_code node_self_new(node_agent *a, sp_err *err)
 	(void)snprintf(s->not_ready, sizeof s->not_ready,
 		       "container runtime status check may not have completed yet");
 	node_machine_read(a->world, a->place.root, &a->arena, &s->machine);
+	node_huge_read(a->world, SP_STR("/sys/kernel/mm/hugepages"), &a->arena, &a->place.huge);
 	a->cpu_milli = a->opts.cpu_milli != 0 ? a->opts.cpu_milli : s->machine.cpu_milli;
 	a->memory_bytes = a->opts.memory_bytes != 0 ? a->opts.memory_bytes : s->machine.memory_bytes;
 	a->disk_bytes = a->opts.disk_bytes != 0 ? a->opts.disk_bytes : s->machine.disk_bytes;

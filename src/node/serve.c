@@ -118,6 +118,7 @@ static const route routes[] = {
 	{SP_STR_INIT("portForward"), 2, 3, node_serve_forward, SP_STR_INIT("proxy")},
 	{SP_STR_INIT("metrics"), 0, 1, node_serve_metrics, SP_STR_INIT("metrics")},
 	{SP_STR_INIT("stats"), 1, 1, node_serve_stats, SP_STR_INIT("stats")},
+	{SP_STR_INIT("logs"), 0, NODE_SEGMENTS_MAX - 1, node_serve_files, SP_STR_INIT("log")},
 	{SP_STR_INIT("runningpods"), 0, 0, node_serve_running, SP_STR_INIT("proxy")},
 };
 

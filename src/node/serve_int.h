@@ -63,3 +63,4 @@ void node_serve_forward(node_request *r);
 void node_serve_metrics(node_request *r);
 void node_serve_stats(node_request *r);
 void node_serve_running(node_request *r);
+void node_serve_files(node_request *r);

@@ -158,6 +158,19 @@ static void on_own(node_batch *b)
 	answer_text(r, &out);
 }
 
+/* U: pkg/kubelet/prober/prober_manager.go. */
+static void serve_probes(node_request *r)
+{
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, BYTES_MAX);
+	(void)sp_buf_str(&out, SP_STR("# HELP prober_probe_total [BETA] Cumulative number of a liveness, "
+				      "readiness or startup probe for a container by result.\n"
+				      "# TYPE prober_probe_total counter\n"));
+	SP_LIST_FOREACH (node, &r->agent->workers)
+		node_probes_tell(SP_CONTAINER_OF(node, node_worker, node), &out);
+	answer_text(r, &out);
+}
+
 void node_serve_metrics(node_request *r)
 {
 	const sp_cri_list_pod_sandbox_request boxes = {0};
@@ -167,6 +180,8 @@ void node_serve_metrics(node_request *r)
 			serve_usage(r, on_resource);
 		else if (sp_str_eq(r->segments[1], SP_STR("cadvisor")))
 			serve_usage(r, on_cadvisor);
+		else if (sp_str_eq(r->segments[1], SP_STR("probes")))
+			serve_probes(r);
 		else
 			node_answer(r, 404, "404 page not found\n");
 		return;

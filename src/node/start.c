@@ -12,6 +12,7 @@ struct node_start {
 	sp_str sandbox_id, container_id;
 	sp_cri_call call;
 	sp_cri_pod_sandbox_config *sandbox_config;
+	node_env_files env_files;
 	node_env env;
 	node_mounts mounts;
 	uint32_t restarts;
@@ -106,7 +107,7 @@ static void on_started(sp_cri_call *c, int32_t status, sp_str message, const voi
 		return;
 	}
 	s->may_interrupt = true;
-	s->hook = (node_hook){.done = on_post_start, .arg = s};
+	s->hook = (node_hook){.done = on_post_start, .arg = s, .of_lifecycle = true};
 	node_hook_start(&s->hook, s->w, s->c, s->container_id, s->c->v.post_start, 0);
 }
 
@@ -223,7 +224,7 @@ uint32_t node_restarts_of(node_worker *w, const node_container *c)
 	return 0;
 }
 
-static void prepare(node_start *s)
+static void make_config(node_start *s)
 {
 	node_worker *w = s->w;
 	node_field_source fields;
@@ -233,7 +234,8 @@ static void prepare(node_start *s)
 	node_worker_fields(w, &fields);
 	sp_str name = sp_arena_printf(&w->scratch, "%08x", (unsigned)(salt & UINT32_MAX));
 	s->restarts = node_restarts_of(w, s->c);
-	sp_code code = node_env_make(&fields, s->c, &objects, &w->services, &w->scratch, &s->env, &err);
+	sp_code code = node_env_make(&fields, s->c, &objects, &s->env_files, &w->services, &w->scratch,
+				     &s->env, &err);
 	if (code == SP_OK)
 		code = node_mounts_make(w->pod, s->c, &w->agent->place, &w->volumes, &s->env, name,
 					&w->scratch, &s->mounts, &err);
@@ -246,6 +248,31 @@ static void prepare(node_start *s)
 		return;
 	}
 	node_worker_work(w, on_files_job, on_files);
+}
+
+/* On a worker thread. */
+static void on_env_job(sp_work *job)
+{
+	node_worker *w = job->arg;
+	node_env_files_read(&w->start->env_files, w->agent->files, &w->scratch);
+}
+
+static void on_env(node_worker *w)
+{
+	make_config(w->start);
+}
+
+/* Files of variables are read first: everything else of the environment is in memory. */
+static void prepare(node_start *s)
+{
+	node_worker *w = s->w;
+	sp_err err = {0};
+	if (node_env_files_of(w->pod, s->c, &w->volumes, &w->scratch, &s->env_files, &err) != SP_OK)
+		fail_told(s, "CreateContainerConfigError", sp_str_c(err.msg));
+	else if (s->env_files.n == 0)
+		make_config(s);
+	else
+		node_worker_work(w, on_env_job, on_env);
 }
 
 /* ---- images ---- */

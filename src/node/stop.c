@@ -152,7 +152,7 @@ static void begin_item(stop_item *i, sp_str message)
 		i->hook_done = true;
 		return;
 	}
-	i->hook = (node_hook){.done = on_pre_stop, .arg = i};
+	i->hook = (node_hook){.done = on_pre_stop, .arg = i, .of_lifecycle = true};
 	node_hook_start(&i->hook, w, i->c, i->id, i->c->v.pre_stop, (uint64_t)i->grace_s * NODE_SECOND_NS);
 }
 

@@ -2,6 +2,7 @@
 #include "node/volumes.h"
 
 #include "base/quantity.h"
+#include "node/huge.h"
 
 #define MODE_DEFAULT 0644u
 
@@ -25,10 +26,14 @@ sp_str node_pod_dir(sp_arena *a, sp_str root, sp_str uid)
 	return SP_CONCAT(a, root, SP_STR("/pods/"), uid);
 }
 
+static sp_str plugin_dir(const plan *l, const char *plugin)
+{
+	return SP_CONCAT(l->arena, l->in->root, SP_STR("/pods/"), l->pod->v.uid,
+			 SP_STR("/volumes/kubernetes.io~"), sp_str_c(plugin), SP_STR("/"), l->v->spec_name);
+}
 static sp_code own_dir(plan *l, const char *plugin, sp_err *err)
 {
-	l->v->dir = SP_CONCAT(l->arena, l->in->root, SP_STR("/pods/"), l->pod->v.uid,
-			      SP_STR("/volumes/kubernetes.io~"), sp_str_c(plugin), SP_STR("/"), l->v->name);
+	l->v->dir = plugin_dir(l, plugin);
 	return l->v->dir.ptr == NULL ? no_room(err) : SP_OK;
 }
 
@@ -207,10 +212,11 @@ static sp_code plan_empty_dir(plan *l, yyjson_val *source, sp_err *err)
 {
 	sp_str medium = sp_view_str_at(source, "medium"), limit = sp_view_str_at(source, "sizeLimit");
 	sp_qty q;
-	if (sp_str_starts(medium, SP_STR("HugePages")))
-		return sp_fail(err, SP_EUNSUPPORTED, "emptyDir of medium " SP_FMT " is not supported",
-			       SP_ARG(medium));
-	l->v->kind = sp_str_eq(medium, SP_STR("Memory")) ? NODE_VOLUME_MEMORY : NODE_VOLUME_EMPTY;
+	l->v->kind = medium.len != 0 ? NODE_VOLUME_MEMORY : NODE_VOLUME_EMPTY;
+	if (medium.len != 0 && !sp_str_eq(medium, SP_STR("Memory"))) {
+		SP_TRY(node_huge_medium(l->pod, medium, &l->v->page_bytes, err));
+		return own_dir(l, "empty-dir", err);
+	}
 	if (limit.len != 0 && sp_qty_parse(limit, &q, NULL) == SP_OK && sp_qty_value(&q) > 0)
 		l->v->size_bytes = (uint64_t)sp_qty_value(&q);
 	if (l->v->kind == NODE_VOLUME_MEMORY && l->v->size_bytes == 0 && l->in->fields->memory_bytes > 0)
@@ -290,6 +296,14 @@ static sp_code plan_csi(plan *l, yyjson_val *source, sp_err *err)
 	(void)l;
 	return no_driver(sp_view_str_at(source, "driver"), err);
 }
+static sp_code plan_local(plan *l, sp_err *err)
+{
+	l->v->kind = NODE_VOLUME_LOCAL;
+	l->v->on_root_mismatch = sp_str_eq(sp_view_str_at(l->pod->v.security, "fsGroupChangePolicy"),
+					   SP_STR("OnRootMismatch"));
+	l->v->owned_mark = plugin_dir(l, "local-volume");
+	return l->v->owned_mark.ptr == NULL ? no_room(err) : SP_OK;
+}
 static sp_code plan_claim(plan *l, yyjson_val *source, sp_err *err)
 {
 	const node_claim_found *f = l->in->claim == NULL ? NULL : l->in->claim(l->in->arg, l->v->name);
@@ -304,8 +318,7 @@ static sp_code plan_claim(plan *l, yyjson_val *source, sp_err *err)
 	case NODE_CLAIM_HOST_PATH:
 		return host_path_of(l, f->path, f->type, err);
 	case NODE_CLAIM_LOCAL:
-		l->v->kind = NODE_VOLUME_LOCAL;
-		return SP_OK;
+		return plan_local(l, err);
 	case NODE_CLAIM_DIRECTORY:
 		l->v->kind = NODE_VOLUME_DIRECTORY;
 		return SP_OK;
@@ -415,40 +428,72 @@ static void open_to_group(const node_volume *v)
 		v->files[i].mode |= 0440;
 }
 
+/* Under another name until all is right: what has its name is the pods'. */
+static sp_code make_empty(sp_pod_files *f, sp_str dir, uint32_t mode, sp_pod_file_owner owner, sp_err *err)
+{
+	SP_AUTO_BUF name;
+	sp_buf_init(&name, 8192);
+	if (f->check(f, dir, SP_HOST_PATH_DIR, NULL) == SP_OK)
+		return SP_OK;
+	(void)sp_buf_str(&name, dir);
+	(void)sp_buf_str(&name, SP_STR("~new"));
+	SP_TRY(sp_buf_code(&name));
+	SP_TRY(f->make_dir(f, sp_buf_view(&name), mode, owner, err));
+	return f->rename(f, sp_buf_view(&name), dir, err);
+}
+
+/* U: pkg/volume/local/local.go SetUpAt: the first pod that has it sets the owner. */
+static sp_code own_local(sp_pod_files *f, const node_volume *v, int64_t fs_group, sp_err *err)
+{
+	const sp_pod_file_owner same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	const sp_pod_tree_owner owner = {.gid = (uint32_t)fs_group, .on_root_mismatch = v->on_root_mismatch};
+	if (fs_group < 0 || v->plain_read_only || f->check(f, v->owned_mark, SP_HOST_PATH_DIR, NULL) == SP_OK)
+		return SP_OK;
+	if (!v->is_shared)
+		SP_TRY(f->own_tree(f, v->dir, &owner, err));
+	return f->make_dir(f, v->owned_mark, 0750, same, err);
+}
+
+static sp_code make_files(sp_world *w, sp_pod_files *f, const node_volume *v, const sp_pod_mount *memory,
+			  sp_str version, sp_err *err)
+{
+	const sp_pod_file_owner owner = {.uid = SP_POD_FILES_SAME, .gid = memory->gid};
+	if (v->in_memory)
+		SP_TRY(f->mount_memory(f, v->dir, memory, err));
+	else
+		SP_TRY(f->make_dir(f, v->dir, memory->mode, owner, err));
+	if (memory->gid != SP_POD_FILES_SAME)
+		open_to_group(v);
+	return node_atomic_write(w, f, v->dir, version, v->files, v->n_files, memory->gid, NULL, err);
+}
+
 sp_code node_volume_make(sp_world *w, sp_pod_files *f, const node_volume *v, int64_t fs_group, sp_str version,
 			 sp_err *err)
 {
-	uint32_t gid = fs_group >= 0 ? (uint32_t)fs_group : SP_POD_FILES_SAME;
-	sp_pod_file_owner owner = {.uid = SP_POD_FILES_SAME, .gid = gid};
-	uint32_t dir_mode = fs_group >= 0 ? 02777 : 0777;
+	const sp_pod_mount root = {.size_bytes = v->size_bytes,
+				   .page_bytes = v->page_bytes,
+				   .mode = fs_group >= 0 ? 02777 : 0777,
+				   .gid = fs_group >= 0 ? (uint32_t)fs_group : SP_POD_FILES_SAME};
+	const sp_pod_file_owner owner = {.uid = SP_POD_FILES_SAME, .gid = root.gid},
+				same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
 	switch (v->kind) {
 	case NODE_VOLUME_EMPTY:
-		return f->make_dir(f, v->dir, dir_mode, owner, err);
+		return make_empty(f, v->dir, root.mode, owner, err);
 	case NODE_VOLUME_MEMORY:
-		SP_TRY(f->make_dir(f, v->dir, 0777, owner, err));
-		SP_TRY(f->mount_tmpfs(f, v->dir, v->size_bytes, err));
-		return f->make_dir(f, v->dir, dir_mode, owner, err);
+		return f->mount_memory(f, v->dir, &root, err);
 	case NODE_VOLUME_HOST_PATH:
 		return f->check(f, v->dir, v->type, err);
 	case NODE_VOLUME_LOCAL:
 		if (f->check(f, v->dir, SP_HOST_PATH_DIR, NULL) != SP_OK)
 			return sp_fail(err, SP_ENOTFOUND, "path \"" SP_FMT "\" does not exist",
 				       SP_ARG(v->dir));
-		return SP_OK;
+		return own_local(f, v, fs_group, err);
 	case NODE_VOLUME_DIRECTORY: /* what a pod made of its mode stays */
 		if (f->check(f, v->dir, SP_HOST_PATH_DIR, NULL) == SP_OK)
 			return SP_OK;
-		owner.gid = SP_POD_FILES_SAME;
-		return f->make_dir(f, v->dir, 0777, owner, err);
+		return f->make_dir(f, v->dir, 0777, same, err);
 	case NODE_VOLUME_FILES:
-		SP_TRY(f->make_dir(f, v->dir, dir_mode, owner, err));
-		if (v->in_memory) {
-			SP_TRY(f->mount_tmpfs(f, v->dir, 0, err));
-			SP_TRY(f->make_dir(f, v->dir, dir_mode, owner, err));
-		}
-		if (fs_group >= 0)
-			open_to_group(v);
-		return node_atomic_write(w, f, v->dir, version, v->files, v->n_files, gid, NULL, err);
+		return make_files(w, f, v, &root, version, err);
 	case NODE_VOLUME_IMAGE:
 	case NODE_VOLUME_NONE:
 		return SP_OK;

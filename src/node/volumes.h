@@ -28,12 +28,17 @@ typedef struct node_volume {
 	node_volume_kind kind;
 	sp_host_path_type type;
 	uint64_t size_bytes; /* MEMORY: 0: the node's */
+	uint64_t page_bytes; /* MEMORY: of huge pages; 0: of none */
 	node_file *files;
 	size_t n_files;
 	sp_str image, pull_policy; /* IMAGE */
 	sp_str image_ref;          /* IMAGE: as the runtime knows it; whoever has pulled it fills that in */
 	bool in_memory;            /* FILES: on a tmpfs, for secrets never touch the disk */
 	bool plain_read_only;      /* claims and host paths that say so */
+	/* LOCAL: made once the volume is the pod's group's; a pod that comes back does not begin again */
+	sp_str owned_mark;
+	bool on_root_mismatch; /* LOCAL: fsGroupChangePolicy */
+	bool is_shared;        /* LOCAL: another pod has it already; whoever knows that fills it in */
 } node_volume;
 
 /* Tokens of service accounts for projected volumes. */
@@ -69,7 +74,8 @@ sp_code node_volumes_plan(const node_volume_input *in, sp_arena *a, node_volumes
 			  sp_err *err) SP_MUST_USE;
 const node_volume *node_volumes_find(const node_volumes *v, sp_str name);
 
-/* Makes one of them. `version`: as for node_atomic_write. Blocks. */
+/* Makes one of them, for that group (-1: none). What pods write to gets its mode and group once: what they
+ * made of it stays. `version`: as for node_atomic_write. Blocks. */
 sp_code node_volume_make(sp_world *w, sp_pod_files *f, const node_volume *v, int64_t fs_group, sp_str version,
 			 sp_err *err) SP_MUST_USE;
 

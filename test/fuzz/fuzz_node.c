@@ -79,7 +79,7 @@ static void configure(const node_pod *p, const node_seen *seen, sp_arena *a)
 		node_env env;
 		node_mounts mounts;
 		sp_cri_container_config *config;
-		if (node_env_make(&fields, &p->containers[i], &objects, NULL, a, &env, NULL) != SP_OK ||
+		if (node_env_make(&fields, &p->containers[i], &objects, NULL, NULL, a, &env, NULL) != SP_OK ||
 		    node_mounts_make(p, &p->containers[i], &place, &volumes, &env, SP_STR("s"), a, &mounts,
 				     NULL) != SP_OK)
 			continue;

@@ -427,6 +427,7 @@ static void list_stats(flight *l)
 		s->memory = sp_new(&l->arena, sp_cri_memory_usage, 1);
 		s->writable_layer = sp_new(&l->arena, sp_cri_filesystem_usage, 1);
 		put_amount(&l->arena, &s->memory->working_set_bytes, used_by(c, 1));
+		put_amount(&l->arena, &s->memory->usage_bytes, used_by(c, 1));
 		put_amount(&l->arena, &s->writable_layer->used_bytes, used_by(c, 2));
 	}
 	finish(l, SP_RPC_OK, "", &r);
@@ -548,7 +549,9 @@ static void exec_sync(flight *l)
 	bool ok = f->exec == NULL ? q->cmd.n == 0 || !sp_str_eq(q->cmd.at[0], SP_STR("fail"))
 				  : f->exec(f->arg, c->box->made->config->metadata->name,
 					    c->made->config->metadata->name);
-	finish(l, SP_RPC_OK, "", &(sp_cri_exec_sync_response){.exit_code = ok ? 0 : 1});
+	finish(l, SP_RPC_OK, "",
+	       &(sp_cri_exec_sync_response){.exit_code = ok ? 0 : 1,
+					    .stderr = ok ? SP_STR("") : SP_STR("no\n")});
 }
 
 static void version(flight *l)

@@ -65,6 +65,14 @@ typedef struct fake_use {
 	uint64_t bytes;
 } fake_use;
 extern fake_use fake_usage;
+/* The one file in volumes, by its path there. */
+typedef struct fake_text {
+	const char *name; /* NULL: there is none */
+	const char *text;
+} fake_text;
+extern fake_text fake_file;
+/* Trees that were removed, each with a blank; what there is no room for is left out. A test clears it. */
+extern char fake_removed[512];
 
-/* Files that are nowhere: everything succeeds. */
+/* Files that are nowhere: what changes something succeeds. */
 sp_pod_files *fake_pod_files(void);

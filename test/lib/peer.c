@@ -111,17 +111,22 @@ t_peer *t_peer_new(sp_world *w)
 	return p;
 }
 
+void t_peer_free(void *arg)
+{
+	t_peer *p = arg;
+	sp_list_remove(&p->node);
+	sp_buf_done(&p->got);
+	sp_free(p);
+}
+
 static void world_done(void *arg)
 {
 	sp_world *w = arg;
 	sp_world_uv_free(w); /* closes what the peers still have */
 	SP_LIST_FOREACH (node, &peers) {
 		t_peer *p = SP_CONTAINER_OF(node, t_peer, node);
-		if (p->world != w)
-			continue;
-		sp_list_remove(&p->node);
-		sp_buf_done(&p->got);
-		sp_free(p);
+		if (p->world == w)
+			t_peer_free(p);
 	}
 }
 

@@ -23,8 +23,10 @@ typedef struct t_peer {
 	void (*on_data)(struct t_peer *p);
 } t_peer;
 
-/* Released at the end of the test, after the world, which closes its stream. */
+/* Released at the end of the test, after the world of t_world_uv, which closes its stream. In another world:
+ * with t_peer_free, once its stream is closed. */
 t_peer *t_peer_new(sp_world *w);
+void t_peer_free(void *p);
 /* Takes the stream over and reads. */
 void t_peer_attach(t_peer *p, sp_stream *s);
 /* Writes a copy. */

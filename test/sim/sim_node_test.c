@@ -215,6 +215,31 @@ SP_TEST(sim_node, resize)
 	T_TRUE(r->cri.broken == NULL);
 }
 
+/* A memory limit below what is in use waits, and says so, until there is less in use or another wish. U:
+ * validateMemoryResizeAction. */
+SP_TEST(sim_node, resize_below_what_is_in_use)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "big",
+		"\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[\"run\",\"50\",\"1\"],"
+		"\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"64Mi\"}}}]");
+	T_TRUE(nr_becomes(r, "big", STATUS(0) "ready", "true", 60));
+	resize(r, "big", "\"cpu\":\"1\",\"memory\":\"40Mi\"");
+	T_TRUE(nr_becomes(r, "big", LAST_CONDITION "reason", "Error", 20));
+	T_EQ_C(nr_of(r, "big", LAST_CONDITION "type"), "PodResizeInProgress");
+	T_EQ_C(nr_of(r, "big", LAST_CONDITION "message"),
+	       "cannot decrease memory limits: [attempting to set pod memory limit (41943040) below current "
+	       "usage (52428800), attempting to set container \"a\" memory limit (41943040) below current "
+	       "usage (52428800)]");
+	T_EQ_C(nr_of(r, "big", LIMIT("memory")), "64Mi");
+	T_EQ_C(nr_of(r, "big", STATUS(0) "allocatedResources.memory"), "40Mi");
+	resize(r, "big", "\"cpu\":\"1\",\"memory\":\"51Mi\"");
+	T_TRUE(nr_becomes(r, "big", LIMIT("memory"), "51Mi", 30));
+	T_TRUE(nr_becomes(r, "big", LAST_CONDITION "type", "-", 20));
+	T_EQ_C(nr_of(r, "big", STATUS(0) "restartCount"), "0");
+}
+
 /* ---- claims ---- */
 
 static void write_object(node_rig *r, sp_ask_verb verb, sp_gvr gvr, const char *ns, const char *name,

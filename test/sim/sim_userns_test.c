@@ -76,3 +76,26 @@ SP_TEST(sim_userns, over_restarts)
 	T_EQ_U64(first_id(r, "o"), 131072);
 	T_TRUE(r->cri.broken == NULL);
 }
+
+/* A pod that went while the agent was away, and of which the runtime has nothing: its directory goes, and its
+ * range is given again. */
+SP_TEST(sim_userns, of_a_pod_that_went)
+{
+	static const sp_str text =
+		SP_STR_INIT("{\"uidMappings\":[{\"hostId\":65536,\"containerId\":0,\"length\":65536}],"
+			    "\"gidMappings\":[{\"hostId\":65536,\"containerId\":0,\"length\":65536}]}");
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	r->cri.has_users = true;
+	nr_agent_close(r);
+	T_OK(sp_dir_make(r->machine.world, SP_STR("/node/pods/gone"), 0750, T_ERR));
+	T_OK(sp_dir_make(r->machine.world, SP_STR("/logs/default_late_gone"), 0750, T_ERR));
+	T_OK(sp_file_replace(r->machine.world, SP_STR("/node/pods/gone/userns"), text, 0644, T_ERR));
+	fake_removed[0] = '\0';
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 20 * SECOND);
+	T_EQ_C(sp_str_c(fake_removed), "/node/pods/gone /logs/default_late_gone ");
+	nr_make(r, "next", OWN_USERS "\"containers\":[" C("n", RUN) "]");
+	T_TRUE(nr_becomes(r, "next", STATUS(0) "ready", "true", 20));
+	T_EQ_U64(first_id(r, "n"), 65536);
+}

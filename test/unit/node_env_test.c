@@ -102,7 +102,7 @@ SP_TEST(node_env, container)
 				  "\"protocol\":\"UDP\"}]}}"),
 			   &svc, T_ERR));
 	T_OK(node_env_add_service(&services, T_ARENA, svc, T_ERR));
-	T_OK(node_env_make(&from, node_pod_regular(p, 0), &objects, &services, T_ARENA, &e, T_ERR));
+	T_OK(node_env_make(&from, node_pod_regular(p, 0), &objects, NULL, &services, T_ARENA, &e, T_ERR));
 	static const struct {
 		const char *name, *value;
 	} want[] = {
@@ -155,9 +155,150 @@ SP_TEST(node_env, missing)
 		node_pod *p = parse(json.ptr);
 		T_TRUE(p != NULL);
 		node_field_source from = source(p);
-		T_TRUE(node_env_make(&from, node_pod_regular(p, 0), &objects, NULL, T_ARENA, &e, &err) !=
-		       SP_OK);
+		T_TRUE(node_env_make(&from, node_pod_regular(p, 0), &objects, NULL, NULL, T_ARENA, &e,
+				     &err) != SP_OK);
 		T_EQ_C(sp_str_c(err.msg), rows[i].want);
+	}
+}
+
+/* What a shell makes of such files, and kubelet's parser of them. U: pkg/kubelet/util/env/env_util_test.go.
+ */
+SP_TEST(node_env, file_values)
+{
+	static const struct {
+		const char *text, *key, *want; /* want NULL: an error, in `why` */
+		const char *why;
+	} rows[] = {
+		{"   K1='a'\n\t\tK2='b'\nK3='c'\n", "K2", "b", NULL},
+		{"# one\n\n   # two\nK='v'", "K", "v", NULL},
+		{"K='v'\r\nL='w'\r\n", "L", "w", NULL},
+		{"K='v'\n", "none", "", NULL},
+		{"", "K", "", NULL},
+		{"K=''\n", "K", "", NULL},
+		{"K= 'v'\n", "K", "", NULL},
+		{"K=\t'v'\nL='w'\n", "L", "w", NULL},
+		{"K='  a b  '\n", "K", "  a b  ", NULL},
+		{"K='a=b#c$D${E}\\n'  # end\n", "K", "a=b#c$D${E}\\n", NULL},
+		{"K='one\n # two\r\n\nthree'\nL='w'", "K", "one\n # two\n\nthree", NULL},
+		{"K='one\ntwo'\nL='w'", "L", "w", NULL},
+		{"K='v'\nK='w'\n", "K", "v", NULL},
+		{"K='v'\nnonsense\n", "K", "v", NULL}, /* what follows is not looked at */
+		{"K='v'\nnonsense\n", "L", NULL,
+		 "invalid environment variable format at line 2: missing '='"},
+		{"='v'\n", "K", NULL, "invalid environment variable format at line 1: empty variable name"},
+		{"\n#\n ='v'\n", "K", NULL,
+		 "invalid environment variable format at line 3: empty variable name"},
+		{"K ='v'\n", "K", NULL,
+		 "invalid environment variable format at line 1: whitespace before '=' is not allowed"},
+		{"K=v\n", "K", NULL,
+		 "invalid environment variable format at line 1: value must be enclosed in single quotes"},
+		{"K=", "K", NULL,
+		 "invalid environment variable format at line 1: value must be enclosed in single quotes"},
+		{"K=\"v\"\n", "K", NULL,
+		 "invalid environment variable format at line 1: value must be enclosed in single quotes"},
+		{"K='a''b'", "K", NULL,
+		 "invalid environment variable format at line 1: unexpected content after closing quote"},
+		{"K='a\nb' c", "K", NULL,
+		 "invalid environment variable format at line 2: unexpected content after closing quote"},
+		{"\nK='a\nb\n", "K", NULL,
+		 "invalid environment variable format starting at line 2: unclosed single quote"},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_str value = {NULL, 0};
+		sp_err err = {0};
+		t_row("%zu", i);
+		sp_code code = node_env_file_value(sp_str_c(rows[i].text), sp_str_c(rows[i].key), T_ARENA,
+						   &value, &err);
+		T_TRUE(code == (rows[i].want == NULL ? SP_EINVAL : SP_OK));
+		if (rows[i].want == NULL)
+			T_EQ_C(sp_str_c(err.msg), rows[i].why);
+		else
+			T_EQ_C(value, rows[i].want);
+	}
+}
+
+/* A line of 65535 bytes is one, a longer one is an error wherever it has to be read. */
+SP_TEST(node_env, file_line_lengths)
+{
+	static const struct {
+		size_t n;
+		const char *key;
+		sp_code code;
+	} rows[] = {{NODE_ENV_FILE_LINE_MAX, "L", SP_OK},
+		    {NODE_ENV_FILE_LINE_MAX + 1, "L", SP_EINVAL},
+		    {NODE_ENV_FILE_LINE_MAX + 1, "F", SP_OK}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		SP_AUTO_BUF text;
+		sp_str value;
+		sp_buf_init(&text, (size_t)1 << 20);
+		(void)sp_buf_str(&text, SP_STR("F='f'\nK='"));
+		for (size_t k = 4; k < rows[i].n; k++)
+			(void)sp_buf_char(&text, 'x');
+		(void)sp_buf_str(&text, SP_STR("'\nL='v'"));
+		T_OK(sp_buf_code(&text));
+		t_row("%zu", i);
+		T_CODE(node_env_file_value(sp_buf_view(&text), sp_str_c(rows[i].key), T_ARENA, &value, NULL),
+		       rows[i].code);
+	}
+}
+
+/* fileKeyRef: words and order are kubelet's. */
+SP_TEST(node_env, file_refs)
+{
+	static const struct {
+		const char *ref, *want, *error; /* want "-": it is not defined */
+	} rows[] = {
+		{"\"volumeName\":\"v\",\"path\":\"a/env\",\"key\":\"K\"", "val", NULL},
+		{"\"volumeName\":\"v\",\"path\":\"a/env\",\"key\":\"N\",\"optional\":true", "-", NULL},
+		{"\"volumeName\":\"v\",\"path\":\"a/env\",\"key\":\"N\"", NULL,
+		 "environment variable key \"N\" not found in file \"/vols/v/a/env\""},
+		{"\"volumeName\":\"v\",\"path\":\"gone\",\"key\":\"K\",\"optional\":true", NULL,
+		 "couldn't parse env file"},
+		{"\"volumeName\":\"v\",\"path\":\"bad\",\"key\":\"K\"", NULL, "couldn't parse env file"},
+		{"\"volumeName\":\"idle\",\"path\":\"a/env\",\"key\":\"K\",\"optional\":true", NULL,
+		 "cannot find the volume \"idle\" referenced by FileKeyRef"},
+		{"\"volumeName\":\"none\",\"path\":\"a/env\",\"key\":\"K\"", NULL,
+		 "cannot find the volume \"none\" referenced by FileKeyRef"},
+	};
+	node_volume at[] = {{.name = SP_STR_INIT("v"), .dir = SP_STR_INIT("/vols/v")},
+			    {.name = SP_STR_INIT("idle"), .dir = SP_STR_INIT("/vols/idle")}};
+	const node_volumes volumes = {.at = at, .n = SP_LEN(at)};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		node_env e;
+		node_env_files files;
+		node_objects objects = {.get = get_object};
+		sp_err err = {0};
+		sp_str json = sp_arena_printf(
+			T_ARENA,
+			"{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":{"
+			"\"initContainers\":[{\"name\":\"i\",\"volumeMounts\":[{\"name\":\"v\"}]}],"
+			"\"containers\":[{\"name\":\"c\",\"env\":[{\"name\":\"V\",\"valueFrom\":{"
+			"\"fileKeyRef\":{%s}}},{\"name\":\"W\",\"value\":\"<$(V)>\"}]}]}}",
+			rows[i].ref);
+		t_row("%zu", i);
+		T_TRUE(json.ptr != NULL);
+		node_pod *p = parse(json.ptr);
+		T_TRUE(p != NULL);
+		node_field_source from = source(p);
+		const node_container *c = node_pod_regular(p, 0);
+		T_OK(node_env_files_of(p, c, &volumes, T_ARENA, &files, T_ERR));
+		T_EQ_U64(files.n, 1);
+		if (sp_str_eq(files.at[0].path, SP_STR("a/env"))) {
+			files.at[0].code = SP_OK;
+			files.at[0].text = SP_STR("A='b'\nK='val'\n");
+		} else if (sp_str_eq(files.at[0].path, SP_STR("bad"))) {
+			files.at[0].code = SP_OK;
+			files.at[0].text = SP_STR("what");
+		}
+		sp_code code = node_env_make(&from, c, &objects, &files, NULL, T_ARENA, &e, &err);
+		T_EQ_C(sp_str_c(err.msg), rows[i].error == NULL ? "" : rows[i].error);
+		T_TRUE((code == SP_OK) == (rows[i].error == NULL));
+		if (rows[i].error != NULL)
+			continue;
+		bool defined = strcmp(rows[i].want, "-") != 0;
+		T_EQ_C(node_env_get(&e, SP_STR("V")), defined ? rows[i].want : "");
+		T_TRUE((node_env_get(&e, SP_STR("V")).ptr != NULL) == defined);
+		T_EQ_C(node_env_get(&e, SP_STR("W")), defined ? "<val>" : "<$(V)>");
 	}
 }
 

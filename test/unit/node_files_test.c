@@ -155,6 +155,136 @@ SP_TEST(node_files, sub_path)
 	T_EQ_C(content(w, in_tmp("v"), "key"), "in"); /* what was bound stays */
 }
 
+/* In a volume that somebody else writes to, links are its own, and nothing leads out. */
+SP_TEST(node_files, read_in)
+{
+	sp_pod_files *f = node_files();
+	sp_pod_file_owner same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	static const struct {
+		const char *path;
+		sp_code code;
+		const char *text;
+	} rows[] = {
+		{"d/env", SP_OK, "inside"},  {"up", SP_OK, "inside"},
+		{"abs", SP_OK, "inside"},    {"../secret", SP_ENOTFOUND, NULL},
+		{"out", SP_ENOTFOUND, NULL}, {"none", SP_ENOTFOUND, NULL},
+		{"d", SP_EINVAL, NULL},      {"pipe", SP_EINVAL, NULL},
+		{"big", SP_ETOOLARGE, NULL}, {"", SP_EINVAL, NULL},
+	};
+	T_OK(f->make_dir(f, in_tmp("v/d"), 0755, same, T_ERR));
+	T_OK(f->write(f, in_tmp("secret"), SP_STR("outside"), 0644, same, T_ERR));
+	T_OK(f->write(f, in_tmp("v/d/env"), SP_STR("inside"), 0644, same, T_ERR));
+	T_OK(f->write(f, in_tmp("v/big"), SP_STR("0123456789"), 0644, same, T_ERR));
+	T_OK(f->link(f, SP_STR("../../d/env"), in_tmp("v/up"), T_ERR));
+	T_OK(f->link(f, SP_STR("/d/env"), in_tmp("v/abs"), T_ERR));
+	T_OK(f->link(f, in_tmp("secret"), in_tmp("v/out"), T_ERR));
+	T_TRUE(mkfifo(in_tmp("v/pipe").ptr, 0600) == 0);
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		sp_str text = {NULL, 0};
+		t_row("%s", rows[i].path);
+		T_CODE(f->read_in(f, in_tmp("v"), sp_str_c(rows[i].path), 8, T_ARENA, &text, NULL),
+		       rows[i].code);
+		if (rows[i].text != NULL)
+			T_EQ_C(text, rows[i].text);
+	}
+}
+
+static bool has(const char *name, mode_t mode, gid_t gid)
+{
+	struct stat st;
+	sp_str path = in_tmp(name);
+	return lstat(path.ptr, &st) == 0 && (st.st_mode & 07777) == mode && st.st_gid == gid;
+}
+
+/* A whole volume for a group. U: pkg/volume/volume_linux_test.go. */
+SP_TEST(node_files, own_tree)
+{
+	sp_pod_files *f = node_files();
+	sp_pod_file_owner same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	if (geteuid() != 0)
+		t_skip("a change of owners needs root");
+	T_OK(f->make_dir(f, in_tmp("v/d/e"), 0700, same, T_ERR));
+	T_OK(f->write(f, in_tmp("v/d/f"), SP_STR(""), 0600, same, T_ERR));
+	T_OK(f->write(f, in_tmp("v/suid"), SP_STR(""), 04755, same, T_ERR));
+	T_OK(f->write(f, in_tmp("out"), SP_STR(""), 0600, same, T_ERR));
+	T_OK(f->link(f, in_tmp("out"), in_tmp("v/link"), T_ERR));
+	T_TRUE(chmod(in_tmp("v").ptr, 0755) == 0);
+	T_OK(f->own_tree(f, in_tmp("v"), &(sp_pod_tree_owner){.gid = 4242}, T_ERR));
+	T_TRUE(has("v", 02775, 4242) && has("v/d", 02775, 4242) && has("v/d/e", 02770, 4242));
+	T_TRUE(has("v/d/f", 0660, 4242));
+	T_TRUE(has("v/suid", 04775, 4242));
+	T_TRUE(has("v/link", 0777, 4242) && has("out", 0600, getegid()));
+	/* The root is right: nothing else is looked at. */
+	T_OK(f->write(f, in_tmp("v/new"), SP_STR(""), 0600, same, T_ERR));
+	T_TRUE(chown(in_tmp("v/new").ptr, (uid_t)-1, 0) == 0);
+	T_OK(f->own_tree(f, in_tmp("v"), &(sp_pod_tree_owner){.gid = 4242, .on_root_mismatch = true}, T_ERR));
+	T_TRUE(has("v/new", 0600, 0));
+	T_OK(f->own_tree(f, in_tmp("v"), &(sp_pod_tree_owner){.gid = 4242}, T_ERR));
+	T_TRUE(has("v/new", 0660, 4242));
+	T_OK(f->own_tree(f, in_tmp("v"), &(sp_pod_tree_owner){.gid = 77, .on_root_mismatch = true}, T_ERR));
+	T_TRUE(has("v/new", 0660, 77) && has("v", 02775, 77));
+	/* a root without the bits is none that is right */
+	T_TRUE(chmod(in_tmp("v").ptr, 0775) == 0 && chmod(in_tmp("v/new").ptr, 0600) == 0);
+	T_OK(f->own_tree(f, in_tmp("v"),
+			 &(sp_pod_tree_owner){.gid = 77, .on_root_mismatch = true, .read_only = true},
+			 T_ERR));
+	T_TRUE(has("v/new", 0640, 77) && has("v", 02775, 77));
+	T_TRUE(f->own_tree(f, in_tmp("none"), &(sp_pod_tree_owner){.gid = 77}, T_ERR) == SP_OK);
+	T_TRUE(f->own_tree(f, SP_STR("rel"), &(sp_pod_tree_owner){.gid = 77}, T_ERR) == SP_EINVAL);
+}
+
+static sp_code make_volume(sp_world *w, const node_volume *v, int64_t fs_group)
+{
+	return node_volume_make(w, node_files(), v, fs_group, SP_STR("..1"), T_ERR);
+}
+
+/* What pods write to gets its owner once; what they made of it stays. */
+SP_TEST(node_files, make_once)
+{
+	sp_pod_files *f = node_files();
+	sp_world *w = new_world();
+	sp_pod_file_owner same = {SP_POD_FILES_SAME, SP_POD_FILES_SAME};
+	if (geteuid() != 0)
+		t_skip("a change of owners needs root");
+	node_volume empty = {.kind = NODE_VOLUME_EMPTY, .dir = in_tmp("pod/empty")},
+		    memory = {.kind = NODE_VOLUME_MEMORY, .dir = in_tmp("pod/memory"), .size_bytes = 1 << 20},
+		    local = {.kind = NODE_VOLUME_LOCAL,
+			     .dir = in_tmp("disk"),
+			     .owned_mark = in_tmp("pod/local")},
+		    other = local;
+	T_OK(make_volume(w, &empty, 4242));
+	T_OK(make_volume(w, &memory, 4242));
+	T_TRUE(has("pod/empty", 02777, 4242) && has("pod/memory", 02777, 4242));
+	T_TRUE(chmod(in_tmp("pod/empty").ptr, 0700) == 0 && chmod(in_tmp("pod/memory").ptr, 0700) == 0);
+	T_OK(make_volume(w, &empty, 4242));
+	T_OK(make_volume(w, &memory, 4242));
+	T_TRUE(has("pod/empty", 0700, 4242) && has("pod/memory", 0700, 4242));
+	T_OK(f->remove_tree(f, in_tmp("pod/memory"), T_ERR));
+	/* a local volume: the first pod's group */
+	T_OK(f->write(f, in_tmp("disk/data"), SP_STR(""), 0600, same, T_ERR));
+	T_OK(make_volume(w, &local, -1));
+	T_TRUE(has("disk/data", 0600, 0));
+	T_OK(make_volume(w, &local, 4242));
+	T_TRUE(has("disk/data", 0660, 4242) && has("disk", 02775, 4242));
+	T_TRUE(chmod(in_tmp("disk/data").ptr, 0600) == 0);
+	T_OK(make_volume(w, &local, 4242));
+	T_TRUE(has("disk/data", 0600, 4242));
+	other.owned_mark = in_tmp("pod2/local");
+	other.is_shared = true;
+	T_OK(make_volume(w, &other, 77));
+	T_TRUE(has("disk/data", 0600, 4242));
+	other.owned_mark = in_tmp("pod3/local");
+	other.is_shared = false;
+	other.plain_read_only = true;
+	T_OK(make_volume(w, &other, 77));
+	T_TRUE(has("disk/data", 0600, 4242));
+	other.plain_read_only = false;
+	T_OK(make_volume(w, &other, 77));
+	T_TRUE(has("disk/data", 0660, 77));
+	local.dir = in_tmp("no disk");
+	T_CODE(make_volume(w, &local, 77), SP_ENOTFOUND);
+}
+
 /* ---- the plan of volumes ---- */
 
 static sp_str get_object(void *arg, node_ref_kind kind, sp_str ns, sp_str name)

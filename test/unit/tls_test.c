@@ -612,6 +612,32 @@ SP_TEST(tls, not_tls_at_all)
 	T_EQ_C(sp_str_c(c->server.err.msg), "TLS handshake: http request");
 }
 
+static void answered_in_plain_text(const char *answer, const char *want)
+{
+	conn *c = conn_new();
+	T_TRUE(c != NULL);
+	sp_stream *s[2];
+	sp_tls_opts co = client_opts(c);
+	T_OK(sp_tls_client_config(&co, &c->client_config, T_ERR));
+	T_OK(sp_stream_pair(c->world, s, T_ERR));
+	T_OK(sp_tls_connect(&c->client.req, s[0], c->client_config, SP_STR("api.test"), T_ERR));
+	t_peer_attach(c->server.peer, s[1]);
+	t_peer_send(c->server.peer, answer, strlen(answer));
+	c->server.n_done = 1;
+	sp_world_run(c->world);
+	T_EQ_C(sp_str_c(c->client.err.msg), want);
+}
+
+/* A server without TLS is told from one that is broken. */
+SP_TEST(tls, plain_http_answers)
+{
+	answered_in_plain_text("HTTP/1.1 400 Bad Request\r\n\r\n", "TLS handshake: " SP_TLS_HTTP_ANSWER);
+}
+SP_TEST(tls, nonsense_answers)
+{
+	answered_in_plain_text("SSH-2.0-x\r\n", "TLS handshake: wrong version number");
+}
+
 /* TLS inside TLS: each reads what lies in the buffer of the other. */
 SP_TEST(tls, inside_tls)
 {

@@ -74,6 +74,9 @@ sp_code tls_stream_error(tls_stream *t, const char *what, sp_err *ret)
 		code = sp_fail(ret, t->out.code, "%s: no room for what is to be sent", what);
 	else if (t->alert != 0)
 		code = sp_fail(ret, SP_EPROTO, "%s: the peer refused: %s", what, alert_name(t->alert));
+	else if (!t->established && SSL_is_server(t->ssl) == 0 && t->n_head == sizeof t->head &&
+		 memcmp(t->head, "HTTP/", sizeof t->head) == 0)
+		code = sp_fail(ret, SP_EPROTO, "%s: %s", what, SP_TLS_HTTP_ANSWER);
 	else if (ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		code = sp_fail(ret, SP_EUNAUTH, "%s: certificate of the peer: %s", what,
 			       X509_verify_cert_error_string(SSL_get_verify_result(t->ssl)));

@@ -28,6 +28,8 @@ typedef struct tls_stream {
 	size_t in_len;
 	sp_buf rest;
 	bool lower_reading;
+	char head[5]; /* the first bytes of it */
+	uint8_t n_head;
 
 	/* Plaintext out: not encrypted yet, and encrypted but not written. */
 	sp_list writes, sent;

@@ -20,6 +20,8 @@ static int bio_read(BIO *bio, char *to, size_t n, size_t *ret_n)
 	}
 	n = SP_MIN(n, t->in_len);
 	memcpy(to, t->in, n);
+	for (size_t i = 0; i < n && t->n_head < sizeof t->head; i++)
+		t->head[t->n_head++] = to[i];
 	t->in += n;
 	t->in_len -= n;
 	*ret_n = n;
