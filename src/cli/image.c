@@ -84,6 +84,7 @@ static sp_code check(process *p)
 	size_t n_files = is_verb(p, "import") ? p->n_args : is_verb(p, "export") ? 1 : 0;
 	for (size_t i = 0; i < n_files; i++)
 		p->args[i] = absolute(p, p->args[i]);
+	p->f.data_dir = absolute(p, p->f.data_dir);
 	p->dir = sp_arena_printf(&p->arena, SP_FMT "/images", SP_ARG(p->f.data_dir));
 	return SP_OK;
 }
