@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scheduling through the API: our API server and scheduler as processes of their own over a durable store, and
- * kube-scheduler with kube-apiserver over etcd beside them (PEER_KUBE_SCHEDULER, PEER_KUBE_APISERVER,
+ * Scheduling through the API: our API server and scheduler as processes of their own over a durable store,
+ * and kube-scheduler with kube-apiserver over etcd beside them (PEER_KUBE_SCHEDULER, PEER_KUBE_APISERVER,
  * PEER_ETCD). The workloads are those of scheduler_perf (test/integration/scheduler_perf), with its templates
  * and admission plugins, each on servers that begin empty, ours and the peer's in turn:
  *
@@ -39,7 +39,7 @@
 
 /* ---- workloads ---- */
 
-#define TERM(color_, key_)                                                                  \
+#define TERM(color_, key_)                                                                        \
 	"{\"labelSelector\":{\"matchLabels\":{\"color\":\"" color_ "\"}},\"topologyKey\":\"" key_ \
 	"\",\"namespaces\":[\"sched-1\",\"sched-0\"]}"
 #define REQUIRED "requiredDuringSchedulingIgnoredDuringExecution"
@@ -48,10 +48,12 @@
 #define ZONE "topology.kubernetes.io/zone"
 #define HOST "kubernetes.io/hostname"
 
-typedef struct template {
+typedef struct template
+{
 	const char *color, *rules, *cpu;
 	bool has_limits;
-} template;
+}
+template;
 
 static const template plain = {"", "", "100m", true},
 		      near = {"blue", AFFINITY("podAffinity", REQUIRED, TERM("blue", ZONE)), "100m", true},
@@ -63,7 +65,8 @@ static const template plain = {"", "", "100m", true},
 				     "100m", true},
 		      spread = {"blue",
 				"\"topologySpreadConstraints\":[{\"maxSkew\":5,\"topologyKey\":\"" ZONE
-				"\",\"whenUnsatisfiable\":\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":"
+				"\",\"whenUnsatisfiable\":\"DoNotSchedule\",\"labelSelector\":{"
+				"\"matchLabels\":"
 				"{\"color\":\"blue\"}}}],",
 				"100m", true},
 		      low = {"", "\"terminationGracePeriodSeconds\":0,", "900m", true},
@@ -106,10 +109,10 @@ static size_t size_of(const char *variable, size_t otherwise)
 static struct run {
 	const workload *w;
 	unsigned long long revision;
-	sp_buf events;            /* of the watch, until a line is whole */
-	double *created, *bound;  /* seconds, of each measured pod; bound 0: not yet */
+	sp_buf events;             /* of the watch, until a line is whole */
+	double *created, *bound;   /* seconds, of each measured pod; bound 0: not yet */
 	size_t n_created, n_bound; /* measured ones */
-	size_t n_wanted;          /* bound ones that end the loop; 0: none does */
+	size_t n_wanted;           /* bound ones that end the loop; 0: none does */
 	size_t n_churned;
 	double last_bound;
 	bool is_watching, is_closing;
@@ -121,12 +124,13 @@ static void print_node(size_t i, char path[256], char *body, size_t cap)
 	if (run.w->n_zones > 0)
 		(void)snprintf(zone, sizeof zone, ",\"" ZONE "\":\"zone-%zu\"", i % run.w->n_zones);
 	(void)snprintf(path, 256, "/api/v1/nodes");
-	(void)snprintf(body, cap,
-		       "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"node-%zu\",\"labels\":{"
-		       "\"" HOST "\":\"node-%zu\"%s}},\"status\":{\"capacity\":{\"cpu\":\"4\",\"memory\":\"32Gi\","
-		       "\"pods\":\"110\"},\"allocatable\":{\"cpu\":\"4\",\"memory\":\"32Gi\",\"pods\":\"110\"},"
-		       "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
-		       i, i, zone);
+	(void)snprintf(
+		body, cap,
+		"{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"node-%zu\",\"labels\":{"
+		"\"" HOST "\":\"node-%zu\"%s}},\"status\":{\"capacity\":{\"cpu\":\"4\",\"memory\":\"32Gi\","
+		"\"pods\":\"110\"},\"allocatable\":{\"cpu\":\"4\",\"memory\":\"32Gi\",\"pods\":\"110\"},"
+		"\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+		i, i, zone);
 }
 
 /* on: the node's number, SIZE_MAX for none. */
@@ -140,12 +144,13 @@ static void print_pod(const template *t, const char *name, size_t i, size_t on, 
 	if (t->has_limits)
 		(void)snprintf(limits, sizeof limits, ",\"limits\":{\"cpu\":\"%s\",\"memory\":\"500Mi\"}",
 			       t->cpu);
-	(void)snprintf(body, cap,
-		       "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s-%zu\"%s},\"spec\":{%s%s"
-		       "\"containers\":[{\"name\":\"pause\",\"image\":\"registry.k8s.io/pause:3.10.2\",\"ports\":[{"
-		       "\"containerPort\":80}],\"resources\":{\"requests\":{\"cpu\":\"%s\",\"memory\":\"500Mi\"}%s}"
-		       "}]}}",
-		       name, i, labels, node, t->rules, t->cpu, limits);
+	(void)snprintf(
+		body, cap,
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"%s-%zu\"%s},\"spec\":{%s%s"
+		"\"containers\":[{\"name\":\"pause\",\"image\":\"registry.k8s.io/pause:3.10.2\",\"ports\":[{"
+		"\"containerPort\":80}],\"resources\":{\"requests\":{\"cpu\":\"%s\",\"memory\":\"500Mi\"}%s}"
+		"}]}}",
+		name, i, labels, node, t->rules, t->cpu, limits);
 }
 
 #define PODS_0 "/api/v1/namespaces/sched-0/pods"
@@ -197,8 +202,7 @@ static void create(size_t connection, const char *path, const char *body, const 
 		   void *arg)
 {
 	sp_err err;
-	const rig_ask a = {
-		.method = SP_STR("POST"), .path = sp_str_c(path), .body = body, .as_admin = true};
+	const rig_ask a = {.method = SP_STR("POST"), .path = sp_str_c(path), .body = body, .as_admin = true};
 	if (rig_start(connection, &a, events, arg, &err) != SP_OK)
 		rig_die("create", &err);
 }
@@ -303,7 +307,8 @@ static void watch(void)
 	sp_err err;
 	char path[256];
 	int n = snprintf(path, sizeof path,
-			 PODS_1 "?watch=1&resourceVersion=%llu&fieldSelector=spec.nodeName%%21%%3D", run.revision);
+			 PODS_1 "?watch=1&resourceVersion=%llu&fieldSelector=spec.nodeName%%21%%3D",
+			 run.revision);
 	const rig_ask a = {.path = {path, (size_t)n}, .as_admin = true};
 	if (rig_start(WATCH_CONNECTION, &a, &watch_events, NULL, &err) != SP_OK)
 		rig_die("watch", &err);

@@ -387,18 +387,18 @@ static void spawn_peer(unsigned port)
 				    "--log-level=error",
 				    NULL};
 	const char *api[32] = {getenv("PEER_KUBE_APISERVER"),
-				   text("--etcd-servers=%s", clients_at),
-				   "--bind-address=127.0.0.1",
-				   text("--secure-port=%u", port),
-				   text("--cert-dir=%s", root),
-				   text("--client-ca-file=%s", pki.ca_crt.ptr),
-				   text("--tls-cert-file=%s", pki.tls_crt.ptr),
-				   text("--tls-private-key-file=%s", pki.tls_key.ptr),
-				   text("--service-account-key-file=%s/pki/sa.pub", root),
-				   text("--service-account-signing-key-file=%s/pki/sa.key", root),
-				   "--service-account-issuer=https://kubernetes.default.svc",
-				   "--service-cluster-ip-range=10.96.0.0/16",
-				   "--authorization-mode=Node,RBAC"};
+			       text("--etcd-servers=%s", clients_at),
+			       "--bind-address=127.0.0.1",
+			       text("--secure-port=%u", port),
+			       text("--cert-dir=%s", root),
+			       text("--client-ca-file=%s", pki.ca_crt.ptr),
+			       text("--tls-cert-file=%s", pki.tls_crt.ptr),
+			       text("--tls-private-key-file=%s", pki.tls_key.ptr),
+			       text("--service-account-key-file=%s/pki/sa.pub", root),
+			       text("--service-account-signing-key-file=%s/pki/sa.key", root),
+			       "--service-account-issuer=https://kubernetes.default.svc",
+			       "--service-cluster-ip-range=10.96.0.0/16",
+			       "--authorization-mode=Node,RBAC"};
 	add_flags(api);
 	spawn_server("etcd.log", etcd);
 	spawn_server("kube-apiserver.log", api);
@@ -469,9 +469,15 @@ void rig_scheduler_start(void)
 		rig_die("the scheduler's kubeconfig", &err);
 	const char *kubeconfig = text("%s/pki/scheduler.kubeconfig", root);
 	const char *config = scheduler_config(kubeconfig);
-	const char *const ours[] = {"build/release/sampan", "scheduler", "--kubeconfig", kubeconfig,
-				    "--config",             config,      "--leader-elect=false",
-				    "--secure-port=0",      NULL};
+	const char *const ours[] = {"build/release/sampan",
+				    "scheduler",
+				    "--kubeconfig",
+				    kubeconfig,
+				    "--config",
+				    config,
+				    "--leader-elect=false",
+				    "--secure-port=0",
+				    NULL};
 	const char *const peer[] = {getenv("PEER_KUBE_SCHEDULER"), "--config", config, "--secure-port=0",
 				    NULL};
 	target.scheduler = spawn("scheduler.log", target.is_peer ? peer : ours);
