@@ -76,8 +76,9 @@ void rig_put(const char *name, double value, const char *unit, int decimals)
 
 void rig_print(const char *area, const char *peer)
 {
-	for (size_t i = 0; i < n_figures; i++) {
-		const figure *f = &figures[i];
+	static size_t n_printed;
+	for (; n_printed < n_figures; n_printed++) {
+		const figure *f = &figures[n_printed];
 		if (!f->has_ours)
 			continue;
 		(void)printf("bench %s_%s %.*f %s ", area, f->name, f->decimals, f->ours, f->unit);
@@ -87,6 +88,7 @@ void rig_print(const char *area, const char *peer)
 		else
 			(void)printf("peer=none\n");
 	}
+	(void)fflush(stdout);
 }
 
 double rig_clock_s(clockid_t id)

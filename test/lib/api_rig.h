@@ -55,7 +55,7 @@ double rig_now_s(void);
 /* Notes a figure of the server that runs. name and unit stay. */
 void rig_put(const char *name, double value, const char *unit, int decimals);
 void rig_put_memory(const char *pss, const char *rss, const char *dirty);
-/* Prints all: `bench AREA_NAME VALUE UNIT peer=PEER …`. */
+/* Prints those that were not printed yet: `bench AREA_NAME VALUE UNIT peer=PEER …`. */
 void rig_print(const char *area, const char *peer);
 
 /* ---- requests ---- */
