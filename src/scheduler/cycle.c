@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "scheduler/counters_int.h"
+#include "scheduler/dry_runs.h"
 #include "scheduler/plugins/fit.h"
 #include "scheduler/plugins/plugins.h"
 #include "scheduler/plugins/scheduling_gates.h"
@@ -22,6 +23,7 @@ void sched_cycle_done(sched_cycle *c)
 				c->one,      c->mask,         c->sums,   c->reals};
 	for (size_t i = 0; i < SP_LEN(arrays); i++)
 		sp_free(arrays[i]);
+	sched_dry_memo_free(c->dry_memo);
 	sp_arena_done(&c->arena);
 }
 

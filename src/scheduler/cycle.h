@@ -116,9 +116,10 @@ typedef struct sched_cycle {
 	struct sched_best *own_best;
 	int64_t *sums;
 	double *reals;
-	int64_t uniform;                /* what every feasible node got beside `total` */
-	int32_t *score[SCHED_PLUGINS_]; /* detail: weighted, in the arena */
-	int64_t *raw[SCHED_PLUGINS_];   /* detail, in the arena */
+	struct sched_dry_memo *dry_memo; /* of preemption (dry_runs.h); NULL until one was wanted */
+	int64_t uniform;                 /* what every feasible node got beside `total` */
+	int32_t *score[SCHED_PLUGINS_];  /* detail: weighted, in the arena */
+	int64_t *raw[SCHED_PLUGINS_];    /* detail, in the arena */
 } sched_cycle;
 
 /* The cycle's memory may be used again and again: init once, then begin and run per pod. */

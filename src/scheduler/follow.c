@@ -59,6 +59,7 @@ static void pod_removed(scheduler *s, sp_str key)
 	if (pod->node_name.len > 0 || pod->nominated.len > 0)
 		live_pod_gone(s, pod);
 	sched_remove_pod(s->st, key);
+	live_evicted(s, key, true);
 }
 
 static bool asks_less(const sched_pod *now, const sched_pod *before)
@@ -80,6 +81,8 @@ static void pod_bound(scheduler *s, sched_pod *pod)
 		live_broken(s);
 		return;
 	}
+	if (pod->terminating)
+		live_evicted(s, pod->key, false);
 	if (!same || smaller)
 		happened(s, &(sched_change){.kind = SCHED_CHANGE_POD_PLACED, .pod = pod, .smaller = smaller});
 	live_wake(s);

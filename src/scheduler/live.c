@@ -231,6 +231,7 @@ sp_code scheduler_new(const scheduler_opts *o, scheduler **ret, sp_err *err)
 	s->in_flight = o->in_flight == 0 ? LIVE_BINDINGS : o->in_flight;
 	s->flush.arg = s;
 	sp_arena_init(&s->scratch, SCRATCH_BYTES);
+	sp_map_init(&s->evictions);
 	sp_list_init(&s->writes);
 	sp_list_init(&s->prebinding);
 	sp_defer_init(&s->prebind_check, live_prebind_check, s);
@@ -282,6 +283,7 @@ void scheduler_free(scheduler *s)
 	live_cancel_writes(s);
 	sp_informers_free(s->informers);
 	sched_queue_done(&s->queue);
+	sp_map_done_values(&s->evictions);
 	for (size_t i = 0; i < s->config->n_profiles; i++) {
 		sched_cycle_done(&s->profiles[i].cycle);
 		sp_events_free(s->profiles[i].events);

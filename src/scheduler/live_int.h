@@ -63,7 +63,8 @@ struct scheduler {
 	sp_arena scratch;    /* of one object or one write */
 	sp_defer turn;       /* decide some pods */
 	sp_timer flush;
-	sp_list writes; /* under way */
+	sp_map evictions; /* key of a victim that has not begun to leave → live_eviction */
+	sp_list writes;   /* under way */
 	size_t n_writes, n_binding;
 	sp_list prebinding; /* prebind.c */
 	size_t n_prebinding;
@@ -119,8 +120,10 @@ void live_bind(scheduler *s, const sched_pod *pod);
 void live_not_bound(scheduler *s, sched_pod *pod, sp_str text);
 /* The condition of a pod that was not placed, and the node it is nominated to (empty: none). */
 void live_tell(scheduler *s, const sched_pod *pod, sp_str reason, sp_str message, sp_str nominated);
-/* Evicts a victim for a pod. */
+/* Evicts a victim for a pod, which waits for that in the queue. */
 void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod);
+/* It may have been a victim: it begins to leave; or it is gone, or stays after all, which helps. */
+void live_evicted(scheduler *s, sp_str key, bool helps);
 void live_event(scheduler *s, const sched_pod *pod, bool is_warning, const char *reason, const char *action,
 		sp_str text);
 void live_cancel_writes(scheduler *s);

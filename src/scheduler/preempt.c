@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "scheduler/dry_runs.h"
 #include "scheduler/message.h"
 
 /* -- importance ----------------------------------------------------------------------------------------- */
@@ -118,6 +119,34 @@ static sp_code choose_victims(dry_run *d, const sched_pod **lower, size_t n, sch
 	return SP_OK;
 }
 
+/* The start of the victim that runs longest among those of the highest priority. */
+static const sched_pod *earliest(const sched_candidate *k)
+{
+	const sched_pod *first = k->victims[0];
+	for (size_t i = 1; i < k->n_victims; i++) {
+		const sched_pod *p = k->victims[i];
+		if (p->spec->priority > first->spec->priority ||
+		    (p->spec->priority == first->spec->priority && cmp_start(p, first) < 0))
+			first = p;
+	}
+	return first;
+}
+
+static int64_t sum_priorities(const sched_candidate *k)
+{
+	int64_t sum = 0;
+	for (size_t i = 0; i < k->n_victims; i++)
+		sum += (int64_t)k->victims[i]->spec->priority + INT64_C(2147483648);
+	return sum;
+}
+
+static void weigh(sched_candidate *k)
+{
+	k->highest = k->victims[0]->spec->priority;
+	k->sum_priorities = sum_priorities(k);
+	k->earliest = earliest(k);
+}
+
 /* A candidate, or why the node is none. */
 static sp_code try_node(sched_cycle *c, uint32_t slot, sched_candidate *ret, sched_status *why)
 {
@@ -151,31 +180,12 @@ static sp_code try_node(sched_cycle *c, uint32_t slot, sched_candidate *ret, sch
 	sp_code code = choose_victims(&d, lower, n, ret);
 	why->verdict = SCHED_OK; /* of the last one that was tried to stay */
 	why->n_reasons = 0;
+	if (code == SP_OK && ret->n_victims > 0)
+		weigh(ret);
 	return code;
 }
 
 /* -- the choice ----------------------------------------------------------------------------------------- */
-
-/* The start of the victim that runs longest among those of the highest priority. */
-static const sched_pod *earliest(const sched_candidate *k)
-{
-	const sched_pod *first = k->victims[0];
-	for (size_t i = 1; i < k->n_victims; i++) {
-		const sched_pod *p = k->victims[i];
-		if (p->spec->priority > first->spec->priority ||
-		    (p->spec->priority == first->spec->priority && cmp_start(p, first) < 0))
-			first = p;
-	}
-	return first;
-}
-
-static int64_t sum_priorities(const sched_candidate *k)
-{
-	int64_t sum = 0;
-	for (size_t i = 0; i < k->n_victims; i++)
-		sum += (int64_t)k->victims[i]->spec->priority + INT64_C(2147483648);
-	return sum;
-}
 
 static int cmp_i64(int64_t a, int64_t b)
 {
@@ -187,12 +197,12 @@ static int compare(const sched_candidate *a, const sched_candidate *b)
 {
 	int order = cmp_i64((int64_t)a->n_violations, (int64_t)b->n_violations);
 	if (order == 0)
-		order = cmp_i64(a->victims[0]->spec->priority, b->victims[0]->spec->priority);
+		order = cmp_i64(a->highest, b->highest);
 	if (order == 0)
-		order = cmp_i64(sum_priorities(a), sum_priorities(b));
+		order = cmp_i64(a->sum_priorities, b->sum_priorities);
 	if (order == 0)
 		order = cmp_i64((int64_t)a->n_victims, (int64_t)b->n_victims);
-	return order != 0 ? order : cmp_start(earliest(b), earliest(a));
+	return order != 0 ? order : cmp_start(b->earliest, a->earliest);
 }
 
 bool sched_preempt_is_best(const sched_preemption *p, size_t i)
@@ -248,20 +258,32 @@ static size_t enough(const sched_profile *p, size_t n)
 	return SP_MIN(want, n);
 }
 
-static sp_str failure(sched_cycle *c, const sched_preemption *p)
+/* From node to node. */
+typedef struct search {
+	sched_cycle *c;
+	bool all;
+	sched_dry_memo *memo;
+	sched_preemption *ret;
+	size_t n_found, n_clean, n_failed;
+	size_t cap_candidates, cap_tried;
+	sched_tally *failures;
+	size_t n_recalled[SCHED_DRY_TEXTS_MAX]; /* failures that say a text of the memo */
+	sched_status why;                       /* large: one for all nodes */
+} search;
+
+static sp_str failure(search *x)
 {
-	sched_tally *t = sp_try_new(&c->arena, sched_tally, 1);
-	if (t == NULL)
-		return (sp_str){0};
-	for (size_t i = 0; i < p->n_tried; i++) {
-		for (size_t k = 0; k < p->tried[i].why.n_reasons; k++)
-			(void)sched_tally_add(t, p->tried[i].why.reasons[k], 1);
+	const sched_cycle *c = x->c;
+	sp_arena *a = &x->c->arena;
+	for (size_t i = 0; x->memo != NULL && i < x->memo->n_texts; i++) {
+		if (x->n_recalled[i] > 0)
+			(void)sched_tally_add(x->failures, x->memo->texts[i], x->n_recalled[i]);
 	}
-	if (p->n_tried < c->st->t.n_present)
-		(void)sched_tally_add(t, SP_STR("Preemption is not helpful for scheduling"),
-				      c->st->t.n_present - p->n_tried);
-	sp_str text = sched_tally_text(&c->arena, t, c->st->t.n_present);
-	return text.ptr == NULL ? text : SP_CONCAT(&c->arena, SP_STR("preemption: "), text);
+	if (x->n_failed < c->st->t.n_present)
+		(void)sched_tally_add(x->failures, SP_STR("Preemption is not helpful for scheduling"),
+				      c->st->t.n_present - x->n_failed);
+	sp_str text = sched_tally_text(a, x->failures, c->st->t.n_present);
+	return text.ptr == NULL ? text : SP_CONCAT(a, SP_STR("preemption: "), text);
 }
 
 /* Pods lie apart in memory: the next node's are asked for while one node is tried. */
@@ -274,31 +296,117 @@ static void fetch_pods(const sched_cycle *c, uint32_t slot)
 	}
 }
 
-/* Dry runs, from a node on, until there are enough candidates. */
-static sp_code try_nodes(sched_cycle *c, const uint32_t *slots, size_t n, size_t start, size_t want,
-			 sched_preemption *ret)
+/* The first of equals stays the best one. */
+static sp_code add_candidate(search *x, const sched_candidate *k)
 {
-	size_t n_clean = 0, cap_candidates = 0, cap_tried = 0;
-	for (size_t i = 0; i < n && !(n_clean > 0 && ret->n_candidates >= want); i++) {
-		uint32_t slot = slots[(start + i) % n];
-		fetch_pods(c, slots[(start + i + 1) % n]);
-		ret->candidates = sched_room(&c->arena, ret->candidates, ret->n_candidates, &cap_candidates,
-					     sizeof *ret->candidates);
-		ret->tried = sched_room(&c->arena, ret->tried, ret->n_tried, &cap_tried, sizeof *ret->tried);
-		if (ret->candidates == NULL || ret->tried == NULL)
-			return SP_ENOMEM;
-		sched_candidate *k = &ret->candidates[ret->n_candidates];
-		struct sched_tried *tried = &ret->tried[ret->n_tried];
-		tried->slot = slot;
-		SP_TRY(try_node(c, slot, k, &tried->why));
-		if (k->n_victims == 0) {
-			ret->n_tried++;
-			continue;
-		}
-		n_clean += k->n_violations == 0;
-		ret->n_candidates++;
+	sched_preemption *ret = x->ret;
+	x->n_found++;
+	x->n_clean += k->n_violations == 0;
+	if (!x->all && ret->n_candidates == 1) {
+		if (compare(k, &ret->candidates[0]) < 0)
+			ret->candidates[0] = *k;
+		return SP_OK;
+	}
+	ret->candidates = sched_room(&x->c->arena, ret->candidates, ret->n_candidates, &x->cap_candidates,
+				     sizeof *ret->candidates);
+	if (ret->candidates == NULL)
+		return SP_ENOMEM;
+	ret->candidates[ret->n_candidates] = *k;
+	if (compare(k, &ret->candidates[ret->best]) < 0)
+		ret->best = ret->n_candidates;
+	ret->n_candidates++;
+	return SP_OK;
+}
+
+static sp_code add_failure(search *x, uint32_t slot)
+{
+	sched_preemption *ret = x->ret;
+	for (size_t i = 0; i < x->why.n_reasons; i++)
+		(void)sched_tally_add(x->failures, x->why.reasons[i], 1);
+	x->n_failed++;
+	if (!x->all)
+		return SP_OK;
+	ret->tried = sched_room(&x->c->arena, ret->tried, ret->n_tried, &x->cap_tried, sizeof *ret->tried);
+	if (ret->tried == NULL)
+		return SP_ENOMEM;
+	ret->tried[ret->n_tried++] = (struct sched_tried){.slot = slot, .why = x->why};
+	return SP_OK;
+}
+
+static sp_code look_at(search *x, uint32_t slot)
+{
+	sched_candidate k;
+	SP_TRY(try_node(x->c, slot, &k, &x->why));
+	sched_dry_memo_keep(x->c, x->memo, &k, &x->why);
+	return k.n_victims > 0 ? add_candidate(x, &k) : add_failure(x, slot);
+}
+
+#ifdef SP_DEBUG
+/* A dry run would find the same. */
+static void check_known(search *x, const sched_dry_run *r)
+{
+	sched_candidate k;
+	if (try_node(x->c, r->found.slot, &k, &x->why) != SP_OK)
+		return;
+	SP_ASSERT(k.n_victims == r->found.n_victims && k.n_violations == r->found.n_violations);
+	SP_ASSERT(k.n_victims == 0 || compare(&k, &r->found) == 0);
+	SP_ASSERT(k.n_victims > 0 || x->why.n_reasons == r->n_reasons);
+	for (size_t i = 0; k.n_victims == 0 && i < r->n_reasons; i++)
+		SP_ASSERT(sp_str_eq(x->why.reasons[i], x->memo->texts[r->reasons[i]]));
+}
+#endif
+
+static sp_code recall(search *x, const sched_dry_run *r)
+{
+#ifdef SP_DEBUG
+	check_known(x, r);
+#endif
+	if (r->found.n_victims > 0)
+		return add_candidate(x, &r->found);
+	for (size_t i = 0; i < r->n_reasons; i++)
+		x->n_recalled[r->reasons[i]]++;
+	x->n_failed++;
+	return SP_OK;
+}
+
+/* Dry runs, from a node on, until there are enough candidates. */
+static sp_code try_nodes(search *x, const uint32_t *slots, size_t n, size_t start, size_t want)
+{
+	size_t at = start;
+	for (size_t i = 0; i < n && !(x->n_clean > 0 && x->n_found >= want); i++) {
+		uint32_t slot = slots[at];
+		at = at + 1 == n ? 0 : at + 1;
+		const sched_dry_run *known = sched_dry_memo_find(x->c, x->memo, slot);
+		if (known == NULL)
+			fetch_pods(x->c, slots[at]);
+		SP_TRY(known != NULL ? recall(x, known) : look_at(x, slot));
 	}
 	return SP_OK;
+}
+
+/* The memo does not know the victims. */
+static sp_code name_victims(search *x)
+{
+	sched_candidate *k = x->ret->n_candidates == 0 ? NULL : &x->ret->candidates[x->ret->best];
+	return k == NULL || k->victims != NULL ? SP_OK : try_node(x->c, k->slot, k, &x->why);
+}
+
+static sp_code find(search *x, uint64_t chance)
+{
+	sched_cycle *c = x->c;
+	size_t n;
+	uint32_t *slots = potential_nodes(c, &n);
+	x->failures = sp_try_new(&c->arena, sched_tally, 1);
+	if (slots == NULL || x->failures == NULL)
+		return SP_ENOMEM;
+	size_t want = x->all ? SIZE_MAX : enough(c->profile, n),
+	       start = n == 0 || x->all ? 0 : (size_t)(chance % n);
+	x->memo = x->all || n == 0 ? NULL : sched_dry_memo_for(c); /* it does not know all victims */
+	SP_TRY(try_nodes(x, slots, n, start, want));
+	SP_TRY(name_victims(x));
+	if (x->n_found == 0)
+		x->ret->message = failure(x);
+	return c->code;
 }
 
 sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemption *ret)
@@ -307,18 +415,11 @@ sp_code sched_preempt(sched_cycle *c, bool all, uint64_t chance, sched_preemptio
 	ret->eligible = is_eligible(c, &ret->message);
 	if (!ret->eligible)
 		return c->code;
-	size_t n;
-	uint32_t *slots = potential_nodes(c, &n);
-	if (slots == NULL)
+	search *x = sp_try_new(&c->arena, search, 1);
+	if (x == NULL)
 		return SP_ENOMEM;
-	size_t want = all ? SIZE_MAX : enough(c->profile, n),
-	       start = n == 0 || all ? 0 : (size_t)(chance % n);
-	SP_TRY(try_nodes(c, slots, n, start, want, ret));
-	for (size_t i = 1; i < ret->n_candidates; i++) {
-		if (compare(&ret->candidates[i], &ret->candidates[ret->best]) < 0)
-			ret->best = i;
-	}
-	if (ret->n_candidates == 0)
-		ret->message = failure(c, ret);
-	return c->code;
+	x->c = c;
+	x->all = all;
+	x->ret = ret;
+	return find(x, chance);
 }

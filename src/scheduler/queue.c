@@ -249,10 +249,29 @@ void sched_queue_failed(sched_queue *q, sched_queued *p, uint32_t rejectors, uin
 	p->until_ns = backoff_end(q, p);
 	if (rejectors != 0) {
 		wait(q, p, SCHED_WAITING, SP_STR("ScheduleAttemptFailure"));
-		join(q, p);
+		if (p->n_evictions == 0)
+			join(q, p);
 	} else {
 		push(q, p, SCHED_BACKOFF, SP_STR("ScheduleAttemptFailure"));
 	}
+}
+
+void sched_queue_hold(sched_queue *q, sp_str key)
+{
+	sched_queued *p = sched_queue_find(q, key);
+	if (p != NULL)
+		p->n_evictions++;
+}
+
+void sched_queue_release(sched_queue *q, sp_str key, bool helps, uint64_t now_ns)
+{
+	sched_queued *p = sched_queue_find(q, key);
+	if (p == NULL || p->n_evictions == 0 || --p->n_evictions > 0 || p->place != SCHED_WAITING)
+		return;
+	if (helps)
+		advance(q, p, SP_STR("AssignedPodDelete"), now_ns);
+	else
+		join(q, p);
 }
 
 static bool helps(const sched_queue *q, const sched_waiters *w, const sched_change *change)

@@ -45,9 +45,10 @@ typedef struct sched_queued {
 	uint64_t until_ns;           /* of back-off */
 	uint64_t tried_ns;           /* first popped; 0: never */
 	uint32_t attempts, n_rejected, n_errors;
-	uint32_t rejectors; /* bits of sched_plugin_id */
-	uint8_t place;      /* sched_place */
-	bool flushed;       /* its wait for an event was given up, since it was popped last */
+	uint32_t rejectors;   /* bits of sched_plugin_id */
+	uint32_t n_evictions; /* victims that have not begun to leave: no event moves it before */
+	uint8_t place;        /* sched_place */
+	bool flushed;         /* its wait for an event was given up, since it was popped last */
 	sp_heap_node heap;
 	sp_list list; /* waiting, gated */
 	sched_waiters *with;
@@ -83,6 +84,15 @@ sched_queued *sched_queue_find(const sched_queue *q, sp_str key);
 sched_queued *sched_queue_pop(sched_queue *q, uint64_t now_ns);
 /* No node suits; `rejectors` are the plugins that said so. None: an error. */
 void sched_queue_failed(sched_queue *q, sched_queued *p, uint32_t rejectors, uint64_t now_ns);
+
+/*
+ * A pod being decided has one more victim that it makes leave, and then one fewer. While there are any,
+ * events pass it by: a node it waits for is not free before the last one. Then it waits for events as others
+ * do, or goes on, when that last one `helps`: it is gone, or stays after all. Harmless when unknown. U:
+ * framework/preemption (Executor), defaultpreemption (PreEnqueue).
+ */
+void sched_queue_hold(sched_queue *q, sp_str key);
+void sched_queue_release(sched_queue *q, sp_str key, bool helps, uint64_t now_ns);
 
 /* Something happened: pods that it may help go on. */
 void sched_queue_event(sched_queue *q, const sched_change *change, uint64_t now_ns);

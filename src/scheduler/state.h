@@ -140,6 +140,7 @@ struct sched_state {
 	uint32_t n_with_taints;
 	uint32_t n_nominated_nodes;
 	sp_map budgets;
+	uint64_t budgets_revision; /* goes up with every change of them */
 	sp_map sources[SCHED_SOURCE_KINDS_];
 	uint64_t sources_revision;
 	sp_map columns; /* columns.h */

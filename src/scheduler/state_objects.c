@@ -117,6 +117,7 @@ sp_code sched_put_budget(sched_state *st, yyjson_val *object, sp_err *err)
 	}
 	if (code == SP_OK)
 		code = sp_map_put(&st->budgets, b->key, b, &old);
+	st->budgets_revision++;
 	budget_free(code == SP_OK ? old : b);
 	return code == SP_OK ? SP_OK : sp_fail(err, code, "no memory for a disruption budget");
 }
@@ -126,6 +127,7 @@ void sched_remove_budget(sched_state *st, sp_str ns, sp_str name)
 	sp_arena a;
 	sp_arena_init(&a, (size_t)4096 * 4);
 	sp_str key = join_key(&a, ns, name);
+	st->budgets_revision++;
 	if (key.ptr != NULL)
 		budget_free(sp_map_remove(&st->budgets, key));
 	sp_arena_done(&a);

@@ -311,14 +311,49 @@ void live_tell(scheduler *s, const sched_pod *pod, sp_str reason, sp_str message
 
 /* ---- evictions ---- */
 
+typedef struct live_eviction {
+	sp_str victim, by; /* keys */
+	char text[];
+} live_eviction;
+
+/* Without memory, or when the victim leaves for another pod already, nobody waits for it. */
+static void hold(scheduler *s, const sched_pod *victim, const sched_pod *by)
+{
+	if (sp_map_get(&s->evictions, victim->key) != NULL)
+		return;
+	live_eviction *e = sp_try_alloc(sizeof *e + victim->key.len + by->key.len);
+	if (e == NULL)
+		return;
+	char *at = e->text;
+	e->victim = pack(&at, victim->key);
+	e->by = pack(&at, by->key);
+	if (sp_map_put(&s->evictions, e->victim, e, NULL) != SP_OK) {
+		sp_free(e);
+		return;
+	}
+	sched_queue_hold(&s->queue, e->by);
+}
+
+void live_evicted(scheduler *s, sp_str key, bool helps)
+{
+	live_eviction *e = sp_map_remove(&s->evictions, key);
+	if (e == NULL)
+		return;
+	sched_queue_release(&s->queue, e->by, helps, sp_now_ns(s->world));
+	sp_free(e);
+	live_wake(s);
+}
+
 static void on_deleted(sp_call *call, const sp_answer *a)
 {
 	live_write *w = call->arg;
 	if (a->code != SP_OK && a->code != SP_ENOTFOUND && a->code != SP_ECANCELED)
 		sp_log(w->s->log, SP_LOG_WARN, "a victim was not deleted", SP_KS("pod", w->key),
 		       SP_KE(a->err));
-	if (a->code != SP_OK)
+	if (a->code != SP_OK) {
 		live_refresh(w->s, w->key); /* it may not be leaving after all */
+		live_evicted(w->s, w->key, true);
+	}
 	write_free(w);
 }
 
@@ -355,6 +390,7 @@ void live_evict(scheduler *s, const sched_pod *victim, const sched_pod *for_pod)
 	sched_pod *here = sched_find_pod(s->st, victim->key);
 	if (here == victim)
 		here->preempted = true;
+	hold(s, victim, for_pod);
 	preempted_event(s, victim, for_pod, victim->node_name);
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, (size_t)64 << 10);

@@ -173,6 +173,6 @@ int main(void)
 	measure(false);
 	if (rig_has_peer())
 		measure(true);
-	rig_print();
+	rig_print("apiserver", "kube-apiserver");
 	return rig_done();
 }

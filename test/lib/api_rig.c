@@ -32,6 +32,7 @@ typedef struct figure {
 typedef struct server {
 	pid_t pids[2];
 	size_t n_pids;
+	pid_t scheduler; /* 0: none runs */
 	bool is_peer;
 	char address[32];
 } server;
@@ -43,14 +44,16 @@ static keys_pki pki;
 static char root[4096];
 static sp_tls_config *admin_tls, *user_tls;
 static sp_http_client *clients[RIG_CONNECTIONS];
-static figure figures[64];
+static figure figures[128];
 static size_t n_figures;
 
 void rig_die(const char *what, const sp_err *err)
 {
-	(void)fprintf(stderr, "bench apiserver: %s: %s\n", what, err == NULL ? "failed" : err->msg);
+	(void)fprintf(stderr, "bench: %s: %s\n", what, err == NULL ? "failed" : err->msg);
 	for (size_t i = 0; i < target.n_pids; i++)
 		(void)kill(target.pids[i], SIGKILL);
+	if (target.scheduler != 0)
+		(void)kill(target.scheduler, SIGKILL);
 	exit(1);
 }
 
@@ -71,19 +74,21 @@ void rig_put(const char *name, double value, const char *unit, int decimals)
 	*(target.is_peer ? &f->has_peer : &f->has_ours) = true;
 }
 
-void rig_print(void)
+void rig_print(const char *area, const char *peer)
 {
-	for (size_t i = 0; i < n_figures; i++) {
-		const figure *f = &figures[i];
+	static size_t n_printed;
+	for (; n_printed < n_figures; n_printed++) {
+		const figure *f = &figures[n_printed];
 		if (!f->has_ours)
 			continue;
-		(void)printf("bench apiserver_%s %.*f %s ", f->name, f->decimals, f->ours, f->unit);
+		(void)printf("bench %s_%s %.*f %s ", area, f->name, f->decimals, f->ours, f->unit);
 		if (f->has_peer && f->peer > 0)
-			(void)printf("peer=kube-apiserver %.*f ratio=%.3f\n", f->decimals, f->peer,
+			(void)printf("peer=%s %.*f ratio=%.3f\n", peer, f->decimals, f->peer,
 				     f->ours / f->peer);
 		else
 			(void)printf("peer=none\n");
 	}
+	(void)fflush(stdout);
 }
 
 double rig_clock_s(clockid_t id)
@@ -98,14 +103,23 @@ double rig_now_s(void)
 	return rig_clock_s(CLOCK_MONOTONIC);
 }
 
+static double process_cpu_s(pid_t pid)
+{
+	clockid_t id;
+	return clock_getcpuclockid(pid, &id) == 0 ? rig_clock_s(id) : 0;
+}
+
 double rig_server_cpu_s(void)
 {
 	double sum = 0;
-	clockid_t id;
 	for (size_t i = 0; i < target.n_pids; i++)
-		if (clock_getcpuclockid(target.pids[i], &id) == 0)
-			sum += rig_clock_s(id);
+		sum += process_cpu_s(target.pids[i]);
 	return sum;
+}
+
+double rig_scheduler_cpu_s(void)
+{
+	return process_cpu_s(target.scheduler);
 }
 
 double rig_proc_mib(const char *file, const char *name)
@@ -302,7 +316,7 @@ static unsigned free_port(void)
 	return ntohs(a.sin_port);
 }
 
-static void spawn(const char *log, const char *const *argv)
+static pid_t spawn(const char *log, const char *const *argv)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -314,13 +328,30 @@ static void spawn(const char *log, const char *const *argv)
 		(void)execv(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
-	target.pids[target.n_pids++] = pid;
+	if (pid < 0)
+		rig_die("fork", NULL);
+	return pid;
+}
+
+static void spawn_server(const char *log, const char *const *argv)
+{
+	target.pids[target.n_pids++] = spawn(log, argv);
 }
 
 /* A C string in the arena. */
 #define text(...) (sp_arena_printf(&arena, __VA_ARGS__).ptr)
 
 const char *rig_flags[RIG_FLAGS_MAX + 1];
+
+/* Behind the arguments that are there; argv has room for 32. */
+static void add_flags(const char **argv)
+{
+	size_t n = 0;
+	while (argv[n] != NULL)
+		n++;
+	for (size_t i = 0; rig_flags[i] != NULL; i++)
+		argv[n++] = rig_flags[i];
+}
 
 static void spawn_ours(unsigned port)
 {
@@ -340,12 +371,8 @@ static void spawn_ours(unsigned port)
 				pki.tls_key.ptr,
 				"--service-account-signing-key-file",
 				text("%s/pki/sa.key", root)};
-	size_t n = 0;
-	while (argv[n] != NULL)
-		n++;
-	for (size_t i = 0; rig_flags[i] != NULL; i++)
-		argv[n++] = rig_flags[i];
-	spawn("sampan.log", argv);
+	add_flags(argv);
+	spawn_server("sampan.log", argv);
 }
 
 static void spawn_peer(unsigned port)
@@ -361,22 +388,22 @@ static void spawn_peer(unsigned port)
 				    text("--initial-cluster=default=%s", peers_at),
 				    "--log-level=error",
 				    NULL};
-	const char *const api[] = {getenv("PEER_KUBE_APISERVER"),
-				   text("--etcd-servers=%s", clients_at),
-				   "--bind-address=127.0.0.1",
-				   text("--secure-port=%u", port),
-				   text("--cert-dir=%s", root),
-				   text("--client-ca-file=%s", pki.ca_crt.ptr),
-				   text("--tls-cert-file=%s", pki.tls_crt.ptr),
-				   text("--tls-private-key-file=%s", pki.tls_key.ptr),
-				   text("--service-account-key-file=%s/pki/sa.pub", root),
-				   text("--service-account-signing-key-file=%s/pki/sa.key", root),
-				   "--service-account-issuer=https://kubernetes.default.svc",
-				   "--service-cluster-ip-range=10.96.0.0/16",
-				   "--authorization-mode=Node,RBAC",
-				   NULL};
-	spawn("etcd.log", etcd);
-	spawn("kube-apiserver.log", api);
+	const char *api[32] = {getenv("PEER_KUBE_APISERVER"),
+			       text("--etcd-servers=%s", clients_at),
+			       "--bind-address=127.0.0.1",
+			       text("--secure-port=%u", port),
+			       text("--cert-dir=%s", root),
+			       text("--client-ca-file=%s", pki.ca_crt.ptr),
+			       text("--tls-cert-file=%s", pki.tls_crt.ptr),
+			       text("--tls-private-key-file=%s", pki.tls_key.ptr),
+			       text("--service-account-key-file=%s/pki/sa.pub", root),
+			       text("--service-account-signing-key-file=%s/pki/sa.key", root),
+			       "--service-account-issuer=https://kubernetes.default.svc",
+			       "--service-cluster-ip-range=10.96.0.0/16",
+			       "--authorization-mode=Node,RBAC"};
+	add_flags(api);
+	spawn_server("etcd.log", etcd);
+	spawn_server("kube-apiserver.log", api);
 }
 
 void rig_server_start(bool peer)
@@ -408,6 +435,61 @@ void rig_server_stop(void)
 		(void)waitpid(target.pids[i], NULL, 0);
 	}
 	target.n_pids = 0;
+}
+
+void rig_server_forget(void)
+{
+	SP_ASSERT(target.n_pids == 0);
+	if (system(text("rm -rf %s/data %s/etcd", root, root)) != 0)
+		rig_die("the servers' data", NULL);
+}
+
+/* ---- schedulers ---- */
+
+/* One file for both: only the peer's client has a limit, and it is raised out of the way. */
+static const char *scheduler_config(const char *kubeconfig)
+{
+	sp_err err;
+	const char *path = text("%s/scheduler.json", root);
+	sp_str config = sp_str_c(text(
+		"{\"apiVersion\":\"kubescheduler.config.k8s.io/v1\",\"kind\":\"KubeSchedulerConfiguration\","
+		"\"clientConnection\":{\"kubeconfig\":\"%s\",\"qps\":5000,\"burst\":5000},"
+		"\"leaderElection\":{\"leaderElect\":false}}",
+		kubeconfig));
+	if (sp_file_replace(rig_world, sp_str_c(path), config, 0600, &err) != SP_OK)
+		rig_die("the scheduler's configuration", &err);
+	return path;
+}
+
+void rig_scheduler_start(void)
+{
+	static const keys_pki_client user = {.file = "scheduler.kubeconfig",
+					     .user = SP_STR_INIT("system:kube-scheduler")};
+	const keys_pki_opts o = {.dir = sp_str_c(text("%s/pki", root))};
+	sp_err err;
+	if (keys_pki_kubeconfig(rig_world, &arena, &o, sp_str_c(target.address), &user, &err) != SP_OK)
+		rig_die("the scheduler's kubeconfig", &err);
+	const char *kubeconfig = text("%s/pki/scheduler.kubeconfig", root);
+	const char *config = scheduler_config(kubeconfig);
+	const char *const ours[] = {"build/release/sampan",
+				    "scheduler",
+				    "--kubeconfig",
+				    kubeconfig,
+				    "--config",
+				    config,
+				    "--leader-elect=false",
+				    "--secure-port=0",
+				    NULL};
+	const char *const peer[] = {getenv("PEER_KUBE_SCHEDULER"), "--config", config, "--secure-port=0",
+				    NULL};
+	target.scheduler = spawn("scheduler.log", target.is_peer ? peer : ours);
+}
+
+void rig_scheduler_stop(void)
+{
+	(void)kill(target.scheduler, SIGTERM);
+	(void)waitpid(target.scheduler, NULL, 0);
+	target.scheduler = 0;
 }
 
 /* ---- keys ---- */

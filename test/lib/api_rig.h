@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What measures an API server: ours as a process of its own, and kube-apiserver over etcd with the same keys,
- * flags and file system, both driven by this process over HTTP/2 and TLS. Whatever goes wrong ends the
- * program. One server at a time; everything stands below RIG_DIR.
+ * flags and file system, both driven by this process over HTTP/2 and TLS; with a scheduler, where one is
+ * wanted. Whatever goes wrong ends the program. One server at a time; everything stands below RIG_DIR.
  */
 #pragma once
 
@@ -27,16 +27,26 @@ bool rig_has_peer(void);
 
 /* ---- servers ---- */
 
-/* Further arguments of ours; NULL ends them. Read at start. */
+/* Further arguments of the API server, ours or the peer's; NULL ends them. Read at start. */
 #define RIG_FLAGS_MAX 8u
 extern const char *rig_flags[RIG_FLAGS_MAX + 1];
 /* Starts ours or the peer's and waits for /readyz; figure "start". Clients are open. */
 void rig_server_start(bool peer);
 void rig_server_stop(void);
+/* What stopped servers stored is removed: the next one starts with nothing. */
+void rig_server_forget(void);
 /* Processor time of all processes of the server so far, seconds. */
 double rig_server_cpu_s(void);
 /* The sum of a line "NAME: N kB" in a file of /proc/PID over the server's processes, MiB. */
 double rig_proc_mib(const char *file, const char *name);
+
+/*
+ * The scheduler beside the server that runs: ours, or the peer's (PEER_KUBE_SCHEDULER), as user
+ * system:kube-scheduler, with default profiles, without leader election. It need not be ready yet.
+ */
+void rig_scheduler_start(void);
+void rig_scheduler_stop(void);
+double rig_scheduler_cpu_s(void);
 
 /* ---- figures ---- */
 
@@ -45,8 +55,8 @@ double rig_now_s(void);
 /* Notes a figure of the server that runs. name and unit stay. */
 void rig_put(const char *name, double value, const char *unit, int decimals);
 void rig_put_memory(const char *pss, const char *rss, const char *dirty);
-/* Prints all: `bench apiserver_NAME VALUE UNIT peer=…`. */
-void rig_print(void);
+/* Prints those that were not printed yet: `bench AREA_NAME VALUE UNIT peer=PEER …`. */
+void rig_print(const char *area, const char *peer);
 
 /* ---- requests ---- */
 

@@ -161,6 +161,41 @@ SP_TEST(scheduler_queue, gates_hold_until_they_are_gone)
 	T_EQ_U64(r->q.n_gated, 0);
 }
 
+static void gone(rig *r, uint64_t now)
+{
+	const sched_change change = {.kind = SCHED_CHANGE_ANY};
+	sched_queue_event(&r->q, &change, now);
+}
+
+SP_TEST(scheduler_queue, who_waits_for_victims_is_passed_by)
+{
+	const uint32_t fit = 1u << SCHED_P_NODE_RESOURCES_FIT;
+	rig *r = rig_new();
+	T_DEFER(rig_free, r);
+	T_OK(put(r, "p", "", SCHED_OWN_NOTHING, 0));
+	T_EQ_C(pop(r, 0), "p");
+	sched_queue_hold(&r->q, SP_STR("d/p"));
+	sched_queue_hold(&r->q, SP_STR("d/p"));
+	fail(r, "p", fit, 0);
+	gone(r, 5 * S);
+	T_EQ_C(pop(r, 5 * S), "");
+	sched_queue_release(&r->q, SP_STR("d/p"), true, 5 * S);
+	T_EQ_C(pop(r, 5 * S), ""); /* of another one */
+	sched_queue_release(&r->q, SP_STR("d/p"), true, 5 * S);
+	T_EQ_C(pop(r, 5 * S), "p");
+	/* The last one begins to leave: then an event wakes it, as its end will. */
+	sched_queue_hold(&r->q, SP_STR("d/p"));
+	fail(r, "p", fit, 5 * S);
+	sched_queue_release(&r->q, SP_STR("d/p"), false, 10 * S);
+	T_EQ_C(pop(r, 10 * S), "");
+	gone(r, 10 * S);
+	T_EQ_C(pop(r, 10 * S), "p");
+	/* Unknown ones, and one too many, are harmless. */
+	sched_queue_release(&r->q, SP_STR("d/p"), true, 10 * S);
+	sched_queue_release(&r->q, SP_STR("d/q"), true, 10 * S);
+	sched_queue_hold(&r->q, SP_STR("d/q"));
+}
+
 SP_TEST(scheduler_queue, an_update_that_changes_nothing_wakes_nobody)
 {
 	rig *r = rig_new();

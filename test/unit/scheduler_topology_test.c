@@ -140,7 +140,7 @@ static void check_affinity_scores(rig *r)
 	}
 	for (uint32_t slot = 0; slot < NODES; slot++) {
 		int64_t v = 3 * (int64_t)r->count[rack_of(r, slot)];
-		double share = (double)(v - min) / (double)(max - min);
+		double share = max == min ? 0 : (double)(v - min) / (double)(max - min);
 		T_EQ_I64(r->c.score[SCHED_P_INTER_POD_AFFINITY][slot], 2 * (int32_t)(100 * share));
 	}
 }
