@@ -51,7 +51,7 @@ typedef struct flags {
 	bool fairness;
 	cli_audit_flags audit;
 	cli_fixed fixed;
-	bool anonymous;
+	bool anonymous, privileged;
 	sp_str request_timeout;
 	sp_str gates, runtime_config, tls_min_version, tls_suites, token_max;
 	int64_t watch_timeout_s, not_ready_s, unreachable_s, verbosity;
@@ -371,6 +371,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .admission = p->admission,
 				      .admission_config = p->admission_config,
 				      .no_anonymous = !p->f.anonymous,
+				      .no_privileged = !p->f.privileged,
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
@@ -581,6 +582,7 @@ int cli_apiserver(int argc, char **argv)
 			   .kubelet_address_types = SP_STR(API_KUBELET_ADDRESS_TYPES),
 			   .issuers = SP_STR("https://kubernetes.default.svc"),
 			   .anonymous = true,
+			   .privileged = true,
 			   .bootstrap_tokens = true,
 			   .extend_expiration = true,
 			   .fairness = true,
@@ -604,6 +606,7 @@ int cli_apiserver(int argc, char **argv)
 		{"admission-control-config-file", CLI_STR, &p.f.admission_config,
 		 "what admission plugins are told (AdmissionConfiguration)"},
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
+		{"allow-privileged", CLI_BOOL, &p.f.privileged, "containers may be privileged"},
 		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
 		 "requests without credentials are system:anonymous"},
 		{"api-audiences", CLI_STR, &p.f.audiences, "whom tokens are for; default: the issuer"},

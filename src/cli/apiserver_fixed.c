@@ -12,7 +12,6 @@ static const struct {
 	bool truth;
 	const char *text, *why;
 } fixed[] = {
-	{"allow-privileged", CLI_BOOL, true, NULL, "privileged containers are a matter of PodSecurity"},
 	{"audit-webhook-config-file", CLI_STR, false, "", "audit events go to a log only"},
 	{"authentication-config", CLI_STR, false, "", NO_FILE_OF_AUTHENTICATORS},
 	{"authentication-token-webhook-config-file", CLI_STR, false, "", NO_WEBHOOK},

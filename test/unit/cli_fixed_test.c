@@ -10,8 +10,6 @@ SP_TEST(cli_fixed, one_value_each)
 	static const struct {
 		const char *flag, *good, *bad, *why;
 	} rows[] = {
-		{"allow-privileged", "true", "false",
-		 "--allow-privileged can only be true: privileged containers are a matter of PodSecurity"},
 		{"profiling", "false", "true",
 		 "--profiling can only be false: there is no profiling by HTTP"},
 		{"goaway-chance", "0", "0.01",
