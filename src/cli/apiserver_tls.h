@@ -11,5 +11,5 @@
  * Sets what the two flags say in *ret; suites as OpenSSL names them, in the arena. SP_EINVAL: nobody knows
  * the name (upstream's words), or what it names is weaker than anything that is served here.
  */
-sp_code cli_tls_choose(sp_arena *a, sp_str min_version, sp_str suites, sp_tls_opts *ret,
+sp_code cli_tls_choose(sp_arena *a, sp_str min_version, sp_str names, sp_tls_opts *ret,
 		       sp_err *err) SP_MUST_USE;
