@@ -25,8 +25,8 @@ void api_write_create(api_write *w)
 static bool check_revision(api_write *w)
 {
 	uint64_t revision = 0;
-	sp_str rv = sp_kv_str(sp_meta(w->obj), "resourceVersion");
-	if (rv.len == 0 || api_revision_parse(rv, &revision, NULL) != SP_OK || revision == 0)
+	sp_str why, rv = sp_kv_str(sp_meta(w->obj), "resourceVersion");
+	if (rv.len == 0 || api_revision_parse(&w->arena, rv, &revision, &why) != SP_OK || revision == 0)
 		return true;
 	const sp_status s = {.code = 500,
 			     .message = SP_STR("resourceVersion should not be set on objects to be created")};
@@ -36,8 +36,10 @@ static bool check_revision(api_write *w)
 
 static void run(api_write *w)
 {
-	if (api_write_decode(w, w->body) && api_write_namespace(w) && check_revision(w))
-		api_write_create(w);
+	if (!api_write_decode(w, w->body) || !api_write_namespace(w) || !check_revision(w))
+		return;
+	sp_meta_wipe_deletion(w->obj);
+	api_write_create(w);
 }
 
 static void on_body(api_request *r, sp_str body)

@@ -5,11 +5,23 @@
 #include "apiserver/server_int.h"
 #include "base/duration.h"
 
+/* What upstream's HTTP library keeps of an answer whose handler is done: so much may still wait for its
+ * reader. */
+#define TAIL_BYTES 4096u
+
+static void cut(api_request *r)
+{
+	if (!sp_http_is_ended(r->ex) || sp_http_queued(r->ex) > TAIL_BYTES)
+		sp_http_reset(r->ex, SP_HTTP2_INTERNAL_ERROR);
+}
+
 static void on_late(sp_timer *t)
 {
 	api_request *r = t->arg;
-	if (r->answered)
+	if (r->answered) {
+		cut(r);
 		return;
+	}
 	if (r->on_gone != NULL && r->state != NULL)
 		r->on_gone(r);
 	r->is_late = true;

@@ -9,7 +9,9 @@
 #include "apiserver/request.h"
 
 /* Begins to count: r->deadline_ns, and 504 when there is no answer by then; what was begun to be committed is
- * committed all the same. What is being answered goes on. False: the parameter is no duration, answered. */
+ * committed all the same. An answer that has begun is cut: RST_STREAM with INTERNAL_ERROR, or the HTTP/1
+ * connection ends. Its last 4 KiB, when all is said, may still wait for their reader: upstream's handler is
+ * done by then. False: the parameter is no duration, answered. */
 bool api_deadline_begin(api_request *r) SP_MUST_USE;
 /* Nobody watches the deadline any more: the request is over, or its handler does so itself. */
 void api_deadline_end(api_request *r);

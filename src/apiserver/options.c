@@ -4,41 +4,45 @@
 #include "apiserver/custom/custom.h"
 #include "apiserver/server_int.h"
 #include "base/num.h"
+#include "base/quote.h"
 #include "kube/meta.h"
 
 /* ---- numbers, in Go's words ---- */
 
-/* "strconv.ParseInt: parsing \"x\": invalid syntax" or "… value out of range". */
-static sp_code bad_number(const char *fn, sp_str text, sp_err *err)
+/* "strconv.ParseInt: parsing \"x\": invalid syntax" or "… value out of range". Only a signed number may have
+ * a sign. */
+static sp_code bad_number(sp_arena *a, bool is_signed, sp_str text, sp_str *ret_why)
 {
-	bool digits = text.len > 0;
-	for (size_t i = text.len > 1 && (text.ptr[0] == '-' || text.ptr[0] == '+'); i < text.len; i++)
-		digits = digits && text.ptr[i] >= '0' && text.ptr[i] <= '9';
-	return sp_fail(err, SP_EINVAL, "strconv.%s: parsing \"" SP_FMT "\": %s", fn, SP_ARG(text),
-		       digits && text.ptr[0] != '-' ? "value out of range" : "invalid syntax");
+	sp_str rest = text;
+	SP_AUTO_BUF shown;
+	if (is_signed && !sp_str_take(&rest, SP_STR("-")))
+		(void)sp_str_take(&rest, SP_STR("+"));
+	bool digits = rest.len > 0;
+	for (size_t i = 0; i < rest.len; i++)
+		digits = digits && rest.ptr[i] >= '0' && rest.ptr[i] <= '9';
+	sp_buf_init(&shown, a->limit_bytes);
+	if (sp_quote_go(&shown, text) != SP_OK)
+		return SP_ENOMEM;
+	sp_str quoted = sp_buf_view(&shown);
+	*ret_why = sp_arena_printf(a, "strconv.Parse%s: parsing " SP_FMT ": %s", is_signed ? "Int" : "Uint",
+				   SP_ARG(quoted), digits ? "value out of range" : "invalid syntax");
+	return SP_EINVAL;
 }
 
-sp_code api_revision_parse(sp_str text, uint64_t *ret, sp_err *err)
+sp_code api_revision_parse(sp_arena *a, sp_str text, uint64_t *ret, sp_str *ret_why)
 {
 	if (sp_parse_u64(text, 0, UINT64_MAX, ret, NULL) == SP_OK)
 		return SP_OK;
-	return bad_number("ParseUint", text, err);
+	return bad_number(a, false, text, ret_why);
 }
 
-static sp_code parse_i64(sp_str text, int64_t *ret, sp_err *err)
+static sp_code parse_i64(sp_arena *a, sp_str text, int64_t *ret, sp_str *ret_why)
 {
 	sp_str digits = text;
 	(void)sp_str_take(&digits, SP_STR("+"));
 	if (sp_parse_i64(digits, INT64_MIN, INT64_MAX, ret, NULL) == SP_OK)
 		return SP_OK;
-	return bad_number("ParseInt", text, err);
-}
-
-static bool refuse(api_request *r, const sp_err *err)
-{
-	sp_status s = sp_status_bad_request(sp_str_c(err->msg));
-	api_reply_status(r, &s);
-	return false;
+	return bad_number(a, true, text, ret_why);
 }
 
 /* ---- list, watch, deletecollection ---- */
@@ -80,12 +84,9 @@ static bool bind_fields(api_request *r, api_list_options *o)
 
 static bool read_number(api_request *r, sp_str key, bool *ret_has, int64_t *ret)
 {
-	sp_err err;
-	sp_str text = sp_url_query_get(&r->query, key);
+	sp_str why = {NULL, 0}, text = sp_url_query_get(&r->query, key);
 	*ret_has = text.len > 0;
-	if (text.len > 0 && parse_i64(text, ret, &err) != SP_OK)
-		return refuse(r, &err);
-	return true;
+	return text.len == 0 || parse_i64(r->arena, text, ret, &why) == SP_OK || refuse_text(r, why);
 }
 
 static void check_match(sp_violations *v, const api_list_options *o, sp_str match, sp_str rv)
@@ -152,14 +153,14 @@ static bool check_list(api_request *r, const api_list_options *o, sp_str match, 
 /* The list's own errors are BadRequest, a watch's come from the storage and have no reason. */
 static bool read_revision(api_request *r, sp_str rv, api_list_options *o)
 {
-	sp_err err;
+	sp_str why = {NULL, 0};
 	o->has_rv = rv.len > 0;
-	if (rv.len == 0 || api_revision_parse(rv, &o->rv, &err) == SP_OK)
+	if (rv.len == 0 || api_revision_parse(r->arena, rv, &o->rv, &why) == SP_OK)
 		return true;
 	bool watch = sp_str_eq(r->info.verb, SP_STR("watch"));
 	sp_status s = sp_status_bad_request(
-		sp_arena_printf(r->arena, "%sresourceVersion: Invalid value: \"" SP_FMT "\": %s",
-				watch ? "" : "invalid resource version: ", SP_ARG(rv), err.msg));
+		sp_arena_printf(r->arena, "%sresourceVersion: Invalid value: \"" SP_FMT "\": " SP_FMT,
+				watch ? "" : "invalid resource version: ", SP_ARG(rv), SP_ARG(why)));
 	if (watch)
 		s = (sp_status){.code = 500, .message = s.message};
 	api_reply_status(r, &s);
@@ -197,14 +198,14 @@ bool api_get_options_check(api_request *r)
 {
 	sp_str rv = sp_url_query_get(&r->query, SP_STR("resourceVersion"));
 	uint64_t wanted = 0;
-	sp_err err;
+	sp_str why = {NULL, 0};
 	if (rv.len == 0)
 		return true;
-	if (api_revision_parse(rv, &wanted, &err) != SP_OK) {
+	if (api_revision_parse(r->arena, rv, &wanted, &why) != SP_OK) {
 		sp_status s = {.code = 500,
 			       .message = sp_arena_printf(
-				       r->arena, "resourceVersion: Invalid value: \"" SP_FMT "\": %s",
-				       SP_ARG(rv), err.msg)};
+				       r->arena, "resourceVersion: Invalid value: \"" SP_FMT "\": " SP_FMT,
+				       SP_ARG(rv), SP_ARG(why))};
 		api_reply_status(r, &s);
 		return false;
 	}

@@ -39,5 +39,6 @@ typedef struct api_write_options {
 /* `kind`: "CreateOptions", "UpdateOptions", "PatchOptions"; `is_apply`: the patch is an apply patch. */
 bool api_write_options_read(api_request *r, const char *kind, bool is_apply, api_write_options *ret);
 
-/* Parses a revision in a parameter: Go's ParseUint and its words. */
-sp_code api_revision_parse(sp_str text, uint64_t *ret, sp_err *err) SP_MUST_USE;
+/* Parses a revision as Go's ParseUint does. SP_EINVAL, with its words in *ret_why: the arena's, all of `text`
+ * among them. */
+sp_code api_revision_parse(sp_arena *a, sp_str text, uint64_t *ret, sp_str *ret_why) SP_MUST_USE;

@@ -473,6 +473,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->min_request_timeout_s =
 		opts->min_request_timeout_s > 0 ? opts->min_request_timeout_s : WATCH_TIMEOUT_MIN_S;
 	s->tolerate = opts->tolerate;
+	s->no_privileged = opts->no_privileged;
 	s->admission = opts->admission;
 	s->admission_config = opts->admission_config;
 	s->no_anonymous = opts->no_anonymous;

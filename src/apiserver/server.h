@@ -92,9 +92,10 @@ typedef struct api_server_opts {
 	api_admission_choice admission;
 	const struct api_admission_config *admission_config; /* or NULL; outlives the server */
 	bool no_anonymous;                                   /* requests without credentials are refused */
-	struct api_tokens *tokens;                           /* bearer tokens, or NULL; outlives the server */
-	sp_str service_cidrs;                                /* "10.96.0.0/16", with two families "a,b" */
-	sp_str node_ports;                                   /* "30000-32767" */
+	bool no_privileged;        /* no container may be privileged, and none a host process */
+	struct api_tokens *tokens; /* bearer tokens, or NULL; outlives the server */
+	sp_str service_cidrs;      /* "10.96.0.0/16", with two families "a,b" */
+	sp_str node_ports;         /* "30000-32767" */
 	api_kubelet_opts kubelet;
 	api_front_proxy_opts front_proxy;
 	api_audit_opts audit;

@@ -66,7 +66,7 @@ struct api_server {
 	struct api_admission_counts *admitted; /* admission/counts.h */
 	void (*drained)(void *arg);
 	void *drained_arg;
-	bool no_anonymous;
+	bool no_anonymous, no_privileged;
 	bool is_bootstrapped;                 /* the objects of the first moment are there */
 	char marker[API_OBJECT_MARKER_BYTES]; /* of api_object_record */
 	sp_str marker_str;

@@ -119,6 +119,12 @@ static bool fill_spec(request *q)
 	return true;
 }
 
+/* 0: no limit. The flag's is never above the signer's. */
+static int64_t most_seconds(const api_tokens_opts *o)
+{
+	return o->max_expiration_s > 0 ? o->max_expiration_s : o->signer->max_expiration_s;
+}
+
 static bool check_spec(request *q)
 {
 	const sp_path *at = SP_PATH("spec.expirationSeconds");
@@ -129,7 +135,7 @@ static bool check_spec(request *q)
 	if (q->seconds > SECONDS_MAX)
 		sp_v_invalid(&q->w->errors, at, q->seconds,
 			     "may not specify a duration larger than 2^32 seconds");
-	int64_t most = q->w->server->tokens->o.signer->max_expiration_s;
+	int64_t most = most_seconds(&q->w->server->tokens->o);
 	if (most > 0 && q->seconds > most && q->seconds <= SECONDS_MAX) {
 		api_warn(q->w->r,
 			 sp_arena_printf(&q->w->arena,

@@ -20,10 +20,11 @@ typedef struct api_tokens_opts {
 	size_t n_issuers;        /* 1 or more */
 	const sp_str *audiences; /* of this API; none: the first issuer */
 	size_t n_audiences;
-	sp_str static_csv;      /* api_static_tokens_parse; may be empty */
-	sp_str jwks_uri;        /* where others find the keys; empty: where the request went */
-	bool no_bootstrap;      /* Secrets of type bootstrap.kubernetes.io/token are no credentials */
-	bool extend_expiration; /* tokens that pods get by default last a year */
+	sp_str static_csv;        /* api_static_tokens_parse; may be empty */
+	sp_str jwks_uri;          /* where others find the keys; empty: where the request went */
+	bool no_bootstrap;        /* Secrets of type bootstrap.kubernetes.io/token are no credentials */
+	bool extend_expiration;   /* tokens that pods get by default last a year, whatever comes next */
+	int64_t max_expiration_s; /* tokens that are asked for last no longer; 0: what the signer says */
 } api_tokens_opts;
 
 /* Copies what it needs. SP_EINVAL: a key or the file is malformed. */

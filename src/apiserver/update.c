@@ -59,11 +59,11 @@ static bool refuse_unconditional(api_write *w)
 
 bool api_write_revision(api_write *w, sp_str text, uint64_t *ret)
 {
-	sp_err err;
+	sp_str why = {NULL, 0};
 	*ret = 0;
-	if (text.len == 0 || api_revision_parse(text, ret, &err) == SP_OK)
+	if (text.len == 0 || api_revision_parse(&w->arena, text, ret, &why) == SP_OK)
 		return true;
-	sp_status s = {.code = 500, .message = sp_arena_printf(&w->arena, "%s", err.msg)};
+	const sp_status s = {.code = 500, .message = why};
 	api_write_refuse(w, &s);
 	return false;
 }

@@ -129,7 +129,8 @@ api_write *api_write_new(api_request *r, const char *options, bool is_apply)
 			       .random_arg = r->server->world,
 			       .subresource = r->sub == NULL ? SP_STR("") : r->sub->name,
 			       .user = sp_arena_try_dup(&w->arena, r->user.name),
-			       .dry_run = o.dry_run};
+			       .dry_run = o.dry_run,
+			       .no_privileged = r->server->no_privileged};
 	w->ctx.user_info = user_info(w);
 	reset_ctx(w);
 	set_time(w);

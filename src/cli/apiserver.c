@@ -19,6 +19,8 @@
 #include "cli/apiserver_audit.h"
 #include "cli/apiserver_fixed.h"
 #include "cli/apiserver_front.h"
+#include "cli/apiserver_gates.h"
+#include "cli/apiserver_tls.h"
 #include "cli/cli.h"
 #include "cli/cluster.h"
 #include "cli/keys_child.h"
@@ -33,6 +35,9 @@
 #define LIST_MAX 32u
 #define SEATS_MAX 1000000
 #define GRACE_NS UINT64_C(5000000000)
+#define SECOND_NS INT64_C(1000000000)
+#define HOUR_NS (3600 * SECOND_NS)
+#define TOKEN_NS_MAX ((INT64_C(1) << 32) * SECOND_NS)
 
 typedef struct flags {
 	sp_str data_dir, bind_address, tls_cert, tls_key, client_ca, log_level, advertise;
@@ -46,8 +51,9 @@ typedef struct flags {
 	bool fairness;
 	cli_audit_flags audit;
 	cli_fixed fixed;
-	bool anonymous;
+	bool anonymous, privileged;
 	sp_str request_timeout;
+	sp_str gates, runtime_config, tls_min_version, tls_suites, token_max;
 	int64_t watch_timeout_s, not_ready_s, unreachable_s, verbosity;
 } flags;
 
@@ -56,6 +62,7 @@ typedef struct process {
 	cli_process base;
 	sp_store *store;
 	sp_tls_source *tls;
+	sp_tls_opts tls_choice; /* versions and suites */
 	api_server *server;
 	api_front *front;
 	sp_signal_watch *hangup;
@@ -80,7 +87,11 @@ typedef struct process {
 static sp_code load_tls(process *p, sp_tls_config **ret, sp_err *err)
 {
 	static const sp_str alpn[] = {SP_STR_INIT("h2"), SP_STR_INIT("http/1.1")};
-	sp_tls_opts opts = {.alpn = alpn, .n_alpn = SP_LEN(alpn), .client_auth = SP_TLS_CLIENT_REQUEST};
+	sp_tls_opts opts = {.alpn = alpn,
+			    .n_alpn = SP_LEN(alpn),
+			    .client_auth = SP_TLS_CLIENT_REQUEST,
+			    .tls13_only = p->tls_choice.tls13_only,
+			    .ciphers = p->tls_choice.ciphers};
 	SP_AUTO_BUF front_ca;
 	sp_buf_init(&front_ca, SP_LIMIT_PEM_BYTES);
 	const sp_tls_files files = {
@@ -155,6 +166,8 @@ static sp_code check_flags(const flags *f, sp_err *err)
 			       "--max-requests-inflight and --max-mutating-requests-inflight are not both 0");
 	SP_TRY(cli_front_check(&f->front, err));
 	SP_TRY(cli_fixed_check(&f->fixed, err));
+	SP_TRY(cli_gates_check(f->gates, err));
+	SP_TRY(cli_runtime_config_check(f->runtime_config, err));
 	if (f->watch_timeout_s < 1 || f->watch_timeout_s > UINT32_MAX)
 		return sp_fail(err, SP_EINVAL, "--min-request-timeout is 1 or more seconds");
 	if (f->listen_fd < 0 || f->listen_fd > 65535)
@@ -231,6 +244,24 @@ static sp_code open_signer(process *p, sp_err *err)
 	return keys_remote_signer_open(p->base.world, p->base.log, endpoint, &p->signer, err);
 }
 
+/* What the flag says, within what the signer can do; 0: as long as the signer lets them live. */
+static sp_code max_of_tokens(process *p, int64_t *ret_s, sp_err *err)
+{
+	int64_t ns = 0, most_s = p->signer->max_expiration_s;
+	SP_TRY(sp_duration_parse(p->f.token_max, &ns, err));
+	if (ns != 0 && (ns < HOUR_NS || ns > TOKEN_NS_MAX))
+		return sp_fail(err, SP_EINVAL,
+			       "the service-account-max-token-expiration must be between 1 hour and 2^32 "
+			       "seconds");
+	if (most_s > 0 && ns / SECOND_NS > most_s)
+		return sp_fail(err, SP_EINVAL,
+			       "service-account-max-token-expiration cannot be set longer than the token "
+			       "expiration supported by service-account-signing-endpoint: %llds > %llds",
+			       (long long)(ns / SECOND_NS), (long long)most_s);
+	*ret_s = ns / SECOND_NS;
+	return SP_OK;
+}
+
 static sp_code open_tokens(process *p, sp_err *err)
 {
 	api_tokens_opts o = {.jwks_uri = p->f.jwks_uri,
@@ -242,6 +273,7 @@ static sp_code open_tokens(process *p, sp_err *err)
 	if (o.n_issuers == 0)
 		return sp_fail(err, SP_EINVAL, "--service-account-issuer is empty");
 	SP_TRY(open_signer(p, err));
+	SP_TRY(max_of_tokens(p, &o.max_expiration_s, err));
 	for (size_t i = 0; i < o.n_verifiers; i++)
 		SP_TRY(sp_file_read_arena(p->base.world, files[i], &p->base.arena, CA_BYTES_MAX, &files[i],
 					  err));
@@ -339,6 +371,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .admission = p->admission,
 				      .admission_config = p->admission_config,
 				      .no_anonymous = !p->f.anonymous,
+				      .no_privileged = !p->f.privileged,
 				      .tokens = p->tokens,
 				      .service_cidrs = p->f.service_cidrs,
 				      .node_ports = p->f.node_ports,
@@ -492,6 +525,7 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(api_authorization_modes(p->f.authorization, &p->authorization, err));
 	SP_TRY(api_admission_choose(p->f.enable_plugins, p->f.disable_plugins, &p->admission, err));
 	SP_TRY(cli_process_open(&p->base, "apiserver", log_level(&p->f), err));
+	SP_TRY(cli_tls_choose(&p->base.arena, p->f.tls_min_version, p->f.tls_suites, &p->tls_choice, err));
 	SP_TRY(open_admission(p, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
@@ -548,6 +582,7 @@ int cli_apiserver(int argc, char **argv)
 			   .kubelet_address_types = SP_STR(API_KUBELET_ADDRESS_TYPES),
 			   .issuers = SP_STR("https://kubernetes.default.svc"),
 			   .anonymous = true,
+			   .privileged = true,
 			   .bootstrap_tokens = true,
 			   .extend_expiration = true,
 			   .fairness = true,
@@ -560,6 +595,8 @@ int cli_apiserver(int argc, char **argv)
 			   .max_inflight = 400,
 			   .max_mutating = 200,
 			   .request_timeout = SP_STR("1m0s"),
+			   .token_max = SP_STR("0s"),
+			   .tls_min_version = SP_STR("VersionTLS12"),
 			   .watch_timeout_s = 1800,
 			   .not_ready_s = 300,
 			   .unreachable_s = 300,
@@ -569,6 +606,7 @@ int cli_apiserver(int argc, char **argv)
 		{"admission-control-config-file", CLI_STR, &p.f.admission_config,
 		 "what admission plugins are told (AdmissionConfiguration)"},
 		{"advertise-address", CLI_STR, &p.f.advertise, "address clients are told to use"},
+		{"allow-privileged", CLI_BOOL, &p.f.privileged, "containers may be privileged"},
 		{"anonymous-auth", CLI_BOOL, &p.f.anonymous,
 		 "requests without credentials are system:anonymous"},
 		{"api-audiences", CLI_STR, &p.f.audiences, "whom tokens are for; default: the issuer"},
@@ -599,6 +637,8 @@ int cli_apiserver(int argc, char **argv)
 		{"enable-priority-and-fairness", CLI_BOOL, &p.f.fairness,
 		 "flow schemas and priority levels say which requests wait"},
 		{"event-ttl", CLI_STR, &p.f.event_ttl, "how long events are kept, as 1h30m; 0: for good"},
+		{"feature-gates", CLI_STR, &p.f.gates,
+		 "name=true|false, as they are by default in 1.36: no other value is taken"},
 		{"kubelet-certificate-authority", CLI_STR, &p.f.kubelet_ca,
 		 "who signs what kubelets serve with; without it they are not verified"},
 		{"kubelet-client-certificate", CLI_STR, &p.f.kubelet_cert,
@@ -629,6 +669,8 @@ int cli_apiserver(int argc, char **argv)
 		{"requestheader-group-headers", CLI_STR, &p.f.front.groups, "headers with the user's groups"},
 		{"requestheader-uid-headers", CLI_STR, &p.f.front.uids, "headers with the user's uid"},
 		{"requestheader-username-headers", CLI_STR, &p.f.front.users, "headers with the user's name"},
+		{"runtime-config", CLI_STR, &p.f.runtime_config,
+		 "group/version=true|false, as they are served by default in 1.36: no other value is taken"},
 		{"sampan-roles", CLI_BOOL, &p.f.own_roles,
 		 "make the roles of what sampan has beyond upstream: its DNS server, its local-path "
 		 "provisioner"},
@@ -639,6 +681,9 @@ int cli_apiserver(int argc, char **argv)
 		 "issuer of tokens, then others that are accepted"},
 		{"service-account-jwks-uri", CLI_STR, &p.f.jwks_uri, "where others find the keys of tokens"},
 		{"service-account-key-file", CLI_STR, &p.f.key_files, "further keys that verify tokens"},
+		{"service-account-max-token-expiration", CLI_STR, &p.f.token_max,
+		 "how long tokens live at most that are asked for, as 24h; 0: as long as the signer lets "
+		 "them"},
 		{"service-account-signing-endpoint", CLI_STR, &p.f.signing_endpoint,
 		 "socket of who signs tokens; default: a keys process of our own"},
 		{"service-account-signing-key-file", CLI_STR, &p.f.signing_key,
@@ -647,6 +692,9 @@ int cli_apiserver(int argc, char **argv)
 		 "prefix of services' addresses, or one of each family"},
 		{"service-node-port-range", CLI_STR, &p.f.node_ports, "ports of nodes that services get"},
 		{"tls-cert-file", CLI_STR, &p.f.tls_cert, "certificate to serve with, and its chain"},
+		{"tls-cipher-suites", CLI_STR, &p.f.tls_suites,
+		 "suites of TLS 1.2 by their IANA names; default: all that are strong"},
+		{"tls-min-version", CLI_STR, &p.f.tls_min_version, "VersionTLS12 or VersionTLS13"},
 		{"tls-private-key-file", CLI_STR, &p.f.tls_key, "its key"},
 		{"token-auth-file", CLI_STR, &p.f.token_file, "lines token,user,uid,\"group,group\""},
 		{"v", CLI_I64, &p.f.verbosity,

@@ -12,7 +12,6 @@ static const struct {
 	bool truth;
 	const char *text, *why;
 } fixed[] = {
-	{"allow-privileged", CLI_BOOL, true, NULL, "privileged containers are a matter of PodSecurity"},
 	{"audit-webhook-config-file", CLI_STR, false, "", "audit events go to a log only"},
 	{"authentication-config", CLI_STR, false, "", NO_FILE_OF_AUTHENTICATORS},
 	{"authentication-token-webhook-config-file", CLI_STR, false, "", NO_WEBHOOK},
@@ -26,7 +25,6 @@ static const struct {
 	{"encryption-provider-config", CLI_STR, false, "", "what is stored is not encrypted"},
 	{"etcd-servers", CLI_STR, false, "", "objects are kept in --data-dir"},
 	{"external-hostname", CLI_STR, false, "", "no URL that is told holds a host name"},
-	{"feature-gates", CLI_STR, false, "", "every gate is as by default in 1.36"},
 	{"goaway-chance", CLI_STR, false, "0", "no client is sent away to spread load"},
 	{"logging-format", CLI_STR, false, "json", "logs are lines of JSON"},
 	{"oidc-client-id", CLI_STR, false, "", NO_OIDC},
@@ -34,15 +32,12 @@ static const struct {
 	{"permit-address-sharing", CLI_BOOL, false, NULL, "the address is this server's alone"},
 	{"permit-port-sharing", CLI_BOOL, false, NULL, "the port is this server's alone"},
 	{"profiling", CLI_BOOL, false, NULL, "there is no profiling by HTTP"},
-	{"runtime-config", CLI_STR, false, "", "the versions that are served are those by default in 1.36"},
 	{"service-account-lookup", CLI_BOOL, true, NULL,
 	 "tokens of accounts that are gone are worth nothing"},
 	{"shutdown-delay-duration", CLI_STR, false, "0s",
 	 "new clients are refused as soon as the server stops"},
 	{"storage-backend", CLI_STR, false, "", "objects are kept in --data-dir"},
 	{"strict-transport-security-directives", CLI_STR, false, "", "no such header is sent"},
-	{"tls-cipher-suites", CLI_STR, false, "", "OpenSSL's own choice is served"},
-	{"tls-min-version", CLI_STR, false, "VersionTLS12", "TLS 1.2 and 1.3 are served"},
 	{"tls-sni-cert-key", CLI_STR, false, "", "one certificate is served, whoever is asked for"},
 };
 _Static_assert(SP_LEN(fixed) <= CLI_FIXED_MAX, "a value for each");

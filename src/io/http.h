@@ -220,6 +220,8 @@ sp_code sp_http_write_bytes(sp_http_exchange *ex, sp_bytes *b, size_t offset, si
 bool sp_http_is_full(const sp_http_exchange *ex);
 /* Bytes accepted by write and not yet handed to the connection. */
 size_t sp_http_queued(const sp_http_exchange *ex);
+/* Whether the outgoing message has been ended; some of it may still be queued. */
+bool sp_http_is_ended(const sp_http_exchange *ex);
 /* Ends the outgoing message. Trailers (n may be 0) are dropped where the protocol cannot carry them. */
 sp_code sp_http_end(sp_http_exchange *ex, const sp_http_header *trailers, size_t n, sp_err *err);
 

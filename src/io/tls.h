@@ -45,6 +45,7 @@ typedef struct sp_tls_opts {
 	sp_tls_client_auth client_auth; /* servers */
 	bool insecure_skip_verify;      /* clients */
 	bool tls13_only;
+	sp_str ciphers; /* of TLS 1.2, as OpenSSL lists them; empty: all that are strong. At most 1 KiB */
 	uint64_t handshake_timeout_ns; /* 0 = 10 s */
 } sp_tls_opts;
 

@@ -48,17 +48,21 @@ void sp_meta_generate_name(sp_kind_ctx *c, yyjson_mut_val *obj)
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, meta, "name", (sp_str){name, base.len + GENERATED_LETTERS}));
 }
 
+void sp_meta_wipe_deletion(yyjson_mut_val *obj)
+{
+	sp_kv_drop(sp_meta(obj), "deletionTimestamp");
+	sp_kv_drop(sp_meta(obj), "deletionGracePeriodSeconds");
+}
+
 void sp_meta_fill_create(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
-	static const char *const owned[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"};
 	yyjson_mut_val *meta = sp_kv_need_obj(c->doc, obj, "metadata");
 	char when[SP_TIME_TEXT_BYTES];
 	if (meta == NULL) {
 		c->code = SP_ETOOLARGE;
 		return;
 	}
-	for (size_t i = 0; i < SP_LEN(owned); i++)
-		sp_kv_drop(meta, owned[i]);
+	sp_kv_drop(meta, "selfLink");
 	size_t n = sp_time_print(when, c->now, 0);
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, meta, "uid", sp_meta_uuid(c)));
 	SP_KIND_NEED(c, sp_kv_set_str(c->doc, meta, "creationTimestamp", (sp_str){when, n}));

@@ -27,8 +27,11 @@ static inline sp_str sp_meta_namespace(yyjson_mut_val *obj)
 sp_str sp_meta_annotation(yyjson_mut_val *obj, const char *key);
 sp_str sp_meta_label(yyjson_mut_val *obj, const char *key);
 
+/* What a POST may not say: deletionTimestamp and deletionGracePeriodSeconds. A create by PUT or apply keeps
+ * them. U: apiserver pkg/endpoints/handlers/create.go */
+void sp_meta_wipe_deletion(yyjson_mut_val *obj);
 /*
- * For a create: drops what only the server sets, sets uid and creationTimestamp, and makes the name from
+ * For a create: drops selfLink, sets uid and creationTimestamp, and makes the name from
  * generateName when it has none (base cut to 58 bytes plus five letters). Makes metadata when it is absent.
  */
 void sp_meta_fill_create(sp_kind_ctx *c, yyjson_mut_val *obj);

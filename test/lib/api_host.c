@@ -144,6 +144,7 @@ static bool start_server(t_api *t)
 				   .admission = t->admission,
 				   .request_timeout_ns = t->request_timeout_ns,
 				   .tolerate = t->tolerate,
+				   .no_privileged = t->no_privileged,
 				   .admission_config = t->admission_config,
 				   .snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
@@ -209,7 +210,11 @@ static bool open_tokens(t_api *t)
 	if (sp_key_new(&key, t_err()) != SP_OK || sp_key_print(key, &pem, t_err()) != SP_OK ||
 	    api_local_signer_new(t->world, sp_buf_view(&pem), &t->signer, t_err()) != SP_OK)
 		return false;
-	const api_tokens_opts o = {.signer = t->signer, .issuers = &issuer, .n_issuers = 1};
+	const api_tokens_opts o = {.signer = t->signer,
+				   .issuers = &issuer,
+				   .n_issuers = 1,
+				   .extend_expiration = true,
+				   .max_expiration_s = t->token_max_s};
 	return api_tokens_new(&o, &t->tokens, t_err()) == SP_OK;
 }
 

@@ -41,6 +41,8 @@ typedef struct t_api {
 	/* of t_api_guard */
 	struct api_tokens *tokens;
 	struct sp_signer *signer;
+	bool no_privileged;  /* counts from the next t_api_restart on */
+	int64_t token_max_s; /* of tokens, counts from t_api_guard on */
 	bool guarded, bootstrapped;
 } t_api;
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long requests may take. Texts are kube-apiserver's. */
+#include <stdio.h>
+
 #include "lib/api_ask.h"
 #include "lib/t.h"
 
@@ -81,6 +83,92 @@ SP_TEST(api_deadline, never_later_than_the_server_says)
 	T_EQ_U64(asked_in(f, VS "?timeout=1h"), 5);
 	T_EQ_U64(asked_in(f, VS "?timeout=0s"), 5);
 	T_EQ_U64(asked_in(f, VS "?timeout=2s"), 2);
+}
+
+/* ---- answers that are not read ---- */
+
+#define TEXT_BYTES 900000u
+#define N_LARGE 6u
+#define SAID_BYTES ((size_t)N_LARGE * TEXT_BYTES)
+
+static void stop_reading(t_call *c)
+{
+	if (c->body.len > 0)
+		sp_http_read(c->ex, false);
+}
+
+static bool is_closed(void *arg)
+{
+	return ((t_call *)arg)->closed;
+}
+
+static bool put_large(t_asker *f)
+{
+	char *body = sp_arena_alloc(T_ARENA, TEXT_BYTES + 100);
+	int n = snprintf(body, 100, "{\"metadata\":{\"generateName\":\"m\"},\"data\":{\"x\":\"");
+	memset(body + n, 'x', TEXT_BYTES);
+	memcpy(body + n + TEXT_BYTES, "\"}}", 4);
+	const t_req q = {.method = "POST", .path = MAPS, .body = {body, (size_t)n + TEXT_BYTES + 3}};
+	for (unsigned i = 0; i < N_LARGE && !t_failed(); i++)
+		t_ask_one(f, &q, 201, NULL);
+	return !t_failed();
+}
+
+static void call_done(void *arg)
+{
+	t_call_done(arg);
+}
+
+static t_call *call_new(void)
+{
+	t_call *c = sp_new(T_ARENA, t_call, 1);
+	t_call_init(c);
+	t_defer(call_done, c);
+	return c;
+}
+
+/* What had been sent comes, and then not the end but the end of the stream. */
+static void answer_is_cut(bool h2)
+{
+	static const t_req list = {.method = "GET", .path = MAPS "?timeout=3s"};
+	t_asker *f = t_asker_open();
+	t_client *c = sp_new(T_ARENA, t_client, 1);
+	t_call *call = call_new();
+	if (f == NULL || !put_large(f) || !t_client_open(c, &f->api, "slow", h2))
+		return;
+	call->on_bytes = stop_reading;
+	uint64_t began_ns = sp_sim_now_ns(f->api.sim);
+	T_TRUE(t_call_start(c, call, &list));
+	sp_sim_run_until(f->api.sim, began_ns + 2 * SECOND);
+	T_TRUE(call->status == 200 && !call->closed);
+	sp_sim_run_until(f->api.sim, began_ns + 4 * SECOND);
+	call->on_bytes = NULL;
+	if (!call->closed) /* HTTP/1: the end stands behind what was not read */
+		sp_http_read(call->ex, true);
+	T_TRUE(sp_sim_run(f->api.sim, is_closed, call, began_ns + 30 * SECOND));
+	T_TRUE(call->code != SP_OK && call->body.len > 0 && call->body.len < SAID_BYTES);
+}
+
+SP_TEST(api_deadline, answers_are_cut_h1)
+{
+	answer_is_cut(false);
+}
+
+SP_TEST(api_deadline, answers_are_cut_h2)
+{
+	answer_is_cut(true);
+}
+
+/* The same, read in time. */
+SP_TEST(api_deadline, answers_in_time_are_whole)
+{
+	static const t_req list = {.method = "GET", .path = MAPS "?timeout=3s"};
+	t_asker *f = t_asker_open();
+	T_TRUE(f != NULL && put_large(f));
+	t_ask_one(f, &list, 200, NULL);
+	T_TRUE(f->call.code == SP_OK && f->call.body.len > SAID_BYTES);
+	sp_sim_run_until(f->api.sim, sp_sim_now_ns(f->api.sim) + 10 * SECOND);
+	t_ask_one(f, &list, 200, NULL);
 }
 
 SP_TEST(api_deadline, watches_have_none)

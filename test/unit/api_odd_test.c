@@ -612,3 +612,176 @@ SP_TEST(api_odd, owners_and_revisions)
 	t_no_faults();
 	t_ask_rows(rows, SP_LEN(rows));
 }
+
+/* What cannot be tracked has no owners; keys that are no scalars are shown. */
+SP_TEST(api_odd, list_items_without_keys)
+{
+	static const t_ask_row rows[] = {
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/default/serviceaccounts",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k1\"},\"secrets\":[{\"name\":\"a\"},{}]}")},
+		 201,
+		 "{*Z\"},\"secrets\":[{\"name\":\"a\"},{}]}*"},
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/default/serviceaccounts",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k2\"},\"secrets\":[{\"name\":\"a\"},{"
+				      "\"name\":\"a\"}]}")},
+		 201,
+		 "*\"fieldsV1\":{\"f:secrets\":{\".\":{},\"k:{\\\"name\\\":\\\"a\\\"}\":{}}}}]},\"secrets\":"
+		 "*"},
+		{{.method = "PUT",
+		  .path = "/api/v1/namespaces/default/serviceaccounts/k2",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"k2\"},\"secrets\":[{}]}")},
+		 200,
+		 "{*Z\"},\"secrets\":[{}]}*"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/serviceaccounts/k1?fieldManager=x",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{"
+				      "\"name\":\"k1\",\"labels\":{\"a\":\"b\"}}}")},
+		 500,
+		 "*\"message\":\"failed to create manager for existing fields: failed to convert new object "
+		 "(default/k1; /v1, Kind=ServiceAccount) to smd typed: .secrets: element 1: associative list "
+		 "with keys has an element that omits all key fields [\\\"name\\\"] (and doesn't have "
+		 "default values for any key fields)\",\"code\":500}*"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/serviceaccounts/k3?fieldManager=x",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{"
+				      "\"name\":\"k3\"},\"secrets\":[{\"name\":{}}]}")},
+		 500,
+		 "*\"message\":\"failed to create typed patch object (/k3; /v1, Kind=ServiceAccount): "
+		 ".secrets[name=].name: expected string, got "
+		 "\\u0026value.valueUnstructured{Value:map[string]interface {}{}}\",\"code\":500}*"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/serviceaccounts/k3?fieldManager=x",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{"
+				      "\"name\":\"k3\"},\"secrets\":[{\"name\":[\"x\",{\"a\":null}]}]}")},
+		 500,
+		 "*\"message\":\"failed to create typed patch object (/k3; /v1, Kind=ServiceAccount): "
+		 ".secrets[name=[\\\"x\\\",a=null]].name: expected string, got "
+		 "\\u0026value.valueUnstructured{Value:[]interface {}{\\\"x\\\", map[string]interface "
+		 "{}{\\\"a\\\":interface {}(nil)}}}\",\"code\":500}*"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/serviceaccounts/k3?fieldManager=x",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{"
+				      "\"name\":\"k3\"},\"secrets\":[{\"name\":{}},{\"name\":{}}]}")},
+		 500,
+		 "*\"message\":\"failed to create typed patch object (/k3; /v1, Kind=ServiceAccount): "
+		 "errors:\\n  .secrets[name=].name: expected string, got "
+		 "\\u0026value.valueUnstructured{Value:map[string]interface {}{}}\\n  .secrets: duplicate "
+		 "entries for key [name=]\\n  .secrets[name=].name: expected string, got "
+		 "\\u0026value.valueUnstructured{Value:map[string]interface {}{}}\",\"code\":500}*"},
+	};
+	t_no_faults();
+	t_ask_rows(rows, SP_LEN(rows));
+}
+
+/* A creation by PUT or apply says when it is deleted. */
+SP_TEST(api_odd, deletion_at_creation)
+{
+	static const t_ask_row rows[] = {
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/configmaps/ax?fieldManager=x",
+		  .type = APPLY,
+		  .body = SP_STR_INIT(
+			  "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"ax\","
+			  "\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"},\"data\":{\"a\":\"b\"}}")},
+		 201,
+		 "*\"deletionTimestamp\":\"2020-01-01T00:00:00Z\",\"managedFields\":*\"fieldsV1\":{\"f:"
+		 "data\":{\"f:a\":{}},\"f:metadata\":{\"f:deletionTimestamp\":{}}}}]},\"data\":{\"a\":\"b\"}}"
+		 "*"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/configmaps/ax?fieldManager=x",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":"
+				      "\"ax\",\"deletionTimestamp\":\"2020-01-01T00:00:00Z\","
+				      "\"deletionGracePeriodSeconds\":3},\"data\":{\"a\":\"b\"}}")},
+		 422,
+		 "*\"message\":\"ConfigMap \\\"ax\\\" is invalid: metadata.deletionGracePeriodSeconds: "
+		 "Invalid value: 3: field is immutable\"*"},
+		{{.method = "PATCH",
+		  .path = "/api/v1/namespaces/default/configmaps/ax?fieldManager=x",
+		  .type = APPLY,
+		  .body = SP_STR_INIT("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":"
+				      "\"ax\"},\"data\":{\"a\":\"c\"}}")},
+		 200,
+		 "*\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"*"},
+		{{
+			 .method = "GET",
+			 .path = "/api/v1/namespaces/default/configmaps/ax",
+		 },
+		 404,
+		 NULL},
+		{{.method = "PUT",
+		  .path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l1",
+		  .body = SP_STR_INIT(
+			  "{\"metadata\":{\"name\":\"l1\",\"selfLink\":\"/"
+			  "x\",\"creationTimestamp\":\"2001-01-01T00:00:00Z\",\"deletionGracePeriodSeconds\":"
+			  "9,\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"}}")},
+		 201,
+		 "*\"deletionTimestamp\":\"2020-01-01T00:00:00Z\",\"deletionGracePeriodSeconds\":9,"
+		 "\"managedFields\":*{\"f:metadata\":{\"f:deletionGracePeriodSeconds\":{},\"f:"
+		 "deletionTimestamp\":{}}}*"},
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/default/configmaps",
+		  .body = SP_STR_INIT(
+			  "{\"metadata\":{\"name\":\"az\",\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"}}")},
+		 201,
+		 "{*Z\"}}*"},
+	};
+	t_no_faults();
+	t_ask_rows(rows, SP_LEN(rows));
+}
+
+#define NINES_60 "999999999999999999999999999999999999999999999999999999999999"
+#define NINES NINES_60 NINES_60 NINES_60 NINES_60 NINES_60
+
+/* However long it is, all of it is said. */
+SP_TEST(api_odd, long_revisions)
+{
+	static const t_ask_row rows[] = {
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/default/configmaps",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"rv\"}}")},
+		 201,
+		 NULL},
+		{{.method = "PUT",
+		  .path = "/api/v1/namespaces/default/configmaps/rv",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"rv\",\"resourceVersion\":\"" NINES "\"}}")},
+		 500,
+		 "*\"message\":\"strconv.ParseUint: parsing \\\"" NINES
+		 "\\\": value out of range\",\"code\":500}*"},
+		{{
+			 .method = "GET",
+			 .path = "/api/v1/namespaces/default/configmaps/rv?resourceVersion=" NINES "",
+		 },
+		 500,
+		 "*\"message\":\"resourceVersion: Invalid value: \\\"" NINES
+		 "\\\": strconv.ParseUint: parsing \\\"" NINES "\\\": value out of range\",\"code\":500}*"},
+		{{
+			 .method = "GET",
+			 .path = "/api/v1/namespaces/default/configmaps?resourceVersion=" NINES "",
+		 },
+		 400,
+		 "*\"message\":\"invalid resource version: resourceVersion: Invalid value: \\\"" NINES
+		 "\\\": strconv.ParseUint: parsing \\\"" NINES
+		 "\\\": value out of range\",\"reason\":\"BadRequest\"*"},
+		{{.method = "PUT",
+		  .path = "/api/v1/namespaces/default/configmaps/rv",
+		  .body = SP_STR_INIT("{\"metadata\":{\"name\":\"rv\",\"resourceVersion\":\"+1\"}}")},
+		 500,
+		 "*\"message\":\"strconv.ParseUint: parsing \\\"+1\\\": invalid syntax\",\"code\":500}*"},
+		{{
+			 .method = "GET",
+			 .path = "/api/v1/namespaces/default/configmaps?limit=-99999999999999999999",
+		 },
+		 400,
+		 "*\"message\":\"strconv.ParseInt: parsing \\\"-99999999999999999999\\\": value out of "
+		 "range\"*"},
+	};
+	t_no_faults();
+	t_ask_rows(rows, SP_LEN(rows));
+}

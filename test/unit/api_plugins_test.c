@@ -773,3 +773,48 @@ SP_TEST(api_plugins, pod_security_of_the_cluster)
 				     "[\"vm\"]}}")),
 		  rows, SP_LEN(rows));
 }
+
+/* ---- nothing, and nothing privileged ---- */
+
+SP_TEST(api_plugins, nothing_is_let_in)
+{
+	static const t_req map = POST(MAPS("default"), "{\"metadata\":{\"name\":\"m\"}}");
+	static const t_ask_row rows[] = {
+		{POST(MAPS("default"), "{\"metadata\":{\"name\":\"x\"}}"), 403,
+		 FORBIDDEN("configmaps", "x", "admission control is denying all modifications")},
+		{PATCH(MAPS("default") "/m", "{\"data\":{\"a\":\"b\"}}"), 403,
+		 FORBIDDEN("configmaps", "m", "admission control is denying all modifications")},
+		{{.method = "DELETE", .path = MAPS("default") "/m"},
+		 403,
+		 FORBIDDEN("configmaps", "m", "admission control is denying all modifications")},
+		{{.method = "GET", .path = MAPS("default") "/m"}, 200, NULL},
+	};
+	t_asker *f = with("", NULL);
+	T_TRUE(f != NULL);
+	t_ask_one(f, &map, 201, NULL);
+	T_OK(api_admission_choose(SP_STR("AlwaysDeny"), SP_STR(""), &f->api.admission, T_ERR));
+	T_TRUE(t_api_restart(&f->api, SECOND));
+	t_ask_all(f, rows, SP_LEN(rows));
+}
+
+SP_TEST(api_plugins, nothing_privileged)
+{
+	static const t_ask_row rows[] = {
+		{POST(PODS, POD("a", "", "", ",\"securityContext\":{\"privileged\":true}")), 422,
+		 "*\"message\":\"Pod \\\"a\\\" is invalid: spec.containers[0].securityContext.privileged: "
+		 "Forbidden: disallowed by cluster policy\"*"},
+		{POST(PODS, POD("a", "",
+				"\"hostNetwork\":true,\"securityContext\":{\"windowsOptions\":{"
+				"\"hostProcess\":true}},",
+				"")),
+		 422,
+		 "*\"message\":\"Pod \\\"a\\\" is invalid: spec: Forbidden: hostProcess containers are "
+		 "disallowed by cluster policy\"*"},
+		{POST(PODS, POD("a", "", "", ",\"securityContext\":{\"privileged\":false}")), 201, NULL},
+	};
+	t_asker *f = t_asker_open();
+	T_TRUE(f != NULL);
+	f->api.no_privileged = true;
+	T_TRUE(t_api_restart(&f->api, SECOND));
+	t_ask_all(f, rows, SP_LEN(rows));
+}

@@ -179,7 +179,7 @@ SP_TEST(auth, admission_plugins_by_name)
 	};
 	api_admission_choice c = {1, 1}, two;
 	sp_err err;
-	T_OK(api_admission_choose(SP_STR(""), SP_STR("AlwaysDeny"), &c, T_ERR));
+	T_OK(api_admission_choose(SP_STR(""), SP_STR("ImagePolicyWebhook"), &c, T_ERR));
 	T_TRUE(c.enabled == 0 && c.disabled == 0);
 	T_OK(api_admission_choose(SP_STR("AlwaysPullImages"), SP_STR("MutatingAdmissionWebhook"), &c, T_ERR));
 	T_OK(api_admission_choose(SP_STR(""), SP_STR("PodSecurity,MutatingAdmissionWebhook"), &two, T_ERR));

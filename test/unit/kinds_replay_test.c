@@ -537,6 +537,7 @@ static void create(replay *r, yyjson_mut_val *step, const target *t, sp_str text
 		return;
 	}
 	(void)sp_meta_dedup_owners(&w.c, w.obj);
+	sp_meta_wipe_deletion(w.obj);
 	sp_meta_fill_create(&w.c, w.obj);
 	sp_kv_drop(sp_meta(w.obj), "managedFields");
 	if (!sp_meta_set_namespace(&w.c, w.obj, t->kind->namespaced ? t->ns : SP_STR("")))

@@ -58,6 +58,7 @@ SP_TEST(meta, fill_create)
 		   "{\"metadata\":{\"generateName\":\"web-\",\"uid\":\"x\",\"selfLink\":\"/\","
 		   "\"deletionTimestamp\":\"2001-01-01T00:00:00Z\",\"deletionGracePeriodSeconds\":1}}",
 		   &obj));
+	sp_meta_wipe_deletion(obj);
 	sp_meta_fill_create(&f.c, obj);
 	T_OK(f.c.code);
 	T_EQ_C(json(obj), "{\"metadata\":{\"generateName\":\"web-\",\"uid\":"

@@ -59,6 +59,7 @@ const api_admission_plugin api_admission_plugins[] = {
 	{.name = "MutatingAdmissionPolicy", .mutate = api_admit_mutating_policy, .validate = NULL},
 	{.name = "ValidatingAdmissionPolicy", .mutate = NULL, .validate = api_admit_validating_policy},
 	{.name = "ResourceQuota", .mutate = NULL, .validate = api_admit_quota},
+	{"AlwaysDeny", api_admit_deny, api_admit_deny, .is_off = true},
 };
 const size_t api_n_admission_plugins = SP_LEN(api_admission_plugins);
 _Static_assert(SP_LEN(api_admission_plugins) <= API_COUNTED_PLUGINS_MAX, "a bit and a counter for each");

@@ -101,5 +101,6 @@ api_admit_fn api_admit_pod_security;
 api_admit_fn api_admit_runtime_class, api_admit_runtime_class_validate;
 api_admit_fn api_admit_certificate_approval, api_admit_certificate_signing, api_admit_certificate_subject;
 api_admit_fn api_admit_mutating_policy, api_admit_validating_policy;
-/* Comes last: what it charges is part of the commit. */
+api_admit_fn api_admit_deny;
+/* Comes last of those that let anything through: what it charges is part of the commit. */
 api_admit_fn api_admit_quota;

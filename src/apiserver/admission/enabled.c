@@ -4,7 +4,7 @@
 #include "apiserver/admission/config.h"
 
 /* Upstream's that are not here. All of them are off by default there. */
-static const char *const absent[] = {"AlwaysDeny", "ImagePolicyWebhook"};
+static const char *const absent[] = {"ImagePolicyWebhook"};
 
 /* The bits of a list of names. Those of the absent ones may be disabled, but not enabled. */
 static sp_code bits_of(sp_str names, const char *flag, bool enables, uint64_t *ret, sp_err *err)

@@ -272,6 +272,12 @@ size_t sp_http_queued(const sp_http_exchange *ex)
 	return x->queued_bytes;
 }
 
+bool sp_http_is_ended(const sp_http_exchange *ex)
+{
+	const http_ex *x = SP_CONTAINER_OF((sp_http_exchange *)(uintptr_t)ex, http_ex, pub);
+	return x->out_ended;
+}
+
 static sp_code copy_trailers(http_ex *ex, const sp_http_header *trailers, size_t n, sp_err *err)
 {
 	SP_TRY(http_headers_check(trailers, n, err));

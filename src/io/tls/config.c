@@ -10,6 +10,7 @@
 #define HANDSHAKE_TIMEOUT_NS UINT64_C(10000000000)
 /* Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else. */
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define CIPHERS_BYTES 1024u
 static char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro casts it to char * */
 
 /* ---- certificates ---- */
@@ -103,6 +104,18 @@ static int judge_later(int ok, X509_STORE_CTX *ctx)
 	return 1;
 }
 
+static bool set_ciphers(SSL_CTX *ctx, sp_str wanted)
+{
+	char list[CIPHERS_BYTES + 1] = CIPHERS_12;
+	if (wanted.len > CIPHERS_BYTES)
+		return false;
+	if (wanted.len > 0) {
+		memcpy(list, wanted.ptr, wanted.len);
+		list[wanted.len] = '\0';
+	}
+	return SSL_CTX_set_cipher_list(ctx, list) == 1;
+}
+
 static sp_code setup_common(sp_tls_config *c, const sp_tls_opts *o, sp_err *err)
 {
 	SSL_CTX *ctx = c->ctx;
@@ -113,7 +126,7 @@ static sp_code setup_common(sp_tls_config *c, const sp_tls_opts *o, sp_err *err)
 	(void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 					    SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_min_proto_version(ctx, o->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(ctx, CIPHERS_12) != 1 || SSL_CTX_set1_groups_list(ctx, groups) != 1)
+	    !set_ciphers(ctx, o->ciphers) || SSL_CTX_set1_groups_list(ctx, groups) != 1)
 		return tls_fail(err, SP_EINTERNAL, "set up TLS");
 	return set_alpn(c, o, err);
 }

@@ -226,6 +226,9 @@ sp_code sp_apply_track(const sp_apply_request *q, yyjson_mut_val *live, yyjson_m
 	sp_code code = track(q, q->manager, live, object, &m);
 	if (code == SP_OK)
 		code = put_managed(q, object, &m);
+	else if (code == SP_EINVAL)
+		code = SP_OK; /* U: apimachinery pkg/util/managedfields, UpdateNoErrors: it has no owners then
+			       */
 	return give_back(q, live, kept, code);
 }
 
@@ -357,17 +360,41 @@ static sp_code allow_last_applied(const sp_apply_request *q, yyjson_mut_val *liv
 	return SP_OK;
 }
 
+/* "default/a; /v1, Kind=ConfigMap" */
+static sp_str shown(const sp_apply_request *q, yyjson_mut_val *object)
+{
+	sp_str name = sp_jmut_str(sp_jmut_get(metadata(object), SP_STR("name")));
+	sp_str space = sp_jmut_str(sp_jmut_get(metadata(object), SP_STR("namespace")));
+	bool core = sp_str_index(q->api_version, '/') < 0;
+	return sp_arena_printf(q->arena, SP_FMT "/" SP_FMT "; %s" SP_FMT ", Kind=" SP_FMT, SP_ARG(space),
+			       SP_ARG(name), core ? "/" : "", SP_ARG(q->api_version), SP_ARG(q->kind));
+}
+
+/* What nobody owns so far is somebody's from now on: who was there before the first apply. */
+static sp_code track_before(const sp_apply_request *q, yyjson_mut_val *live, sp_managers *m,
+			    sp_patch_error *perr)
+{
+	sp_str text = {0}, what = shown(q, live);
+	yyjson_mut_val *zero = sp_apply_zero(q->doc, q->schema);
+	if (zero == NULL)
+		return SP_ENOMEM;
+	sp_code code = sp_typed_check(q->arena, q->schema, live, true, &text);
+	if (code == SP_EINVAL)
+		return sp_patch_fail(q->arena, perr, code, 500, "",
+				     "failed to create manager for existing fields: failed to convert new "
+				     "object (" SP_FMT ") to smd typed: " SP_FMT,
+				     SP_ARG(what), SP_ARG(text));
+	SP_TRY(code);
+	return track(q, SP_STR("before-first-apply"), zero, live, m);
+}
+
 static sp_code apply_checked(const sp_apply_request *q, yyjson_mut_val *live, yyjson_mut_val *patch,
 			     bool force, sp_managers *m, yyjson_mut_val **ret, sp_patch_error *perr)
 {
 	sp_arena *a = q->arena;
 	sp_managers conflicts = {0}, again;
-	if (m->n == 0 && is_stored(live)) {
-		yyjson_mut_val *zero = sp_apply_zero(q->doc, q->schema);
-		if (zero == NULL)
-			return SP_ENOMEM;
-		SP_TRY(track(q, SP_STR("before-first-apply"), zero, live, m));
-	}
+	if (m->n == 0 && is_stored(live))
+		SP_TRY(track_before(q, live, m, perr));
 	SP_TRY(managers_copy(a, m, &again));
 	SP_TRY(attempt(q, live, patch, force, m, ret, &conflicts));
 	if (conflicts.n > 0 && !force && sp_str_eq(q->manager, SP_STR("kubectl"))) {
@@ -424,14 +451,10 @@ sp_code sp_apply(const sp_apply_request *q, yyjson_mut_val *live, yyjson_mut_val
 				     "metadata.managedFields must be nil");
 	sp_code code = sp_typed_check(a, q->schema, patch, false, &text);
 	if (code == SP_EINVAL) {
-		sp_str name = sp_jmut_str(sp_jmut_get(metadata(patch), SP_STR("name")));
-		sp_str space = sp_jmut_str(sp_jmut_get(metadata(patch), SP_STR("namespace")));
-		bool core = sp_str_index(q->api_version, '/') < 0;
+		sp_str what = shown(q, patch);
 		return sp_patch_fail(a, perr, code, 500, "",
-				     "failed to create typed patch object (" SP_FMT "/" SP_FMT "; %s" SP_FMT
-				     ", Kind=" SP_FMT "): " SP_FMT,
-				     SP_ARG(space), SP_ARG(name), core ? "/" : "", SP_ARG(q->api_version),
-				     SP_ARG(q->kind), SP_ARG(text));
+				     "failed to create typed patch object (" SP_FMT "): " SP_FMT,
+				     SP_ARG(what), SP_ARG(text));
 	}
 	if (code != SP_OK)
 		return sp_patch_no_room(a, perr);

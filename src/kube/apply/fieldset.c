@@ -24,6 +24,8 @@ static int value_rank(const sp_pe_value *v)
 		return 2;
 	case SP_PV_NULL:
 		return 3;
+	case SP_PV_NO_SCALAR:
+		break;
 	}
 	return 4;
 }
@@ -33,7 +35,7 @@ static int value_cmp(const sp_pe_value *a, const sp_pe_value *b)
 	int ra = value_rank(a), rb = value_rank(b);
 	if (ra != rb)
 		return ra < rb ? -1 : 1;
-	if (ra == 1)
+	if (ra == 1 || ra == 4)
 		return sp_str_cmp(a->s, b->s);
 	if (ra != 0)
 		return cmp_i64(a->i, b->i);
@@ -106,6 +108,8 @@ sp_code sp_pe_value_json(sp_buf *out, const sp_pe_value *v)
 		return sp_json_write_f64(out, v->f);
 	case SP_PV_STR:
 		return sp_json_write_str(out, v->s);
+	case SP_PV_NO_SCALAR:
+		return sp_buf_str(out, v->s);
 	}
 	return SP_EINTERNAL;
 }

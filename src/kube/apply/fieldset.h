@@ -20,13 +20,14 @@ typedef enum sp_pe_kind {
 	SP_PE_INDEX,     /* i:n */
 } sp_pe_kind;
 
-/* A scalar inside a path element. Numbers keep whether they were written as an integer. */
+/* A scalar inside a path element. Numbers keep whether they were written as an integer. What is none stands
+ * only in messages, as upstream shows it. */
 typedef struct sp_pe_value {
-	enum { SP_PV_NULL, SP_PV_BOOL, SP_PV_INT, SP_PV_FLOAT, SP_PV_STR } kind;
+	enum { SP_PV_NULL, SP_PV_BOOL, SP_PV_INT, SP_PV_FLOAT, SP_PV_STR, SP_PV_NO_SCALAR } kind;
 	union {
 		int64_t i; /* INT, BOOL */
 		double f;
-		sp_str s;
+		sp_str s; /* STR, NO_SCALAR */
 	};
 } sp_pe_value;
 

@@ -130,6 +130,46 @@ static bool key_default(sp_arena *a, const sp_schema *item, sp_str key, sp_pe_va
 	return doc != NULL && sp_json_parse_mut(a, f->def, doc, &v, NULL) == SP_OK && sp_pe_value_of(v, ret);
 }
 
+/* U: structured-merge-diff value/value.go, ToString. */
+static void show(sp_buf *out, yyjson_mut_val *v)
+{
+	size_t idx, max;
+	yyjson_mut_val *key, *val;
+	if (yyjson_mut_is_obj(v)) {
+		yyjson_mut_obj_foreach(v, idx, max, key, val)
+		{
+			(void)sp_buf_str(out, sp_jmut_str(key));
+			(void)sp_buf_char(out, '=');
+			show(out, val);
+		}
+		return;
+	}
+	if (!yyjson_mut_is_arr(v)) {
+		(void)sp_json_write_mut(out, v);
+		return;
+	}
+	(void)sp_buf_char(out, '[');
+	yyjson_mut_arr_foreach(v, idx, max, val)
+	{
+		if (idx > 0)
+			(void)sp_buf_char(out, ',');
+		show(out, val);
+	}
+	(void)sp_buf_char(out, ']');
+}
+
+/* A key that no schema allows is one all the same, until it is checked. */
+static sp_code key_value(sp_arena *a, yyjson_mut_val *v, sp_pe_value *ret)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, a->limit_bytes);
+	if (sp_pe_value_of(v, ret))
+		return SP_OK;
+	show(&text, v);
+	*ret = (sp_pe_value){.kind = SP_PV_NO_SCALAR, .s = sp_arena_try_dup(a, sp_buf_view(&text))};
+	return sp_buf_code(&text) != SP_OK ? SP_ETOOLARGE : ret->s.ptr == NULL ? SP_ENOMEM : SP_OK;
+}
+
 static sp_code keyed_pe(sp_arena *a, const sp_schema *list, yyjson_mut_val *item, sp_pe *ret,
 			sp_str *ret_text)
 {
@@ -145,8 +185,10 @@ static sp_code keyed_pe(sp_arena *a, const sp_schema *list, yyjson_mut_val *item
 	for (uint16_t i = 0; i < list->n_list_keys; i++) {
 		sp_pe_key k = {.name = list->list_keys[i]};
 		yyjson_mut_val *v = sp_jmut_get(item, k.name);
-		if (v != NULL ? !sp_pe_value_of(v, &k.value) : !key_default(a, list->items, k.name, &k.value))
+		if (v == NULL && !key_default(a, list->items, k.name, &k.value))
 			continue;
+		if (v != NULL)
+			SP_TRY(key_value(a, v, &k.value));
 		uint32_t at = n++;
 		while (at > 0 && sp_str_cmp(keys[at - 1].name, k.name) > 0) {
 			keys[at] = keys[at - 1];
@@ -213,8 +255,10 @@ sp_code sp_typed_list_load(sp_arena *a, const sp_schema *list, yyjson_mut_val *v
 	{
 		sp_typed_item *it = &ret->items[ret->n];
 		sp_code code = sp_typed_item_pe(a, list, item, &it->pe, NULL);
-		if (code == SP_EINVAL)
+		if (code == SP_EINVAL) {
+			ret->left_out = true;
 			continue;
+		}
 		SP_TRY(code);
 		it->val = item;
 		it->at = idx;
@@ -467,6 +511,8 @@ static sp_code compare_list(sp_arena *a, const sp_schema *s, yyjson_mut_val *l, 
 	sp_typed_items_list x, y;
 	SP_TRY(sp_typed_list_load(a, s, l, &x));
 	SP_TRY(sp_typed_list_load(a, s, r, &y));
+	if ((how & AS_WRITTEN) != 0 && (x.left_out || y.left_out))
+		return SP_EINVAL;
 	size_t i = 0, j = 0;
 	while (i < x.n || j < y.n) {
 		int c = i >= x.n ? 1 : j >= y.n ? -1 : sp_pe_cmp(&x.sorted[i]->pe, &y.sorted[j]->pe);

@@ -29,7 +29,8 @@ sp_code sp_typed_fieldset(sp_arena *a, const sp_schema *schema, yyjson_mut_val *
 			  const sp_fieldset **ret) SP_MUST_USE;
 
 /* What differs between two trees. `written`: of both only what Go writes counts, so that a zero value of a
- * field with omitempty is none; otherwise they count as they stand. */
+ * field with omitempty is none; otherwise they count as they stand. SP_EINVAL, only when `written`: an item
+ * of an associative list has no key. */
 sp_code sp_typed_compare(sp_arena *a, const sp_schema *schema, yyjson_mut_val *from, yyjson_mut_val *to,
 			 bool written, sp_typed_diff *ret) SP_MUST_USE;
 

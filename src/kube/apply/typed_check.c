@@ -107,12 +107,27 @@ static void check_step(check_run *c, const sp_pe *pe, const sp_schema *s, yyjson
 	c->path.len = len;
 }
 
-/* Each element on its own; then, in associative lists, elements that stand twice. */
+/* An element that stands before in an associative list. */
+static void check_twice(check_run *c, const sp_typed_items_list *l, const sp_pe *pe, size_t idx)
+{
+	size_t first = 0;
+	if (sp_typed_list_find(l, pe, &first) == 0 || l->sorted[first]->at >= idx)
+		return;
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 4096);
+	(void)sp_pe_text(&text, pe);
+	sp_str shown = sp_buf_view(&text);
+	report(c, "duplicate entries for key " SP_FMT, SP_ARG(shown));
+}
+
 static void check_list(check_run *c, const sp_schema *s, yyjson_mut_val *v)
 {
 	size_t idx, max;
 	yyjson_mut_val *item;
+	sp_typed_items_list l = {0};
 	bool keyed = !sp_typed_list_atomic(s);
+	if (keyed && !c->allow_duplicates)
+		c->code = sp_typed_list_load(c->arena, s, v, &l);
 	yyjson_mut_arr_foreach(v, idx, max, item)
 	{
 		sp_pe pe = {.kind = SP_PE_INDEX, .value = {.kind = SP_PV_INT, .i = (int64_t)idx}};
@@ -122,24 +137,12 @@ static void check_list(check_run *c, const sp_schema *s, yyjson_mut_val *v)
 			report(c, "element %zu: " SP_FMT, idx, SP_ARG(text));
 			return;
 		}
-		if (code != SP_OK) {
+		if (c->code == SP_OK)
 			c->code = code;
+		if (c->code != SP_OK)
 			return;
-		}
+		check_twice(c, &l, &pe, idx);
 		check_step(c, &pe, sp_typed_items(s), item);
-	}
-	sp_typed_items_list l;
-	if (!keyed || c->allow_duplicates)
-		return;
-	c->code = sp_typed_list_load(c->arena, s, v, &l);
-	for (size_t i = 1; c->code == SP_OK && i < l.n; i++) {
-		if (sp_pe_cmp(&l.sorted[i - 1]->pe, &l.sorted[i]->pe) != 0)
-			continue;
-		SP_AUTO_BUF text;
-		sp_buf_init(&text, 4096);
-		(void)sp_pe_text(&text, &l.sorted[i]->pe);
-		sp_str shown = sp_buf_view(&text);
-		report(c, "duplicate entries for key " SP_FMT, SP_ARG(shown));
 	}
 }
 

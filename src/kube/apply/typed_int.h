@@ -35,9 +35,10 @@ typedef struct sp_typed_items_list {
 	sp_typed_item *items;   /* in order of the list */
 	sp_typed_item **sorted; /* by path element, then index */
 	size_t n;
+	bool left_out; /* some */
 } sp_typed_items_list;
 
-/* Items that have no path element are left out; NULL loads as empty. */
+/* Items that have no path element are left out, and `left_out` tells; NULL loads as empty. */
 sp_code sp_typed_list_load(sp_arena *a, const sp_schema *list, yyjson_mut_val *v, sp_typed_items_list *ret);
 /* First in `sorted` that has the path element, and how many do; 0 when none. */
 size_t sp_typed_list_find(const sp_typed_items_list *l, const sp_pe *pe, size_t *ret_first);

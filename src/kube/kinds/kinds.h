@@ -38,7 +38,8 @@ typedef struct sp_kind_ctx {
 	sp_str user;               /* who asks; some kinds record it */
 	yyjson_mut_val *user_info; /* the rest of who asks: uid, groups, extra; may be NULL */
 	bool dry_run;
-	sp_code code; /* SP_OK, or the first lack of room; the result is then not to be used */
+	bool no_privileged; /* upstream's --allow-privileged=false */
+	sp_code code;       /* SP_OK, or the first lack of room; the result is then not to be used */
 } sp_kind_ctx;
 
 typedef void sp_kind_defaults_fn(sp_kind_ctx *c, yyjson_mut_val *obj);

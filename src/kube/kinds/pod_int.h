@@ -14,7 +14,7 @@ typedef struct sp_pod_walk {
 	yyjson_mut_val *meta; /* of the pod; NULL in templates */
 	sp_map volumes;       /* name to volume, those that are valid themselves */
 	sp_strset claims;     /* names in resourceClaims */
-	bool host_users;
+	bool host_users, no_privileged;
 	sp_str restart_policy, os; /* os is empty when the pod names none */
 } sp_pod_walk;
 

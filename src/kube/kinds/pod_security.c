@@ -73,6 +73,8 @@ void sp_pod_container_security_validate(sp_pod_walk *w, const sp_path *path, yyj
 	sp_str proc = sp_kv_str(sc, "procMount");
 	if (sc == NULL)
 		return;
+	if (w->no_privileged && sp_kv_bool(sc, "privileged"))
+		sp_v_forbidden(w->v, SP_AT(path, "privileged"), "disallowed by cluster policy");
 	ids_validate(w->v, path, sc);
 	if (sp_kv_has(sc, "procMount") && !SP_STR_IN(proc, proc_mounts))
 		sp_v_not_supported(w->v, SP_AT(path, "procMount"), sp_bad_named(proc), proc_mounts,

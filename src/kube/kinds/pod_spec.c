@@ -262,6 +262,7 @@ static sp_pod_walk walk_of(sp_kind_ctx *c, yyjson_mut_val *spec, yyjson_mut_val 
 			     .spec = spec,
 			     .meta = meta,
 			     .host_users = !yyjson_mut_is_false(sp_kv_get(spec, "hostUsers")),
+			     .no_privileged = c->no_privileged,
 			     .restart_policy = sp_kv_str(spec, "restartPolicy"),
 			     .os = sp_kv_str(sp_kv_get(spec, "os"), "name")};
 }

@@ -154,6 +154,8 @@ void sp_pod_host_process_validate(sp_pod_walk *w, const sp_path *spec_path)
 	if (!host_network)
 		sp_v_invalid(w->v, SP_AT(spec_path, "hostNetwork"), host_network,
 			     "hostNetwork must be true if pod contains any hostProcess containers");
+	if (w->no_privileged)
+		sp_v_forbidden(w->v, spec_path, "hostProcess containers are disallowed by cluster policy");
 }
 
 /* Members that a Windows pod may not set: of its security context, of the spec, of a container's context. */
