@@ -184,13 +184,14 @@ def processes(word, file="cmdline"):
 
 
 class Killer:
-    """Shims are killed by one clock; a role by another one, which runs while all roles run: a pause of 10 s, which a role gets that ends too often, is
-    not made one of 20 s by the death of the next."""
+    """Shims are killed by one clock; a role by another one, four times as slow, which runs while all roles run: a role that ends too often waits 10 s, and
+    when one of the two waited at all times no pod would ever start."""
 
     def __init__(self):
         self.end, self.shot, self.counts = threading.Event(), set(), collections.Counter()
         roles = {"node": lambda: self.role("node"), "cri": lambda: self.role("cri"), "host": self.host}
-        self.threads = [threading.Thread(target=self.kill_some, args=a) for a in ((roles, self.all_run), ({"shim": self.shim}, lambda: True))]
+        self.threads = [threading.Thread(target=self.kill_some, args=a) for a in (
+            (roles, self.all_run, 4 * PACE), ({"shim": self.shim}, lambda: True, PACE))]
 
     def start(self):
         for t in self.threads:
@@ -227,12 +228,12 @@ class Killer:
                 return pid
         return None
 
-    def kill_some(self, who, may):
+    def kill_some(self, who, may, pace):
         rnd = random.Random(f"{SEED}/kills of {list(who)}")
         while True:
             while not self.end.is_set() and not may():
                 self.end.wait(0.05)
-            if self.end.wait(min(rnd.expovariate(1 / PACE), 5 * PACE)):
+            if self.end.wait(min(rnd.expovariate(1 / pace), 3 * pace)):
                 return
             kind = rnd.choice(list(who))
             pid = who[kind]()
