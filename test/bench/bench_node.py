@@ -3,12 +3,14 @@
 """Nodes: `sampan node` and `sampan cri` beside a kubelet (PEER_KUBELET) on Debian's containerd, with one `sampan apiserver` for all, in one run and by
 turns. How long a pod takes from the request that makes it to a watch that says it is Ready (runs; it has no probe), one at a time and 100 at once;
 what memory (private, and Pss) node agent, runtime and shims take with 0, 30 and 110 pods, and what processor time with 0 and 110 that do
-nothing. runc on both sides; figures with _crun are ours with crun, without a peer. A pod is one container of a present image, with a
+nothing. runc on both sides, and alone; figures with _crun are ours with crun, without a peer. A pod is one container of a present image, with a
 service account's token; sandbox containers of the peer are not counted. NODE_SINGLES (20), NODE_ROUNDS (2)."""
 
+import json
 import os
 import queue
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -72,6 +74,32 @@ def lives(api, ends, node, names):
     return [(ends.ready[n] - begun[n]) * 1000 for n in names]
 
 
+class Bare:
+    """The OCI runtime alone, create and start: what no node can be faster than on this machine, now."""
+
+    def __init__(self):
+        self.dir = f"{rig.tmp}/bare"
+        os.makedirs(f"{self.dir}/rootfs")
+        subprocess.run(["test/e2e/busybox-image", "bare", f"{self.dir}/image.tar", f"{self.dir}/rootfs"], check=True)
+        subprocess.run(["runc", "spec"], cwd=self.dir, check=True)
+        with open(f"{self.dir}/config.json", encoding="ascii") as f:
+            spec = json.load(f)
+        spec["process"].update(terminal=False, args=RUNS)
+        with open(f"{self.dir}/config.json", "w", encoding="ascii") as f:
+            json.dump(spec, f)
+
+    def life(self):
+        """Milliseconds of create and start."""
+        runc, name = ["runc", "--root", f"{self.dir}/state"], f"bare-{os.getpid()}"
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "check": True}
+        begun = time.monotonic()
+        subprocess.run([*runc, "create", "--bundle", self.dir, name], **quiet)
+        subprocess.run([*runc, "start", name], **quiet)
+        took = time.monotonic() - begun
+        subprocess.run([*runc, "delete", "--force", name], **quiet)
+        return took * 1000
+
+
 def processes(node):
     return [node.agent.pid, *rig.tree(node.runtime.pid), *node.shims()]
 
@@ -94,16 +122,22 @@ def measure(api, ends, all_nodes):
     def keep(node, name, value, unit):
         figures[node.name][name] = value, unit
 
+    bare = Bare() if shutil.which("runc") else None
+    alone = []
     for node in all_nodes:
         lives(api, ends, node, [f"{node.name}-warm{i}" for i in range(3)])
     for kind, rounds, n in (("start_1", SINGLES, 1), ("start_100", ROUNDS, 100)):
         took = {n.name: [] for n in all_nodes}
         for r in range(rounds):
+            if bare and n == 1:
+                alone.append(bare.life())
             for node in all_nodes:
                 took[node.name] += lives(api, ends, node, [f"{node.name}-{n}-{r}-{i}" for i in range(n)])
         for node in all_nodes:
             keep(node, f"{kind}_p50", rig.percentile(took[node.name], 0.5), "ms")
             keep(node, f"{kind}_p99", rig.percentile(took[node.name], 0.99), "ms")
+    for node in all_nodes[:1] if alone else []:
+        keep(node, "runc_alone_p50", rig.percentile(alone, 0.5), "ms")
     have = 0
     for n in (0, 30, 110):
         for node in all_nodes:
