@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # kill -9 of the node agent, the runtime, its host process and of shims at any instant while pods live (chaos_load.py). CHAOS_LIVES (40; the long run has
-# 500), CHAOS_PACE (seconds between kills, on average), SEED, VARIANT.
+# 500), CHAOS_PACE (seconds between kills, on average; 1), SEED, VARIANT.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 needs='busybox python3'

@@ -25,7 +25,8 @@ SAMPAN, DATA, RUN, LIVES, PACE, SEED = sys.argv[1:4] + [int(sys.argv[4]), float(
 SLOTS = 16
 SHOTS_MOST = 2  # at one pod, so that each comes to its end
 KILLED = {128, 137}  # 128: its start had not been answered
-SETTLED_S = 120  # a role that was killed often waits 10 s, a container that ended twice 10 s, then 20 s
+SETTLED_S = 300  # a role that was killed often waits 10 s, a container that ended twice 10 s, then 20 s; all of it on a busy machine
+STEPS_BETWEEN = 6  # that pods take before the next role is killed: not a question of how fast the machine is
 LEFT_S = 30
 PODS = "/api/v1/namespaces/default/pods"
 RUNS = "trap 'exit 0' TERM; sleep 1000 & wait"
@@ -163,9 +164,11 @@ def live(i, api, seen, killer, uids):
         check(f"{name}: ended", good, brief(p))
         if good:
             check_end(name, p, wanted, killer)
+    killer.steps += 1
     api.call("DELETE", f"{PODS}/{name}", {"gracePeriodSeconds": grace})
     good, p = seen.wait(name, lambda p: p is None)
     check(f"{name}: gone", good, brief(p))
+    killer.steps += 1
 
 
 # ---- kills ----
@@ -185,14 +188,15 @@ def processes(word, file="cmdline"):
 
 
 class Killer:
-    """Shims are killed by one clock; a role by another one, four times as slow, which runs while all roles run: a role that ends too often waits 10 s, and
-    when one of the two waited at all times no pod would ever start."""
+    """Shims are killed by one clock; a role by another one, which runs while all roles run and pods have come on since the last of them was killed: a role
+    that ends too often waits 10 s, and when one of the two waited at all times no pod would ever start."""
 
     def __init__(self):
         self.end, self.shot, self.counts = threading.Event(), collections.Counter(), collections.Counter()
+        self.steps = self.steps_then = 0
         roles = {"node": lambda: self.role("node"), "cri": lambda: self.role("cri"), "host": self.host}
         self.threads = [threading.Thread(target=self.kill_some, args=a) for a in (
-            (roles, self.all_run, 4 * PACE), ({"shim": self.shim}, lambda: True, PACE))]
+            (roles, self.may_kill_role, PACE), ({"shim": self.shim}, lambda: True, PACE))]
 
     def start(self):
         for t in self.threads:
@@ -203,8 +207,8 @@ class Killer:
         for t in self.threads:
             t.join()
 
-    def all_run(self):
-        return self.role("node") and self.role("cri")
+    def may_kill_role(self):
+        return self.steps >= self.steps_then + STEPS_BETWEEN and self.role("node") and self.role("cri")
 
     def role(self, name):
         """The pid of a role that runs, or None."""
@@ -242,6 +246,8 @@ class Killer:
                 if pid:
                     os.kill(pid, signal.SIGKILL)
                     self.counts[kind] += 1
+                    if kind != "shim":
+                        self.steps_then = self.steps
             except ProcessLookupError:
                 pass
 
