@@ -75,7 +75,7 @@ def lives(api, ends, node, names):
 
 
 class Bare:
-    """The OCI runtime alone, create and start: what no node can be faster than on this machine, now."""
+    """The OCI runtime alone, create and start with the configuration of `runc spec` (namespaces all made anew): how fast this machine is now."""
 
     def __init__(self):
         self.dir = f"{rig.tmp}/bare"
