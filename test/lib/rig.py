@@ -16,6 +16,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -53,6 +54,9 @@ def stop(p):
         except subprocess.TimeoutExpired:
             p.kill()
             p.wait()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an end like others: what was started ends, too
 
 
 @atexit.register
