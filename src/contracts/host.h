@@ -25,6 +25,9 @@
 #define SP_HOST_ID_BYTES 64u
 /* What of an id names a socket below the run directory: a unix socket's path has 107 bytes. */
 #define SP_HOST_SOCKET_ID_BYTES 32u
+/* The first bytes of the container's id begin what names a command in it and that command's socket, "x…": so
+ * who removes the container finds them. */
+#define SP_HOST_SOCKET_OWNER_BYTES 16u
 #define SP_HOST_RUN_DIR_BYTES (107u - 2u - SP_HOST_SOCKET_ID_BYTES)
 
 typedef enum sp_host_method {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bundles of containers: the root filesystem, config.json, the user database inside. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -197,6 +198,28 @@ sp_code host_bundle_write(host_request *r, const void *message, sp_err *err)
 	return SP_OK;
 }
 
+/* A shim that was killed leaves its sockets: the container's, and those of commands that ran in it. */
+static sp_code remove_sockets(const host *h, sp_str id, sp_err *err)
+{
+	host_path_buf dir;
+	char attach[SP_HOST_SOCKET_ID_BYTES + 2], command[SP_HOST_SOCKET_OWNER_BYTES + 2];
+	sp_str of = sp_str_sub(id, 0, SP_HOST_SOCKET_ID_BYTES),
+	       owner = sp_str_sub(id, 0, SP_HOST_SOCKET_OWNER_BYTES);
+	(void)snprintf(attach, sizeof attach, "a" SP_FMT, SP_ARG(of));
+	(void)snprintf(command, sizeof command, "x" SP_FMT, SP_ARG(owner));
+	(void)snprintf(dir.text, sizeof dir.text, SP_FMT, SP_ARG(h->opts->run_dir));
+	DIR *d = opendir(dir.text);
+	struct dirent *e;
+	if (d == NULL)
+		return sp_fail_sys(err, errno, "open %s", dir.text);
+	while ((e = readdir(d)) != NULL) {
+		if (strcmp(e->d_name, attach) == 0 || strncmp(e->d_name, command, strlen(command)) == 0)
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
+	(void)closedir(d);
+	return SP_OK;
+}
+
 sp_code host_bundle_remove(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_id *m = message;
@@ -207,11 +230,7 @@ sp_code host_bundle_remove(host_request *r, const void *message, sp_err *err)
 	SP_TRY(host_mounts_remove(r->h, m->id, err));
 	SP_TRY(host_path_of(r->h, "containers", m->id, "", &path, err));
 	SP_TRY(host_remove_tree(path.text, err));
-	/* A shim that was killed leaves its socket. */
-	int n = snprintf(path.text, sizeof path.text, SP_FMT "/a" SP_FMT, SP_ARG(r->h->opts->run_dir),
-			 SP_ARG(sp_str_sub(m->id, 0, SP_HOST_SOCKET_ID_BYTES)));
-	if (n > 0 && (size_t)n < sizeof path.text)
-		(void)unlink(path.text);
+	SP_TRY(remove_sockets(r->h, m->id, err));
 	host_answer(r, NULL);
 	return SP_OK;
 }

@@ -46,7 +46,9 @@ sp_code rt_command_add(rt_job *j, sp_err *err)
 	SP_AUTO_BUF json;
 	sp_buf_init(&json, PROCESS_BYTES);
 	c->j = j;
-	c->exec_id = sp_str_sub(rt_new_id(j->r, &j->arena), 0, SP_HOST_SOCKET_ID_BYTES);
+	c->exec_id = SP_CONCAT(&j->arena, sp_str_sub(j->container->rec.id, 0, SP_HOST_SOCKET_OWNER_BYTES),
+			       sp_str_sub(rt_new_id(j->r, &j->arena), 0,
+					  SP_HOST_SOCKET_ID_BYTES - SP_HOST_SOCKET_OWNER_BYTES));
 	SP_TRY(process_json(j, c, &json, err));
 	sp_str uri = SP_CONCAT(&j->arena, SP_STR("stream://"), socket_path(j, c));
 	rt_any any = {.type_url = RT_TYPE_PROCESS, .value = sp_buf_view(&json)};

@@ -15,6 +15,11 @@ int32_t rt_container_state(const rt_container *c)
 	return c->exiting ? SP_CRI_CONTAINER_RUNNING : c->rec.state;
 }
 
+int32_t rt_container_told_state(const rt_container *c)
+{
+	return c->starting ? SP_CRI_CONTAINER_RUNNING : rt_container_state(c);
+}
+
 const char *rt_state_name(const rt_container *c)
 {
 	static const char *const names[] = {"CONTAINER_CREATED", "CONTAINER_RUNNING", "CONTAINER_EXITED",
@@ -155,8 +160,13 @@ sp_code rt_delete_lost(rt_job *j, sp_err *err)
 	(void)err;
 	if (j->container->task_gone)
 		return SP_OK;
+	if (j->n_deletes++ == RT_DELETES_MOST) {
+		sp_log(j->r->opts->log, SP_LOG_WARN, "a task may be left", SP_KS("container", q.id));
+		return SP_OK;
+	}
+	j->steps--; /* once more afterwards */
 	j->ignore_error = true;
-	return rt_job_host(j, SP_HOST_SHIM_DELETE, &q, NULL);
+	return rt_job_host(j, SP_HOST_SHIM_DELETE, &q, on_deleted);
 }
 
 static void on_ended(rt_job *j)

@@ -91,6 +91,14 @@ typedef struct stray {
 	size_t n_methods;
 } stray;
 
+static sp_code on_part_removed(rt_job *j, const void *response, sp_err *err)
+{
+	(void)response;
+	(void)err;
+	j->i++;
+	return SP_OK;
+}
+
 static sp_code remove_stray(rt_job *j, sp_err *err)
 {
 	const stray *s = j->data;
@@ -100,9 +108,10 @@ static sp_code remove_stray(rt_job *j, sp_err *err)
 	if (j->i >= s->n_methods)
 		return SP_OK;
 	j->steps--;
-	j->ignore_error = j->i + 1 < s->n_methods;
-	sp_host_method method = s->methods[j->i++];
-	return rt_job_host(j, method, method == SP_HOST_SANDBOX_REMOVE ? (const void *)&sandbox : &id, NULL);
+	j->ignore_error = j->n_deletes++ < RT_DELETES_MOST;
+	sp_host_method method = s->methods[j->i];
+	return rt_job_host(j, method, method == SP_HOST_SANDBOX_REMOVE ? (const void *)&sandbox : &id,
+			   on_part_removed);
 }
 
 static rt_step *const stray_steps[] = {remove_stray, NULL};

@@ -59,11 +59,12 @@ typedef struct rt_container {
 	rt_cpu_seen cpu_seen;
 	uint32_t n_refs;
 	bool starting, removing, listed;
-	bool exiting;    /* its end is known; everybody is told when all is written and released */
-	bool task_gone;  /* the shim has deleted the task */
-	bool stop_sent;  /* the stop signal; it is sent once */
-	rt_rpc wait;     /* Task.Wait, while it runs */
-	sp_list waiters; /* rt_job.waiter: told when starting or exiting is over */
+	int64_t starting_at; /* while it is `starting`: since then (wall, ns) */
+	bool exiting;        /* its end is known; everybody is told when all is written and released */
+	bool task_gone;      /* the shim has deleted the task */
+	bool stop_sent;      /* the stop signal; it is sent once */
+	rt_rpc wait;         /* Task.Wait, while it runs */
+	sp_list waiters;     /* rt_job.waiter: told when starting or exiting is over */
 } rt_container;
 
 struct rt {
@@ -145,8 +146,9 @@ struct rt_job {
 
 	rt_sandbox *sandbox; /* references of the job, or NULL */
 	rt_container *container;
-	void *data; /* of the steps, in the arena */
-	size_t i;   /* a counter of the steps */
+	void *data;         /* of the steps, in the arena */
+	size_t i;           /* a counter of the steps */
+	unsigned n_deletes; /* how often `shim delete` was tried: RT_DELETES_MOST */
 
 	/* what a step waits for: one at a time */
 	sp_host_call host;
@@ -209,8 +211,11 @@ void rt_maybe_closed(rt *r);
 
 /* ---- containers' life (exit.c) ---- */
 
-/* What others see: RUNNING until the end is complete. */
+/* RUNNING until the end is complete. */
 int32_t rt_container_state(const rt_container *c);
+/* What others are told: RUNNING from the moment that somebody has it started. A node agent that comes anew
+ * starts another in the place of one that is only CREATED, and then both would run. */
+int32_t rt_container_told_state(const rt_container *c);
 /* "CONTAINER_RUNNING" … */
 const char *rt_state_name(const rt_container *c);
 /* Waits for the end of the container, which has a task. */
@@ -219,6 +224,8 @@ sp_code rt_watch_exit(rt_container *c, sp_err *err) SP_MUST_USE;
 void rt_lost(rt_container *c);
 /* Steps that undo Task.Create: by the shim; then without it what it could not say it deleted. */
 rt_step rt_delete_task, rt_delete_lost;
+/* `shim delete` is tried again: it may have been killed, and what runs on would be lost with the record. */
+#define RT_DELETES_MOST 5u
 /* Starting or exiting is over. */
 void rt_tell_waiters(rt_container *c);
 /* Waits until the container is neither starting nor exiting. */

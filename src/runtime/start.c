@@ -30,6 +30,7 @@ static sp_code begin(rt_job *j, sp_err *err)
 			       SP_ARG(c->rec.id));
 	rt_job_set_container(j, c);
 	c->starting = true;
+	c->starting_at = sp_wall_ns(j->r->world);
 	j->data = c; /* this job is the one that starts it */
 	j->on_end = on_start_end;
 	return SP_OK;

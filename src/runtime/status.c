@@ -43,9 +43,9 @@ sp_cri_container_status *rt_container_status(rt_container *c, sp_arena *a)
 	sp_cri_container_status *s = sp_new(a, sp_cri_container_status, 1);
 	s->id = c->rec.id;
 	s->metadata = config->metadata;
-	s->state = rt_container_state(c);
+	s->state = rt_container_told_state(c);
 	s->created_at = c->rec.created_at;
-	s->started_at = c->rec.started_at;
+	s->started_at = c->starting ? c->starting_at : c->rec.started_at;
 	s->finished_at = c->rec.finished_at;
 	s->exit_code = c->rec.exit_code;
 	s->image = image_spec(c, a);
@@ -73,7 +73,7 @@ static void container_item(const rt_container *c, sp_arena *a, sp_cri_container 
 				  .image = image_spec(c, a),
 				  .image_ref = c->rec.image_id,
 				  .image_id = c->rec.image_id,
-				  .state = rt_container_state(c),
+				  .state = rt_container_told_state(c),
 				  .created_at = c->rec.created_at};
 	ret->labels.at = config->labels.at;
 	ret->labels.n = config->labels.n;
@@ -162,7 +162,7 @@ static bool container_fits(rt *r, const rt_container *c, const sp_cri_container_
 	const sp_cri_container_config *config = c->rec.config;
 	return f == NULL ||
 	       ((f->id.len == 0 || rt_find_container(r, f->id) == c) &&
-		(f->state == NULL || f->state->state == rt_container_state(c)) &&
+		(f->state == NULL || f->state->state == rt_container_told_state(c)) &&
 		(f->pod_sandbox_id.len == 0 || rt_find_sandbox(r, f->pod_sandbox_id) == c->sandbox) &&
 		rt_labels_match(f->label_selector.at, f->label_selector.n, config->labels.at,
 				config->labels.n));

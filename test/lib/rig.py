@@ -6,6 +6,7 @@ Whatever goes wrong raises; everything that was started ends with the program.
 
 import atexit
 import base64
+import copy
 import ctypes
 import http.client
 import json
@@ -15,6 +16,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -52,6 +54,9 @@ def stop(p):
         except subprocess.TimeoutExpired:
             p.kill()
             p.wait()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an end like others: what was started ends, too
 
 
 @atexit.register
@@ -128,16 +133,12 @@ def memory_mib(pids, line="Pss"):
 # ---- the API ----
 
 
-class Server:
-    """A `sampan apiserver` with a directory of its own, as its administrator."""
+class Client:
+    """The API as whom a kubeconfig of ours names. One request at a time; a thread has a twin of its own."""
 
-    def __init__(self, *flags, address="127.0.0.1"):
-        self.data = f"{tmp}/data"
-        self.process = start("apiserver.log", SAMPAN, "apiserver", "--data-dir", self.data, "--bind-address", address,
-                             "--secure-port", "0", *flags)
-        wait_for("the API server", 20, lambda: b'"msg":"serving"' in open(f"{tmp}/apiserver.log", "rb").read())
-        self.kubeconfig = f"{self.data}/admin.kubeconfig"
-        text = open(self.kubeconfig, encoding="ascii").read()
+    def __init__(self, kubeconfig):
+        self.kubeconfig = kubeconfig
+        text = open(kubeconfig, encoding="ascii").read()
         self.url = re.search(r"server: https://(\S+)", text).group(1)
         for key, name in (("certificate-authority", "ca"), ("client-certificate", "crt"), ("client-key", "key")):
             with open(f"{tmp}/{name}.pem", "wb") as f:
@@ -145,6 +146,12 @@ class Server:
         self.tls = ssl.create_default_context(cafile=f"{tmp}/ca.pem")
         self.tls.load_cert_chain(f"{tmp}/crt.pem", f"{tmp}/key.pem")
         self.connection = self.connect()
+
+    def twin(self):
+        """The same with a connection of its own."""
+        other = copy.copy(self)
+        other.connection = other.connect()
+        return other
 
     def connect(self):
         return http.client.HTTPSConnection(self.url, context=self.tls, timeout=60)
@@ -172,6 +179,17 @@ class Server:
             raise RuntimeError(f"watch {path}: {answer.status} {answer.read()[:300]}")
         for line in answer:
             yield json.loads(line)
+
+
+class Server(Client):
+    """A `sampan apiserver` with a directory of its own, as its administrator."""
+
+    def __init__(self, *flags, address="127.0.0.1"):
+        self.data = f"{tmp}/data"
+        self.process = start("apiserver.log", SAMPAN, "apiserver", "--data-dir", self.data, "--bind-address", address,
+                             "--secure-port", "0", *flags)
+        wait_for("the API server", 20, lambda: b'"msg":"serving"' in open(f"{tmp}/apiserver.log", "rb").read())
+        super().__init__(f"{self.data}/admin.kubeconfig")
 
 
 def service(name, ip, port=80, protocol="TCP"):

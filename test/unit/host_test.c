@@ -238,3 +238,24 @@ SP_TEST(host_sandbox, processes_that_do_not_end_hold_nobody_up)
 	T_TRUE(kill((pid_t)strtol(pid.ptr, NULL, 10), 0) != 0); /* reaped, too */
 	T_TRUE(access(sp_arena_printf(T_ARENA, "%s/sandboxes/a", t_tmpdir()).ptr, F_OK) != 0);
 }
+
+/* A shim that was killed leaves sockets; those of other containers stay. */
+SP_TEST(host_sandbox, sockets_of_a_removed_container)
+{
+	static const char *const goes[] = {"a0123456789abcdef", "x0123456789abcdef", "x0123456789abcdef77"};
+	static const char *const stays[] = {"a0123456789abcdee", "x0123456789abcde", "b0123456789abcdef",
+					    "0123456789abcdef"};
+	rig *r = begin();
+	const sp_host_id id = {.id = SP_STR("0123456789abcdef")};
+	for (size_t i = 0; i < SP_LEN(goes); i++)
+		T_OK(sp_file_replace(r->world, sp_arena_printf(T_ARENA, "%s/%s", t_tmpdir(), goes[i]),
+				     SP_STR(""), 0600, T_ERR));
+	for (size_t i = 0; i < SP_LEN(stays); i++)
+		T_OK(sp_file_replace(r->world, sp_arena_printf(T_ARENA, "%s/%s", t_tmpdir(), stays[i]),
+				     SP_STR(""), 0600, T_ERR));
+	T_ANSWER(call(r, SP_HOST_BUNDLE_REMOVE, &id), SP_OK);
+	for (size_t i = 0; i < SP_LEN(goes); i++)
+		T_TRUE(access(sp_arena_printf(T_ARENA, "%s/%s", t_tmpdir(), goes[i]).ptr, F_OK) != 0);
+	for (size_t i = 0; i < SP_LEN(stays); i++)
+		T_TRUE(access(sp_arena_printf(T_ARENA, "%s/%s", t_tmpdir(), stays[i]).ptr, F_OK) == 0);
+}
