@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands that work without a server: delete, -info; and what all commands share. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,16 +112,14 @@ static sp_code read_choice(const char *bundle, const shim_args *args, sp_arena *
 			       &note, err);
 }
 
-static sp_code delete_force(const char *bundle, const shim_args *args, sp_arena *a, sp_err *err)
+static sp_code delete_force(const char *bundle, const shim_args *args, const shim_oci *oci, sp_err *err)
 {
 	static cleanup c;
-	shim_oci oci;
-	SP_TRY(read_choice(bundle, args, a, &oci, err));
 	SP_TRY(shim_loop_init(&c.loop, err));
 	SP_TRY(shim_reaper_init(&c.reaper, &c.loop, no_signal, NULL, err));
 	const char *const argv[] = {"delete", "--force", args->id, NULL};
 	const shim_run_opts o = {.reaper = &c.reaper,
-				 .oci = &oci,
+				 .oci = oci,
 				 .bundle = bundle,
 				 .args = argv,
 				 .std_in = -1,
@@ -129,6 +130,24 @@ static sp_code delete_force(const char *bundle, const shim_args *args, sp_arena 
 	shim_reaper_done(&c.reaper);
 	shim_loop_done(&c.loop);
 	return c.failed ? sp_fail(err, SP_EINTERNAL, "OCI runtime delete failed: %s", c.why) : SP_OK;
+}
+
+/* A runtime that was killed while it made or removed a container leaves of it what no runtime can read, and
+ * so none removes. Nothing of the container runs any more. */
+static void remove_state(const shim_oci *oci, const char *id)
+{
+	char path[4096];
+	int n = *id == 0 || *id == '.' || strchr(id, '/') != NULL /* no container has such an id */
+			? -1
+			: snprintf(path, sizeof path, "%s/%s", oci->root, id);
+	DIR *d = n > 0 && (size_t)n < sizeof path ? opendir(path) : NULL;
+	const struct dirent *e;
+	if (d == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		(void)unlinkat(dirfd(d), e->d_name, 0); /* what is no file stays, and the directory with it */
+	(void)closedir(d);
+	(void)rmdir(path);
 }
 
 static bool take_number(sp_str *in, int64_t *ret)
@@ -208,13 +227,19 @@ int shim_delete(const shim_args *args)
 	char room[4096];
 	sp_err err = {0};
 	sp_arena a;
+	shim_oci oci;
 	const char *bundle = shim_bundle(args, room, sizeof room);
 	shim_delete_resp resp = {.exit_status = KILLED};
 	int64_t wall_ns = shim_wall_ns(NULL);
 	sp_arena_init(&a, ARENA_BYTES);
 	shim_end_runtimes("/proc", bundle);
-	sp_code code = delete_force(bundle, args, &a, &err);
+	sp_code code = read_choice(bundle, args, &a, &oci, &err);
+	bool chosen = code == SP_OK;
+	if (chosen)
+		code = delete_force(bundle, args, &oci, &err);
 	remove_cgroup(bundle, &a); /* also when that failed: nothing may run on in it */
+	if (chosen)
+		remove_state(&oci, args->id);
 	sp_arena_done(&a);
 	if (code != SP_OK)
 		(void)shim_complain(&err); /* containerd logs it; the answer comes all the same */

@@ -367,6 +367,7 @@ removed = subprocess.run([SHIM, "-namespace", NS, "-id", "lost", "-address", DIR
                          stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
 check("delete without state: 137", removed.returncode == 0 and dec(removed.stdout)[2] == 137, removed)
 check("delete without state: the process is gone", until(lambda: not os.path.exists(f"/proc/{task_pid}")))
+check("delete without state: no state is left", not os.path.exists(f"{DIR}/oci/{NS}/lost"))
 check("delete without state: its group is gone", not os.path.exists(("/sys/fs/cgroup" if v2 else "/sys/fs/cgroup/memory") + f"/{NS}/lost"))
 bad = enc([(1, "containerd.runc.v1.Options"), (2, enc([(3, f"/{NS}/absent")]))])
 done = start("cg2", bundle("cg2", ["true"], "pod3"), bad)
