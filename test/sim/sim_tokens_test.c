@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens of nodes that join, and what nodes get when they have: in the simulator. */
 #include "base/base64.h"
+#include "contracts/signer.h"
 #include "kube/view.h"
 #include "lib/ctl_host.h"
 #include "lib/store_help.h"
@@ -191,6 +192,98 @@ SP_TEST(sim_tokens, of_accounts_go_with_them)
 	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "default", "s"));
 	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", ACCOUNT_SECRET("")));
 	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "default", "s"));
+}
+
+/* ---- tokens of upstream's controller ---- */
+
+typedef struct signing {
+	sp_sign_call call;
+	sp_buf claims, token;
+	bool done;
+} signing;
+
+static void on_signed(sp_sign_call *c, sp_str header, sp_str signature, const sp_err *err)
+{
+	signing *x = c->arg;
+	(void)err;
+	(void)sp_buf_str(&x->token, header);
+	(void)sp_buf_char(&x->token, '.');
+	(void)sp_buf_str(&x->token, sp_buf_view(&x->claims));
+	(void)sp_buf_char(&x->token, '.');
+	(void)sp_buf_str(&x->token, signature);
+	x->done = true;
+}
+
+static bool is_signed(void *arg)
+{
+	return ((const signing *)arg)->done;
+}
+
+/* As kube-controller-manager signs it: for default/bot of that uid, for the secret "s". */
+static sp_str sign(t_ctl *t, sp_str uid, const char *subject)
+{
+	sp_str text = sp_arena_printf(T_ARENA,
+				      "{\"iss\":\"kubernetes/serviceaccount\","
+				      "\"kubernetes.io/serviceaccount/namespace\":\"default\","
+				      "\"kubernetes.io/serviceaccount/secret.name\":\"s\","
+				      "\"kubernetes.io/serviceaccount/service-account.name\":\"bot\","
+				      "\"kubernetes.io/serviceaccount/service-account.uid\":\"" SP_FMT "\","
+				      "\"sub\":\"%s\"}",
+				      SP_ARG(uid), subject);
+	signing *x = sp_new(T_ARENA, signing, 1);
+	sp_buf_init(&x->claims, 10000);
+	sp_buf_init(&x->token, 20000);
+	T_DEFER(sp_buf_done, &x->claims);
+	T_DEFER(sp_buf_done, &x->token);
+	(void)sp_base64url_append(&x->claims, text.ptr, text.len);
+	x->call = (sp_sign_call){.claims = sp_buf_view(&x->claims), .done = on_signed, .arg = x};
+	t->api.signer->sign(t->api.signer, &x->call);
+	(void)sp_sim_run(t->api.sim, is_signed, x, sp_sim_now_ns(t->api.sim) + 20 * SECOND);
+	return sp_buf_view(&x->token);
+}
+
+static void put_token(t_ctl *t, sp_str token)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 20000);
+	(void)sp_base64_append(&text, token.ptr, token.len);
+	(void)t_ctl_patch(
+		t, SP_SECRETS, "default", "s", "",
+		sp_arena_printf(T_ARENA, "{\"data\":{\"token\":\"" SP_FMT "\"}}", SP_ARG(sp_buf_view(&text)))
+			.ptr);
+}
+
+SP_TEST(sim_tokens, of_upstreams_controller)
+{
+	static const char bot[] = "system:serviceaccount:default:bot";
+	t_ctl *t = open_rig("namespace-controller", "");
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICEACCOUNTS, "default", "{\"metadata\":{\"name\":\"bot\"}}"));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", ACCOUNT_SECRET("")));
+	sp_str uid = t_ctl_text(t_ctl_get(t, SP_SERVICEACCOUNTS, "default", "bot"), "metadata.uid");
+	sp_str good = sign(t, uid, bot), other_uid = sign(t, SP_STR("another"), bot);
+	sp_str other = sign(t, uid, "system:serviceaccount:default:default");
+	T_EQ_C(whom(t, good), ""); /* the secret does not have it */
+	put_token(t, good);
+	T_EQ_C(whom(t, good), bot);
+	put_token(t, other_uid);
+	T_EQ_C(whom(t, other_uid), "");
+	put_token(t, other);
+	T_EQ_C(whom(t, other), "");
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, good), ""); /* the secret has another one by now */
+	put_token(t, good);
+	T_EQ_C(whom(t, good), bot);
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "",
+			   "{\"metadata\":{\"labels\":{\"kubernetes.io/legacy-token-invalid-since\":"
+			   "\"2001-01-01\"}}}"));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, good), "");
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "", "{\"metadata\":{\"labels\":null}}"));
+	T_EQ_C(whom(t, good), bot);
+	T_TRUE(t_ctl_delete(t, SP_SERVICEACCOUNTS, "default", "bot", ""));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, good), "");
 }
 
 /* Addresses of services are no pods'. */
