@@ -12,7 +12,8 @@ typedef struct secret_view {
 	sp_str deleted;
 } secret_view;
 SP_VIEW(legacy_secret_desc, secret_view, "v1/Secret", SP_V(secret_view, data, "data"),
-	SP_V(secret_view, labels, "metadata.labels"), SP_V(secret_view, deleted, "metadata.deletionTimestamp"));
+	SP_V(secret_view, labels, "metadata.labels"),
+	SP_V(secret_view, deleted, "metadata.deletionTimestamp"));
 
 typedef struct account_view {
 	sp_str uid, deleted;
@@ -25,7 +26,8 @@ bool api_legacy_read(yyjson_val *v, api_legacy_claims *ret)
 	*ret = (api_legacy_claims){.subject = sp_json_str(sp_json_last(v, SP_STR("sub"))),
 				   .ns = sp_json_str(sp_json_last(v, SP_STR(CLAIM "namespace"))),
 				   .secret = sp_json_str(sp_json_last(v, SP_STR(CLAIM "secret.name"))),
-				   .account = sp_json_str(sp_json_last(v, SP_STR(CLAIM "service-account.name"))),
+				   .account =
+					   sp_json_str(sp_json_last(v, SP_STR(CLAIM "service-account.name"))),
 				   .uid = sp_json_str(sp_json_last(v, SP_STR(CLAIM "service-account.uid")))};
 	return sp_str_eq(sp_json_str(sp_json_last(v, SP_STR("iss"))), SP_STR("kubernetes/serviceaccount")) &&
 	       sp_json_last(v, SP_STR("kubernetes.io")) == NULL;
@@ -37,10 +39,8 @@ static sp_str check_claims(sp_arena *a, const api_legacy_claims *c)
 		sp_str claim;
 		const char *name;
 	} rows[] = {
-		{c->subject, "sub"},
-		{c->ns, "namespace"},
-		{c->secret, "secretName"},
-		{c->account, "serviceAccountName"},
+		{c->subject, "sub"},           {c->ns, "namespace"},
+		{c->secret, "secretName"},     {c->account, "serviceAccountName"},
 		{c->uid, "serviceAccountUID"},
 	};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
@@ -93,8 +93,7 @@ static sp_str check_account(api_server *s, sp_arena *a, const api_legacy_claims 
 		return sp_arena_printf(a, "ServiceAccount " SP_FMT "/" SP_FMT " has been deleted",
 				       SP_ARG(c->ns), SP_ARG(c->account));
 	if (!sp_str_eq(v.uid, c->uid))
-		return sp_arena_printf(a,
-				       "ServiceAccount UID (" SP_FMT ") does not match claim (" SP_FMT ")",
+		return sp_arena_printf(a, "ServiceAccount UID (" SP_FMT ") does not match claim (" SP_FMT ")",
 				       SP_ARG(v.uid), SP_ARG(c->uid));
 	return SP_STR("");
 }

@@ -23,12 +23,13 @@
 #define RENEW_SOONEST_S INT64_C(60)
 
 typedef struct secret_view {
-	sp_str type, deleted;
+	sp_str deleted;
 	sp_vmap notes, data;
+	bool immutable;
 } secret_view;
-SP_VIEW(secret_desc, secret_view, "v1/Secret", SP_V(secret_view, type, "type"),
-	SP_V(secret_view, data, "data"), SP_V(secret_view, notes, "metadata.annotations"),
-	SP_V(secret_view, deleted, "metadata.deletionTimestamp"));
+SP_VIEW(secret_desc, secret_view, "v1/Secret", SP_V(secret_view, data, "data"),
+	SP_V(secret_view, notes, "metadata.annotations"),
+	SP_V(secret_view, deleted, "metadata.deletionTimestamp"), SP_V(secret_view, immutable, "immutable"));
 
 typedef struct account_view {
 	sp_str uid;
@@ -223,7 +224,9 @@ static void ask_token(run *x)
 static void fill(run *x)
 {
 	look_at_token(x);
-	if (x->token_is_due)
+	if (x->v.immutable) /* what it lacks it will never have */
+		sp_job_done(x->job, SP_OK);
+	else if (x->token_is_due)
 		ask_token(x);
 	else if (needs_ca(x) || needs_namespace(x))
 		write_secret(x);

@@ -178,6 +178,22 @@ SP_TEST(sim_tokens, of_accounts_are_renewed)
 	T_EQ_C(token_of(t), "x");
 }
 
+/* Nobody can write into one that is immutable: it is left, and goes with its account all the same. */
+SP_TEST(sim_tokens, of_accounts_immutable)
+{
+	t_ctl *t = open_accounts(false);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICEACCOUNTS, "default", "{\"metadata\":{\"name\":\"bot\"}}"));
+	T_TRUE(t_ctl_create(
+		t, SP_SECRETS, "default",
+		"{\"immutable\":true,\"metadata\":{\"name\":\"s\",\"annotations\":{\"kubernetes.io/"
+		"service-account.name\":\"bot\"}},\"type\":\"kubernetes.io/service-account-token\"}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_C(token_of(t), "");
+	T_TRUE(t_ctl_delete(t, SP_SERVICEACCOUNTS, "default", "bot", ""));
+	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "default", "s"));
+}
+
 SP_TEST(sim_tokens, of_accounts_go_with_them)
 {
 	t_ctl *t = open_accounts(true);
