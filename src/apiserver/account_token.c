@@ -32,11 +32,14 @@ typedef struct claims {
 	sp_str issuer, id, ns;
 	ref account, pod, secret, node;
 	api_strs audiences;
+	bool is_legacy;
+	api_legacy_claims legacy;
 } claims;
 
 typedef struct inspection {
 	api_server *server;
 	sp_arena *arena;
+	sp_str token;
 	int64_t now_s;
 	struct api_verified_token *slot;
 	claims c;
@@ -73,6 +76,11 @@ static bool read_claims(sp_arena *a, yyjson_val *v, claims *ret)
 			.pod = read_ref(own, "pod"),
 			.secret = read_ref(own, "secret"),
 			.node = read_ref(own, "node")};
+	ret->is_legacy = api_legacy_read(v, &ret->legacy);
+	if (ret->is_legacy) {
+		ret->ns = ret->legacy.ns;
+		ret->account = (ref){true, ret->legacy.account, ret->legacy.uid};
+	}
 	if (!yyjson_is_str(aud))
 		return api_strs_read(a, aud, &ret->audiences);
 	ret->audiences.items = sp_try_new(a, sp_str, 1);
@@ -197,7 +205,9 @@ static bool is_alive(inspection *x)
 	uint64_t now = sp_now_ns(x->server->world);
 	if (now < x->slot->until_ns)
 		return true;
-	if (!check_account(x) || !check_refs(x))
+	if (x->c.is_legacy)
+		x->why = api_legacy_check(x->server, x->arena, x->token, &x->c.legacy);
+	if (x->c.is_legacy ? x->why.len > 0 : !check_account(x) || !check_refs(x))
 		return false;
 	x->slot->until_ns = now + API_TOKEN_GOOD_NS;
 	return true;
@@ -269,10 +279,10 @@ static bool is_issuer(const api_tokens *t, sp_str issuer)
 bool api_token_of_account(api_server *s, sp_arena *a, sp_str token, const sp_str *audiences, size_t n,
 			  api_token_verdict *ret)
 {
-	inspection x = {.server = s, .arena = a, .now_s = sp_wall_ns(s->world) / NS_PER_S};
+	inspection x = {.server = s, .arena = a, .token = token, .now_s = sp_wall_ns(s->world) / NS_PER_S};
 	api_jwt t;
 	if (api_jwt_parse(a, token, &t, NULL) != SP_OK || !read_claims(a, t.claims, &x.c) ||
-	    !is_issuer(s->tokens, x.c.issuer))
+	    (!x.c.is_legacy && !is_issuer(s->tokens, x.c.issuer)))
 		return false; /* somebody else's */
 	if (is_genuine(&x, token, &t) && check_audiences(&x, audiences, n, ret) &&
 	    check_times(&x, t.claims) && is_alive(&x) && make_user(&x, &ret->user))

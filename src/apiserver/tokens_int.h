@@ -49,3 +49,17 @@ bool api_audiences_common(sp_arena *a, const sp_str *x, size_t nx, const sp_str 
 
 /* "system:serviceaccount" tokens: extra keys. */
 #define API_EXTRA_PREFIX "authentication.kubernetes.io/"
+
+/* ---- tokens that upstream's controllers put into secrets ---- */
+
+#define API_LEGACY_INVALID "kubernetes.io/legacy-token-invalid-since" /* label of a secret */
+
+typedef struct api_legacy_claims {
+	sp_str subject, ns, secret, account, uid;
+} api_legacy_claims;
+
+/* Of a token's claims; texts of these. False: it is no such token. */
+bool api_legacy_read(yyjson_val *claims, api_legacy_claims *ret);
+/* Why it is not good, though its signature is: its secret must hold this very text, and its account be the
+ * one it was made for. Empty: it is. */
+sp_str api_legacy_check(api_server *s, sp_arena *a, sp_str token, const api_legacy_claims *c);

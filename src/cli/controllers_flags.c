@@ -20,6 +20,7 @@ static const struct {
 	{"concurrent-resource-quota-syncs", "resourcequota-controller"},
 	{"concurrent-resourceclaim-syncs", "resourceclaim-controller"},
 	{"concurrent-service-endpoint-syncs", "endpointslice-controller"},
+	{"concurrent-serviceaccount-token-syncs", "serviceaccount-token-controller"},
 	{"concurrent-statefulset-syncs", "statefulset-controller"},
 	{"concurrent-ttl-after-finished-syncs", "ttl-after-finished-controller"},
 	{"concurrent-validating-admission-policy-status-syncs",
@@ -50,7 +51,8 @@ size_t cli_sync_flags(cli_flag rows[CLI_SYNC_FLAGS_MAX], controllers_workers of[
 #define NO_RECYCLER "volumes are not recycled here"
 #define NO_LOG "logs are JSON lines; --log-level says how much of them"
 #define NO_GATES "there are no feature gates and versions to emulate here"
-#define NO_TOKENS "tokens are signed by the API server's `sampan keys`, none are put into secrets"
+#define NO_KEY "tokens of secrets are asked of the API server, whose `sampan keys` signs them"
+#define NO_CLEANER "no token is put into a secret that nobody made for it"
 #define NO_BATCH "endpoints are written as soon as they change"
 #define FIXED_SLICES "slices hold 100 endpoints, subsets 1,000"
 
@@ -73,7 +75,6 @@ static const struct {
 	{"cluster-signing-kube*", NO_FILES},
 	{"cluster-signing-legacy*", NO_FILES},
 	{"concurrent-service-syncs", NO_CLOUD},
-	{"concurrent-serviceaccount-token-syncs", NO_TOKENS},
 	{"configure-cloud-routes", NO_CLOUD},
 	{"contention-profiling", NO_SERVER},
 	{"controller-shutdown-timeout", "whatever is under way when it ends is given up at once"},
@@ -97,7 +98,7 @@ static const struct {
 	{"leader-elect-resource-lock", "the lock is a Lease, always"},
 	{"leader-elect-retry-period", "a lease is renewed every 2 s, as upstream's by default"},
 	{"leader-migration-config", "controllers of one lease are never moved to another"},
-	{"legacy-service-account-token-clean-up-period", NO_TOKENS},
+	{"legacy-service-account-token-clean-up-period", NO_CLEANER},
 	{"log-flush-frequency", NO_LOG},
 	{"log-json-*", NO_LOG},
 	{"log-text-*", NO_LOG},
@@ -117,7 +118,7 @@ static const struct {
 	{"requestheader-*", NO_SERVER},
 	{"resource-quota-sync-period", NO_PERIOD},
 	{"route-reconciliation-period", NO_CLOUD},
-	{"service-account-private-key-file", NO_TOKENS},
+	{"service-account-private-key-file", NO_KEY},
 	{"show-hidden-metrics-for-version", NO_SERVER},
 	{"tls-*", NO_SERVER},
 	{"v", NO_LOG},

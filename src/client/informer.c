@@ -191,6 +191,7 @@ static void on_commit(void *arg, sp_str revision)
 	}
 	reach(i, revision);
 	i->synced = true;
+	i->absent = false;
 	informers_check_synced(i->set);
 }
 
@@ -199,7 +200,14 @@ static void on_reached(void *arg, sp_str revision)
 	reach(arg, revision);
 }
 
-const sp_reflector_sink informer_sink = {on_begin, on_put, on_remove, on_commit, on_reached};
+static void on_absent(void *arg)
+{
+	sp_informer *i = arg;
+	i->absent = true;
+	informers_check_synced(i->set);
+}
+
+const sp_reflector_sink informer_sink = {on_begin, on_put, on_remove, on_commit, on_reached, on_absent};
 
 void informer_clear(sp_informer *i)
 {

@@ -31,7 +31,8 @@ typedef struct sp_informer sp_informer;
 sp_code sp_informers_new(sp_client *client, sp_log *log, sp_informers **ret, sp_err *err) SP_MUST_USE;
 /* Starts what is not running yet. */
 void sp_informers_start(sp_informers *s);
-/* All that were started have their first state. */
+/* All that were started have their first state, but for those whose resource the server does not serve: they
+ * stay empty, and are filled when it does. */
 bool sp_informers_are_synced(const sp_informers *s);
 /* `fn` comes once from the loop when that is so, after every watch saw its first objects; replaces the last
  * one asked for. NULL: takes it back. */

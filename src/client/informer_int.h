@@ -59,7 +59,7 @@ struct sp_informer {
 	sp_informer_opts o; /* texts in the arena */
 	sp_reflector *reflector;
 	sp_projection *projection;
-	bool keep_all, started, synced;
+	bool keep_all, started, synced, absent;
 	sp_map items; /* by the object's key */
 	uint64_t state, revision;
 	informer_index indexes[INDEXES_MAX];

@@ -33,7 +33,7 @@ bool sp_informers_are_synced(const sp_informers *s)
 {
 	for (const sp_list *node = s->list.next; node != &s->list; node = node->next) {
 		const sp_informer *i = of_node((sp_list *)(uintptr_t)node);
-		if (i->started && !i->synced)
+		if (i->started && !i->synced && !i->absent)
 			return false;
 	}
 	return true;

@@ -36,9 +36,25 @@ static uint64_t back_off(sp_reflector *r)
 	return ns + sp_random_u64(r->world) % ns;
 }
 
+/* Of a server that is older, or newer, than who follows. It is said once. */
+static void note_absent(sp_reflector *r)
+{
+	if (!r->is_absent && r->o.log != NULL)
+		sp_log(r->o.log, SP_LOG_INFO, "following a resource: it is not served",
+		       SP_KS("resource", r->o.gvr.resource), SP_KS("group", r->o.gvr.group),
+		       SP_KS("version", r->o.gvr.version));
+	r->is_absent = true;
+	if (r->o.sink->absent != NULL)
+		r->o.sink->absent(r->o.arg);
+}
+
 static void note(sp_reflector *r, const char *what, const sp_err *err)
 {
 	r->stats.n_errors++;
+	if (r->status == 404) {
+		note_absent(r);
+		return;
+	}
 	if (r->o.log != NULL && err->code != SP_ECANCELED) /* that is the client's own end */
 		sp_log(r->o.log, SP_LOG_WARN, "following a resource: trying again", SP_KC("what", what),
 		       SP_KS("resource", r->o.gvr.resource), SP_KS("group", r->o.gvr.group), SP_KE(err));
@@ -117,6 +133,7 @@ static void on_response(sp_http_exchange *ex)
 	sp_reflector *r = ex->arg;
 	uint64_t after;
 	r->status = ex->status;
+	r->is_absent = r->is_absent && r->status != 200;
 	if (sp_parse_u64(sp_http_get(&ex->headers, SP_HTTP_RETRY_AFTER), 0, 3600, &after, NULL) == SP_OK)
 		r->retry_after_s = (uint32_t)after;
 }
@@ -264,6 +281,8 @@ static void on_listed(sp_call *c, const sp_answer *a)
 	sp_reflector *r = c->arg;
 	sp_err err = {0};
 	r->retry_after_s = a->retry_after_s;
+	r->status = a->status;
+	r->is_absent = r->is_absent && a->code != SP_OK;
 	sp_code code = a->code;
 	if (code == SP_OK)
 		code = on_page(r, a->body, &err);
@@ -292,6 +311,7 @@ static void list(sp_reflector *r)
 	SP_AUTO_BUF query;
 	sp_buf_init(&query, (size_t)64 << 10);
 	uint32_t page = sp_buggify(r->world, 500000) ? 2 : r->page;
+	r->status = 0;
 	(void)sp_query_add(&query, "limit", (sp_str){text, sp_print_u64(text, page)});
 	if (r->cont.len > 0)
 		(void)sp_query_add(&query, "continue", sp_buf_view(&r->cont));

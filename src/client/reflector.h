@@ -35,6 +35,9 @@ typedef struct sp_reflector_sink {
 	void (*commit)(void *arg, sp_str revision);
 	/* Everything up to that revision was told (after each change and bookmark); may be NULL. */
 	void (*reached)(void *arg, sp_str revision);
+	/* The server has no such resource (404), so there is no state; it is asked for again now and then.
+	 * Comes with each such answer; may be NULL. */
+	void (*absent)(void *arg);
 } sp_reflector_sink;
 
 typedef struct sp_reflector_opts {

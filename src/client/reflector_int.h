@@ -22,6 +22,7 @@ struct sp_reflector {
 	sp_arena arena, scratch; /* scratch: of one event or page */
 	reflector_phase phase;
 	bool has_state; /* `revision` is one to go on from */
+	bool is_absent; /* the server does not serve the resource, as of its last answer */
 	bool no_stream; /* this time: the server does not know sendInitialEvents, or seems not to */
 	uint32_t page;
 	uint32_t n_failures; /* in a row */
@@ -34,7 +35,7 @@ struct sp_reflector {
 	sp_http_exchange *ex;
 	sp_buf line;       /* the part of a line that has come */
 	uint64_t watch_ns; /* when it began */
-	uint16_t status;
+	uint16_t status;   /* of the last answer, a list's too; 0: none */
 	uint32_t retry_after_s;
 	bool got_any; /* an event or bookmark came on this watch */
 	bool is_gone; /* the server does not have our revision */

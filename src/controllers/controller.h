@@ -62,6 +62,7 @@ typedef struct controller_type {
 	size_t size_bytes;     /* of its struct */
 	uint32_t n_workers;    /* 0: 5 */
 	bool off_by_default;
+	bool acts_by_client; /* upstream has no service account for it: it acts as whoever fills the caches */
 	/* SP_EUNSUPPORTED: it does not apply here; it is left out, with a line in the log. */
 	sp_code (*open)(controller *c, sp_err *err);
 	void (*start)(controller *c);             /* may be NULL; may pause its own queue */

@@ -55,7 +55,7 @@ static sp_code open_one(controllers *s, const controllers_opts *o, const control
 	sp_queue_pause(c->queue, true);
 	s->all[s->n++] = c;
 	s->n_open++;
-	if (o->accounts != NULL)
+	if (o->accounts != NULL && !t->acts_by_client)
 		SP_TRY(sp_accounts_client(o->accounts, sp_str_c(account), &c->client, err));
 	SP_TRY(sp_events_new(
 		&(sp_events_opts){.client = c->client, .log = o->log, .component = sp_str_c(component)},

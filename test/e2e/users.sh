@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Pods with users of their own at `sampan up`: what ids they have, on the host and in volumes, and over restarts of the agent.
+# Pods with users of their own at `sampan up`: what ids they have, on the host and in volumes, and over restarts of the agent. Users that are
+# accounts: tokens in secrets.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 needs='curl busybox jq'
@@ -75,5 +76,25 @@ pod third false 'cat /proc/self/uid_map; sleep 1000'
 is third-runs Running of third .status.phase
 same third-range "$a" "$(first third)"
 k delete pod next third host >/dev/null
+
+# A token in a secret: the account's, and it goes with the account.
+k create serviceaccount bot >/dev/null
+k create rolebinding bot --clusterrole view --serviceaccount default:bot >/dev/null
+k create -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Secret
+metadata: {name: bot, annotations: {kubernetes.io/service-account.name: bot}}
+type: kubernetes.io/service-account-token
+YAML
+k get configmap kube-root-ca.crt -o json | jq -r '.data["ca.crt"]' >"$tmp/ca.crt"
+bot() {
+	timeout 60 "$kubectl" --kubeconfig /dev/null --server "$(k config view -o 'jsonpath={.clusters[0].cluster.server}')" \
+		--certificate-authority "$tmp/ca.crt" --token "$(k get secret bot -o json | jq -r '.data.token | @base64d')" "$@"
+}
+is bot system:serviceaccount:default:bot bot auth whoami -o 'jsonpath={.status.userInfo.username}'
+same bot-reads conf "$(bot get configmap conf -o 'jsonpath={.metadata.name}')"
+same bot-parts 'ca.crt namespace token' "$(k describe secret bot | sed -n 's/^\(ca.crt\|namespace\|token\):.*/\1/p' | sort | xargs)"
+k delete serviceaccount bot >/dev/null
+is bot-goes 'Error from server (NotFound): secrets "bot" not found' k get secret bot -o name
 printf '%d passed, %d failed\n' "$p" "$f"
 [ "$f" -eq 0 ]

@@ -4,7 +4,9 @@
 #include "client/accounts.h"
 #include "client/discover.h"
 #include "client/events.h"
+#include "client/informer_int.h"
 #include "client/patch.h"
+#include "client/reflector_int.h"
 #include "kube/schema.h"
 #include "kube/view.h"
 #include "lib/client_host.h"
@@ -13,6 +15,12 @@
 
 #define SECOND UINT64_C(1000000000)
 #define NS_DEFAULT SP_STR("default")
+#define BOATS                                                                                           \
+	"{\"metadata\":{\"name\":\"boats.example.com\"},\"spec\":{\"group\":\"example.com\",\"scope\":" \
+	"\"Namespaced\",\"names\":{\"plural\":\"boats\",\"singular\":\"boat\",\"kind\":\"Boat\","       \
+	"\"listKind\":"                                                                                 \
+	"\"BoatList\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{"    \
+	"\"openAPIV3Schema\":{\"type\":\"object\"}}}]}}"
 
 typedef struct rig {
 	t_api api;
@@ -141,6 +149,59 @@ SP_TEST(sim_client, discovery)
 	T_TRUE(x->n > 50);
 	sp_discover_start(r->user.client, &x->d);
 	sp_discover_cancel(&x->d);
+}
+
+/* ---- what is not served ---- */
+
+static void on_all_synced(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static bool is_set(void *arg)
+{
+	return *(const bool *)arg;
+}
+
+static bool has_boat(void *arg)
+{
+	return sp_informer_is_synced(arg) && sp_informer_count(arg) == 1;
+}
+
+/* A server that lacks a group does not keep the others' caches; what comes later is followed. */
+SP_TEST(sim_client, resources_that_are_not_served)
+{
+	rig *r = rig_open();
+	T_TRUE(!t_failed());
+	sp_informers *set = NULL;
+	sp_informer *maps, *boats, *ships;
+	const sp_gvr gvr = SP_GVR("example.com", "v1", "boats");
+	bool *synced = sp_new(T_ARENA, bool, 1);
+	T_OK(sp_informers_new(r->user.client, NULL, &set, T_ERR));
+	T_DEFER(sp_informers_free, set);
+	T_OK(sp_informers_get(set, &(sp_informer_opts){.gvr = SP_CONFIGMAPS}, &maps, T_ERR));
+	T_OK(sp_informers_get(set, &(sp_informer_opts){.gvr = gvr}, &boats, T_ERR));
+	T_OK(sp_informers_get(set, &(sp_informer_opts){.gvr = SP_GVR("example.com", "v1", "ships")}, &ships,
+			      T_ERR));
+	ships->reflector->no_stream = true; /* pages say the same */
+	sp_informers_on_synced(set, on_all_synced, synced);
+	sp_informers_start(set);
+	T_TRUE(sp_sim_run(r->api.sim, is_set, synced, sp_sim_now_ns(r->api.sim) + 20 * SECOND));
+	T_TRUE(sp_informer_is_synced(maps));
+	T_TRUE(!sp_informer_is_synced(boats) && !sp_informer_is_synced(ships));
+	T_TRUE(sp_informer_counts(ships).n_lists > 0 && sp_informer_counts(ships).n_streams == 0);
+	const sp_ask kind = {.verb = SP_ASK_CREATE,
+			     .gvr = SP_GVR("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
+			     .body = SP_STR(BOATS)};
+	T_TRUE(t_ask_ok(&r->user, &kind, SP_OK));
+	sp_sim_run_until(r->api.sim, sp_sim_now_ns(r->api.sim) + 10 * SECOND);
+	const sp_ask boat = {.verb = SP_ASK_CREATE,
+			     .gvr = gvr,
+			     .ns = NS_DEFAULT,
+			     .body = SP_STR("{\"apiVersion\":\"example.com/v1\",\"kind\":\"Boat\","
+					    "\"metadata\":{\"name\":\"a\"}}")};
+	T_TRUE(t_ask_ok(&r->user, &boat, SP_OK));
+	T_TRUE(sp_sim_run(r->api.sim, has_boat, boats, sp_sim_now_ns(r->api.sim) + 100 * SECOND));
 }
 
 /* ---- events ---- */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens of nodes that join, and what nodes get when they have: in the simulator. */
+#include "base/base64.h"
+#include "contracts/signer.h"
 #include "kube/view.h"
 #include "lib/ctl_host.h"
 #include "lib/store_help.h"
@@ -65,6 +67,239 @@ SP_TEST(sim_tokens, expire)
 	/* What can't be read has passed. */
 	T_TRUE(t_ctl_create(t, SP_SECRETS, "kube-system", TOKEN(",\"expiration\":\"soon\"")));
 	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "kube-system", "bootstrap-token-abcdef"));
+}
+
+/* ---- tokens in secrets ---- */
+
+#define ACCOUNT_TOKENS "serviceaccount-token-controller"
+#define ACCOUNT_SECRET(more)                                                                                 \
+	"{\"metadata\":{\"name\":\"s\",\"annotations\":{\"kubernetes.io/service-account.name\":\"bot\"" more \
+	"}},\"type\":\"kubernetes.io/service-account-token\"}"
+
+static t_ctl *open_accounts(bool faults)
+{
+	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
+	if (!faults)
+		t_no_faults();
+	t->config.root_ca_pem = SP_STR("CA");
+	(void)t_ctl_open(t, &(sp_sim_opts){.seed = t_random()}, ACCOUNT_TOKENS);
+	return t;
+}
+
+static sp_str note(t_ctl *t, const char *name)
+{
+	yyjson_val *all = sp_view_at(t_ctl_get(t, SP_SECRETS, "default", "s"), "metadata.annotations");
+	sp_str text = sp_json_str(sp_json_last(all, sp_str_c(name)));
+	return text.ptr == NULL ? SP_STR("") : text;
+}
+
+static sp_str token_of(t_ctl *t)
+{
+	sp_str text = t_ctl_text(t_ctl_get(t, SP_SECRETS, "default", "s"), "data.token");
+	uint8_t *bytes = sp_arena_alloc(T_ARENA, text.len + 1);
+	size_t n = 0;
+	return sp_base64_decode(text, bytes, &n, NULL) == SP_OK ? (sp_str){(const char *)bytes, n}
+								: SP_STR("");
+}
+
+static bool has_token(t_ctl *t)
+{
+	for (unsigned i = 0; i < 60 && token_of(t).len == 0 && !t_failed(); i++)
+		t_ctl_run(t, SECOND);
+	return token_of(t).len > 0;
+}
+
+/* Whom the API server takes a token for. */
+static sp_str whom(t_ctl *t, sp_str token)
+{
+	yyjson_val *root = NULL;
+	sp_str body = sp_arena_printf(T_ARENA, "{\"spec\":{\"token\":\"" SP_FMT "\"}}", SP_ARG(token));
+	t_ask(&t->user, &(sp_ask){.verb = SP_ASK_CREATE,
+				  .gvr = SP_GVR("authentication.k8s.io", "v1", "tokenreviews"),
+				  .body = body});
+	if (t->user.code != SP_OK ||
+	    sp_json_parse(T_ARENA, sp_arena_try_dup(T_ARENA, sp_buf_view(&t->user.body)), &root, T_ERR) !=
+		    SP_OK)
+		return SP_STR("no answer");
+	return t_ctl_text(root, "status.user.username");
+}
+
+SP_TEST(sim_tokens, of_accounts)
+{
+	t_ctl *t = open_accounts(false);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICEACCOUNTS, "default", "{\"metadata\":{\"name\":\"bot\"}}"));
+	sp_str uid = t_ctl_text(t_ctl_get(t, SP_SERVICEACCOUNTS, "default", "bot"), "metadata.uid");
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", ACCOUNT_SECRET("")));
+	T_TRUE(has_token(t));
+	sp_str first = token_of(t);
+	T_EQ_STR(note(t, "kubernetes.io/service-account.uid"), uid);
+	T_EQ_C(t_ctl_text(t_ctl_get(t, SP_SECRETS, "default", "s"), "data.namespace"), "ZGVmYXVsdA==");
+	yyjson_val *data = sp_view_at(t_ctl_get(t, SP_SECRETS, "default", "s"), "data");
+	T_EQ_C(sp_json_str(sp_json_last(data, SP_STR("ca.crt"))), "Q0E=");
+	T_EQ_C(whom(t, first), "system:serviceaccount:default:bot");
+	/* What is taken away comes back; the token stays as long as it is there. */
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "",
+			   "{\"data\":{\"namespace\":null,\"ca.crt\":\"eA==\"}}"));
+	t_ctl_run(t, 5 * SECOND);
+	data = sp_view_at(t_ctl_get(t, SP_SECRETS, "default", "s"), "data");
+	T_EQ_C(sp_json_str(sp_json_last(data, SP_STR("ca.crt"))), "Q0E=");
+	T_EQ_STR(token_of(t), first);
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "", "{\"data\":{\"token\":null}}"));
+	T_TRUE(has_token(t));
+	T_TRUE(!sp_str_eq(token_of(t), first));
+	/* It goes with the secret. */
+	first = token_of(t);
+	T_TRUE(t_ctl_delete(t, SP_SECRETS, "default", "s", ""));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, first), "");
+}
+
+SP_TEST(sim_tokens, of_accounts_are_renewed)
+{
+	t_ctl *t = open_accounts(false);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICEACCOUNTS, "default", "{\"metadata\":{\"name\":\"bot\"}}"));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", ACCOUNT_SECRET("")));
+	T_TRUE(has_token(t));
+	sp_str first = token_of(t);
+	T_TRUE(note(t, "sampan.dev/token-renewed-after").len > 0);
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "",
+			   "{\"metadata\":{\"annotations\":{\"sampan.dev/token-renewed-after\":"
+			   "\"2001-01-01T00:00:00Z\"}}}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_TRUE(token_of(t).len > 0 && !sp_str_eq(token_of(t), first));
+	T_EQ_C(whom(t, first), "system:serviceaccount:default:bot"); /* who has it has time */
+	/* One that somebody else wrote, without that annotation, stays. */
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "",
+			   "{\"metadata\":{\"annotations\":{\"sampan.dev/token-renewed-after\":null}},"
+			   "\"data\":{\"token\":\"eA==\"}}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_C(token_of(t), "x");
+}
+
+/* Nobody can write into one that is immutable: it is left, and goes with its account all the same. */
+SP_TEST(sim_tokens, of_accounts_immutable)
+{
+	t_ctl *t = open_accounts(false);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICEACCOUNTS, "default", "{\"metadata\":{\"name\":\"bot\"}}"));
+	T_TRUE(t_ctl_create(
+		t, SP_SECRETS, "default",
+		"{\"immutable\":true,\"metadata\":{\"name\":\"s\",\"annotations\":{\"kubernetes.io/"
+		"service-account.name\":\"bot\"}},\"type\":\"kubernetes.io/service-account-token\"}"));
+	t_ctl_run(t, 5 * SECOND);
+	T_EQ_C(token_of(t), "");
+	T_TRUE(t_ctl_delete(t, SP_SERVICEACCOUNTS, "default", "bot", ""));
+	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "default", "s"));
+}
+
+SP_TEST(sim_tokens, of_accounts_go_with_them)
+{
+	t_ctl *t = open_accounts(true);
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICEACCOUNTS, "default", "{\"metadata\":{\"name\":\"bot\"}}"));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default",
+			    ACCOUNT_SECRET(",\"kubernetes.io/service-account.uid\":\"another\"")));
+	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "default", "s"));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", ACCOUNT_SECRET("")));
+	T_TRUE(has_token(t));
+	T_TRUE(t_ctl_delete(t, SP_SERVICEACCOUNTS, "default", "bot", ""));
+	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "default", "s"));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", ACCOUNT_SECRET("")));
+	T_TRUE(t_ctl_wait_gone(t, SP_SECRETS, "default", "s"));
+}
+
+/* ---- tokens of upstream's controller ---- */
+
+typedef struct signing {
+	sp_sign_call call;
+	sp_buf claims, token;
+	bool done;
+} signing;
+
+static void on_signed(sp_sign_call *c, sp_str header, sp_str signature, const sp_err *err)
+{
+	signing *x = c->arg;
+	(void)err;
+	(void)sp_buf_str(&x->token, header);
+	(void)sp_buf_char(&x->token, '.');
+	(void)sp_buf_str(&x->token, sp_buf_view(&x->claims));
+	(void)sp_buf_char(&x->token, '.');
+	(void)sp_buf_str(&x->token, signature);
+	x->done = true;
+}
+
+static bool is_signed(void *arg)
+{
+	return ((const signing *)arg)->done;
+}
+
+/* As kube-controller-manager signs it: for default/bot of that uid, for the secret "s". */
+static sp_str sign(t_ctl *t, sp_str uid, const char *subject)
+{
+	sp_str text = sp_arena_printf(T_ARENA,
+				      "{\"iss\":\"kubernetes/serviceaccount\","
+				      "\"kubernetes.io/serviceaccount/namespace\":\"default\","
+				      "\"kubernetes.io/serviceaccount/secret.name\":\"s\","
+				      "\"kubernetes.io/serviceaccount/service-account.name\":\"bot\","
+				      "\"kubernetes.io/serviceaccount/service-account.uid\":\"" SP_FMT "\","
+				      "\"sub\":\"%s\"}",
+				      SP_ARG(uid), subject);
+	signing *x = sp_new(T_ARENA, signing, 1);
+	sp_buf_init(&x->claims, 10000);
+	sp_buf_init(&x->token, 20000);
+	T_DEFER(sp_buf_done, &x->claims);
+	T_DEFER(sp_buf_done, &x->token);
+	(void)sp_base64url_append(&x->claims, text.ptr, text.len);
+	x->call = (sp_sign_call){.claims = sp_buf_view(&x->claims), .done = on_signed, .arg = x};
+	t->api.signer->sign(t->api.signer, &x->call);
+	(void)sp_sim_run(t->api.sim, is_signed, x, sp_sim_now_ns(t->api.sim) + 20 * SECOND);
+	return sp_buf_view(&x->token);
+}
+
+static void put_token(t_ctl *t, sp_str token)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, 20000);
+	(void)sp_base64_append(&text, token.ptr, token.len);
+	(void)t_ctl_patch(
+		t, SP_SECRETS, "default", "s", "",
+		sp_arena_printf(T_ARENA, "{\"data\":{\"token\":\"" SP_FMT "\"}}", SP_ARG(sp_buf_view(&text)))
+			.ptr);
+}
+
+SP_TEST(sim_tokens, of_upstreams_controller)
+{
+	static const char bot[] = "system:serviceaccount:default:bot";
+	t_ctl *t = open_rig("namespace-controller", "");
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_SERVICEACCOUNTS, "default", "{\"metadata\":{\"name\":\"bot\"}}"));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", ACCOUNT_SECRET("")));
+	sp_str uid = t_ctl_text(t_ctl_get(t, SP_SERVICEACCOUNTS, "default", "bot"), "metadata.uid");
+	sp_str good = sign(t, uid, bot), other_uid = sign(t, SP_STR("another"), bot);
+	sp_str other = sign(t, uid, "system:serviceaccount:default:default");
+	T_EQ_C(whom(t, good), ""); /* the secret does not have it */
+	put_token(t, good);
+	T_EQ_C(whom(t, good), bot);
+	put_token(t, other_uid);
+	T_EQ_C(whom(t, other_uid), "");
+	put_token(t, other);
+	T_EQ_C(whom(t, other), "");
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, good), ""); /* the secret has another one by now */
+	put_token(t, good);
+	T_EQ_C(whom(t, good), bot);
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "",
+			   "{\"metadata\":{\"labels\":{\"kubernetes.io/legacy-token-invalid-since\":"
+			   "\"2001-01-01\"}}}"));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, good), "");
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "", "{\"metadata\":{\"labels\":null}}"));
+	T_EQ_C(whom(t, good), bot);
+	T_TRUE(t_ctl_delete(t, SP_SERVICEACCOUNTS, "default", "bot", ""));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, good), "");
 }
 
 /* Addresses of services are no pods'. */
