@@ -131,23 +131,24 @@ static bool make_basics(t_api *t)
 static bool start_server(t_api *t)
 {
 	const api_authorizer mode = t->guarded ? API_AUTHORIZER_RBAC : API_AUTHORIZER_ALWAYS_ALLOW;
-	const api_server_opts o = {.store = t->store,
-				   .log = t->log,
-				   .authorization = {.modes = {(uint8_t)mode}, .n = 1},
-				   .tokens = t->tokens,
-				   .service_cidrs = SP_STR("10.96.0.0/16"),
-				   .node_ports = SP_STR("30000-32767"),
-				   .audit = t->audit,
-				   .kubelet = {.plain = true},
-				   .front_proxy = t->front,
-				   .seats = t->seats,
-				   .cors = t->cors,
-				   .admission = t->admission,
-				   .request_timeout_ns = t->request_timeout_ns,
-				   .tolerate = t->tolerate,
-				   .no_privileged = t->no_privileged,
-				   .admission_config = t->admission_config,
-				   .snapshots = t->snapshots};
+	const api_server_opts o = {
+		.store = t->store,
+		.log = t->log,
+		.authorization = {.modes = {(uint8_t)mode}, .n = 1},
+		.tokens = t->tokens,
+		.service_cidrs = sp_str_c(t->service_cidrs == NULL ? "10.96.0.0/16" : t->service_cidrs),
+		.node_ports = SP_STR("30000-32767"),
+		.audit = t->audit,
+		.kubelet = {.plain = true},
+		.front_proxy = t->front,
+		.seats = t->seats,
+		.cors = t->cors,
+		.admission = t->admission,
+		.request_timeout_ns = t->request_timeout_ns,
+		.tolerate = t->tolerate,
+		.no_privileged = t->no_privileged,
+		.admission_config = t->admission_config,
+		.snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
 	if (code == SP_OK)
 		code = sp_listen(t->world, SP_STR("0.0.0.0:80"), NULL, on_accept, t, &t->listener, t_err());

@@ -32,6 +32,7 @@ typedef struct t_api {
 	bool draining, drained, closed;
 	api_audit_opts audit;           /* counts from the next t_api_restart on */
 	uint32_t seats;                 /* the same */
+	const char *service_cidrs;      /* the same; NULL: 10.96.0.0/16 */
 	const struct api_cors *cors;    /* the same */
 	api_admission_choice admission; /* the same, and what its plugins are told */
 	const struct api_admission_config *admission_config;
