@@ -11,11 +11,12 @@
 #include "kube/openapi/openapi.h"
 
 #define SCRATCH_BYTES ((size_t)512 << 20)
+#define EPOCH_MIX UINT64_C(0x9e3779b97f4a7c15)
 
 /* One document in one form; its key stands behind it. */
 typedef struct doc {
 	sp_bytes *gz;
-	uint64_t mark; /* of the custom kinds it was made of, or 0 */
+	uint64_t mark; /* of the custom kinds and other servers' documents that it was made of, or 0 */
 	char etag[SP_DISC_ETAG_BYTES];
 	sp_str key; /* "v2/", "v3/apis/apps/v1", with "+pb" behind it for protobuf */
 } doc;
@@ -73,11 +74,12 @@ static sp_str custom_group(api_docs *d, sp_str path)
 	return api_resource_has_group(&d->server->resources, group) ? (sp_str){NULL, 0} : group;
 }
 
-/* What a document is made of, as a number that changes with it: 0 without custom kinds. */
+/* What a document is made of, as a number that changes with it: 0 without custom kinds and other servers. */
 static uint64_t mark_of(api_docs *d, sp_str path, bool v2)
 {
 	sp_str group = custom_group(d, path);
-	return v2 || group.len > 0 ? api_customs_mark(d->server->customs, group) : 0;
+	uint64_t mark = v2 || group.len > 0 ? api_customs_mark(d->server->customs, group) : 0;
+	return v2 ? mark + api_aggregates_epoch(d->server->aggregates) * EPOCH_MIX : mark;
 }
 
 /* The path of a key of version 3. */
@@ -99,7 +101,7 @@ static doc *find_stale(api_docs *d)
 	return NULL;
 }
 
-/* Drops what was made of custom kinds that have changed since. */
+/* Drops what was made of what has changed since. */
 static void refresh(api_docs *d)
 {
 	/* Both only grow. */
@@ -117,6 +119,42 @@ static void refresh(api_docs *d)
 
 /* ---- making ---- */
 
+static sp_code take_text(sp_arena *a, sp_buf *out, sp_str *ret, sp_err *err)
+{
+	*ret = sp_arena_try_dup(a, sp_buf_view(out));
+	sp_buf_clear(out);
+	return ret->ptr == NULL ? sp_fail(err, SP_ETOOLARGE, "no room for the document") : SP_OK;
+}
+
+static sp_code to_proto(sp_arena *a, sp_buf *out, sp_code (*form)(sp_arena *, sp_buf *, sp_str, sp_err *),
+			sp_err *err)
+{
+	sp_str json;
+	SP_TRY(take_text(a, out, &json, err));
+	return form(a, out, json, err);
+}
+
+/* Documents of other servers that have no protobuf form are no reason to have none at all: they are left out
+ * there. */
+static sp_code add_remotes(api_docs *d, sp_arena *a, sp_buf *out, bool proto, sp_err *err)
+{
+	sp_openapi_remote *remotes;
+	size_t n;
+	sp_str ours;
+	SP_TRY(api_aggregates_specs(d->server->aggregates, a, &remotes, &n));
+	if (n == 0)
+		return proto ? to_proto(a, out, sp_openapi_v2_proto, err) : SP_OK;
+	SP_TRY(take_text(a, out, &ours, err));
+	SP_TRY(sp_openapi_v2_merge(a, out, ours, remotes, n, err));
+	if (!proto)
+		return SP_OK;
+	sp_code code = to_proto(a, out, sp_openapi_v2_proto, err);
+	if (code != SP_EINVAL)
+		return code;
+	sp_buf_clear(out);
+	return sp_openapi_v2_proto(a, out, ours, err);
+}
+
 static sp_code write_doc(api_docs *d, sp_arena *a, sp_buf *out, sp_str path, bool v2, bool proto, sp_err *err)
 {
 	sp_openapi_source from = {
@@ -125,13 +163,11 @@ static sp_code write_doc(api_docs *d, sp_arena *a, sp_buf *out, sp_str path, boo
 	if (v2 || group.len > 0)
 		SP_TRY(source(d, a, group, &from, err));
 	sp_code code = v2 ? sp_openapi_v2(a, out, &from) : sp_openapi_v3(a, out, &from, path);
-	if (code != SP_OK || !proto)
+	if (code != SP_OK)
 		return code;
-	sp_str json = sp_arena_try_dup(a, sp_buf_view(out));
-	if (json.ptr == NULL)
-		return sp_fail(err, SP_ETOOLARGE, "no room for the document");
-	sp_buf_clear(out);
-	return v2 ? sp_openapi_v2_proto(a, out, json, err) : sp_openapi_v3_proto(a, out, json, err);
+	if (v2)
+		return add_remotes(d, a, out, proto, err);
+	return proto ? to_proto(a, out, sp_openapi_v3_proto, err) : SP_OK;
 }
 
 static sp_code keep(api_docs *d, sp_str key, uint64_t mark, const sp_buf *text, doc **ret)

@@ -35,6 +35,7 @@ typedef struct api_request {
 	api_user user;
 	api_output out; /* how an object goes back */
 	sp_str audit_id;
+	sp_str origin;           /* whose pages may read the answer: cors.h; empty: none */
 	struct api_audit *audit; /* audit/event.c; NULL: nothing is told of it */
 	sp_warnings warnings;
 	api_request_flow flow;

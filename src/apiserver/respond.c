@@ -2,6 +2,7 @@
 #include "apiserver/request.h"
 
 #include "apiserver/audit/audit.h"
+#include "apiserver/cors.h"
 #include "apiserver/encode.h"
 #include "apiserver/gzip.h"
 #include "base/limits.h"
@@ -9,7 +10,7 @@
 
 #define REPLY_BYTES_MAX ((size_t)64 << 20)
 #define WARNING_BYTES_MAX 4096u /* of all together */
-#define HEADERS_MAX (10 + SP_WARNINGS_MAX)
+#define HEADERS_MAX (10 + API_CORS_HEADERS + SP_WARNINGS_MAX)
 
 void api_warn(api_request *r, sp_str text)
 {
@@ -85,6 +86,7 @@ static size_t common_headers(api_request *r, sp_str content_type, sp_http_header
 	headers[n++] = (sp_http_header){SP_STR("cache-control"), SP_STR("no-cache, private")};
 	if (content_type.len > 0) /* 204 has none */
 		headers[n++] = (sp_http_header){SP_STR("content-type"), content_type};
+	n += api_cors_headers(r, &headers[n]);
 	return add_warnings(r, headers, add_flow(r, headers, n));
 }
 

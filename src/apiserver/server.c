@@ -15,6 +15,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap/bootstrap.h"
 #include "apiserver/conditions.h"
+#include "apiserver/cors.h"
 #include "apiserver/deadline.h"
 #include "apiserver/flow/flow.h"
 #include "apiserver/metrics/measure.h"
@@ -441,7 +442,7 @@ static void on_request(void *arg, sp_http_exchange *ex)
 	sp_http_handle(ex, &events, r);
 	r->audit_id = audit_id(r);
 	r->on_admitted = go_on;
-	if (!read_head(r) || !api_deadline_begin(r) || !api_authenticate(r))
+	if (!read_head(r) || !api_deadline_begin(r) || !api_cors_begin(r) || !api_authenticate(r))
 		return;
 	api_audit_begin(r);
 	if (api_impersonate(r) && api_flow_admit(r))
@@ -479,6 +480,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->no_anonymous = opts->no_anonymous;
 	s->tokens = opts->tokens;
 	s->audit = opts->audit;
+	s->cors = opts->cors;
 	s->front_proxy = opts->front_proxy;
 	s->kubelet = opts->kubelet;
 	if (s->kubelet.address_types.len == 0)

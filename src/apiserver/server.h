@@ -99,7 +99,8 @@ typedef struct api_server_opts {
 	api_kubelet_opts kubelet;
 	api_front_proxy_opts front_proxy;
 	api_audit_opts audit;
-	uint32_t seats; /* requests that are worked on at once; 0: any number */
+	const struct api_cors *cors; /* cors.h; NULL: no other origin is allowed; outlives the server */
+	uint32_t seats;              /* requests that are worked on at once; 0: any number */
 	api_toleration_seconds tolerate;
 	uint64_t request_timeout_ns;    /* what is not long-running may take; 0: a minute */
 	uint32_t min_request_timeout_s; /* a watch that names no end lasts once to twice that; 0: half an hour

@@ -58,6 +58,7 @@ struct api_server {
 	api_rules node_rules; /* what kubelets may do without further questions */
 	sp_list watches;      /* under way, of watch.c */
 	api_audit_opts audit;
+	const struct api_cors *cors; /* or NULL */
 	api_front_proxy_opts front_proxy;
 	struct api_aggregates *aggregates; /* aggregate/aggregate.h */
 	struct api_registrar *registrar;   /* aggregate/register.h */

@@ -30,6 +30,7 @@
 
 static void write_free(api_write *w)
 {
+	api_hooks_forget(w);
 	api_write_forget_also(w);
 	api_write_forget_converted(w);
 	sp_bytes_unref(w->old.record);
@@ -389,7 +390,7 @@ static sp_code before(const api_admit *a)
  * The writer owns what it sent, with its defaults, and nothing of what admission then makes of it.
  * U: apiserver pkg/endpoints/handlers/create.go, update.go, patch.go
  */
-static bool track_and_admit(const api_admit *a)
+static void track_and_admit(const api_admit *a, api_admit_then *then)
 {
 	api_write *w = a->w;
 	if (w->patched == NULL)
@@ -397,9 +398,9 @@ static bool track_and_admit(const api_admit *a)
 	sp_code code = track(w, a->old);
 	w->owners = sp_kv_get(sp_meta(w->obj), "managedFields");
 	if (code == SP_OK)
-		return api_admit_mutate(a);
-	api_write_fail(w, code, NULL);
-	return false;
+		api_admit_mutating(a, then, NULL);
+	else
+		api_write_fail(w, code, NULL);
 }
 
 /* What admission leaves of the owners has to be a list of owners; otherwise they stay as they were.
@@ -448,13 +449,16 @@ static void on_create_mutated(api_write *w)
 	validate(&admit);
 }
 
+static void ask_about_create(const api_admit *a, void *arg)
+{
+	(void)arg;
+	api_hooks_mutate(a, on_create_mutated);
+}
+
 static void admit_create(api_write *w)
 {
-	api_admit a = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
-	if (!track_and_admit(&a))
-		return;
-	a.obj = w->obj;
-	api_hooks_mutate(&a, on_create_mutated);
+	const api_admit a = {.w = w, .op = API_OP_CREATE, .obj = w->obj};
+	track_and_admit(&a, ask_about_create);
 }
 
 void api_write_prepare_create(api_write *w, void (*then)(api_write *w))
@@ -475,19 +479,22 @@ static void on_update_mutated(api_write *w)
 	validate(&admit);
 }
 
+static void ask_about_update(const api_admit *a, void *arg)
+{
+	(void)arg;
+	api_hooks_mutate(a, on_update_mutated);
+}
+
 void api_write_prepare_update(api_write *w, yyjson_mut_val *old, void (*then)(api_write *w))
 {
-	api_admit a = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
+	const api_admit a = {.w = w, .op = API_OP_UPDATE, .obj = w->obj, .old = old};
 	w->prepared = then;
 	w->before = old;
 	w->policy_run = NULL;
 	reset_ctx(w);
 	if (!w->o.dry_run) /* upstream's store drops it, which a dry run does not reach */
 		sp_kv_drop(sp_meta(w->obj), "selfLink");
-	if (!track_and_admit(&a))
-		return;
-	a.obj = w->obj;
-	api_hooks_mutate(&a, on_update_mutated);
+	track_and_admit(&a, ask_about_update);
 }
 
 /* ---- answers ---- */

@@ -63,6 +63,7 @@ struct api_write {
 	struct api_hook_run *hook_run;         /* webhooks are being asked: admission/hooks.c */
 	struct api_policy_run *policy_run;     /* mutating policies: admission/mutating_policy.c */
 	struct api_shown *shown_as;            /* in other versions: admission/shown.h */
+	struct api_param_shown *params_shown;  /* of policies: admission/shown.h */
 	yyjson_mut_val *before;                /* what an update changes */
 	yyjson_mut_val *owners;                /* metadata.managedFields before admission */
 	void (*prepared)(struct api_write *w); /* how it goes on when it is prepared */

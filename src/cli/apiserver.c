@@ -8,6 +8,7 @@
 
 #include "apiserver/admission/config.h"
 #include "apiserver/bootstrap/bootstrap.h"
+#include "apiserver/cors.h"
 #include "apiserver/front.h"
 #include "apiserver/local_signer.h"
 #include "apiserver/tokens.h"
@@ -53,7 +54,7 @@ typedef struct flags {
 	cli_fixed fixed;
 	bool anonymous, privileged;
 	sp_str request_timeout;
-	sp_str gates, runtime_config, tls_min_version, tls_suites, token_max;
+	sp_str cors, gates, runtime_config, tls_min_version, tls_suites, token_max;
 	int64_t watch_timeout_s, not_ready_s, unreachable_s, verbosity;
 } flags;
 
@@ -70,6 +71,7 @@ typedef struct process {
 	api_authorization authorization;
 	api_admission_choice admission;
 	api_admission_config *admission_config;
+	const api_cors *cors;
 	sp_signer *signer;
 	cli_keys_child *keys; /* unless somebody else signs */
 	api_tokens *tokens;
@@ -378,6 +380,7 @@ static sp_code open_server(process *p, sp_err *err)
 				      .kubelet = p->kubelet,
 				      .front_proxy = p->front_proxy.opts,
 				      .audit = cli_audit_opts(&p->audit),
+				      .cors = p->cors,
 				      .seats = seats_of(&p->f),
 				      .request_timeout_ns = (uint64_t)timeout_ns,
 				      .min_request_timeout_s = (uint32_t)p->f.watch_timeout_s,
@@ -526,6 +529,7 @@ static sp_code start(process *p, sp_err *err)
 	SP_TRY(api_admission_choose(p->f.enable_plugins, p->f.disable_plugins, &p->admission, err));
 	SP_TRY(cli_process_open(&p->base, "apiserver", log_level(&p->f), err));
 	SP_TRY(cli_tls_choose(&p->base.arena, p->f.tls_min_version, p->f.tls_suites, &p->tls_choice, err));
+	SP_TRY(api_cors_read(&p->base.arena, p->f.cors, &p->cors, err));
 	SP_TRY(open_admission(p, err));
 	SP_TRY(open_store(p, err));
 	SP_TRY(open_tokens(p, err));
@@ -623,6 +627,8 @@ int cli_apiserver(int argc, char **argv)
 		 "who decides, in this order: Node, RBAC, AlwaysAllow, AlwaysDeny"},
 		{"bind-address", CLI_STR, &p.f.bind_address, "address to listen at"},
 		{"client-ca-file", CLI_STR, &p.f.client_ca, "certificates that sign clients' certificates"},
+		{"cors-allowed-origins", CLI_STR, &p.f.cors,
+		 "origins whose pages may read answers: regular expressions with ^ or // and $ or :"},
 		{"data-dir", CLI_STR, &p.f.data_dir, "database, keys and the administrator's kubeconfig"},
 		{"default-not-ready-toleration-seconds", CLI_I64, &p.f.not_ready_s,
 		 "how long pods that say nothing of it stay on a node that is not ready"},

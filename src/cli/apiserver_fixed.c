@@ -18,7 +18,6 @@ static const struct {
 	{"authorization-config", CLI_STR, false, "", "--authorization-mode says who decides"},
 	{"authorization-webhook-config-file", CLI_STR, false, "", NO_WEBHOOK},
 	{"contention-profiling", CLI_BOOL, false, NULL, "there is no profiling by HTTP"},
-	{"cors-allowed-origins", CLI_STR, false, "", "no other origin is allowed"},
 	{"egress-selector-config-file", CLI_STR, false, "", "others are reached directly"},
 	{"enable-aggregator-routing", CLI_BOOL, true, NULL, "requests go straight to a ready endpoint"},
 	{"enable-garbage-collector", CLI_BOOL, true, NULL, "finalizers of dependents are always kept"},

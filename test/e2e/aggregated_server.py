@@ -71,6 +71,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer({"paths": {GROUP[1:]: {"serverRelativeURL": "/openapi/v3" + GROUP + "?hash=F00"}}})
         elif path == "/openapi/v3" + GROUP:
             self.answer({"openapi": "3.0.0", "info": {"title": "wardle", "version": "v1"}, "paths": {}})
+        elif path == "/openapi/v2":
+            self.answer({"swagger": "2.0", "info": {"title": "wardle", "version": "v1"},
+                         "paths": {GROUP + "/flunders": {"get": {"responses": {"200": {"description": "OK", "schema": {
+                             "$ref": "#/definitions/com.example.wardle.v1.Flunder"}}}}}, "/version/": {}},
+                         "definitions": {"com.example.wardle.v1.Flunder": {"type": "object", "x-kubernetes-group-version-kind": [
+                             {"group": "wardle.example.com", "version": "v1", "kind": "Flunder"}]}}})
         else:
             self.answer({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404}, 404)
 

@@ -228,7 +228,7 @@ plugins:
 END
 echo 'podNodeSelectorPluginConfig: {clusterDefaultNodeSelector: "disk=ssd"}' >"$tmp/selectors.yaml"
 says plugin-untold 'EventRateLimit": it has no configuration' "$PWD/build/release/sampan" apiserver --data-dir "$tmp/none" --enable-admission-plugins EventRateLimit
-start_server --token-auth-file "$tmp/tokens" --enable-admission-plugins AlwaysPullImages,PodNodeSelector \
+start_server --token-auth-file "$tmp/tokens" --cors-allowed-origins '//a\.io(:|$)' --enable-admission-plugins AlwaysPullImages,PodNodeSelector \
 	--admission-control-config-file "$tmp/admission.yaml" --disable-admission-plugins ServiceAccount \
 	--default-not-ready-toleration-seconds 7 --min-request-timeout 1 --allow-privileged --v=2
 says snapshot-is-back '"name":"bootstrap-token-abcdef"' get -A test "$url/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef"
@@ -239,7 +239,9 @@ says plugin-disabled '"phase":"Pending"' get -A test "$url/api/v1/namespaces/def
 says plugin-enabled '"imagePullPolicy":"Always"' get -A test "$url/api/v1/namespaces/default/pods/p"
 says plugin-told '"nodeSelector":{"disk":"ssd"}' get -A test "$url/api/v1/namespaces/default/pods/p"
 says flag-tolerations '"tolerationSeconds":7}' get -A test "$url/api/v1/namespaces/default/pods/p"
+says cors-preflight 'access-control-allow-origin: http://a.io' get -i -X OPTIONS -H 'origin: http://a.io' "$url/api/v1/pods"
 says flag-watch-ends '"type":"ADDED"' get -A test "$url/api/v1/namespaces/default/pods?watch=1"
+says cors-refused 'regular expression does not pin to start/end of host in the origin header' "$PWD/build/release/sampan" apiserver --cors-allowed-origins a.io
 says flag-refused 'can only be empty: what is stored is not encrypted' "$PWD/build/release/sampan" apiserver --encryption-provider-config /x
 says timeout-odd 'invalid timeout specified in the request URL' get "$url/api/v1/namespaces?timeout=x"
 ok snapshot-revision test "$after" -gt $((before + 999999999))

@@ -149,6 +149,8 @@ says agg-groups '"name":"wardle.example.com"' get -A test "$url/apis"
 says agg-discovery '"resource":"flunders","responseKind":{"group":"wardle.example.com","version":"v1","kind":"Flunder"},"scope":"Namespaced"' \
 	get -A test -H 'Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' "$url/apis"
 says agg-openapi-index '/openapi/v3/apis/wardle.example.com/v1?hash=F00' get "$url/openapi/v3"
+says agg-openapi-v2 '"/apis/wardle.example.com/v1/flunders":{"get":' get "$url/openapi/v2"
+says agg-openapi-v2-definition '"com.example.wardle.v1.Flunder":{"type":"object"' get "$url/openapi/v2"
 says agg-openapi '"title": "wardle"' get "$url/openapi/v3/apis/wardle.example.com/v1"
 if command -v kubectl >/dev/null; then
 	k() { kubectl --kubeconfig "$kubeconfig" --cache-dir "$tmp/cache2" "$@"; }

@@ -177,5 +177,64 @@ mode fail
 says policy-fails "denied request: failed to configure binding: failed to convert object version: conversion webhook for st.example.com/v1, Kind=Foo failed: no way" \
 	api PATCH $v1/p -d '{"spec":{"hostPort":"p:15"}}'
 mode ok
+type=application/json
+api DELETE $registration/validatingadmissionpolicybindings/ports >/dev/null
+
+# Mutating policies see the version they name, too, and what they leave of it is brought back.
+mutating() { # NAME EXPRESSION [MORE]: sets something of version v2
+	api POST $registration/mutatingadmissionpolicies -d '{"metadata":{"name":"'"$1"'"},"spec":{"reinvocationPolicy":"IfNeeded","matchConstraints":{"resourceRules":[
+	{"apiGroups":["st.example.com"],"apiVersions":["v2"],"resources":["foos"],"operations":["CREATE","UPDATE"]}]},'"${3-}"'
+	"mutations":[{"patchType":"ApplyConfiguration","applyConfiguration":{"expression":"'"$2"'"}}]}}'
+	api POST $registration/mutatingadmissionpolicybindings -d '{"metadata":{"name":"'"$1"'"},"spec":{"policyName":"'"$1"'"'"${4-}"'}}'
+}
+foo() { echo '{"apiVersion":"st.example.com/'"$1"'","kind":"Foo","metadata":{"name":"'"$2"'"},"spec":'"$3"'}'; }
+says mutating '"uid"' mutating port "Object{spec: Object.spec{port: object.spec.port + '0'}}" '"matchConditions":[{"name":"short","expression":"size(object.spec.port) < 3"}],'
+says mutated '"spec":{"d":"one","hostPort":"s:100"}' api POST $v1 -d "$(foo v1 s1 '{"hostPort":"s:1"}')"
+says mutated-own '"spec":{"host":"s","port":"100"}' api POST $v2 -d "$(foo v2 s2 '{"host":"s","port":"1"}')"
+says mutated-not '"spec":{"d":"one","hostPort":"s:123"}' api POST $v1 -d "$(foo v1 s3 '{"hostPort":"s:123"}')"
+type=application/merge-patch+json
+says mutated-update '"hostPort":"q:200"' api PATCH $v1/s1 -d '{"spec":{"hostPort":"q:2"}}'
+type=application/json
+says mutated-stored '"spec":{"host":"q","port":"200"}' api GET $v2/s1
+mode fail
+says mutated-fails 'policy \"port\" denied request: failed to configure policy: conversion webhook for st.example.com/v1, Kind=Foo failed: no way","reason":"Forbidden"' \
+	api POST $v1 -d "$(foo v1 s4 '{"hostPort":"s:1"}')"
+mode back
+says mutated-not-back '"message":"Internal error occurred: failed to convert object: conversion webhook for st.example.com/v2, Kind=Foo failed: no way"' \
+	api POST $v1 -d "$(foo v1 s4 '{"hostPort":"s:1"}')"
+mode ok
+says mutated-nothing 'not found' api GET $v1/s4
+# With a webhook that changes the object, those policies that saw it before see it once more.
+says mutator-again '"uid"' api POST $registration/mutatingwebhookconfigurations -d "$(hooks mutate)"
+says mutated-again '"spec":{"d":"one","hostPort":"s:770"}' api POST $v1 -d "$(foo v1 s5 '{"hostPort":"s:1"}')"
+says mutated-once '"spec":{"d":"one","hostPort":"s:77"}' api POST $v1 -d "$(foo v1 s6 '{"hostPort":"s:123"}')"
+api DELETE $registration/mutatingwebhookconfigurations/mutate >/dev/null
+api DELETE $registration/mutatingadmissionpolicybindings/port >/dev/null
+
+# Parameters are seen in the version that the policy names, of whatever the write is.
+api POST $v1 -d "$(foo v1 param '{"hostPort":"limit:7"}')" >/dev/null
+kind='"paramKind":{"apiVersion":"st.example.com/v2","kind":"Foo"},'
+ref='"paramRef":{"name":"param","namespace":"default","parameterNotFoundAction":"Deny"}'
+maps='"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"],"operations":["CREATE"]}]'
+api POST $registration/validatingadmissionpolicies -d '{"metadata":{"name":"maps"},"spec":{'"$kind"'"matchConstraints":{'"$maps"'},
+	"validations":[{"expression":"object.data.x == params.spec.port"}]}}' >/dev/null
+says param-policy '"uid"' api POST $registration/validatingadmissionpolicybindings -d '{"metadata":{"name":"maps"},"spec":{"policyName":"maps","validationActions":["Deny"],'"$ref"'}}'
+map() { api POST /api/v1/namespaces/default/configmaps -d '{"metadata":{"name":"'"$1"'"},"data":{"x":"'"$2"'"}}'; }
+says param-allows '"uid"' map p1 7
+says param-denies "ValidatingAdmissionPolicy 'maps' with binding 'maps' denied request: failed expression: object.data.x == params.spec.port" map p2 8
+api POST $v1 -d "$(foo v1 other '{"hostPort":"limit:8"}')" >/dev/null
+type=application/merge-patch+json
+api PATCH $registration/validatingadmissionpolicybindings/maps -d '{"spec":{"paramRef":{"name":null,"selector":{"matchLabels":{"by":"webhook"}}}}}' >/dev/null
+api PATCH $v1/other -d '{"metadata":{"labels":{"by":"webhook"}}}' >/dev/null
+type=application/json
+says param-selected '"uid"' map p3 8
+says param-selected-denies 'denied request: failed expression' map p4 7
+mode fail
+api POST $v1 -d "$(foo v1 third '{"hostPort":"limit:8"}')" >/dev/null
+says param-fails "'maps' denied request: failed to configure binding: paramKind kind \`\u0026ParamKind{APIVersion:st.example.com/v2,Kind:Foo,}\` not yet synced to use for admission" map p5 8
+mode ok
+api DELETE $registration/validatingadmissionpolicybindings/maps >/dev/null
+says param-mutating '"uid"' mutating limit 'Object{spec: Object.spec{port: params.spec.port}}' "$kind" ",$ref"
+says param-mutated '"hostPort":"w:7"' api POST $v1 -d "$(foo v1 w '{"hostPort":"w:1"}')"
 echo "$p passed, $f failed, 0 skipped"
 [ "$f" -eq 0 ]

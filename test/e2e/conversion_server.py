@@ -24,6 +24,8 @@ def mode():
 def convert(o, to):
     o = json.loads(json.dumps(o))
     spec = o.get("spec", {})
+    if to.endswith("v2"):
+        spec.pop("d", None)  # v1 alone has it, by default
     if to.endswith("v2") and "hostPort" in spec:
         spec["host"], _, spec["port"] = spec.pop("hostPort").partition(":")
     elif to.endswith("v1") and "host" in spec:
@@ -73,7 +75,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 o["metadata"]["labels"] = {"by": "-"}
             elif how == "finalizer":
                 o["metadata"]["finalizers"] = ["a/b"]
-        if how == "fail":
+        if how == "fail" or (how == "back" and request["desiredAPIVersion"].endswith("v1")):
             response["result"] = {"status": "Failure", "message": "no way"}
         elif how == "few":
             response["convertedObjects"] = []

@@ -131,22 +131,24 @@ static bool make_basics(t_api *t)
 static bool start_server(t_api *t)
 {
 	const api_authorizer mode = t->guarded ? API_AUTHORIZER_RBAC : API_AUTHORIZER_ALWAYS_ALLOW;
-	const api_server_opts o = {.store = t->store,
-				   .log = t->log,
-				   .authorization = {.modes = {(uint8_t)mode}, .n = 1},
-				   .tokens = t->tokens,
-				   .service_cidrs = SP_STR("10.96.0.0/16"),
-				   .node_ports = SP_STR("30000-32767"),
-				   .audit = t->audit,
-				   .kubelet = {.plain = true},
-				   .front_proxy = t->front,
-				   .seats = t->seats,
-				   .admission = t->admission,
-				   .request_timeout_ns = t->request_timeout_ns,
-				   .tolerate = t->tolerate,
-				   .no_privileged = t->no_privileged,
-				   .admission_config = t->admission_config,
-				   .snapshots = t->snapshots};
+	const api_server_opts o = {
+		.store = t->store,
+		.log = t->log,
+		.authorization = {.modes = {(uint8_t)mode}, .n = 1},
+		.tokens = t->tokens,
+		.service_cidrs = sp_str_c(t->service_cidrs == NULL ? "10.96.0.0/16" : t->service_cidrs),
+		.node_ports = SP_STR("30000-32767"),
+		.audit = t->audit,
+		.kubelet = {.plain = true},
+		.front_proxy = t->front,
+		.seats = t->seats,
+		.cors = t->cors,
+		.admission = t->admission,
+		.request_timeout_ns = t->request_timeout_ns,
+		.tolerate = t->tolerate,
+		.no_privileged = t->no_privileged,
+		.admission_config = t->admission_config,
+		.snapshots = t->snapshots};
 	sp_code code = api_server_new(t->world, &o, &t->server, t_err());
 	if (code == SP_OK)
 		code = sp_listen(t->world, SP_STR("0.0.0.0:80"), NULL, on_accept, t, &t->listener, t_err());
@@ -326,10 +328,24 @@ static void copy_header(sp_http_exchange *ex, sp_http_name name, char *out, size
 	(void)snprintf(out, n, SP_FMT, SP_ARG(sp_http_get(&ex->headers, name)));
 }
 
+static void copy_cors(const sp_http_exchange *ex, t_call *c)
+{
+	static const char *const names[] = {"allow-origin", "allow-methods", "allow-headers",
+					    "expose-headers", "allow-credentials"};
+	size_t n = 0;
+	for (size_t i = 0; i < SP_LEN(names) && n < sizeof c->cors; i++) {
+		char name[64];
+		(void)snprintf(name, sizeof name, "access-control-%s", names[i]);
+		n += (size_t)snprintf(c->cors + n, sizeof c->cors - n, "%s" SP_FMT, i == 0 ? "" : "|",
+				      SP_ARG(sp_http_find(&ex->headers, sp_str_c(name))));
+	}
+}
+
 static void on_response(sp_http_exchange *ex)
 {
 	t_call *c = ex->arg;
 	c->status = ex->status;
+	copy_cors(ex, c);
 	copy_header(ex, SP_HTTP_CONTENT_TYPE, c->type, sizeof c->type);
 	copy_header(ex, SP_HTTP_CONTENT_ENCODING, c->encoding, sizeof c->encoding);
 	copy_header(ex, SP_HTTP_RETRY_AFTER, c->retry_after, sizeof c->retry_after);
@@ -369,6 +385,8 @@ bool t_call_start(t_client *c, t_call *call, const t_req *q)
 		headers[n++] = (sp_http_header){SP_STR("accept"), sp_str_c(q->accept)};
 	if (q->encoding != NULL)
 		headers[n++] = (sp_http_header){SP_STR("accept-encoding"), sp_str_c(q->encoding)};
+	if (q->origin != NULL)
+		headers[n++] = (sp_http_header){SP_STR("origin"), sp_str_c(q->origin)};
 	if (q->user != NULL)
 		headers[n++] = (sp_http_header){SP_STR("impersonate-user"), sp_str_c(q->user)};
 	if (q->node != NULL)
@@ -379,7 +397,7 @@ bool t_call_start(t_client *c, t_call *call, const t_req *q)
 	sp_buf_clear(&call->body);
 	call->status = 0;
 	call->closed = false;
-	call->type[0] = call->encoding[0] = '\0';
+	call->type[0] = call->encoding[0] = call->cors[0] = '\0';
 	call->retry_after[0] = call->level_uid[0] = call->audit_id[0] = '\0';
 	const sp_http_request o = {
 		.address = SP_STR("server:80"),

@@ -32,6 +32,8 @@ typedef struct t_api {
 	bool draining, drained, closed;
 	api_audit_opts audit;           /* counts from the next t_api_restart on */
 	uint32_t seats;                 /* the same */
+	const char *service_cidrs;      /* the same; NULL: 10.96.0.0/16 */
+	const struct api_cors *cors;    /* the same */
 	api_admission_choice admission; /* the same, and what its plugins are told */
 	const struct api_admission_config *admission_config;
 	uint64_t request_timeout_ns;     /* the same */
@@ -71,6 +73,7 @@ bool t_client_open(t_client *c, t_api *t, const char *name, bool h2);
 /* What is asked; NULL: not sent. A body without a type is application/json. */
 typedef struct t_req {
 	const char *method, *path, *type, *accept, *encoding;
+	const char *origin;
 	const char *user; /* whom it impersonates */
 	const char *node; /* and on which node that one is: as tokens of pods say it */
 	sp_str body;
@@ -84,6 +87,7 @@ typedef struct t_call {
 	sp_code code; /* of the end */
 	char type[96], encoding[16];
 	char retry_after[8], level_uid[40], audit_id[40];
+	char cors[320]; /* the five headers that say what another origin may, separated by | */
 	sp_buf body;
 	void (*on_bytes)(struct t_call *c); /* after more of the body; may be NULL */
 	void (*on_done)(struct t_call *c);  /* it is over; may be NULL */

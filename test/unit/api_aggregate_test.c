@@ -19,6 +19,11 @@
 	"\"singularName\":\"thing\",\"namespaced\":false,\"kind\":\"Thing\",\"verbs\":[\"get\"]},{\"name\":" \
 	"\"things/status\",\"kind\":\"Thing\",\"verbs\":[\"update\"]}]}"
 #define INDEX "{\"paths\":{\"apis/a.b/v1\":{\"serverRelativeURL\":\"/openapi/v3/apis/a.b/v1?hash=ABC\"}}}"
+#define SPEC                                                                                                 \
+	"{\"swagger\":\"2.0\",\"paths\":{\"/apis/a.b/v1/things\":{\"get\":{\"responses\":{\"200\":{"         \
+	"\"description\":\"OK\",\"schema\":{\"$ref\":\"#/definitions/b.a.Thing\"}}}}},\"/apis/other/v1/\":{" \
+	"}},\"definitions\":{\"b.a.Thing\":{\"type\":\"object\"}}}"
+#define PROTO "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 #define AGGREGATED "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 typedef struct remote {
@@ -27,27 +32,44 @@ typedef struct remote {
 	sp_listener *listener;
 	sp_http_server *http;
 	uint16_t status; /* 0: it does not answer */
-	size_t n_probes;
+	size_t n_probes, n_unchanged;
+	const char *spec; /* with the entity tag "s1" */
 	bool drained;
 } remote;
+
+static sp_str answer_of(const remote *r, sp_str path)
+{
+	const struct {
+		const char *path, *text;
+	} rows[] = {{"/openapi/v3", INDEX}, {"/openapi/v2", r->spec}};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		if (sp_str_eq(path, sp_str_c(rows[i].path)))
+			return sp_str_c(rows[i].text);
+	}
+	return SP_STR(LIST);
+}
 
 static void on_request(void *arg, sp_http_exchange *ex)
 {
 	remote *r = arg;
 	sp_str user = sp_http_find(&ex->headers, SP_STR("x-remote-user"));
 	bool probe = sp_str_eq(user, SP_STR("system:kube-aggregator"));
-	static const sp_http_header json = {SP_STR_INIT("content-type"), SP_STR_INIT("application/json")};
+	static const sp_http_header json[] = {{SP_STR_INIT("content-type"), SP_STR_INIT("application/json")},
+					      {SP_STR_INIT("etag"), SP_STR_INIT("\"s1\"")}};
+	bool unchanged = sp_str_eq(sp_http_get(&ex->headers, SP_HTTP_IF_NONE_MATCH), SP_STR("\"s1\""));
 	char text[256];
-	r->n_probes += probe && !sp_str_eq(ex->path, SP_STR("/openapi/v3"));
+	r->n_probes += probe && !sp_str_starts(ex->path, SP_STR("/openapi/"));
+	r->n_unchanged += probe && unchanged;
 	if (r->status == 0)
 		return;
 	(void)snprintf(text, sizeof text, SP_FMT " " SP_FMT " " SP_FMT " " SP_FMT "\n", SP_ARG(ex->method),
 		       SP_ARG(ex->path), SP_ARG(user),
 		       SP_ARG(sp_http_find(&ex->headers, SP_STR("x-remote-group"))));
-	sp_str answer = !probe                                       ? sp_str_c(text)
-			: sp_str_eq(ex->path, SP_STR("/openapi/v3")) ? SP_STR(INDEX)
-								     : SP_STR(LIST);
-	(void)sp_http_respond(ex, r->status, &json, 1, answer, NULL);
+	if (unchanged)
+		(void)sp_http_respond(ex, 304, json, SP_LEN(json), SP_STR(""), NULL);
+	else
+		(void)sp_http_respond(ex, r->status, json, SP_LEN(json),
+				      probe ? answer_of(r, ex->path) : sp_str_c(text), NULL);
 }
 
 static void on_accept(void *arg, sp_stream *s)
@@ -89,6 +111,7 @@ static remote *open_remote(uint16_t status)
 	if (r->f == NULL)
 		return NULL;
 	r->status = status;
+	r->spec = SPEC;
 	r->world = sp_sim_world(sp_sim_host_new(r->f->api.sim, "remote", NULL, NULL));
 	t_defer(remote_done, r);
 	const sp_http_server_opts o = {.on_request = on_request, .arg = r};
@@ -145,6 +168,48 @@ SP_TEST(api_aggregate, answers)
 	look(r, "/apis/a.b/v1/things/x", NULL, 404, "404 page not found\n");
 	look(r, "/openapi/v3", NULL, 200, NULL);
 	T_TRUE(sp_str_find(sp_buf_view(&r->f->call.body), SP_STR("a.b")) < 0);
+}
+
+SP_TEST(api_aggregate, documents)
+{
+	remote *r = open_remote(200);
+	if (r == NULL)
+		return;
+	look(r, "/openapi/v2", NULL, 200, NULL);
+	T_TRUE(sp_str_find(sp_buf_view(&r->f->call.body), SP_STR("/apis/a.b/v1/")) < 0);
+	wait_s(r, 1);
+	look(r, "/openapi/v2", NULL, 200,
+	     "*\"/apis/a.b/v1/things\":{*\"$ref\":\"#/definitions/"
+	     "b.a.Thing\"*\"b.a.Thing\":{\"type\":\"object\"}*");
+	T_TRUE(sp_str_find(sp_buf_view(&r->f->call.body), SP_STR("/apis/other/v1/")) < 0);
+	look(r, "/openapi/v2", PROTO, 200, "*/apis/a.b/v1/things*b.a.Thing*");
+	T_EQ_U64(r->n_unchanged, 0);
+	/* It is told what we know. What failed meanwhile is still known, what is no document never was. */
+	wait_s(r, 40);
+	T_EQ_U64(r->n_unchanged, 1);
+	r->status = 500;
+	wait_s(r, 40);
+	look(r, "/openapi/v2", NULL, 200, "*/apis/a.b/v1/things*");
+	t_ask_one(r->f, &(t_req){.method = "DELETE", .path = APIS "/v1.a.b"}, 200, NULL);
+	look(r, "/openapi/v2", NULL, 200, NULL);
+	T_TRUE(sp_str_find(sp_buf_view(&r->f->call.body), SP_STR("/apis/a.b/v1/")) < 0);
+}
+
+/* A document without a form in protobuf is left out of that. */
+SP_TEST(api_aggregate, odd_documents)
+{
+	static const char *const odd[] = {
+		"{", "{\"paths\":7}", "{\"paths\":{\"/apis/a.b/v1/things\":{\"get\":{\"responses\":7}}}}"};
+	for (size_t i = 0; i < SP_LEN(odd); i++) {
+		remote *r = open_remote(200);
+		t_row("%s", odd[i]);
+		if (r == NULL)
+			return;
+		r->spec = odd[i];
+		wait_s(r, 1);
+		look(r, "/openapi/v2", NULL, 200, "*\"/api/v1/pods\"*");
+		look(r, "/openapi/v2", PROTO, 200, "*/api/v1/pods*");
+	}
 }
 
 SP_TEST(api_aggregate, fails_and_comes_back)

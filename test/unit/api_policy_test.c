@@ -304,8 +304,8 @@ SP_TEST(api_policy, parameters_of_other_versions)
 	} rows[] = {
 		{TWO(""), 201, NULL},
 		{TWO(BY_WEBHOOK), 422,
-		 DENIED "failed to configure binding: parameters can't be shown in the version of paramKind, "
-			"for a webhook converts them\"*"},
+		 DENIED "failed to configure binding: paramKind kind `\\u0026ParamKind{APIVersion:x.io/v2,"
+			"Kind:V,}` not yet synced to use for admission\"*"},
 	};
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
 		t_row("%zu", i);
@@ -320,6 +320,69 @@ SP_TEST(api_policy, parameters_of_other_versions)
 			settle(f);
 		ask(f, "POST", MAPS, MAP(""), rows[i].status, rows[i].like);
 	}
+}
+
+#define MUTATES_V2(more)                                                                           \
+	"{\"metadata\":{\"name\":\"p.x\"},\"spec\":{\"matchConstraints\":{\"resourceRules\":[{"    \
+	"\"apiGroups\":[\"x.io\"],\"apiVersions\":[\"v2\"],\"operations\":[\"CREATE\"],"           \
+	"\"resources\":[\"vs\"]}]}," more "\"reinvocationPolicy\":\"IfNeeded\",\"mutations\":[{"   \
+	"\"patchType\":\"JSONPatch\",\"jsonPatch\":{\"expression\":\"[JSONPatch{op: 'add', path: " \
+	"'/spec', value: {'of': object.apiVersion + (has(object.spec) ? object.spec.of : '')}}]\"}}]}}"
+
+/* One that changes something sees it once more, itself, as upstream. */
+SP_TEST(api_policy, mutations_of_other_versions)
+{
+	static const struct {
+		const char *crd, *policy;
+		uint16_t status;
+		const char *like;
+	} rows[] = {
+		{TWO(""), MUTATES_V2(""), 201,
+		 "*\"apiVersion\":\"x.io/v1\"*\"spec\":{\"of\":\"x.io/v2x.io/v2\"}*"},
+		{TWO(BY_WEBHOOK), MUTATES_V2(""), 403,
+		 "*policy \\\"p.x\\\" denied request: failed to configure policy: conversion webhook for "
+		 "x.io/v1, Kind=V failed: Post \\\"https://10.0.0.9/?timeout=30s\\\": context deadline "
+		 "exceeded\"*"},
+		{TWO(BY_WEBHOOK), MUTATES_V2("\"failurePolicy\":\"Ignore\","), 201, NULL},
+	};
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		t_row("%zu", i);
+		t_asker *f = with(MUTATORS, rows[i].policy, MUTATOR_BINDINGS, BINDING(""));
+		ask(f, "POST", VERSIONS_CRD, rows[i].crd, 201, NULL);
+		if (f != NULL)
+			settle(f);
+		ask(f, "POST", VS, V("a"), rows[i].status, rows[i].like);
+	}
+}
+
+/* A client that does not wait for the conversion takes its write along, and all that was kept for it. */
+SP_TEST(api_policy, nobody_waits_for_other_versions)
+{
+	static const t_req hasty = {.method = "POST",
+				    .path = VS,
+				    .body = SP_STR_INIT(V("b")),
+				    .within_ns = UINT64_C(2000000000)},
+			   map = {.method = "POST",
+				  .path = MAPS,
+				  .body = SP_STR_INIT(MAP("")),
+				  .within_ns = UINT64_C(2000000000)};
+	t_asker *f = t_asker_open();
+	ask(f, "POST", VERSIONS_CRD, TWO(BY_WEBHOOK), 201, NULL);
+	if (f != NULL)
+		settle(f);
+	ask(f, "POST", VS, V("a"), 201, NULL);
+	ask(f, "POST", POLICIES, POLICY(BY_V2), 201, NULL);
+	ask(f, "POST", BINDINGS, BINDING(OF_A), 201, NULL);
+	ask(f, "POST", MUTATORS, MUTATES_V2(""), 201, NULL);
+	ask(f, "POST", MUTATOR_BINDINGS, BINDING(""), 201, NULL);
+	T_TRUE(f != NULL && !t_failed());
+	settle(f);
+	T_TRUE(t_call_wait(&f->api.maker, &f->call, &hasty));
+	T_EQ_U64(f->call.status, 0);
+	T_TRUE(t_call_wait(&f->api.maker, &f->call, &map));
+	T_EQ_U64(f->call.status, 0);
+	ask(f, "GET", "/apis/x.io/v1/namespaces/default/vs/b", "", 404, NULL);
+	ask(f, "GET", MAPS "/m", "", 404, NULL);
 }
 
 #define N_VERSIONS 20u

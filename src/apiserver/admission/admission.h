@@ -40,6 +40,11 @@ sp_code api_admission_check(const api_server *s, sp_err *err) SP_MUST_USE;
 
 /* Connections are of interest to webhooks and validating policies only. */
 bool api_admit_mutate(const api_admit *a);
+/* The plugins, after a conversion webhook has made the versions in which policies want to see the object, and
+ * before it brings back what they left. `a` is copied, and what `then` gets has the object that came of it
+ * (w->obj); it is called as below. */
+typedef void api_admit_then(const api_admit *a, void *arg);
+void api_admit_mutating(const api_admit *a, api_admit_then *then, void *arg);
 bool api_admit_validate(const api_admit *a);
 /* The whole of validation: the plugins and then the webhooks, after a conversion webhook has made the
  * versions in which they want to see the object. `then` goes on: at once, or later; not when it was refused

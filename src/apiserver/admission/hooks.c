@@ -399,26 +399,31 @@ static bool took(api_hook_run *m)
 	return true;
 }
 
-/* Built-in steps see the object again, and then those webhooks that ask for it. */
-static bool begin_second_round(api_hook_run *m)
+static void mutate_on(api_hook_run *m);
+
+static void on_second_round(const api_admit *a, void *arg)
 {
-	api_write *w = m->a.w;
-	m->last = copy_of(w, m->a.obj);
-	if (m->last == NULL) {
-		api_write_fail(w, SP_ETOOLARGE, NULL);
-		return false;
-	}
-	api_shown_forget(w);
-	(void)api_policies_want_again(w); /* this is the second round for policies too */
-	if (!api_admit_mutate(&m->a))
-		return false;
-	m->a.obj = w->obj;
+	api_hook_run *m = arg;
+	m->a.obj = a->obj;
+	api_shown_forget(a->w);
 	bool again = !sp_kv_equal(m->last, m->a.obj);
 	for (size_t i = 0; i < m->set->n && again; i++)
 		m->marks[i] = m->marks[i] != 0 ? AGAIN : 0;
 	m->round = 1;
 	m->i = 0;
-	return true;
+	mutate_on(m);
+}
+
+/* Built-in steps see the object again, and then those webhooks that ask for it. */
+static void begin_second_round(api_hook_run *m)
+{
+	m->last = copy_of(m->a.w, m->a.obj);
+	if (m->last == NULL) {
+		finish_no_room(m);
+		return;
+	}
+	(void)api_policies_want_again(m->a.w); /* this is the second round for policies too */
+	api_admit_mutating(&m->a, on_second_round, m);
 }
 
 /* The next webhook of this round that is to be asked. SKIP: there is none. */
@@ -434,18 +439,10 @@ static verdict find_next(api_hook_run *m)
 	return SKIP;
 }
 
-static void mutate_on(api_hook_run *m);
-
 /* After something that was waited for; false: the client is gone, and with it the write and the run. */
 static bool is_still_there(api_hook_run *m)
 {
-	api_hook_set *set = m->set;
-	api_match_held held = m->held;
-	if (api_write_release(m->a.w))
-		return true;
-	api_match_release(&held);
-	api_hook_set_unref(set);
-	return false;
+	return api_write_release(m->a.w);
 }
 
 static void turn(api_hook_run *m, const api_resource *from, const api_resource *to, yyjson_mut_val *old,
@@ -534,9 +531,9 @@ static void mutate_on(api_hook_run *m)
 {
 	api_write *w = m->a.w;
 	verdict v = find_next(m);
-	if (v == SKIP && m->round == 0 && (m->changed || api_policies_want_again(w)))
-		v = begin_second_round(m) ? find_next(m) : REFUSED;
-	if (v == REFUSED) {
+	if (v == SKIP && m->round == 0 && (m->changed || api_policies_want_again(w))) {
+		begin_second_round(m);
+	} else if (v == REFUSED) {
 		finish(m, false);
 	} else if (v == UNSEEN) {
 		turn(m, w->res, m->res[m->i], m->a.old, on_shown, show);
@@ -551,6 +548,34 @@ static void mutate_on(api_hook_run *m)
 	}
 }
 
+/* Without webhooks. */
+typedef struct lone {
+	void (*then)(api_write *w);
+} lone;
+
+static void on_mutated_alone(const api_admit *a, void *arg)
+{
+	const lone *l = arg;
+	api_count_step(a->w->server, a->op, false, false, a->w->step_began_ns, 0);
+	l->then(a->w);
+}
+
+static void mutate_alone(const api_admit *a, void (*then)(api_write *w))
+{
+	api_admit again = *a;
+	lone *l = sp_try_new(&a->w->arena, lone, 1);
+	if (l == NULL) {
+		api_write_fail(a->w, SP_ETOOLARGE, NULL);
+		return;
+	}
+	l->then = then;
+	again.obj = a->obj == NULL ? NULL : a->w->obj;
+	if (api_policies_want_again(a->w))
+		api_admit_mutating(&again, on_mutated_alone, l);
+	else
+		on_mutated_alone(&again, l);
+}
+
 void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 {
 	bool go;
@@ -559,12 +584,7 @@ void api_hooks_mutate(const api_admit *a, void (*then)(api_write *w))
 	if (m != NULL) {
 		mutate_on(m);
 	} else if (go) {
-		api_admit again = *a;
-		again.obj = a->obj == NULL ? NULL : a->w->obj;
-		if (api_policies_want_again(a->w) && !api_admit_mutate(&again))
-			return;
-		api_count_step(a->w->server, a->op, false, false, a->w->step_began_ns, 0);
-		then(a->w);
+		mutate_alone(a, then);
 	}
 }
 
@@ -647,6 +667,16 @@ void api_hooks_validate(const api_admit *a, void (*then)(api_write *w))
 }
 
 /* ---- life ---- */
+
+void api_hooks_forget(api_write *w)
+{
+	api_hook_run *m = w->hook_run;
+	if (m == NULL)
+		return;
+	api_match_release(&m->held);
+	m->set = api_hook_set_unref(m->set);
+	w->hook_run = NULL;
+}
 
 api_hooks *api_hooks_new(sp_store *store)
 {

@@ -17,6 +17,8 @@ void api_hooks_want(const api_admit *a, struct api_wanted *to);
 
 /* Aborts without memory. */
 api_hooks *api_hooks_new(sp_store *store);
+/* What a write that goes away has of it. */
+void api_hooks_forget(api_write *w);
 /* Without requests. NULL is a no-op. */
 void api_hooks_free(api_hooks *h);
 

@@ -25,6 +25,9 @@ typedef struct api_policy_run {
 	yyjson_mut_val *last; /* what the policies left of the object */
 	keys invoked;         /* and asked to see changes */
 	keys wanted;          /* to be invoked again */
+	yyjson_mut_val
+		*left; /* in another version, which a webhook has to bring back; NULL: w->obj has it all */
+	sp_str left_version;
 	void (*saved_refused)(api_write *w, const sp_status *status);
 } api_policy_run;
 
@@ -33,6 +36,7 @@ typedef struct pass {
 	api_policy_run *run;
 	invocation *items;
 	size_t n, cap;
+	const api_policy_view *last; /* what was mutated last */
 	bool denied;
 	sp_str message, reason; /* of the first error that counts */
 	sp_status_cause *causes;
@@ -120,9 +124,12 @@ static void gather_binding(pass *p, const api_policy *policy, const api_policy_b
 		misconfigured(p, policy, b, error.message);
 		return;
 	}
+	sp_str fault = api_policy_view_fault(&p->walk, res);
+	if (fault.len > 0) {
+		misconfigured(p, policy, NULL, fault);
+		return;
+	}
 	api_policy_params_get(&p->walk, policy, b, &params);
-	if (params.error.len == 0 && params.n > 0)
-		params.error = api_policy_view_fault(&p->walk, res);
 	if (params.error.len > 0)
 		misconfigured(p, policy, b, params.error);
 	for (size_t i = 0; i < params.n && params.error.len == 0 && !p->walk.failed; i++) {
@@ -198,11 +205,39 @@ bool api_policies_want_again(api_write *w)
 
 /* ---- one mutation ---- */
 
+static bool is_asked_for(const api_write *w, const api_resource *res)
+{
+	return res != w->res && res->custom != NULL && res->custom->converter != NULL;
+}
+
 static void refused_result(api_write *w, const sp_status *status)
 {
 	w->refused = w->policy_run->saved_refused;
 	sp_status s = api_admit_bad_result(w, status);
 	api_write_refuse(w, &s);
+}
+
+/* Each version has an object of its own, and the one that was changed last counts. Nothing is converted but
+ * that, in the end: what a webhook converts is left for it. False: no room. */
+static bool leave(pass *p, const api_policy_view *v, yyjson_mut_val *before, yyjson_mut_val **ret_shown)
+{
+	api_write *w = p->walk.a->w;
+	yyjson_mut_val *was = before;
+	p->run->left = NULL;
+	*ret_shown = w->obj;
+	if (is_asked_for(w, v->form.res)) {
+		was = v->form.object;
+		p->run->left = w->obj;
+		p->run->left_version = sp_arena_try_dup(&w->arena, v->form.res->kind->version);
+		w->obj = before;
+	} else if (v->form.res != w->res) {
+		*ret_shown = yyjson_mut_val_mut_copy(w->doc, w->obj);
+		if (*ret_shown == NULL || !api_form_turn(w, v->form.res, w->res, w->obj))
+			return false;
+	}
+	if (!sp_kv_equal(was, p->run->left != NULL ? p->run->left : w->obj))
+		p->run->wants_again = true;
+	return p->run->left == NULL || p->run->left_version.ptr != NULL;
 }
 
 /* The patched object as w->obj, with defaults. False: the write is answered. */
@@ -228,21 +263,14 @@ static bool take(pass *p, api_policy_view *v, yyjson_mut_val *patched)
 		p->walk.failed = true;
 		return false;
 	}
-	yyjson_mut_val *shown = w->obj;
-	if (v->form.res != w->res) {
-		shown = yyjson_mut_val_mut_copy(w->doc, w->obj);
-		if (shown == NULL || !api_object_to_stored(v->form.res, &w->arena, w->doc, w->obj) ||
-		    !api_object_to_served(w->res, &w->arena, w->doc, w->obj))
-			return no_room(p);
-	}
-	if (!sp_kv_equal(before, w->obj))
-		p->run->wants_again = true;
-	return api_eval_set_object(&v->eval, &v->form, shown) || no_room(p);
+	yyjson_mut_val *shown;
+	return (leave(p, v, before, &shown) && api_eval_set_object(&v->eval, &v->form, shown)) || no_room(p);
 }
 
 static bool mutate(pass *p, const invocation *v, api_policy_view *view, const api_policy_mutation *m)
 {
 	api_patch_result r;
+	p->last = view;
 	if (view->form.object == NULL)
 		return true;
 	if (m->json_patch)
@@ -253,6 +281,7 @@ static bool mutate(pass *p, const invocation *v, api_policy_view *view, const ap
 		complain(p, v->policy, v->binding, r.error, "Invalid");
 		return true;
 	}
+	view->is_patched = true;
 	return r.patched == NULL || take(p, view, r.patched);
 }
 
@@ -300,6 +329,28 @@ static api_policy_run *run_of(api_write *w)
 	return w->policy_run;
 }
 
+static bool remember(api_write *w)
+{
+	w->policy_run->last = w->obj == NULL ? NULL : yyjson_mut_val_mut_copy(w->doc, w->obj);
+	return w->obj == NULL || w->policy_run->last != NULL;
+}
+
+yyjson_mut_val *api_policies_left(const api_write *w, sp_str *ret_version)
+{
+	const api_policy_run *run = w->policy_run;
+	if (run == NULL || run->left == NULL)
+		return NULL;
+	*ret_version = run->left_version;
+	return run->left;
+}
+
+bool api_policies_take_back(api_write *w, yyjson_mut_val *obj)
+{
+	w->policy_run->left = NULL;
+	w->obj = obj;
+	return remember(w);
+}
+
 static void invoke_all(pass *p)
 {
 	api_write *w = p->walk.a->w;
@@ -310,7 +361,15 @@ static void invoke_all(pass *p)
 	for (size_t i = 0; i < p->n && !p->walk.failed; i++)
 		if (!invoke(p, &p->items[i]))
 			return;
-	run->last = w->obj == NULL ? NULL : yyjson_mut_val_mut_copy(w->doc, w->obj);
+	/* As upstream, which does not look whether the patches changed anything: also those that changed it
+	 * themselves see it again. */
+	if (p->last != NULL && p->last->is_patched) {
+		run->wants_again = true;
+		if (!require_again(&w->arena, run))
+			(void)no_room(p);
+	}
+	if (!remember(w))
+		(void)no_room(p);
 }
 
 bool api_admit_mutating_policy(const api_admit *a)

@@ -90,26 +90,33 @@ sp_str api_policy_view_fault(const api_policy_walk *k, const api_resource *res)
 	if (api_match_can_show(k->a, res))
 		return SP_STR("");
 	const api_shown *s = api_shown_find(k->a->w, res);
-	if (s != NULL)
-		return SP_CONCAT(&k->a->w->arena, SP_STR("failed to convert object version: "), s->why);
-	return sp_arena_printf(&k->a->w->arena,
-			       "failed to convert object version: a webhook converts it to " SP_FMT,
-			       SP_ARG(res->api_version));
+	/* Without an answer the policy came after the versions were made, or there were too many. */
+	return s != NULL ? s->why
+			 : sp_arena_printf(&k->a->w->arena, "a webhook converts it to " SP_FMT,
+					   SP_ARG(res->api_version));
 }
 
 /* What goes wrong here does so again, and is told, when they are asked. */
-void api_policies_want(const api_admit *a, api_wanted *to)
+void api_policies_want(const api_admit *a, api_policy_sort sort, api_wanted *to)
 {
 	api_policy_set *set = NULL;
+	const api_resource *own = a->w->res;
+	const bool converts = own->custom != NULL && own->custom->converter != NULL;
 	if (a->w->r == NULL || api_match_is_exempt(a, false) ||
-	    api_policy_index_get(&a->w->server->policies->index, API_POLICY_VALIDATING, &set, NULL) != SP_OK)
+	    (sort == API_POLICY_MUTATING && (a->obj == NULL || a->w->body_res != own)) ||
+	    api_policy_index_get(&a->w->server->policies->index, sort, &set, NULL) != SP_OK)
 		return;
 	for (size_t i = 0; i < set->n; i++) {
 		sp_status error;
 		const api_resource *res;
-		if (api_match_policy(a, &set->hooks[i].policy->match, &to->held, &res, &error) ==
-		    API_MATCH_YES)
-			api_wanted_add(a, res, to);
+		const api_policy_hook *h = &set->hooks[i];
+		const api_resource *params = api_policy_params_converted(a, h->policy, &to->held);
+		if ((!converts && params == NULL) ||
+		    api_match_policy(a, &h->policy->match, &to->held, &res, &error) != API_MATCH_YES)
+			continue;
+		api_wanted_add(a, res, to);
+		for (size_t k = 0; k < h->n && params != NULL; k++)
+			api_policy_params_want(a, params, &h->bindings[k], to);
 	}
 }
 

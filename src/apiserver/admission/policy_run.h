@@ -15,6 +15,7 @@ typedef struct api_policy_view {
 	api_form form;
 	api_eval eval;
 	bool is_open;
+	bool is_patched; /* a mutation was applied, whether or not it changed something */
 } api_policy_view;
 
 typedef struct api_policy_walk {
@@ -47,5 +48,12 @@ typedef struct api_policy_params {
 } api_policy_params;
 void api_policy_params_get(api_policy_walk *k, const api_policy *p, const api_policy_binding *b,
 			   api_policy_params *ret);
+/* The kind of the policy's parameters when a webhook converts it, held; else NULL. */
+const api_resource *api_policy_params_converted(const api_admit *a, const api_policy *p,
+						api_match_held *held);
+/* Adds those that a binding gives. */
+struct api_wanted; /* admission/shown.h */
+void api_policy_params_want(const api_admit *a, const api_resource *res, const api_policy_binding *b,
+			    struct api_wanted *to);
 /* Why the policy's paramKind can't be served; empty: it can. */
 sp_str api_policy_param_fault(api_policy_walk *k, const api_policy *p);

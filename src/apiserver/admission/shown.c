@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/admission/shown.h"
 
-#include "apiserver/admission/hooks.h"
-#include "apiserver/admission/policies.h"
 #include "kube/meta.h"
 
 /* ---- turning ---- */
@@ -124,76 +122,28 @@ void api_wanted_add(const api_admit *a, const api_resource *res, api_wanted *to)
 		to->items[to->n++] = res;
 }
 
-/* ---- before validation ---- */
+/* ---- parameters ---- */
 
-typedef struct showing {
-	api_admit a;
-	void (*then)(api_write *w);
-	api_wanted wanted;
-	size_t i;
-	api_turn turn;
-} showing;
-
-static void validate(const api_admit *a, void (*then)(api_write *w))
+api_wanted_params *api_wanted_params_of(const api_admit *a, const api_resource *res, api_wanted *to)
 {
-	if (api_admit_validate(a))
-		api_hooks_validate(a, then);
+	api_wanted_params *p = to->params;
+	while (p != NULL && p->res != res)
+		p = p->next;
+	if (p != NULL)
+		return p;
+	p = sp_try_new(&a->w->arena, api_wanted_params, 1);
+	if (p == NULL)
+		return NULL;
+	*p = (api_wanted_params){.next = to->params, .res = res};
+	to->params = p;
+	return p;
 }
 
-static void show_next(showing *s);
-
-static void on_turned(api_turn *t)
+yyjson_mut_val *api_param_shown_find(const api_write *w, const api_resource *res, sp_str rest)
 {
-	showing *s = t->arg;
-	api_match_held held = s->wanted.held;
-	if (api_write_release(s->a.w))
-		show_next(s);
-	else
-		api_match_release(&held);
-}
-
-static void show_next(showing *s)
-{
-	api_write *w = s->a.w;
-	bool ok = true;
-	for (; ok && s->i < s->wanted.n; s->i++) {
-		if (s->turn.to != s->wanted.items[s->i]) {
-			s->turn = (api_turn){.w = w,
-					     .from = w->res,
-					     .to = s->wanted.items[s->i],
-					     .objects = {s->a.obj, s->a.old},
-					     .done = on_turned,
-					     .arg = s};
-			if (!api_turn_start(&s->turn)) {
-				api_write_hold(w);
-				return;
-			}
-		}
-		ok = api_shown_keep(&s->turn);
-	}
-	api_match_release(&s->wanted.held);
-	if (ok)
-		validate(&s->a, s->then);
-	else
-		api_write_fail(w, SP_ETOOLARGE, NULL);
-}
-
-void api_admit_validating(const api_admit *a, void (*then)(api_write *w))
-{
-	api_write *w = a->w;
-	api_shown_forget(w);
-	if (w->res->custom == NULL || w->res->custom->converter == NULL) {
-		validate(a, then);
-		return;
-	}
-	showing *s = sp_try_new(&w->arena, showing, 1);
-	if (s == NULL) {
-		api_write_fail(w, SP_ETOOLARGE, NULL);
-		return;
-	}
-	s->a = *a;
-	s->then = then;
-	api_policies_want(a, &s->wanted);
-	api_hooks_want(a, &s->wanted);
-	show_next(s);
+	const api_param_shown *s = w->params_shown;
+	while (s != NULL && (!sp_str_eq(s->rest, rest) || !sp_str_eq(s->version, res->kind->version) ||
+			     !sp_str_eq(s->prefix, res->prefix)))
+		s = s->next;
+	return s == NULL ? NULL : s->object;
 }

@@ -42,12 +42,32 @@ bool api_shown_keep(api_turn *t) SP_MUST_USE;
 /* The object is another one from now on. */
 void api_shown_forget(api_write *w);
 
+/* Stored parameters of one kind that policies want to see. */
+typedef struct api_wanted_params {
+	struct api_wanted_params *next;
+	const api_resource *res;
+	api_convert_item *items;
+	size_t n, cap;
+} api_wanted_params;
+
 /* Versions that somebody wants to see. */
 #define API_WANTED_MAX 16u
 typedef struct api_wanted {
 	api_match_held held;
 	const api_resource *items[API_WANTED_MAX];
 	size_t n;
+	api_wanted_params *params; /* in the write's arena; their records are references */
 } api_wanted;
 /* Notes one that has to be made by a webhook, each once. More than API_WANTED_MAX are dropped. */
 void api_wanted_add(const api_admit *a, const api_resource *res, api_wanted *to);
+/* Those of that kind, made empty when there are none yet. NULL: no room. */
+api_wanted_params *api_wanted_params_of(const api_admit *a, const api_resource *res, api_wanted *to);
+
+/* A parameter that a webhook converted; in the write's arena. */
+typedef struct api_param_shown {
+	struct api_param_shown *next;
+	sp_str prefix, version, rest; /* of the kind, converted to, the key in the store */
+	yyjson_mut_val *object;
+} api_param_shown;
+/* NULL: nobody asked for it, or it can't be had. */
+yyjson_mut_val *api_param_shown_find(const api_write *w, const api_resource *res, sp_str rest);

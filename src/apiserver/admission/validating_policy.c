@@ -218,6 +218,14 @@ static void validate(pass *p, api_eval *x, const api_policy *policy, const api_p
 	}
 }
 
+static sp_str view_fault(pass *p, const api_resource *res)
+{
+	sp_str why = api_policy_view_fault(&p->walk, res);
+	return why.len == 0
+		       ? why
+		       : SP_CONCAT(&p->walk.a->w->arena, SP_STR("failed to convert object version: "), why);
+}
+
 static void run_binding(pass *p, const api_policy *policy, const api_policy_binding *b,
 			const api_resource *res)
 {
@@ -233,7 +241,7 @@ static void run_binding(pass *p, const api_policy *policy, const api_policy_bind
 	}
 	api_policy_params_get(&p->walk, policy, b, &params);
 	if (params.error.len == 0 && params.n > 0)
-		params.error = api_policy_view_fault(&p->walk, res);
+		params.error = view_fault(p, res);
 	if (params.error.len > 0) {
 		misconfigured(p, policy, b, params.error);
 		return;

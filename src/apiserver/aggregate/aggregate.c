@@ -2,6 +2,7 @@
 #include "apiserver/aggregate/int.h"
 #include "apiserver/deadline.h"
 #include "apiserver/flow/flow.h"
+#include "apiserver/gzip.h"
 #include "apiserver/services/endpoint.h"
 #include "base/alloc.h"
 #include "base/base64.h"
@@ -359,6 +360,60 @@ sp_code api_aggregates_docs(api_aggregates *g, sp_arena *a, api_aggregate_doc **
 			return SP_ENOMEM;
 		n++;
 	}
+	*ret = list;
+	*ret_n = n;
+	return SP_OK;
+}
+
+/* U: kube-aggregator pkg/controllers/openapi/aggregator/priority.go, which takes versions of a group by name.
+ */
+static int compare_specs(api_aggregates *g, const aggregate *a, const aggregate *b)
+{
+	int32_t of_a = INT32_MIN, of_b = INT32_MIN;
+	SP_LIST_FOREACH (node, &g->all) {
+		const aggregate *s = SP_CONTAINER_OF(node, aggregate, node);
+		if (sp_str_eq(s->group, a->group))
+			of_a = SP_MAX(of_a, s->group_priority);
+		if (sp_str_eq(s->group, b->group))
+			of_b = SP_MAX(of_b, s->group_priority);
+	}
+	return of_a != of_b ? (of_a > of_b ? -1 : 1) : sp_str_cmp(a->name, b->name);
+}
+
+static sp_code read_spec(sp_arena *a, const aggregate *s, sp_openapi_remote *ret)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, SP_OPENAPI_BYTES_MAX);
+	SP_TRY(api_gunzip_all(sp_bytes_view(s->spec_gz), &text));
+	*ret = (sp_openapi_remote){sp_arena_try_dup(a, s->group), sp_arena_try_dup(a, s->version),
+				   sp_arena_try_dup(a, sp_buf_view(&text))};
+	return ret->group.ptr == NULL || ret->version.ptr == NULL || ret->json.ptr == NULL ? SP_ENOMEM
+											   : SP_OK;
+}
+
+sp_code api_aggregates_specs(api_aggregates *g, sp_arena *a, sp_openapi_remote **ret, size_t *ret_n)
+{
+	size_t n = 0;
+	follow(g);
+	SP_LIST_FOREACH (node, &g->all)
+		n++;
+	const aggregate **order = sp_try_new(a, const aggregate *, n + 1);
+	sp_openapi_remote *list = sp_try_new(a, sp_openapi_remote, n + 1);
+	if (order == NULL || list == NULL)
+		return SP_ENOMEM;
+	n = 0;
+	SP_LIST_FOREACH (other, &g->all) {
+		const aggregate *s = SP_CONTAINER_OF(other, aggregate, node);
+		size_t at = n;
+		if (s->spec_gz == NULL)
+			continue;
+		for (; at > 0 && compare_specs(g, s, order[at - 1]) < 0; at--)
+			order[at] = order[at - 1];
+		order[at] = s;
+		n++;
+	}
+	for (size_t i = 0; i < n; i++)
+		SP_TRY(read_spec(a, order[i], &list[i]));
 	*ret = list;
 	*ret_n = n;
 	return SP_OK;

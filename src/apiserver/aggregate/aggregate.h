@@ -13,6 +13,7 @@
 
 #include "apiserver/request.h"
 #include "kube/discovery.h"
+#include "kube/openapi/openapi.h"
 
 typedef struct api_aggregates api_aggregates;
 
@@ -38,7 +39,11 @@ typedef struct api_aggregate_doc {
 /* Those that are known; texts in the arena. SP_ENOMEM. */
 sp_code api_aggregates_docs(api_aggregates *g, sp_arena *a, api_aggregate_doc **ret,
 			    size_t *ret_n) SP_MUST_USE;
-/* Grows whenever that changes. */
+/* Their documents of version 2, those of greater priority first; texts in the arena. SP_ENOMEM, SP_ETOOLARGE.
+ */
+sp_code api_aggregates_specs(api_aggregates *g, sp_arena *a, sp_openapi_remote **ret,
+			     size_t *ret_n) SP_MUST_USE;
+/* Grows whenever any of that changes. */
 uint64_t api_aggregates_epoch(api_aggregates *g);
 
 typedef enum api_aggregate_state {

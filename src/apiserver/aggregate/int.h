@@ -26,7 +26,9 @@ typedef struct aggregate {
 	uint8_t state; /* api_aggregate_state */
 	sp_buf why, resources;
 	sp_buf hash;          /* of its OpenAPI document; empty: not known */
-	bool indexing;        /* the question is for the index of its documents */
+	sp_buf spec_etag;     /* of its OpenAPI document of version 2; empty: it says none */
+	sp_bytes *spec_gz;    /* that document, as it came last; NULL: none came */
+	uint8_t question;     /* what is asked: probe.c */
 	sp_http_exchange *ex; /* a question is under way */
 	sp_timer timer;       /* until the next */
 	uint64_t pause_ns;

@@ -2,6 +2,7 @@
 /* Whether a server answers for its group, and with what. */
 #include "apiserver/aggregate/int.h"
 #include "apiserver/conditions.h"
+#include "apiserver/gzip.h"
 #include "base/alloc.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -11,6 +12,13 @@
 #define LIST_BYTES_MAX ((size_t)4 << 20)
 #define WHY_BYTES_MAX 4096u
 #define HASH_BYTES_MAX 256u
+#define SPEC_BYTES_MAX ((size_t)16 << 20)
+#define SPEC_NS (60 * NS_PER_S) /* U: kube-aggregator, specDownloadTimeout */
+
+/* Each of the later ones follows the one before. */
+enum { ASK_RESOURCES, ASK_INDEX, ASK_SPEC, ASK_COUNT_ };
+static const char *const question_paths[ASK_COUNT_] = {
+	[ASK_INDEX] = "/openapi/v3", [ASK_SPEC] = "/openapi/v2"};
 
 static void on_pause_over(sp_timer *t)
 {
@@ -22,6 +30,7 @@ void aggregate_init_probe(aggregate *s)
 	sp_buf_init(&s->why, WHY_BYTES_MAX);
 	sp_buf_init(&s->resources, LIST_BYTES_MAX);
 	sp_buf_init(&s->hash, HASH_BYTES_MAX);
+	sp_buf_init(&s->spec_etag, HASH_BYTES_MAX);
 	sp_arena_init(&s->scratch, 4 * LIST_BYTES_MAX);
 	s->timer.arg = s;
 }
@@ -31,6 +40,8 @@ void aggregate_free(aggregate *s)
 	sp_buf_done(&s->why);
 	sp_buf_done(&s->resources);
 	sp_buf_done(&s->hash);
+	sp_buf_done(&s->spec_etag);
+	sp_bytes_unref(s->spec_gz);
 	sp_arena_done(&s->scratch);
 	sp_arena_done(&s->arena);
 	sp_free(s);
@@ -83,6 +94,24 @@ static void take_hash(aggregate *s, sp_str index)
 	s->owner->epoch++;
 }
 
+/* The last one that came is kept, as upstream does it. */
+static void take_spec(aggregate *s, const sp_http_exchange *ex, sp_str body)
+{
+	sp_str etag = sp_http_find(&ex->headers, SP_STR("etag"));
+	SP_AUTO_BUF gz;
+	sp_buf_init(&gz, SPEC_BYTES_MAX);
+	SP_AUTO_BYTES made = api_gzip_all(body, &gz) == SP_OK ? sp_bytes_try_dup(sp_buf_view(&gz)) : NULL;
+	if (made == NULL || (s->spec_gz != NULL && sp_str_eq(sp_bytes_view(s->spec_gz), sp_bytes_view(made))))
+		return;
+	sp_bytes_unref(s->spec_gz);
+	s->spec_gz = sp_bytes_ref(made);
+	sp_buf_clear(&s->spec_etag);
+	(void)sp_buf_str(&s->spec_etag, etag);
+	if (sp_buf_code(&s->spec_etag) != SP_OK) /* too long to be told */
+		sp_buf_clear(&s->spec_etag);
+	s->owner->epoch++;
+}
+
 static void on_body(sp_http_exchange *ex, const sp_err *err, sp_str body)
 {
 	aggregate *s = ex->arg;
@@ -92,8 +121,12 @@ static void on_body(sp_http_exchange *ex, const sp_err *err, sp_str body)
 		return; /* on_close says more */
 	if (ex->status < 200 || ex->status >= 300)
 		return;
-	if (s->indexing) {
+	if (s->question == ASK_INDEX) {
 		take_hash(s, body);
+		return;
+	}
+	if (s->question == ASK_SPEC) {
+		take_spec(s, ex, body);
 		return;
 	}
 	/* Upstream asks only for a good status; what is no list is served, but nothing is known of it. */
@@ -105,20 +138,24 @@ static void on_body(sp_http_exchange *ex, const sp_err *err, sp_str body)
 
 static void on_response(sp_http_exchange *ex)
 {
-	sp_http_read_body(ex, LIST_BYTES_MAX, on_body);
+	const aggregate *s = ex->arg;
+	sp_http_read_body(ex, s->question == ASK_SPEC ? SPEC_BYTES_MAX : LIST_BYTES_MAX, on_body);
 }
 
 static sp_code start(aggregate *s, sp_str address, sp_str path, sp_err *err);
 
-/* It is well; what it says of its kinds is asked next. */
-static void passed(aggregate *s)
+/* What it says of its kinds, in several forms. */
+static void ask_next(aggregate *s)
 {
 	sp_str address, why;
-	settle(s, API_AGGREGATE_PASSED, SP_STR(""));
-	s->indexing = true;
-	if (!aggregate_address(s, &s->scratch, &address, &why) ||
-	    start(s, address, SP_STR("/openapi/v3"), NULL) != SP_OK)
+	s->question++;
+	if (s->question == ASK_COUNT_) {
+		sp_arena_reset(&s->scratch);
+		s->asked = SP_STR("");
+	} else if (!aggregate_address(s, &s->scratch, &address, &why) ||
+		   start(s, address, sp_str_c(question_paths[s->question]), NULL) != SP_OK) {
 		s->ex = NULL; /* at the next occasion */
+	}
 }
 
 static void on_close(sp_http_exchange *ex, const sp_err *err)
@@ -129,13 +166,11 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 		aggregate_free(s);
 		return;
 	}
-	if (s->indexing) { /* a server need not have documents */
-		sp_arena_reset(&s->scratch);
-		s->asked = SP_STR("");
-	}
-	if (s->owner->stopped || s->indexing)
+	if (s->owner->stopped)
 		return;
-	if (err != NULL && ex->status == 0)
+	if (s->question != ASK_RESOURCES) /* a server need not have documents */
+		ask_next(s);
+	else if (err != NULL && ex->status == 0)
 		fail(s,
 		     err->code == SP_ETIMEOUT
 			     ? sp_arena_printf(&s->scratch, "Get \"" SP_FMT "\": context deadline exceeded",
@@ -145,17 +180,20 @@ static void on_close(sp_http_exchange *ex, const sp_err *err)
 	else if (ex->status < 200 || ex->status >= 300)
 		fail(s, sp_arena_printf(&s->scratch, "bad status from " SP_FMT ": %u", SP_ARG(s->asked),
 					ex->status));
-	else
-		passed(s);
+	else {
+		settle(s, API_AGGREGATE_PASSED, SP_STR(""));
+		ask_next(s);
+	}
 }
 
 static sp_code start(aggregate *s, sp_str address, sp_str path, sp_err *err)
 {
 	static const sp_http_events events = {.on_response = on_response, .on_close = on_close};
-	static const sp_http_header headers[] = {
-		{SP_STR_INIT("accept"), SP_STR_INIT("application/json")},
-		{SP_STR_INIT("x-remote-user"), SP_STR_INIT("system:kube-aggregator")},
-		{SP_STR_INIT("x-remote-group"), SP_STR_INIT("system:masters")}};
+	const bool spec = s->question == ASK_SPEC;
+	const sp_http_header headers[] = {{SP_STR("accept"), SP_STR("application/json")},
+					  {SP_STR("x-remote-user"), SP_STR("system:kube-aggregator")},
+					  {SP_STR("x-remote-group"), SP_STR("system:masters")},
+					  {SP_STR("if-none-match"), sp_buf_view(&s->spec_etag)}};
 	api_server *server = s->owner->server;
 	const sp_http_request q = {.scheme = aggregate_scheme(s),
 				   .address = address,
@@ -163,8 +201,8 @@ static sp_code start(aggregate *s, sp_str address, sp_str path, sp_err *err)
 				   .server_name = s->server_name,
 				   .path = path,
 				   .headers = headers,
-				   .n_headers = SP_LEN(headers),
-				   .deadline_ns = sp_now_ns(server->world) + ANSWER_NS};
+				   .n_headers = SP_LEN(headers) - (spec && s->spec_etag.len > 0 ? 0 : 1),
+				   .deadline_ns = sp_now_ns(server->world) + (spec ? SPEC_NS : ANSWER_NS)};
 	return sp_http_request_start(api_proxies_client(server->proxies), &q, &events, s, &s->ex, err);
 }
 
@@ -184,7 +222,7 @@ void aggregate_ask(aggregate *s)
 	s->asked = sp_arena_printf(&s->scratch, SP_FMT "://" SP_FMT "/apis/" SP_FMT "/" SP_FMT,
 				   SP_ARG(aggregate_scheme(s)), SP_ARG(address), SP_ARG(s->group),
 				   SP_ARG(s->version));
-	s->indexing = false;
+	s->question = ASK_RESOURCES;
 	sp_str path = sp_arena_printf(&s->scratch, "/apis/" SP_FMT "/" SP_FMT, SP_ARG(s->group),
 				      SP_ARG(s->version));
 	if (start(s, address, path, &err) != SP_OK) {

@@ -103,8 +103,7 @@ static void on_mutated(api_write *w)
 {
 	const api_admit admit = {.w = w, .op = API_OP_CONNECT, .obj = w->obj, .is_body = true};
 	w->step_began_ns = sp_clock_ns(w->server->world);
-	if (api_admit_validating_policy(&admit))
-		api_hooks_validate(&admit, on_admitted);
+	api_admit_validating(&admit, on_admitted);
 }
 
 /* The path below the proxy is an option, too. */

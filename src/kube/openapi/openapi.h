@@ -52,6 +52,22 @@ sp_code sp_openapi_v3_paths(sp_arena *a, const sp_openapi_source *from, sp_str *
  * document; they come back in ?hash=). */
 sp_code sp_openapi_v3_index(sp_buf *out, const sp_str *paths, const sp_str *hashes, size_t n);
 
+/* A version 2 document of a server that answers for one group and version. Borrowed. */
+typedef struct sp_openapi_remote {
+	sp_str group, version, json;
+} sp_openapi_remote;
+
+/*
+ * Writes `ours`, a version 2 document, with the paths of the remotes' groups and versions and the definitions
+ * and parameters that they use, the first ones first. What has the same name and is not the same is renamed
+ * (…_v2); that descriptions differ does not count, for ours are our own. A path that is there already stays.
+ * A remote whose text is no document is left out. `a` is scratch memory. SP_EINVAL: `ours` is none.
+ * U: k8s.io/kube-openapi pkg/aggregator, FilterSpecByPaths and
+ * MergeSpecsIgnorePathConflictRenamingDefinitionsAndParameters.
+ */
+sp_code sp_openapi_v2_merge(sp_arena *a, sp_buf *out, sp_str ours, const sp_openapi_remote *remotes, size_t n,
+			    sp_err *err) SP_MUST_USE;
+
 /*
  * The protobuf form of a document made here: gnostic's openapi.v2.Document or openapi.v3.Document, as
  * application/com.github.proto-openapi.spec.v2.v1.0+protobuf and …v3… carry it. The document is parsed in the
