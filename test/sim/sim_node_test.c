@@ -506,6 +506,19 @@ SP_TEST(sim_node, range_of_addresses)
 	T_EQ_U64(r->cri.n_ranges, n);
 }
 
+/* An agent that waited long for an API server knows its pods soon after the server answers it. */
+SP_TEST(sim_node, server_is_back)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed() && t_api_stop(&r->api, SECOND));
+	nr_agent_close(r);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, (100 + t_random_below(200)) * SECOND);
+	T_TRUE(t_api_start(&r->api));
+	nr_make(r, "web", lives[0].spec);
+	T_TRUE(!t_failed() && nr_becomes(r, "web", PHASE, "Running", 15));
+}
+
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad
  * network. */
 SP_TEST(sim_node, faults)
