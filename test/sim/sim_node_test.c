@@ -506,6 +506,75 @@ SP_TEST(sim_node, range_of_addresses)
 	T_EQ_U64(r->cri.n_ranges, n);
 }
 
+static bool has_status_event(node_rig *r, const char *reason)
+{
+	char text[100];
+	(void)snprintf(text, sizeof text, "Node n1 status is now: %s", reason);
+	return nr_has_event(r, reason, text);
+}
+
+static bool change_node(node_rig *r, sp_str subresource, const char *body)
+{
+	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
+		      .gvr = SP_NODES,
+		      .name = SP_STR("n1"),
+		      .subresource = subresource,
+		      .body = sp_str_c(body)};
+	return t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+/* A member of the condition Ready of the node. */
+static sp_str of_ready(node_rig *r, const char *member)
+{
+	yyjson_val *tree, *item;
+	size_t i, n;
+	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_NODES, .name = SP_STR("n1")};
+	if (!t_ask_ok(&r->user, &ask, SP_OK) ||
+	    sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
+		return SP_STR("-");
+	yyjson_arr_foreach(sp_view_at(tree, "status.conditions"), i, n, item)
+	{
+		if (sp_str_eq(sp_view_str_at(item, "type"), SP_STR("Ready")))
+			return sp_view_str_at(item, member);
+	}
+	return SP_STR("-");
+}
+
+/* What the agent tells of its node, and what it does when somebody else writes there. */
+SP_TEST(sim_node, own_node)
+{
+	static const char *const first[] = {"NodeHasSufficientMemory", "NodeHasNoDiskPressure",
+					    "NodeHasSufficientPID", "NodeReady"};
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_run(r, 3 * SECOND);
+	T_TRUE(nr_has_event(r, "Starting", "Starting kubelet."));
+	for (size_t i = 0; i < SP_LEN(first); i++)
+		T_TRUE(has_status_event(r, first[i]));
+	T_TRUE(!has_status_event(r, "NodeNotSchedulable"));
+	T_TRUE(change_node(r, SP_STR(""), "{\"spec\":{\"unschedulable\":true}}"));
+	nr_run(r, SECOND);
+	T_TRUE(has_status_event(r, "NodeNotSchedulable"));
+	T_TRUE(change_node(r, SP_STR(""), "{\"spec\":{\"unschedulable\":null}}"));
+	nr_run(r, SECOND);
+	T_TRUE(has_status_event(r, "NodeSchedulable"));
+
+	sp_str since = of_ready(r, "lastTransitionTime");
+	nr_agent_close(r);
+	nr_run(r, 5 * SECOND);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 5 * SECOND);
+	T_EQ_C(of_ready(r, "status"), "True");
+	T_TRUE(sp_str_eq(of_ready(r, "lastTransitionTime"), since));
+
+	T_TRUE(change_node(r, SP_STR("status"),
+			   "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\"}],"
+			   "\"nodeInfo\":{\"bootID\":\"another\"}}}"));
+	nr_run(r, SECOND);
+	T_EQ_C(of_ready(r, "status"), "True");
+	T_TRUE(!sp_str_eq(of_ready(r, "lastTransitionTime"), since));
+}
+
 /* An agent that waited long for an API server knows its pods soon after the server answers it. */
 SP_TEST(sim_node, server_is_back)
 {
