@@ -235,9 +235,17 @@ static void decide_orphan(node_worker *w)
 		node_unmount(w, true, remove_sandboxes);
 }
 
+/* Without a network only pods on the host's go on. U: Kubelet.SyncPod. */
 static void mount_and_act(node_worker *w)
 {
-	node_mount(w, act);
+	sp_str why;
+	if (w->pod->v.host_network || !node_self_network_is_down(w->agent, &why)) {
+		node_mount(w, act);
+		return;
+	}
+	node_worker_event(w, NULL, true, "NetworkNotReady", "network is not ready: " SP_FMT, SP_ARG(why));
+	node_worker_again(w, NODE_SECOND_NS);
+	node_worker_end_turn(w);
 }
 
 void node_decide(node_worker *w)

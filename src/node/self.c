@@ -43,6 +43,7 @@ typedef struct node_self {
 	int64_t ready_since_ns, pressed_since_ns[NODE_PRESSURE_COUNT_];
 	bool is_pressed[NODE_PRESSURE_COUNT_];
 	char not_ready[300];
+	bool network_is_down; /* as the runtime says; not_ready says why */
 	bool was_looked_at; /* the runtime was: whether it is ready is more than a guess */
 	node_says ready_told; /* what the API has, as far as we know */
 	uint64_t posted_revision;
@@ -728,11 +729,12 @@ static void set_ready(node_self *s, bool ready)
 /* The first condition of the runtime that does not hold, in kubelet's words. */
 static bool runtime_is_ready(node_self *s, const sp_cri_status_response *r)
 {
+	enum { NETWORK = 1 };
 	static const struct {
 		sp_str type;
 		const char *text;
 	} wanted[] = {{SP_STR_INIT("RuntimeReady"), "container runtime not ready"},
-		      {SP_STR_INIT("NetworkReady"), "container runtime network not ready"}};
+		      [NETWORK] = {SP_STR_INIT("NetworkReady"), "container runtime network not ready"}};
 	for (size_t k = 0; k < SP_LEN(wanted); k++) {
 		const sp_cri_runtime_condition *found = NULL;
 		for (size_t i = 0; r->status != NULL && i < r->status->conditions.n; i++) {
@@ -745,8 +747,19 @@ static bool runtime_is_ready(node_self *s, const sp_cri_status_response *r)
 			       "%s: " SP_FMT "=false reason:" SP_FMT " message:" SP_FMT, wanted[k].text,
 			       SP_ARG(wanted[k].type), SP_ARG(found == NULL ? SP_STR("") : found->reason),
 			       SP_ARG(found == NULL ? SP_STR("") : found->message));
+		s->network_is_down = k == NETWORK;
 		return false;
 	}
+	s->network_is_down = false;
+	return true;
+}
+
+bool node_self_network_is_down(const node_agent *a, sp_str *ret_why)
+{
+	const node_self *s = a->self;
+	if (s == NULL || !s->network_is_down)
+		return false;
+	*ret_why = sp_str_c(s->not_ready);
 	return true;
 }
 

@@ -476,6 +476,12 @@ SP_TEST(sim_node, range_of_addresses)
 	T_EQ_STR(node_value(r, "status.conditions[3].message"),
 		 SP_STR("container runtime network not ready: NetworkReady=false "
 			"reason:NetworkPluginNotReady message:no range"));
+	nr_make(r, "web", lives[0].spec);
+	nr_run(r, 3 * SECOND);
+	T_EQ_U64(fake_cri_boxes(&r->cri), 0);
+	T_TRUE(nr_has_event(r, "NetworkNotReady",
+			    "network is not ready: container runtime network not ready: NetworkReady=false "
+			    "reason:NetworkPluginNotReady message:no range"));
 	T_TRUE(t_ask_ok(&r->user,
 			&(sp_ask){.verb = SP_ASK_MERGE_PATCH,
 				  .gvr = SP_NODES,
@@ -486,6 +492,7 @@ SP_TEST(sim_node, range_of_addresses)
 	nr_run(r, SECOND / 2); /* at once, not with the next look */
 	T_EQ_STR(sp_str_c(r->cri.range), SP_STR("10.88.3.0/24,fd00:3::/64"));
 	T_EQ_STR(node_value(r, "status.conditions[3].reason"), SP_STR("KubeletReady"));
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 5));
 	nr_run(r, 30 * SECOND);
 	T_EQ_U64(r->cri.n_ranges, 1);
 	/* Another runtime in its place does not know it. */
@@ -523,23 +530,6 @@ static bool change_node(node_rig *r, sp_str subresource, const char *body)
 	return t_ask_ok(&r->user, &ask, SP_OK);
 }
 
-/* A member of the condition Ready of the node. */
-static sp_str of_ready(node_rig *r, const char *member)
-{
-	yyjson_val *tree, *item;
-	size_t i, n;
-	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_NODES, .name = SP_STR("n1")};
-	if (!t_ask_ok(&r->user, &ask, SP_OK) ||
-	    sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
-		return SP_STR("-");
-	yyjson_arr_foreach(sp_view_at(tree, "status.conditions"), i, n, item)
-	{
-		if (sp_str_eq(sp_view_str_at(item, "type"), SP_STR("Ready")))
-			return sp_view_str_at(item, member);
-	}
-	return SP_STR("-");
-}
-
 /* What the agent tells of its node, and what it does when somebody else writes there. */
 SP_TEST(sim_node, own_node)
 {
@@ -559,20 +549,20 @@ SP_TEST(sim_node, own_node)
 	nr_run(r, SECOND);
 	T_TRUE(has_status_event(r, "NodeSchedulable"));
 
-	sp_str since = of_ready(r, "lastTransitionTime");
+	sp_str since = node_value(r, "status.conditions[3].lastTransitionTime");
 	nr_agent_close(r);
 	nr_run(r, 5 * SECOND);
 	T_TRUE(nr_agent_open(r));
 	nr_run(r, 5 * SECOND);
-	T_EQ_C(of_ready(r, "status"), "True");
-	T_TRUE(sp_str_eq(of_ready(r, "lastTransitionTime"), since));
+	T_EQ_C(node_value(r, "status.conditions[3].status"), "True");
+	T_TRUE(sp_str_eq(node_value(r, "status.conditions[3].lastTransitionTime"), since));
 
 	T_TRUE(change_node(r, SP_STR("status"),
 			   "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\"}],"
 			   "\"nodeInfo\":{\"bootID\":\"another\"}}}"));
 	nr_run(r, SECOND);
-	T_EQ_C(of_ready(r, "status"), "True");
-	T_TRUE(!sp_str_eq(of_ready(r, "lastTransitionTime"), since));
+	T_EQ_C(node_value(r, "status.conditions[3].status"), "True");
+	T_TRUE(!sp_str_eq(node_value(r, "status.conditions[3].lastTransitionTime"), since));
 }
 
 /* An agent that waited long for an API server knows its pods soon after the server answers it. */
