@@ -173,7 +173,9 @@ struct node_worker {
 
 	node_start *start; /* under way, or NULL */
 	node_stop *stop;
+	const sp_cri_list_containers_response *listed; /* of this turn */
 	void (*stopped)(node_worker *w);
+	uint64_t box_stopped; /* hash of the id of the newest sandbox that was stopped last */
 	void (*pruned)(node_worker *w);
 	int64_t stop_grace_s; /* of the stop of the whole pod, as it was begun */
 	node_probes *probes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Of every container of a pod the present life and the one before stay, for status and logs; earlier ones go.
- * U: kubernetes pkg/kubelet/kuberuntime/kuberuntime_gc.go, at MaxPerPodContainer 1. */
+/* Of every container of a pod the present life and the one before stay, for status and logs; earlier ones go, and
+ * so do sandboxes before the newest, once no container is left of them. U: kubernetes
+ * pkg/kubelet/kuberuntime/kuberuntime_gc.go, at MaxPerPodContainer 1. */
 #include "node/log_files.h"
 #include "node/node_int.h"
 
@@ -13,6 +14,16 @@ static bool is_surplus(const node_seen *seen, size_t i)
 	for (size_t k = 0; k < i; k++)
 		newer += sp_str_eq(seen->containers[k].name, c->name);
 	return newer >= LIVES_KEPT && c->state == NODE_EXITED;
+}
+
+static bool is_surplus_box(const node_seen *seen, size_t i)
+{
+	bool is_empty = true;
+	for (size_t k = 0; k < seen->n_containers; k++) {
+		sp_str of = seen->containers[k].sandbox_id;
+		is_empty &= of.len != 0 && !sp_str_eq(of, seen->sandboxes[i].id);
+	}
+	return i > 0 && !seen->sandboxes[i].ready && is_empty;
 }
 
 /* On a worker thread. */
@@ -38,7 +49,7 @@ static void on_removed(node_batch *b)
 	node_worker *w = b->arg;
 	const node_batch_item *bad = node_batch_failed(b);
 	if (bad != NULL) { /* the next turn tries again */
-		sp_log(w->agent->log, SP_LOG_WARN, "a dead container stays", SP_KS("pod", w->name),
+		sp_log(w->agent->log, SP_LOG_WARN, "a dead container or sandbox stays", SP_KS("pod", w->name),
 		       SP_KS("err", bad->message));
 		w->pruned(w);
 		return;
@@ -52,6 +63,8 @@ void node_prune(node_worker *w, void (*then)(node_worker *w))
 	size_t n = 0;
 	for (size_t i = 0; i < w->seen.n_containers; i++)
 		n += is_surplus(&w->seen, i);
+	for (size_t i = 0; i < w->seen.n_sandboxes; i++)
+		n += is_surplus_box(&w->seen, i);
 	w->pruned = then;
 	if (n == 0 ||
 	    node_batch_init(&w->batch, w->agent->cri, &w->scratch, n, on_removed, w, &err) != SP_OK) {
@@ -63,6 +76,13 @@ void node_prune(node_worker *w, void (*then)(node_worker *w))
 			node_batch_add(
 				&w->batch, SP_CRI_REMOVE_CONTAINER,
 				&(sp_cri_remove_container_request){.container_id = w->seen.containers[i].id},
+				NODE_CALL_TIMEOUT_NS);
+	}
+	for (size_t i = 0; i < w->seen.n_sandboxes; i++) {
+		if (is_surplus_box(&w->seen, i))
+			node_batch_add(
+				&w->batch, SP_CRI_REMOVE_POD_SANDBOX,
+				&(sp_cri_remove_pod_sandbox_request){.pod_sandbox_id = w->seen.sandboxes[i].id},
 				NODE_CALL_TIMEOUT_NS);
 	}
 }

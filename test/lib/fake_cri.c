@@ -16,7 +16,7 @@ typedef struct box {
 	sp_arena arena;
 	const sp_cri_run_pod_sandbox_request *made;
 	char id[24], ip[24];
-	bool ready;
+	bool ready, stopped;
 	int64_t created_ns;
 } box;
 
@@ -181,8 +181,12 @@ static void run_sandbox(flight *l)
 	}
 	SP_LIST_FOREACH (node, &f->boxes) {
 		const box *o = SP_CONTAINER_OF(node, box, node);
-		if (o->ready && sp_str_eq(o->made->config->metadata->uid, b->made->config->metadata->uid))
+		if (!sp_str_eq(o->made->config->metadata->uid, b->made->config->metadata->uid))
+			continue;
+		if (o->ready)
 			f->broken = "two sandboxes of one pod are ready";
+		else if (!o->stopped)
+			f->broken = "a sandbox that died was not stopped: its address is lost";
 	}
 	(void)snprintf(b->id, sizeof b->id, "box%llu", (unsigned long long)++f->n_made);
 	(void)snprintf(b->ip, sizeof b->ip, "10.2.%llu.%llu", (unsigned long long)(f->n_made / 250 % 250),
@@ -204,8 +208,10 @@ static void stop_sandbox(flight *l)
 		if (c->box == b)
 			ended(c, 137);
 	}
-	if (b != NULL)
+	if (b != NULL) {
 		b->ready = false;
+		b->stopped = true;
+	}
 	finish(l, SP_RPC_OK, "", &nothing);
 }
 
@@ -784,4 +790,12 @@ void fake_cri_kill(fake_cri *f, const char *pod, const char *name)
 		if (is_named(c, pod, name))
 			ended(c, 137);
 	}
+}
+
+void fake_cri_reboot(fake_cri *f)
+{
+	SP_LIST_FOREACH (node, &f->boxes)
+		SP_CONTAINER_OF(node, box, node)->ready = false;
+	SP_LIST_FOREACH (node, &f->containers)
+		ended(SP_CONTAINER_OF(node, container, node), 255);
 }

@@ -513,6 +513,28 @@ SP_TEST(sim_node, range_of_addresses)
 	T_EQ_U64(r->cri.n_ranges, n);
 }
 
+/* The machine begins anew: dead sandboxes are stopped before there is another, and don't heap up. */
+SP_TEST(sim_node, reboots)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 10));
+	for (unsigned i = 1; i <= 4 && !t_failed(); i++) {
+		nr_agent_close(r);
+		fake_cri_reboot(&r->cri);
+		T_TRUE(nr_agent_open(r));
+		nr_run(r, 400 * SECOND);
+		T_EQ_U64(fake_cri_running(&r->cri), 1);
+	}
+	T_TRUE(nr_has_event(r, "SandboxChanged",
+			    "Pod sandbox changed, it will be killed and re-created."));
+	T_EQ_U64(fake_cri_boxes(&r->cri), 2); /* that of the life before has its container still */
+	T_EQ_C(nr_of(r, "web", STATUS(0) "restartCount"), "4");
+	if (r->cri.broken != NULL)
+		T_FAIL("%s", r->cri.broken);
+}
+
 static bool has_status_event(node_rig *r, const char *reason)
 {
 	char text[100];
