@@ -3,6 +3,7 @@
  * so do sandboxes before the newest, once no container is left of them. U: kubernetes
  * pkg/kubelet/kuberuntime/kuberuntime_gc.go, at MaxPerPodContainer 1. */
 #include "node/log_files.h"
+#include "node/log_links.h"
 #include "node/node_int.h"
 
 #define LIVES_KEPT 2u
@@ -26,6 +27,14 @@ static bool is_surplus_box(const node_seen *seen, size_t i)
 	return i > 0 && !seen->sandboxes[i].ready && is_empty;
 }
 
+static sp_code remove_log(node_worker *w, sp_str log)
+{
+	node_agent *a = w->agent;
+	SP_TRY(node_log_remove(a->world, log, &w->scratch, &w->work_err));
+	return node_log_links_remove(a->world, a->files, a->place.links_root, w->ns, w->name, log,
+				     &w->scratch, &w->work_err);
+}
+
 /* On a worker thread. */
 static void on_logs_job(sp_work *job)
 {
@@ -33,7 +42,7 @@ static void on_logs_job(sp_work *job)
 	for (size_t i = 0; i < w->seen.n_containers; i++) {
 		sp_str log = w->seen.containers[i].log_path;
 		if (is_surplus(&w->seen, i) && log.len != 0 && w->work_code == SP_OK)
-			w->work_code = node_log_remove(w->agent->world, log, &w->scratch, &w->work_err);
+			w->work_code = remove_log(w, log);
 	}
 }
 
