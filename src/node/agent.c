@@ -173,6 +173,10 @@ static void copy_opts(node_agent *a, const node_agent_opts *o)
 				.systemd = o->systemd_cgroups,
 				.domain = a->opts.cluster_domain,
 				.host_name = a->opts.node_name};
+	a->opts.log_dir = a->place.log_root;
+	a->opts.cgroup_root = a->place.cgroup_root;
+	a->opts.resolv_conf = keep(a, o->resolv_conf);
+	a->opts.unsafe_sysctls = keep(a, o->unsafe_sysctls);
 	a->place.links_root = node_log_links_root(&a->arena, a->place.log_root);
 	a->place.seccomp_root = SP_CONCAT(&a->arena, a->place.root, SP_STR("/seccomp"));
 }
