@@ -266,8 +266,9 @@ uint32_t node_restarts_of(node_worker *w, const node_container *c)
 			w->status.containers == NULL ? NULL : &w->status.containers[i];
 		/* Its traces are gone from the runtime, not from the API. */
 		if (s != NULL && s->container == c && (s->is == NODE_IS_TERMINATED || s->has_last))
-			/* One that was removed for a reset was counted with that. */
-			return s->restarts + !(s->has_last && sp_str_eq(s->last.reason, NODE_RESETTING));
+			/* One that was removed for a reset, or lost, was counted with that. */
+			return s->restarts + !(s->has_last && (sp_str_eq(s->last.reason, NODE_RESETTING) ||
+							       sp_str_eq(s->last.reason, NODE_LOST)));
 	}
 	return 0;
 }

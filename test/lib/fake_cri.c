@@ -711,6 +711,18 @@ void fake_cri_init(fake_cri *f, sp_world *w)
 	sp_list_init(&f->flights);
 }
 
+void fake_cri_forget(fake_cri *f)
+{
+	SP_LIST_FOREACH (node, &f->containers)
+		container_free(SP_CONTAINER_OF(node, container, node));
+	SP_LIST_FOREACH (node, &f->boxes) {
+		box *b = SP_CONTAINER_OF(node, box, node);
+		sp_list_remove(&b->node);
+		sp_arena_done(&b->arena);
+		sp_free(b);
+	}
+}
+
 void fake_cri_done(fake_cri *f)
 {
 	SP_LIST_FOREACH (node, &f->flights) {
@@ -720,13 +732,7 @@ void fake_cri_done(fake_cri *f)
 		sp_arena_done(&l->arena);
 		sp_free(l);
 	}
-	SP_LIST_FOREACH (node, &f->containers)
-		container_free(SP_CONTAINER_OF(node, container, node));
-	SP_LIST_FOREACH (node, &f->boxes) {
-		box *b = SP_CONTAINER_OF(node, box, node);
-		sp_arena_done(&b->arena);
-		sp_free(b);
-	}
+	fake_cri_forget(f);
 }
 
 size_t fake_cri_boxes(const fake_cri *f)

@@ -535,6 +535,28 @@ SP_TEST(sim_node, reboots)
 		T_FAIL("%s", r->cri.broken);
 }
 
+/* The runtime lost everything: what ran is begun again, and it is told that it ended somehow. */
+SP_TEST(sim_node, lost_containers)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web", "\"containers\":[" C("a", RUN) "]");
+	nr_make(r, "once", "\"restartPolicy\":\"Never\",\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 10));
+	T_TRUE(nr_becomes(r, "once", PHASE, "Running", 10));
+	nr_agent_close(r);
+	fake_cri_forget(&r->cri);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 10 * SECOND);
+	T_EQ_C(nr_of(r, "web", PHASE), "Running");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "ready"), "true");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "restartCount"), "1");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "lastState.terminated.reason"), "ContainerStatusUnknown");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "lastState.terminated.exitCode"), "137");
+	T_EQ_C(nr_of(r, "once", PHASE), "Failed"); /* never twice */
+	T_EQ_U64(fake_cri_starts(&r->cri, "once", "a"), 0);
+}
+
 static bool has_status_event(node_rig *r, const char *reason)
 {
 	char text[100];
