@@ -557,6 +557,21 @@ SP_TEST(sim_node, lost_containers)
 	T_EQ_U64(fake_cri_starts(&r->cri, "once", "a"), 0);
 }
 
+SP_TEST(sim_node, too_many_nameservers)
+{
+	nr_dns = SP_STR("10.96.0.10"); /* each test is a process of its own */
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web",
+		"\"dnsConfig\":{\"nameservers\":[\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\"]},\"containers\":[" C(
+			"a", RUN) "]");
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 10));
+	nr_run(r, SECOND);
+	T_TRUE(nr_has_event(r, "DNSConfigForming",
+			    "Nameserver limits were exceeded, some nameservers have been omitted, the applied "
+			    "nameserver line is: 10.96.0.10 1.1.1.1 1.1.1.2"));
+}
+
 static bool has_status_event(node_rig *r, const char *reason)
 {
 	char text[100];
