@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /var/log/containers: a symbolic link to the log of each container, by names that collectors of logs take pods,
- * namespaces and containers from: POD_NAMESPACE_CONTAINER-ID.log. U: kubernetes
+ * /var/log/containers: a symbolic link to the log of each container, by names that collectors of logs take
+ * pods, namespaces and containers from: POD_NAMESPACE_CONTAINER-ID.log. U: kubernetes
  * pkg/kubelet/kuberuntime/legacy.go. Calls with a world block.
  */
 #pragma once
@@ -9,8 +9,8 @@
 #include "contracts/pod_files.h"
 #include "io/file.h"
 
-/* Where links of these logs are: the directory "containers" beside a directory "pods"; {NULL, 0}: the logs are in
- * another one, and there are no links, or without room. */
+/* Where links of these logs are: the directory "containers" beside a directory "pods"; {NULL, 0}: the logs
+ * are in another one, and there are no links, or without room. */
 sp_str node_log_links_root(sp_arena *a, sp_str log_root);
 
 /* The link of a container, as long as a file's name may be at most; {NULL, 0} without room. */

@@ -283,9 +283,8 @@ static void on_remove(sp_work *job)
 	if (w->work_code == SP_OK && logs.len != 0)
 		w->work_code = f->remove_tree(f, logs, &w->work_err);
 	if (w->work_code == SP_OK && logs.len != 0)
-		w->work_code =
-			node_log_links_remove(w->agent->world, f, w->agent->place.links_root, w->ns, w->name,
-					      logs, &w->scratch, &w->work_err);
+		w->work_code = node_log_links_remove(w->agent->world, f, w->agent->place.links_root, w->ns,
+						     w->name, logs, &w->scratch, &w->work_err);
 }
 
 static void on_removed(node_worker *w)

@@ -489,7 +489,8 @@ bool node_self_view(const node_agent *a, bool asked, sp_arena *arena, sp_fit_nod
 /* Asks the API for it, past what is known; then worker's knows_node is set, and a turn comes. */
 void node_self_ask(node_worker *w);
 bool node_self_has_strict_groups(const node_agent *a);
-/* Whether the runtime said last that its network is not ready, and in which words, good until it is asked again.
+/* Whether the runtime said last that its network is not ready, and in which words, good until it is asked
+ * again.
  */
 bool node_self_network_is_down(const node_agent *a, sp_str *ret_why);
 /* See node_features_check_users. */

@@ -175,10 +175,9 @@ static sp_code add_status(node_worker *w, const node_batch_item *i, sp_err *err)
 					 : node_seen_add_sandbox(&w->seen, &w->scratch, r->status, err);
 	}
 	const sp_cri_container_status_response *r = i->response;
-	return r->status == NULL
-		       ? SP_OK
-		       : node_seen_add_container(&w->seen, &w->scratch, r->status,
-						 sandbox_of(w, r->status->id), err);
+	return r->status == NULL ? SP_OK
+				 : node_seen_add_container(&w->seen, &w->scratch, r->status,
+							   sandbox_of(w, r->status->id), err);
 }
 
 static void on_statuses(node_batch *b)

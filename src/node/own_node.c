@@ -32,11 +32,9 @@ void node_own_node_read(yyjson_val *object, node_own_node *ret)
 	size_t i, n;
 	*ret = (node_own_node){.uid = sp_view_str_at(object, "metadata.uid"),
 			       .boot_id = sp_view_str_at(object, "status.nodeInfo.bootID"),
-			       .is_unschedulable =
-				       yyjson_is_true(sp_view_at(object, "spec.unschedulable"))};
+			       .is_unschedulable = yyjson_is_true(sp_view_at(object, "spec.unschedulable"))};
 	if (sp_parse_u64(sp_view_str_at(object, "metadata.resourceVersion"), 0, UINT64_MAX, &ret->revision,
 			 NULL) != SP_OK)
 		ret->revision = 0;
-	yyjson_arr_foreach(sp_view_at(object, "status.conditions"), i, n, item)
-		read_condition(item, ret);
+	yyjson_arr_foreach(sp_view_at(object, "status.conditions"), i, n, item) read_condition(item, ret);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Of every container of a pod the present life and the one before stay, for status and logs; earlier ones go, and
- * so do sandboxes before the newest, once no container is left of them. U: kubernetes
+/* Of every container of a pod the present life and the one before stay, for status and logs; earlier ones go,
+ * and so do sandboxes before the newest, once no container is left of them. U: kubernetes
  * pkg/kubelet/kuberuntime/kuberuntime_gc.go, at MaxPerPodContainer 1. */
 #include "node/log_files.h"
 #include "node/log_links.h"
@@ -89,9 +89,9 @@ void node_prune(node_worker *w, void (*then)(node_worker *w))
 	}
 	for (size_t i = 0; i < w->seen.n_sandboxes; i++) {
 		if (is_surplus_box(&w->seen, i))
-			node_batch_add(
-				&w->batch, SP_CRI_REMOVE_POD_SANDBOX,
-				&(sp_cri_remove_pod_sandbox_request){.pod_sandbox_id = w->seen.sandboxes[i].id},
-				NODE_CALL_TIMEOUT_NS);
+			node_batch_add(&w->batch, SP_CRI_REMOVE_POD_SANDBOX,
+				       &(sp_cri_remove_pod_sandbox_request){.pod_sandbox_id =
+										    w->seen.sandboxes[i].id},
+				       NODE_CALL_TIMEOUT_NS);
 	}
 }

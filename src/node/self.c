@@ -44,7 +44,7 @@ typedef struct node_self {
 	bool is_pressed[NODE_PRESSURE_COUNT_];
 	char not_ready[300];
 	bool network_is_down; /* as the runtime says; not_ready says why */
-	bool was_looked_at; /* the runtime was: whether it is ready is more than a guess */
+	bool was_looked_at;   /* the runtime was: whether it is ready is more than a guess */
 	node_says ready_told; /* what the API has, as far as we know */
 	uint64_t posted_revision;
 	bool was_unschedulable, told_reboot;
@@ -306,8 +306,8 @@ static void on_begin_again(sp_timer *t)
 	begin(t->arg);
 }
 
-/* Conditions that the API has as they are keep the time of their change. U: tryRegisterWithAPIServer, setters of
- * the node's status. */
+/* Conditions that the API has as they are keep the time of their change. U: tryRegisterWithAPIServer, setters
+ * of the node's status. */
 static void take_object(node_self *s, sp_str body)
 {
 	yyjson_val *tree;
@@ -620,8 +620,8 @@ static void set_ready_told(node_self *s)
 	tell_status(s, s->is_ready ? "NodeReady" : "NodeNotReady");
 }
 
-/* Others write conditions, too: the controller of nodes has them unknown when it hears nothing of us for a while.
- * What is told then is told again, whether or not it changed. U: tryUpdateNodeStatus. */
+/* Others write conditions, too: the controller of nodes has them unknown when it hears nothing of us for a
+ * while. What is told then is told again, whether or not it changed. U: tryUpdateNodeStatus. */
 static void compare(node_self *s)
 {
 	yyjson_val *tree;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the agent works, in the words of kubelet's settings (KubeletConfiguration of kubelet.config.k8s.io/v1beta1):
- * what /configz tells. Of members that kubelet has, those are there that are true of the agent; limits that it does
- * not have are left out. U: k8s.io/component-base configz, k8s.io/kubelet config/v1beta1/types.go.
+ * How the agent works, in the words of kubelet's settings (KubeletConfiguration of
+ * kubelet.config.k8s.io/v1beta1): what /configz tells. Of members that kubelet has, those are there that are
+ * true of the agent; limits that it does not have are left out. U: k8s.io/component-base configz,
+ * k8s.io/kubelet config/v1beta1/types.go.
  */
 #pragma once
 

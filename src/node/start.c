@@ -49,8 +49,8 @@ static void fail(node_start *s, const char *reason, sp_str message, uint64_t ret
 	finish(s);
 }
 
-/* The text with each name of the container by the runtime made that of the pod: events that differ in nothing else
- * count as one. U: recordContainerEvent. */
+/* The text with each name of the container by the runtime made that of the pod: events that differ in nothing
+ * else count as one. U: recordContainerEvent. */
 static sp_str without_id(node_start *s, sp_str text)
 {
 	ptrdiff_t at;

@@ -73,8 +73,7 @@ static sp_str with_scheme(const node_status_input *in, sp_arena *a, sp_str id)
 static void unlocated(node_container_status *s, const char *message)
 {
 	s->is = NODE_IS_TERMINATED;
-	s->ended = (node_ended){
-		.exit_code = 137, .reason = NODE_LOST, .message = sp_str_c(message)};
+	s->ended = (node_ended){.exit_code = 137, .reason = NODE_LOST, .message = sp_str_c(message)};
 }
 
 /* ---- resources in force ---- */
@@ -174,9 +173,11 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 	return SP_OK;
 }
 
-#define LOST_AT_DELETION "The container could not be located when the pod was deleted.  The container used to be Running"
+#define LOST_AT_DELETION \
+	"The container could not be located when the pod was deleted.  The container used to be Running"
 
-/* It ran, by what the API was told, and the runtime has no trace of it: how it ended nobody knows, but it did. */
+/* It ran, by what the API was told, and the runtime has no trace of it: how it ended nobody knows, but it
+ * did. */
 static void of_lost(const node_status_input *in, const old_status *old, node_container_status *s)
 {
 	if (in->pod->v.has_deletion) {
@@ -185,8 +186,7 @@ static void of_lost(const node_status_input *in, const old_status *old, node_con
 		return;
 	}
 	s->has_last = true;
-	s->last = (node_ended){
-		.exit_code = 137, .reason = NODE_LOST, .message = SP_STR(LOST_AT_DELETION)};
+	s->last = (node_ended){.exit_code = 137, .reason = NODE_LOST, .message = SP_STR(LOST_AT_DELETION)};
 	s->restarts++;
 }
 
@@ -255,7 +255,8 @@ static void apply_wait(const node_status_input *in, node_container_status *s)
 	s->waiting = wait;
 }
 
-/* Of an init container without a trace, though main ones were made after it. U: HasAnyRegularContainerCreated. */
+/* Of an init container without a trace, though main ones were made after it. U:
+ * HasAnyRegularContainerCreated. */
 static void infer_init(const node_status_input *in, node_container_status *s)
 {
 	const node_container *c = s->container;
@@ -268,8 +269,9 @@ static void infer_init(const node_status_input *in, node_container_status *s)
 		s->is = NODE_IS_TERMINATED;
 		s->ended = (node_ended){
 			.reason = SP_STR("Completed"),
-			.message = SP_STR("Unable to get init container status from container runtime and pod "
-					  "has been initialized, treat it as exited normally")};
+			.message =
+				SP_STR("Unable to get init container status from container runtime and pod "
+				       "has been initialized, treat it as exited normally")};
 		return;
 	}
 }

@@ -188,7 +188,8 @@ static const node_container_status *next_by_name(const node_container_status *s,
 	return best;
 }
 
-/* Init containers in the pod's order, others by name. U: SortInitContainerStatuses, SortedContainerStatuses. */
+/* Init containers in the pod's order, others by name. U: SortInitContainerStatuses, SortedContainerStatuses.
+ */
 static sp_code out_containers(sp_jout *j, sp_str key, const node_container_status *s, size_t n)
 {
 	const node_container_status *at = NULL;

@@ -527,8 +527,7 @@ SP_TEST(sim_node, reboots)
 		nr_run(r, 400 * SECOND);
 		T_EQ_U64(fake_cri_running(&r->cri), 1);
 	}
-	T_TRUE(nr_has_event(r, "SandboxChanged",
-			    "Pod sandbox changed, it will be killed and re-created."));
+	T_TRUE(nr_has_event(r, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."));
 	T_EQ_U64(fake_cri_boxes(&r->cri), 2); /* that of the life before has its container still */
 	T_EQ_C(nr_of(r, "web", STATUS(0) "restartCount"), "4");
 	if (r->cri.broken != NULL)
@@ -567,9 +566,10 @@ SP_TEST(sim_node, too_many_nameservers)
 			"a", RUN) "]");
 	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 10));
 	nr_run(r, SECOND);
-	T_TRUE(nr_has_event(r, "DNSConfigForming",
-			    "Nameserver limits were exceeded, some nameservers have been omitted, the applied "
-			    "nameserver line is: 10.96.0.10 1.1.1.1 1.1.1.2"));
+	T_TRUE(nr_has_event(
+		r, "DNSConfigForming",
+		"Nameserver limits were exceeded, some nameservers have been omitted, the applied "
+		"nameserver line is: 10.96.0.10 1.1.1.1 1.1.1.2"));
 }
 
 static bool has_status_event(node_rig *r, const char *reason)

@@ -396,8 +396,9 @@ SP_TEST(node_names, resolv_limits)
 	node_resolv host, r;
 	node_dns_notes notes;
 	memset(name, 'n', sizeof name);
-	node_resolv_read(SP_STR("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4"),
-			 &host);
+	node_resolv_read(
+		SP_STR("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4"),
+		&host);
 	T_EQ_C(join(host.servers, host.n_servers), "1.1.1.1 1.1.1.2 1.1.1.3");
 	T_TRUE(host.cut_servers && !host.cut_searches);
 	(void)snprintf(spec, sizeof spec,

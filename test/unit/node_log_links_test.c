@@ -23,7 +23,8 @@ SP_TEST(node_log_links, names)
 	T_EQ_C(node_log_links_root(T_ARENA, SP_STR("/var/log/pods")), "/var/log/containers");
 	T_TRUE(node_log_links_root(T_ARENA, SP_STR("/var/log/mypods")).ptr == NULL);
 	T_TRUE(node_log_links_root(T_ARENA, SP_STR("/data/logs")).ptr == NULL);
-	T_EQ_C(node_log_link(T_ARENA, SP_STR("/l"), SP_STR("ns"), SP_STR("web-0"), SP_STR("c"), SP_STR("0123")),
+	T_EQ_C(node_log_link(T_ARENA, SP_STR("/l"), SP_STR("ns"), SP_STR("web-0"), SP_STR("c"),
+			     SP_STR("0123")),
 	       "/l/web-0_ns_c-0123.log");
 	sp_str cut = node_log_link(T_ARENA, SP_STR("/l"), SP_STR("ns"), SP_STR("web-0"), SP_STR("c"),
 				   (sp_str){id, sizeof id});

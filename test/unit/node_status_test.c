@@ -241,8 +241,8 @@ SP_TEST(node_status, order_and_last_words)
 	memset(words, 'w', sizeof words);
 	words[2456] = (char)0xc3; /* a character of two bytes across the 2457th */
 	words[2457] = (char)0xa9;
-	T_OK(node_text_make("main e; main c; main b; main d; main a", "box; c exit=1; a run; b run; e run; d run",
-			    &t, T_ERR));
+	T_OK(node_text_make("main e; main c; main b; main d; main a",
+			    "box; c exit=1; a run; b run; e run; d run", &t, T_ERR));
 	for (size_t i = 0; i < t.seen.n_containers; i++) {
 		node_seen_container *c = &t.seen.containers[i];
 		c->message = c->state == NODE_EXITED ? (sp_str){words, sizeof words} : (sp_str){NULL, 0};
@@ -263,6 +263,8 @@ SP_TEST(node_status, order_and_last_words)
 		T_TRUE(at > before);
 		before = at;
 	}
-	T_TRUE(sp_str_find(sp_buf_view(&out),
-			   SP_STR("\"user\":{\"linux\":{\"uid\":0,\"gid\":0,\"supplementalGroups\":[5,7]}}")) > 0);
+	T_TRUE(sp_str_find(
+		       sp_buf_view(&out),
+		       SP_STR("\"user\":{\"linux\":{\"uid\":0,\"gid\":0,\"supplementalGroups\":[5,7]}}")) >
+	       0);
 }
