@@ -153,10 +153,9 @@ static void on_started(sp_cri_call *c, int32_t status, sp_str message, const voi
 	node_worker_event(s->w, s->c, false, "Started", "Container started");
 	(void)node_memo_wait(m, (sp_str){NULL, 0}, (sp_str){NULL, 0});
 	m->retry_at_ns = 0;
-	if (s->w->agent->place.links_root.len == 0)
+	/* A log without a link is no reason to wait. */
+	if (s->w->agent->place.links_root.len == 0 || !node_worker_try_work(s->w, on_link_job, on_linked))
 		run_hook(s);
-	else
-		node_worker_work(s->w, on_link_job, on_linked);
 }
 
 static void on_created(sp_cri_call *c, int32_t status, sp_str message, const void *response)
