@@ -271,8 +271,8 @@ node_status_input node_worker_status_input(node_worker *w);
 /* Whether something of the pod runs, as it was seen last. */
 bool node_worker_may_run(const node_worker *w);
 void node_worker_fields(node_worker *w, node_field_source *ret);
-/* fn runs on a worker thread, then done on the loop. When no thread is free the turn ends, a start that is under way
- * is given up, and another turn tries again. */
+/* fn runs on a worker thread, then done on the loop. When no thread is free the turn ends, a start that is
+ * under way is given up, and another turn tries again. */
 void node_worker_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w));
 /* The same; false: no thread is free, and nothing was done. */
 bool node_worker_try_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w));

@@ -257,7 +257,7 @@ SP_TEST(node_status, order_and_last_words)
 	T_EQ_U64(s.containers[1].ended.message.len, 2456);
 	T_OK(node_status_json(&out, &in, &s, 0, T_ERR));
 	ptrdiff_t before = -1;
-	for (char name = 'a'; name <= 'e'; name++) {
+	for (int name = 'a'; name <= 'e'; name++) {
 		sp_str text = sp_arena_printf(T_ARENA, "{\"name\":\"%c\",\"state\"", name);
 		ptrdiff_t at = sp_str_find(sp_buf_view(&out), text);
 		T_TRUE(at > before);
