@@ -239,6 +239,7 @@ static void on_response(sp_http_exchange *ex)
 	uint64_t after;
 	sp_str type = sp_http_get(&ex->headers, SP_HTTP_CONTENT_TYPE);
 	r->status = ex->status;
+	client_answered(r->root);
 	size_t n = SP_MIN(type.len, sizeof r->content_type - 1);
 	for (size_t i = 0; i < n; i++)
 		r->content_type[i] = type.ptr[i];

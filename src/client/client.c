@@ -166,6 +166,7 @@ sp_code sp_client_new(sp_world *w, const sp_client_opts *o, sp_client **ret, sp_
 	sp_buf_init(&c->authorization, 2 * TOKEN_BYTES_MAX);
 	sp_buf_init(&c->token_next, TOKEN_BYTES_MAX);
 	sp_list_init(&c->runs);
+	sp_list_init(&c->waiters);
 	sp_defer_init(&c->closed, on_all_closed, c);
 	sp_code code = open_parts(c, o, err);
 	if (code != SP_OK) {
@@ -207,6 +208,7 @@ void sp_client_free(sp_client *c)
 	if (c == NULL)
 		return;
 	SP_ASSERT(sp_list_is_empty(&c->runs));
+	SP_ASSERT(sp_list_is_empty(&c->waiters));
 	sp_defer_cancel(&c->closed);
 	if (c->root == c) {
 		client_renewal_free(c);
@@ -245,6 +247,7 @@ sp_code client_derive(sp_client *root, sp_client **ret, sp_err *err)
 	sp_buf_init(&c->authorization, 2 * TOKEN_BYTES_MAX);
 	sp_buf_init(&c->token_next, TOKEN_BYTES_MAX);
 	sp_list_init(&c->runs);
+	sp_list_init(&c->waiters);
 	sp_defer_init(&c->closed, on_all_closed, c);
 	*ret = c;
 	return SP_OK;

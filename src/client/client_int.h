@@ -20,6 +20,7 @@ struct sp_client {
 	sp_tls_config *tls;
 	sp_tls_config *bare_tls; /* without our certificate, for accounts: it would go before their tokens */
 	sp_list runs;            /* of the root: calls under way of all */
+	sp_list waiters;         /* of the root: who waits for the server to answer anybody */
 	void (*on_closed)(void *arg);
 	void *closed_arg;
 	bool closing, http_closed;
@@ -69,6 +70,16 @@ bool client_renewal_now(sp_client *c);
 void client_renewal_stop(sp_client *c);
 bool client_renewal_is_busy(const sp_client *c);
 void client_renewal_free(sp_client *c);
+
+/* Somebody who asked in vain, without any answer, and pauses before the next try: told once when the server
+ * answers whomever else of this client (or of its accounts). */
+typedef struct client_waiter {
+	sp_list node; /* sp_list_init at first; sp_list_remove ends the wait, at any time */
+	void (*answered)(struct client_waiter *w);
+} client_waiter;
+void client_wait(sp_client *c, client_waiter *w);
+/* A response came, whatever its status. What is told may not begin to wait again at once. */
+void client_answered(sp_client *c);
 
 /* Calls that wait to be tried again end now (the client closes). */
 void client_end_waiting(sp_client *c);

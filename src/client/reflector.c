@@ -60,14 +60,31 @@ static void note(sp_reflector *r, const char *what, const sp_err *err)
 		       SP_KS("resource", r->o.gvr.resource), SP_KS("group", r->o.gvr.group), SP_KE(err));
 }
 
-/* After something went wrong. */
-static void pause_then_go_on(sp_reflector *r, const char *what, const sp_err *err)
+/* After something went wrong. `answered`: the server said something. */
+static void pause_then_go_on(sp_reflector *r, const char *what, const sp_err *err, bool answered)
 {
 	r->n_failures++;
 	r->phase = REFLECTOR_IDLE;
 	note(r, what, err);
 	uint64_t ns = SP_MAX(back_off(r), r->retry_after_s * NS_PER_S);
 	sp_timer_start(r->world, &r->timer, ns, on_timer);
+	r->failed_ns = sp_now_ns(r->world);
+	if (!answered)
+		client_wait(r->o.client, &r->waiter);
+}
+
+/* There is a server again, so a long pause has no reason any more. It becomes that of a first failure, which
+ * keeps many from coming at once, and one whose own connections fail from asking without a rest. */
+static void on_answered(client_waiter *w)
+{
+	sp_reflector *r = SP_CONTAINER_OF(w, sp_reflector, waiter);
+	uint64_t spent = sp_now_ns(r->world) - r->failed_ns;
+	if (r->n_failures <= 1)
+		return;
+	r->n_failures = 1;
+	uint64_t ns = back_off(r);
+	sp_timer_start(r->world, &r->timer, spent < ns ? ns - spent : 0, on_timer);
+	r->n_failures = 0;
 }
 
 static sp_str accept_of(const sp_reflector *r, bool is_list)
@@ -105,7 +122,7 @@ static void watch_broken(sp_reflector *r, const sp_err *err)
 		sp_timer_start(r->world, &r->timer, 0, on_timer);
 		return;
 	}
-	pause_then_go_on(r, was_stream ? "state" : "watch", err);
+	pause_then_go_on(r, was_stream ? "state" : "watch", err, r->status != 0);
 }
 
 static uint64_t lived_ns(const sp_reflector *r)
@@ -125,7 +142,7 @@ static void watch_ended(sp_reflector *r)
 	}
 	(void)sp_fail(&err, SP_EUNAVAILABLE,
 		      was_stream ? "it ended before the state was whole" : "it ended at once");
-	pause_then_go_on(r, was_stream ? "state" : "watch", &err);
+	pause_then_go_on(r, was_stream ? "state" : "watch", &err, true);
 }
 
 static void on_response(sp_http_exchange *ex)
@@ -134,6 +151,7 @@ static void on_response(sp_http_exchange *ex)
 	uint64_t after;
 	r->status = ex->status;
 	r->is_absent = r->is_absent && r->status != 200;
+	client_answered(r->o.client);
 	if (sp_parse_u64(sp_http_get(&ex->headers, SP_HTTP_RETRY_AFTER), 0, 3600, &after, NULL) == SP_OK)
 		r->retry_after_s = (uint32_t)after;
 }
@@ -243,7 +261,7 @@ static void watch(sp_reflector *r)
 		code = client_request(r->o.client, &q, &events, r, &r->ex, &err);
 	if (code != SP_OK) {
 		r->ex = NULL;
-		pause_then_go_on(r, "watch", &err);
+		pause_then_go_on(r, "watch", &err, true);
 	} else if (r->phase == REFLECTOR_STREAM) {
 		sp_timer_start(r->world, &r->quiet, QUIET_NS, on_quiet);
 	}
@@ -301,7 +319,7 @@ static void on_listed(sp_call *c, const sp_answer *a)
 			r->page = SP_MAX(r->page / 2, 1u);
 		else if (code == SP_EGONE) /* pages took too long: fewer of them next time */
 			r->page = SP_MIN(r->page * 4, PAGE_MOST);
-		pause_then_go_on(r, "list", &err);
+		pause_then_go_on(r, "list", &err, a->status != 0 || code == SP_ETOOLARGE);
 	}
 }
 
@@ -319,7 +337,7 @@ static void list(sp_reflector *r)
 	if (sp_buf_code(&query) != SP_OK) {
 		sp_err err = {0};
 		(void)sp_fail(&err, sp_buf_code(&query), "no room for a request");
-		pause_then_go_on(r, "list", &err);
+		pause_then_go_on(r, "list", &err, true);
 		return;
 	}
 	sp_call_start(r->o.client, &r->call,
@@ -336,6 +354,7 @@ static void list(sp_reflector *r)
 
 static void go_on(sp_reflector *r)
 {
+	sp_list_remove(&r->waiter.node);
 	if (r->has_state) {
 		r->phase = REFLECTOR_WATCH;
 		r->stats.n_watches++;
@@ -377,6 +396,8 @@ sp_code sp_reflector_new(const sp_reflector_opts *o, sp_reflector **ret, sp_err 
 	r->no_stream = o->no_stream;
 	r->page = o->page == 0 ? PAGE : o->page;
 	r->timer.arg = r->quiet.arg = r;
+	r->waiter.answered = on_answered;
+	sp_list_init(&r->waiter.node);
 	r->call = (sp_call){.done = on_listed, .arg = r};
 	sp_arena_init(&r->arena, (size_t)1 << 20);
 	sp_arena_init(&r->scratch, SCRATCH_BYTES_MAX);
@@ -407,6 +428,7 @@ void sp_reflector_free(sp_reflector *r)
 	static const sp_http_events nobody = {.on_close = forget};
 	if (r == NULL)
 		return;
+	sp_list_remove(&r->waiter.node);
 	sp_timer_stop(r->world, &r->timer);
 	sp_timer_stop(r->world, &r->quiet);
 	sp_call_cancel(&r->call);

@@ -10,9 +10,10 @@
  *   begin, put…, commit …      now and then
  *
  * The state comes by a watch with sendInitialEvents; servers without it are asked for pages (500 items, fewer
- * when a page is too large). Errors are waited out with 0.8 to 30 s of back-off and jitter.
- * Most users want an informer (client/informer.h), which is a sink that keeps a cache.
- * U: client-go tools/cache/reflector.go.
+ * when a page is too large). Errors are waited out with 0.8 to 30 s of back-off and jitter. A pause because
+ * no server answered becomes one of 0.8 s when the server answers another request of the same client
+ * (upstream's pauses go on then). Most users want an informer (client/informer.h), which is a sink that keeps
+ * a cache. U: client-go tools/cache/reflector.go.
  */
 #pragma once
 

@@ -30,6 +30,8 @@ struct sp_reflector {
 	size_t revision_len;
 	sp_reflector_stats stats;
 	sp_timer timer, quiet;
+	client_waiter waiter; /* while it pauses because no server answered */
+	uint64_t failed_ns;   /* when that pause began */
 
 	/* a watch */
 	sp_http_exchange *ex;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "io/https.h"
 #include "node/disks.h"
+#include "node/log_links.h"
 #include "node/node_int.h"
 #include "node/statics.h"
 
@@ -172,7 +173,25 @@ static void copy_opts(node_agent *a, const node_agent_opts *o)
 				.systemd = o->systemd_cgroups,
 				.domain = a->opts.cluster_domain,
 				.host_name = a->opts.node_name};
+	a->opts.log_dir = a->place.log_root;
+	a->opts.cgroup_root = a->place.cgroup_root;
+	a->opts.resolv_conf = keep(a, o->resolv_conf);
+	a->opts.unsafe_sysctls = keep(a, o->unsafe_sysctls);
+	a->place.links_root = node_log_links_root(&a->arena, a->place.log_root);
 	a->place.seccomp_root = SP_CONCAT(&a->arena, a->place.root, SP_STR("/seccomp"));
+}
+
+static sp_code make_links_root(node_agent *a, sp_err *err)
+{
+	sp_err why = {0};
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	sp_arena_init(&arena, LEFTOVERS_BYTES_MAX);
+	if (a->place.links_root.len == 0)
+		return SP_OK;
+	SP_TRY(sp_dir_make(a->world, a->place.links_root, 0755, err));
+	if (node_log_links_sweep(a->world, a->files, a->place.links_root, &arena, &why) != SP_OK)
+		sp_log(a->log, SP_LOG_WARN, "links of logs that are gone stay", SP_KE(&why));
+	return SP_OK;
 }
 
 static sp_code begin(node_agent *a, sp_err *err)
@@ -184,6 +203,7 @@ static sp_code begin(node_agent *a, sp_err *err)
 				   &a->leftovers, err));
 	SP_TRY(sp_dir_make(a->world, a->place.root, 0750, err));
 	SP_TRY(sp_dir_make(a->world, a->place.log_root, 0755, err));
+	SP_TRY(make_links_root(a, err));
 	if (a->opts.resolv_conf.len != 0) {
 		SP_TRY(sp_file_read_arena(a->world, a->opts.resolv_conf, &a->arena, RESOLV_BYTES_MAX, &resolv,
 					  err));

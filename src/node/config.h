@@ -15,6 +15,7 @@
 typedef struct node_place {
 	sp_str root;        /* pods/<uid>/ is below it */
 	sp_str log_root;    /* "/var/log/pods" */
+	sp_str links_root;  /* of log_links.h; {NULL, 0}: there are none */
 	sp_str cgroup_root; /* "kubepods" */
 	bool systemd;       /* the runtime's cgroup driver */
 	int64_t memory_capacity;

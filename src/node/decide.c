@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* After a look at the runtime: what is told to the API, and the one thing to do next. */
+#include "base/hash.h"
 #include "node/node_int.h"
 
 static int64_t wall(const node_worker *w)
@@ -126,6 +127,14 @@ static void start_next(node_worker *w, const node_actions *act)
 	node_worker_end_turn(w);
 }
 
+/* What is to be stopped, even when it has ended: a sandbox that died has its address still. */
+static bool has_to_stop(const node_worker *w, const node_actions *plan)
+{
+	const node_seen_sandbox *box = node_seen_sandbox_now(&w->seen);
+	return plan->kill_pod && (node_worker_may_run(w) || (plan->create_sandbox && box != NULL &&
+							     w->box_stopped != sp_fnv1a64(box->id)));
+}
+
 static void act(node_worker *w)
 {
 	sp_err err = {0};
@@ -137,7 +146,7 @@ static void act(node_worker *w)
 		return;
 	}
 	plan = *made;
-	if (plan.kill_pod && node_worker_may_run(w)) {
+	if (has_to_stop(w, &plan)) {
 		if (plan.create_sandbox && w->seen.n_sandboxes > 0)
 			node_worker_event(w, NULL, false, "SandboxChanged",
 					  "Pod sandbox changed, it will be killed and re-created.");
@@ -235,9 +244,17 @@ static void decide_orphan(node_worker *w)
 		node_unmount(w, true, remove_sandboxes);
 }
 
+/* Without a network only pods on the host's go on. U: Kubelet.SyncPod. */
 static void mount_and_act(node_worker *w)
 {
-	node_mount(w, act);
+	sp_str why;
+	if (w->pod->v.host_network || !node_self_network_is_down(w->agent, &why)) {
+		node_mount(w, act);
+		return;
+	}
+	node_worker_event(w, NULL, true, "NetworkNotReady", "network is not ready: " SP_FMT, SP_ARG(why));
+	node_worker_again(w, NODE_SECOND_NS);
+	node_worker_end_turn(w);
 }
 
 void node_decide(node_worker *w)

@@ -21,18 +21,22 @@ static bool next_word(sp_str *line, sp_str *ret)
 	return true;
 }
 
-static void read_list(sp_str line, sp_str *to, size_t *n, size_t max)
+static void read_list(sp_str line, sp_str *to, size_t *n, size_t max, bool *ret_cut)
 {
 	sp_str w;
 	*n = 0; /* the last line of a kind counts */
+	*ret_cut = false;
 	while (next_word(&line, &w)) {
 		if (*n < max)
 			to[(*n)++] = w;
+		else
+			*ret_cut = true;
 	}
 }
 
 void node_resolv_read(sp_str text, node_resolv *ret)
 {
+	bool cut_options;
 	*ret = (node_resolv){0};
 	while (text.len > 0) {
 		sp_str line, key;
@@ -43,13 +47,15 @@ void node_resolv_read(sp_str text, node_resolv *ret)
 		if (line.len == 0 || line.ptr[0] == '#' || line.ptr[0] == ';' || !next_word(&line, &key))
 			continue;
 		if (sp_str_eq(key, SP_STR("nameserver"))) {
-			if (ret->n_servers < NODE_DNS_SERVERS_MAX &&
-			    next_word(&line, &ret->servers[ret->n_servers]))
+			if (ret->n_servers == NODE_DNS_SERVERS_MAX)
+				ret->cut_servers = true;
+			else if (next_word(&line, &ret->servers[ret->n_servers]))
 				ret->n_servers++;
 		} else if (sp_str_eq(key, SP_STR("search")) || sp_str_eq(key, SP_STR("domain"))) {
-			read_list(line, ret->searches, &ret->n_searches, NODE_DNS_SEARCHES_MAX);
+			read_list(line, ret->searches, &ret->n_searches, NODE_DNS_SEARCHES_MAX,
+				  &ret->cut_searches);
 		} else if (sp_str_eq(key, SP_STR("options"))) {
-			read_list(line, ret->options, &ret->n_options, NODE_DNS_OPTIONS_MAX);
+			read_list(line, ret->options, &ret->n_options, NODE_DNS_OPTIONS_MAX, &cut_options);
 		}
 	}
 }
@@ -65,24 +71,25 @@ static bool is_in(const sp_str *at, size_t n, sp_str s)
 	return false;
 }
 
-static void add_server(node_resolv *r, sp_str s, node_dns_notes *notes)
+static void add_server(node_resolv *r, sp_str s)
 {
 	if (is_in(r->servers, r->n_servers, s))
 		return;
 	if (r->n_servers == NODE_DNS_SERVERS_MAX)
-		notes->cut = true;
+		r->cut_servers = true;
 	else
 		r->servers[r->n_servers++] = s;
 }
-static void add_search(node_resolv *r, sp_str s, node_dns_notes *notes)
+static void add_search(node_resolv *r, sp_str s)
 {
 	size_t bytes = s.len;
 	if (is_in(r->searches, r->n_searches, s))
 		return;
 	for (size_t i = 0; i < r->n_searches; i++)
 		bytes += r->searches[i].len + 1;
-	if (r->n_searches == NODE_DNS_SEARCHES_MAX || bytes > NODE_DNS_SEARCH_BYTES_MAX)
-		notes->cut = true;
+	if (r->n_searches == NODE_DNS_SEARCHES_MAX || bytes > NODE_DNS_SEARCH_BYTES_MAX ||
+	    s.len > NODE_DNS_SEARCH_ONE_MAX)
+		r->cut_searches = true;
 	else
 		r->searches[r->n_searches++] = s;
 }
@@ -107,36 +114,37 @@ static void set_option(node_resolv *r, sp_str option)
 }
 
 static sp_code add_cluster(const node_pod *p, const node_dns_opts *o, sp_arena *a, node_resolv *r,
-			   node_dns_notes *notes, sp_err *err)
+			   sp_err *err)
 {
 	sp_str own = SP_CONCAT(a, p->v.ns, SP_STR(".svc."), o->domain),
 	       svc = SP_CONCAT(a, SP_STR("svc."), o->domain);
 	if (own.ptr == NULL || svc.ptr == NULL)
 		return no_room(err);
 	for (size_t i = 0; i < o->n_cluster; i++)
-		add_server(r, o->cluster[i], notes);
+		add_server(r, o->cluster[i]);
 	if (o->domain.len != 0) {
-		add_search(r, own, notes);
-		add_search(r, svc, notes);
-		add_search(r, o->domain, notes);
+		add_search(r, own);
+		add_search(r, svc);
+		add_search(r, o->domain);
 	}
 	for (size_t i = 0; i < o->host->n_searches; i++)
-		add_search(r, o->host->searches[i], notes);
+		add_search(r, o->host->searches[i]);
+	r->cut_searches |= o->host->cut_searches;
 	set_option(r, SP_STR("ndots:5"));
 	return SP_OK;
 }
 
-static sp_code add_config(yyjson_val *config, sp_arena *a, node_resolv *r, node_dns_notes *notes, sp_err *err)
+static sp_code add_config(yyjson_val *config, sp_arena *a, node_resolv *r, sp_err *err)
 {
 	yyjson_val *item;
 	size_t i, n;
 	yyjson_arr_foreach(sp_view_at(config, "nameservers"), i, n, item)
 	{
-		add_server(r, sp_json_str(item), notes);
+		add_server(r, sp_json_str(item));
 	}
 	yyjson_arr_foreach(sp_view_at(config, "searches"), i, n, item)
 	{
-		add_search(r, sp_json_str(item), notes);
+		add_search(r, sp_json_str(item));
 	}
 	yyjson_arr_foreach(sp_view_at(config, "options"), i, n, item)
 	{
@@ -162,10 +170,10 @@ sp_code node_dns_make(const node_pod *p, const node_dns_opts *o, sp_arena *a, no
 		cluster = false;
 	}
 	if (cluster)
-		SP_TRY(add_cluster(p, o, a, ret, ret_notes, err));
+		SP_TRY(add_cluster(p, o, a, ret, err));
 	else if (!sp_str_eq(policy, SP_STR("None")))
 		*ret = *o->host;
-	return add_config(p->v.dns_config, a, ret, ret_notes, err);
+	return add_config(p->v.dns_config, a, ret, err);
 }
 
 /* ---- the host name ---- */

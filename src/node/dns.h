@@ -10,12 +10,14 @@
 
 #define NODE_DNS_SERVERS_MAX 3u
 #define NODE_DNS_SEARCHES_MAX 32u
-#define NODE_DNS_SEARCH_BYTES_MAX 2048u
+#define NODE_DNS_SEARCH_BYTES_MAX 2048u /* of all of them, with blanks */
+#define NODE_DNS_SEARCH_ONE_MAX 253u
 #define NODE_DNS_OPTIONS_MAX 64u
 
 typedef struct node_resolv {
 	sp_str servers[NODE_DNS_SERVERS_MAX], searches[NODE_DNS_SEARCHES_MAX], options[NODE_DNS_OPTIONS_MAX];
 	size_t n_servers, n_searches, n_options;
+	bool cut_servers, cut_searches; /* some were beyond the limits: they are left out */
 } node_resolv;
 
 /* Reads a resolv.conf; what is beyond the limits is dropped. Views of the text. */
@@ -31,7 +33,6 @@ typedef struct node_dns_opts {
 /* What goes wrong without failing: events of the pod. */
 typedef struct node_dns_notes {
 	bool no_cluster_dns; /* MissingClusterDNS */
-	bool cut;            /* DNSConfigForming: servers or searches beyond the limits were left out */
 } node_dns_notes;
 
 /* Texts stand in the arena or in the inputs. SP_ETOOLARGE without room. */

@@ -56,11 +56,22 @@ sp_code node_env_set(node_env *e, sp_arena *a, sp_str name, sp_str value, sp_err
 
 /* ---- $(NAME) ---- */
 
-void node_expand(sp_buf *out, sp_str text, const node_env *vars, sp_str *ret_unknown)
+static void add_missing(node_missing *m, sp_str name)
+{
+	size_t at = 0;
+	while (at < m->n && sp_str_cmp(m->at[at], name) < 0)
+		at++;
+	if (m->n == NODE_MISSING_MAX || (at < m->n && sp_str_eq(m->at[at], name)))
+		return;
+	memmove(&m->at[at + 1], &m->at[at], (m->n++ - at) * sizeof m->at[0]);
+	m->at[at] = name;
+}
+
+void node_expand(sp_buf *out, sp_str text, const node_env *vars, node_missing *missing)
 {
 	size_t from = 0;
-	if (ret_unknown != NULL)
-		*ret_unknown = (sp_str){NULL, 0};
+	if (missing != NULL)
+		missing->n = 0;
 	for (size_t i = 0; i + 1 < text.len; i++) {
 		if (text.ptr[i] != '$')
 			continue;
@@ -70,8 +81,8 @@ void node_expand(sp_buf *out, sp_str text, const node_env *vars, sp_str *ret_unk
 		if (end >= 0) {
 			sp_str name = sp_str_sub(text, i + 2, i + 2 + (size_t)end);
 			sp_str value = node_env_get(vars, name);
-			if (value.ptr == NULL && ret_unknown != NULL && ret_unknown->ptr == NULL)
-				*ret_unknown = name;
+			if (value.len == 0 && missing != NULL)
+				add_missing(missing, name);
 			(void)sp_buf_str(out, value.ptr == NULL ? sp_str_sub(text, i, i + 3 + (size_t)end)
 								: value);
 			i += 2 + (size_t)end;

@@ -25,11 +25,18 @@ typedef struct node_env {
 /* The value of a variable; {NULL, 0} when it is not defined. */
 sp_str node_env_get(const node_env *e, sp_str name);
 
+/* Names of variables in order of bytes, each once; those after the first 32 that were found are left out. */
+#define NODE_MISSING_MAX 32u
+typedef struct node_missing {
+	sp_str at[NODE_MISSING_MAX];
+	size_t n;
+} node_missing;
+
 /*
  * Appends text with every $(NAME) replaced by what it is in `vars`; $$ is a dollar; unknown names stay as
- * they are, and then *ret_unknown (may be NULL) gets the first one.
+ * they are. `missing` (may be NULL) gets the names that are unknown or empty.
  */
-void node_expand(sp_buf *out, sp_str text, const node_env *vars, sp_str *ret_unknown);
+void node_expand(sp_buf *out, sp_str text, const node_env *vars, node_missing *missing);
 /* The same into the arena; {NULL, 0} without room. */
 sp_str node_expand_arena(sp_arena *a, sp_str text, const node_env *vars);
 

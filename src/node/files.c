@@ -136,6 +136,10 @@ static sp_code make_link(sp_pod_files *f, sp_str target, sp_str name, sp_err *er
 		return sp_fail(err, SP_EINVAL, "the target of a link is too long");
 	memcpy(to, target.ptr, target.len);
 	to[target.len] = '\0';
+	if (symlink(to, p.text) == 0)
+		return SP_OK;
+	if (errno != EEXIST)
+		return sp_fail_sys(err, errno, "symlink %s", p.text);
 	/* The name upstream uses, too: no name of a user's begins so. */
 	int n = snprintf(next.text, sizeof next.text, "%.*s/..data_tmp", (int)(strrchr(p.text, '/') - p.text),
 			 p.text);

@@ -10,8 +10,6 @@
 
 #define EVERY_NS (300 * NODE_SECOND_NS)            /* U: ImageGCPeriod */
 #define AGE_NS_MIN (120 * (int64_t)NODE_SECOND_NS) /* U: imageMinimumGCAge */
-#define HIGH_DEFAULT 85u
-#define LOW_DEFAULT 80u
 #define ROUND_BYTES_MAX ((size_t)64 << 20)
 
 struct node_image_gc {
@@ -171,8 +169,8 @@ static void on_looked(sp_work *job)
 {
 	node_image_gc *g = job->arg;
 	const node_agent *a = g->agent;
-	unsigned high = a->opts.image_high == 0 ? HIGH_DEFAULT : a->opts.image_high,
-		 low = a->opts.image_high == 0 ? LOW_DEFAULT : a->opts.image_low;
+	unsigned high = a->opts.image_high == 0 ? NODE_IMAGES_HIGH_DEFAULT : a->opts.image_high,
+		 low = a->opts.image_high == 0 ? NODE_IMAGES_LOW_DEFAULT : a->opts.image_low;
 	g->is_looking = false;
 	if (g->is_freed) {
 		node_image_gc_free(g->agent);

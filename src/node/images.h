@@ -6,6 +6,10 @@
 #include "base/map.h"
 #include "contracts/cri.h"
 
+/* Percent of the disk. U: kubelet's defaults. */
+#define NODE_IMAGES_HIGH_DEFAULT 85u
+#define NODE_IMAGES_LOW_DEFAULT 80u
+
 typedef struct node_image {
 	sp_str id;                      /* heap */
 	int64_t first_ns, last_used_ns; /* wall clock; last_used_ns 0: never */

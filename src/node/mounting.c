@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Directories and volumes of a pod: made before its containers, kept up while it runs, removed after it. */
+#include "node/log_links.h"
 #include "node/node_int.h"
 
 #include "base/hash.h"
@@ -281,6 +282,9 @@ static void on_remove(sp_work *job)
 		w->work_code = remove_cgroups(w);
 	if (w->work_code == SP_OK && logs.len != 0)
 		w->work_code = f->remove_tree(f, logs, &w->work_err);
+	if (w->work_code == SP_OK && logs.len != 0)
+		w->work_code = node_log_links_remove(w->agent->world, f, w->agent->place.links_root, w->ns,
+						     w->name, logs, &w->scratch, &w->work_err);
 }
 
 static void on_removed(node_worker *w)

@@ -25,22 +25,33 @@ static int32_t propagation_of(sp_str text)
 							: SP_CRI_PROPAGATION_PRIVATE;
 }
 
+/* No variable may be unknown or empty. U: ExpandContainerVolumeMounts. */
+static sp_code expand_sub_path(build *b, sp_str expr, sp_str *ret, sp_err *err)
+{
+	node_missing missing;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 4096);
+	node_expand(&out, expr, b->env, &missing);
+	if (missing.n > 0) {
+		sp_buf_clear(&out);
+		for (size_t i = 0; i < missing.n; i++) {
+			(void)sp_buf_str(&out, i == 0 ? SP_STR("") : SP_STR(", "));
+			(void)sp_buf_str(&out, missing.at[i]);
+		}
+		return sp_fail(err, SP_EINVAL, "missing value for " SP_FMT, SP_ARG(sp_buf_view(&out)));
+	}
+	SP_TRY(sp_buf_code(&out));
+	*ret = sp_arena_try_dup(b->arena, sp_buf_view(&out));
+	return ret->ptr == NULL ? no_room(err) : SP_OK;
+}
+
 /* The sub-path of a mount, expanded; empty: the whole volume. */
 static sp_code sub_path_of(build *b, yyjson_val *mount, sp_str *ret, sp_err *err)
 {
-	sp_str expr = sp_view_str_at(mount, "subPathExpr"), unknown;
+	sp_str expr = sp_view_str_at(mount, "subPathExpr");
 	*ret = sp_view_str_at(mount, "subPath");
-	if (expr.len != 0) {
-		SP_AUTO_BUF out;
-		sp_buf_init(&out, 4096);
-		node_expand(&out, expr, b->env, &unknown);
-		if (unknown.ptr != NULL)
-			return sp_fail(err, SP_EINVAL, "missing value for \"" SP_FMT "\"", SP_ARG(unknown));
-		SP_TRY(sp_buf_code(&out));
-		*ret = sp_arena_try_dup(b->arena, sp_buf_view(&out));
-		if (ret->ptr == NULL)
-			return no_room(err);
-	}
+	if (expr.len != 0)
+		SP_TRY(expand_sub_path(b, expr, ret, err));
 	sp_str rest = *ret, part;
 	bool more = ret->len > 0;
 	if (more && ret->ptr[0] == '/')

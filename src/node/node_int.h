@@ -173,7 +173,9 @@ struct node_worker {
 
 	node_start *start; /* under way, or NULL */
 	node_stop *stop;
+	const sp_cri_list_containers_response *listed; /* of this turn */
 	void (*stopped)(node_worker *w);
+	uint64_t box_stopped; /* hash of the id of the newest sandbox that was stopped last */
 	void (*pruned)(node_worker *w);
 	int64_t stop_grace_s; /* of the stop of the whole pod, as it was begun */
 	node_probes *probes;
@@ -269,8 +271,11 @@ node_status_input node_worker_status_input(node_worker *w);
 /* Whether something of the pod runs, as it was seen last. */
 bool node_worker_may_run(const node_worker *w);
 void node_worker_fields(node_worker *w, node_field_source *ret);
-/* fn runs on a worker thread, then done on the loop. */
+/* fn runs on a worker thread, then done on the loop. When no thread is free the turn ends, a start that is
+ * under way is given up, and another turn tries again. */
 void node_worker_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w));
+/* The same; false: no thread is free, and nothing was done. */
+bool node_worker_try_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w));
 void node_worker_event(node_worker *w, const node_container *c, bool is_warning, const char *reason,
 		       const char *fmt, ...) SP_PRINTF(5, 6);
 /* The pod ends as Failed, with that reason (a static text) and message; nothing of it is started any more. */
@@ -487,6 +492,10 @@ bool node_self_view(const node_agent *a, bool asked, sp_arena *arena, sp_fit_nod
 /* Asks the API for it, past what is known; then worker's knows_node is set, and a turn comes. */
 void node_self_ask(node_worker *w);
 bool node_self_has_strict_groups(const node_agent *a);
+/* Whether the runtime said last that its network is not ready, and in which words, good until it is asked
+ * again.
+ */
+bool node_self_network_is_down(const node_agent *a, sp_str *ret_why);
 /* See node_features_check_users. */
 sp_code node_self_check_users(const node_agent *a, sp_str handler, sp_err *err) SP_MUST_USE;
 /* Of the machine, as its Node names them; may be empty, and are before the runtime's first answer. */

@@ -157,6 +157,16 @@ static bool is_gone(const node_batch_item *i)
 	return i->status == SP_RPC_NOT_FOUND; /* removed between list and status */
 }
 
+/* A container's status does not say it, the list does. */
+static sp_str sandbox_of(const node_worker *w, sp_str id)
+{
+	for (size_t i = 0; i < w->listed->containers.n; i++) {
+		if (sp_str_eq(w->listed->containers.at[i].id, id))
+			return w->listed->containers.at[i].pod_sandbox_id;
+	}
+	return (sp_str){NULL, 0};
+}
+
 static sp_code add_status(node_worker *w, const node_batch_item *i, sp_err *err)
 {
 	if (i->method == SP_CRI_POD_SANDBOX_STATUS) {
@@ -165,9 +175,9 @@ static sp_code add_status(node_worker *w, const node_batch_item *i, sp_err *err)
 					 : node_seen_add_sandbox(&w->seen, &w->scratch, r->status, err);
 	}
 	const sp_cri_container_status_response *r = i->response;
-	return r->status == NULL
-		       ? SP_OK
-		       : node_seen_add_container(&w->seen, &w->scratch, r->status, (sp_str){NULL, 0}, err);
+	return r->status == NULL ? SP_OK
+				 : node_seen_add_container(&w->seen, &w->scratch, r->status,
+							   sandbox_of(w, r->status->id), err);
 }
 
 static void on_statuses(node_batch *b)
@@ -202,6 +212,7 @@ static void on_lists(node_batch *b)
 	const sp_cri_list_pod_sandbox_response *boxes = b->items[0].response;
 	const sp_cri_list_containers_response *containers = b->items[1].response;
 	size_t n = boxes->items.n + containers->containers.n;
+	w->listed = containers;
 	if (n == 0) {
 		find_words(w);
 		return;

@@ -2,6 +2,41 @@
 #include "node/node_int.h"
 
 #define SANDBOX_TIMEOUT_NS (240 * NODE_SECOND_NS)
+#define LINE_BYTES_MAX ((size_t)16 << 10)
+
+/* "WHAT limits were exceeded, …: the ones that are left". U: formDNSConfigFitsLimits. */
+static void tell_cut(node_worker *w, const char *what, const sp_str *left, size_t n)
+{
+	SP_AUTO_BUF text;
+	sp_buf_init(&text, LINE_BYTES_MAX);
+	for (size_t i = 0; i < n; i++) {
+		(void)sp_buf_str(&text, i == 0 ? SP_STR("") : SP_STR(" "));
+		(void)sp_buf_str(&text, left[i]);
+	}
+	node_worker_event(w, NULL, true, "DNSConfigForming", "%s line is: " SP_FMT, what,
+			  SP_ARG(sp_buf_view(&text)));
+}
+
+static void tell_dns(node_worker *w, const node_resolv *dns, const node_dns_notes *notes)
+{
+	if (notes->no_cluster_dns)
+		node_worker_event(
+			w, NULL, true, "MissingClusterDNS",
+			"pod: \"" SP_FMT
+			"\". kubelet does not have ClusterDNS IP configured and cannot create Pod using "
+			"\"ClusterFirst\" policy. Falling back to \"Default\" policy.",
+			SP_ARG(w->pod->full_name));
+	if (dns->cut_servers)
+		tell_cut(w,
+			 "Nameserver limits were exceeded, some nameservers have been omitted, the applied "
+			 "nameserver",
+			 dns->servers, dns->n_servers);
+	if (dns->cut_searches)
+		tell_cut(w,
+			 "Search Line limits were exceeded, some search paths have been omitted, the applied "
+			 "search",
+			 dns->searches, dns->n_searches);
+}
 
 sp_code node_worker_sandbox_config(node_worker *w, uint32_t attempt, sp_cri_pod_sandbox_config **ret,
 				   sp_err *err)
@@ -16,16 +51,8 @@ sp_code node_worker_sandbox_config(node_worker *w, uint32_t attempt, sp_cri_pod_
 	if (dns == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a sandbox");
 	SP_TRY(node_dns_make(w->pod, &opts, &w->scratch, dns, &notes, err));
-	if (notes.no_cluster_dns && !w->told_dns)
-		node_worker_event(
-			w, NULL, true, "MissingClusterDNS",
-			"pod: \"" SP_FMT
-			"\". kubelet does not have ClusterDNS IP configured and cannot create Pod using "
-			"\"" SP_FMT "\" policy. Falling back to \"Default\" policy.",
-			SP_ARG(w->pod->full_name), SP_ARG(w->pod->v.dns_policy));
-	if (notes.cut && !w->told_dns)
-		node_worker_event(w, NULL, true, "DNSConfigForming",
-				  "Nameserver or search limits were exceeded, some have been omitted");
+	if (!w->told_dns)
+		tell_dns(w, dns, &notes);
 	w->told_dns = true;
 	return node_sandbox_config(w->pod, &a->place, dns, attempt, &w->scratch, ret, err);
 }

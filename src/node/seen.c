@@ -120,6 +120,8 @@ sp_code node_seen_add_container(node_seen *s, sp_arena *a, const sp_cri_containe
 		at->has_user = true;
 		at->user_uid = c->user->linux_->uid;
 		at->user_gid = c->user->linux_->gid;
+		at->groups = c->user->linux_->supplemental_groups.at;
+		at->n_groups = c->user->linux_->supplemental_groups.n;
 	}
 	return SP_OK;
 }

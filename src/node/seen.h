@@ -19,6 +19,8 @@ typedef struct node_seen_container {
 	uint64_t hash;              /* by our annotation; 0: not ours */
 	bool has_hash;
 	int64_t user_uid, user_gid;
+	const int64_t *groups; /* supplementary ones */
+	size_t n_groups;
 	bool has_user;
 	/* As the runtime reports them now; 0: it does not. It knows nothing of requests for memory. */
 	node_amounts reported;

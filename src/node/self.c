@@ -12,6 +12,7 @@
 #include "node/image_list.h"
 #include "node/machine.h"
 #include "node/node_int.h"
+#include "node/own_node.h"
 #include "node/statics.h"
 
 #define LEASE_SECONDS 40
@@ -42,6 +43,11 @@ typedef struct node_self {
 	int64_t ready_since_ns, pressed_since_ns[NODE_PRESSURE_COUNT_];
 	bool is_pressed[NODE_PRESSURE_COUNT_];
 	char not_ready[300];
+	bool network_is_down; /* as the runtime says; not_ready says why */
+	bool was_looked_at;   /* the runtime was: whether it is ready is more than a guess */
+	node_says ready_told; /* what the API has, as far as we know */
+	uint64_t posted_revision;
+	bool was_unschedulable, told_reboot;
 	char uid[64]; /* of the Node object */
 	sp_call ask_call;
 	sp_bytes *asked;        /* the object as it was asked for last; NULL: never, or in vain */
@@ -180,13 +186,18 @@ static const pressure_words pressures[NODE_PRESSURE_COUNT_][2] = {
 				"NodeHasInsufficientPID"}},
 };
 
-static void tell_pressure(const node_self *s, const pressure_words *words)
+static sp_event_ref about_node(const node_agent *a)
+{
+	return (sp_event_ref){.kind = SP_STR("Node"), .name = a->opts.node_name, .uid = a->opts.node_name};
+}
+
+/* U: recordNodeStatusEvent. */
+static void tell_status(const node_self *s, const char *event)
 {
 	const node_agent *a = s->agent;
-	const sp_event_ref about = {
-		.kind = SP_STR("Node"), .name = a->opts.node_name, .uid = a->opts.node_name};
-	sp_events_emitf(a->events, &about, false, words->event, "Node " SP_FMT " status is now: %s",
-			SP_ARG(a->opts.node_name), words->event);
+	const sp_event_ref about = about_node(a);
+	sp_events_emitf(a->events, &about, false, event, "Node " SP_FMT " status is now: %s",
+			SP_ARG(a->opts.node_name), event);
 }
 
 static void out_conditions(const node_self *s, sp_jout *j, int64_t now_ns)
@@ -295,13 +306,33 @@ static void on_begin_again(sp_timer *t)
 	begin(t->arg);
 }
 
-static void take_uid(node_self *s, sp_str body)
+/* Conditions that the API has as they are keep the time of their change. U: tryRegisterWithAPIServer, setters
+ * of the node's status. */
+static void take_object(node_self *s, sp_str body)
 {
 	yyjson_val *tree;
+	node_own_node own;
+	const sp_event_ref about = about_node(s->agent);
 	SP_CLEANUP(sp_arena_done) sp_arena arena;
 	sp_arena_init(&arena, BODY_BYTES_MAX * 4);
-	if (sp_json_parse(&arena, body, &tree, NULL) == SP_OK)
-		(void)snprintf(s->uid, sizeof s->uid, SP_FMT, SP_ARG(sp_view_str_at(tree, "metadata.uid")));
+	if (sp_json_parse(&arena, body, &tree, NULL) != SP_OK)
+		return;
+	node_own_node_read(tree, &own);
+	(void)snprintf(s->uid, sizeof s->uid, SP_FMT, SP_ARG(own.uid));
+	for (size_t k = 0; k < NODE_PRESSURE_COUNT_; k++) {
+		if (own.says[k] == (s->is_pressed[k] ? NODE_SAYS_TRUE : NODE_SAYS_FALSE) &&
+		    own.since_ns[k] != 0)
+			s->pressed_since_ns[k] = own.since_ns[k];
+	}
+	s->ready_told = own.says[NODE_OWN_READY];
+	if (own.since_ns[NODE_OWN_READY] != 0)
+		s->ready_since_ns = own.since_ns[NODE_OWN_READY];
+	if (own.boot_id.len != 0 && !sp_str_eq(own.boot_id, s->machine.boot_id) && !s->told_reboot) {
+		s->told_reboot = true;
+		sp_events_emitf(s->agent->events, &about, true, "Rebooted",
+				"Node " SP_FMT " has been rebooted, boot id: " SP_FMT,
+				SP_ARG(s->agent->opts.node_name), SP_ARG(s->machine.boot_id));
+	}
 }
 
 sp_str node_self_uid(const node_agent *a)
@@ -321,7 +352,7 @@ static void on_patched(sp_call *c, const sp_answer *a)
 		return;
 	}
 	s->n_refused = 0;
-	take_uid(s, a->body);
+	take_object(s, a->body);
 	if (!s->is_registered)
 		sp_log(s->agent->log, SP_LOG_INFO, "the node is registered",
 		       SP_KS("node", s->agent->opts.node_name));
@@ -410,11 +441,14 @@ static void tell_range(node_self *s)
 	cri->call(cri, SP_CRI_UPDATE_RUNTIME_CONFIG, &request, &s->range_call);
 }
 
+static void compare(node_self *s);
+
 static void on_node(void *arg, const sp_object *old, const sp_object *now)
 {
 	node_self *s = arg;
 	ranges_view v;
 	(void)old;
+	compare(s);
 	SP_CLEANUP(sp_arena_done) sp_arena arena;
 	sp_arena_init(&arena, BODY_BYTES_MAX);
 	if (now == NULL || sp_view(&arena, now->json, &ranges_desc, &v, NULL) != SP_OK)
@@ -457,6 +491,8 @@ static sp_code follow(node_self *s, sp_err *err)
 	SP_TRY(sp_informer_keep(s->informer, &ranges_desc));
 	SP_TRY(sp_informer_keep(s->informer, sp_fit_node_view));
 	SP_TRY(sp_informer_keep_path(s->informer, SP_STR("status.capacity")));
+	SP_TRY(sp_informer_keep_path(s->informer, SP_STR("status.conditions")));
+	SP_TRY(sp_informer_keep_path(s->informer, SP_STR("spec.unschedulable")));
 	s->watch = (sp_informer_watch){.on_change = on_node, .arg = s};
 	sp_informer_watch_add(s->informer, &s->watch);
 	sp_informers_start(s->set);
@@ -562,6 +598,60 @@ static void on_look_again(sp_timer *t)
 
 static void post(node_self *s);
 
+static uint64_t revision_of(sp_str body)
+{
+	yyjson_val *tree;
+	node_own_node own;
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	sp_arena_init(&arena, BODY_BYTES_MAX * 4);
+	if (sp_json_parse(&arena, body, &tree, NULL) != SP_OK)
+		return 0;
+	node_own_node_read(tree, &own);
+	return own.revision;
+}
+
+static void set_ready_told(node_self *s)
+{
+	node_says now = s->is_ready ? NODE_SAYS_TRUE : NODE_SAYS_FALSE;
+	if (s->ready_told == now)
+		return;
+	s->ready_since_ns = sp_wall_ns(world(s));
+	s->ready_told = now;
+	tell_status(s, s->is_ready ? "NodeReady" : "NodeNotReady");
+}
+
+/* Others write conditions, too: the controller of nodes has them unknown when it hears nothing of us for a
+ * while. What is told then is told again, whether or not it changed. U: tryUpdateNodeStatus. */
+static void compare(node_self *s)
+{
+	yyjson_val *tree;
+	node_own_node own;
+	bool differs = false;
+	const sp_object *o =
+		s->informer == NULL ? NULL : sp_informer_get(s->informer, s->agent->opts.node_name);
+	SP_CLEANUP(sp_arena_done) sp_arena arena;
+	sp_arena_init(&arena, BODY_BYTES_MAX * 4);
+	if (o == NULL || sp_json_parse(&arena, o->json, &tree, NULL) != SP_OK)
+		return;
+	node_own_node_read(tree, &own);
+	if (own.is_unschedulable != s->was_unschedulable) {
+		s->was_unschedulable = own.is_unschedulable;
+		tell_status(s, own.is_unschedulable ? "NodeNotSchedulable" : "NodeSchedulable");
+	}
+	if (!s->was_looked_at || o->revision <= s->posted_revision || sp_call_is_running(&s->status_call))
+		return;
+	for (size_t k = 0; k < NODE_OWN_CONDITIONS; k++) {
+		bool is_true = k == NODE_OWN_READY ? s->is_ready : s->is_pressed[k];
+		differs |= own.says[k] != (is_true ? NODE_SAYS_TRUE : NODE_SAYS_FALSE);
+	}
+	if (!differs)
+		return;
+	s->ready_told = own.says[NODE_OWN_READY];
+	set_ready_told(s);
+	s->posted = sp_bytes_unref(s->posted);
+	post(s);
+}
+
 static void on_posted(sp_call *c, const sp_answer *a)
 {
 	node_self *s = c->arg;
@@ -569,7 +659,9 @@ static void on_posted(sp_call *c, const sp_answer *a)
 		s->posted = sp_bytes_unref(s->posted);
 		s->posted = SP_TAKE(s->posting);
 		s->posted_ns = sp_wall_ns(world(s));
+		s->posted_revision = revision_of(a->body);
 		post(s); /* what changed meanwhile */
+		compare(s);
 		return;
 	}
 	s->posting = sp_bytes_unref(s->posting);
@@ -588,7 +680,7 @@ static void post(node_self *s)
 	sp_buf_init(&body, BODY_BYTES_MAX);
 	sp_jout j = sp_jout_to(&plain);
 	out_status(s, &j, 0);
-	if (sp_buf_code(&plain) != SP_OK || sp_call_is_running(&s->status_call))
+	if (!s->was_looked_at || sp_buf_code(&plain) != SP_OK || sp_call_is_running(&s->status_call))
 		return;
 	bool same = s->posted != NULL && sp_str_eq(sp_bytes_view(s->posted), sp_buf_view(&plain));
 	if (same && now - s->posted_ns < POST_ANYWAY_NS && now >= s->posted_ns)
@@ -619,7 +711,7 @@ void node_self_changed(node_agent *a)
 			continue;
 		s->is_pressed[k] = now;
 		s->pressed_since_ns[k] = sp_wall_ns(a->world);
-		tell_pressure(s, &pressures[k][now]);
+		tell_status(s, pressures[k][now].event);
 	}
 	if (s->is_registered)
 		post(s);
@@ -627,9 +719,9 @@ void node_self_changed(node_agent *a)
 
 static void set_ready(node_self *s, bool ready)
 {
-	if (ready != s->is_ready || s->ready_since_ns == 0)
-		s->ready_since_ns = sp_wall_ns(world(s));
 	s->is_ready = ready;
+	s->was_looked_at = true;
+	set_ready_told(s);
 	post(s);
 	sp_timer_start(world(s), &s->status_timer, STATUS_NS, on_look_again);
 }
@@ -637,11 +729,12 @@ static void set_ready(node_self *s, bool ready)
 /* The first condition of the runtime that does not hold, in kubelet's words. */
 static bool runtime_is_ready(node_self *s, const sp_cri_status_response *r)
 {
+	enum { NETWORK = 1 };
 	static const struct {
 		sp_str type;
 		const char *text;
 	} wanted[] = {{SP_STR_INIT("RuntimeReady"), "container runtime not ready"},
-		      {SP_STR_INIT("NetworkReady"), "container runtime network not ready"}};
+		      [NETWORK] = {SP_STR_INIT("NetworkReady"), "container runtime network not ready"}};
 	for (size_t k = 0; k < SP_LEN(wanted); k++) {
 		const sp_cri_runtime_condition *found = NULL;
 		for (size_t i = 0; r->status != NULL && i < r->status->conditions.n; i++) {
@@ -654,8 +747,19 @@ static bool runtime_is_ready(node_self *s, const sp_cri_status_response *r)
 			       "%s: " SP_FMT "=false reason:" SP_FMT " message:" SP_FMT, wanted[k].text,
 			       SP_ARG(wanted[k].type), SP_ARG(found == NULL ? SP_STR("") : found->reason),
 			       SP_ARG(found == NULL ? SP_STR("") : found->message));
+		s->network_is_down = k == NETWORK;
 		return false;
 	}
+	s->network_is_down = false;
+	return true;
+}
+
+bool node_self_network_is_down(const node_agent *a, sp_str *ret_why)
+{
+	const node_self *s = a->self;
+	if (s == NULL || !s->network_is_down)
+		return false;
+	*ret_why = sp_str_c(s->not_ready);
 	return true;
 }
 
@@ -812,6 +916,10 @@ sp_code node_self_new(node_agent *a, sp_err *err)
 	a->disk_bytes = a->opts.disk_bytes != 0 ? a->opts.disk_bytes : s->machine.disk_bytes;
 	a->place.memory_capacity = a->memory_bytes;
 	a->self = s;
+	const sp_event_ref about = about_node(a);
+	sp_events_emitf(a->events, &about, false, "Starting", "Starting kubelet.");
+	for (size_t k = 0; k < NODE_PRESSURE_COUNT_; k++)
+		tell_status(s, pressures[k][false].event);
 	begin(s);
 	return follow(s, err);
 }

@@ -4,10 +4,12 @@
 #include "base/alloc.h"
 #include "io/https_server.h"
 #include "node/serve_int.h"
+#include "node/settings.h"
 #include "node/statics.h"
 
 #define CONNECTIONS_MAX 1024u
 #define LIST_BYTES_MAX ((size_t)64 << 20)
+#define SETTINGS_BYTES_MAX ((size_t)1 << 20)
 
 struct node_server {
 	node_agent *agent;
@@ -92,13 +94,10 @@ void node_serve_pods(node_request *r)
 
 static void serve_configz(node_request *r)
 {
-	node_answer(
-		r, 200,
-		"{\"kubeletconfig\":{\"clusterDomain\":\"" SP_FMT
-		"\",\"cgroupDriver\":\"%s\",\"maxPods\":%lld,"
-		"\"containerLogMaxSize\":\"10Mi\",\"nodeLeaseDurationSeconds\":40}}",
-		SP_ARG(r->agent->opts.cluster_domain), r->agent->place.systemd ? "systemd" : "cgroupfs",
-		(long long)(r->agent->opts.pods_max == 0 ? NODE_PODS_MAX_DEFAULT : r->agent->opts.pods_max));
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, SETTINGS_BYTES_MAX);
+	(void)!node_settings_write(&r->agent->opts, &out); /* it is in the buffer, too */
+	node_answer_json(r, &out);
 }
 
 typedef struct route {

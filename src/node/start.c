@@ -4,6 +4,7 @@
  * pkg/kubelet/kuberuntime/kuberuntime_container.go startContainer, kuberuntime_manager.go getImageVolumes.
  */
 #include "base/alloc.h"
+#include "node/log_links.h"
 #include "node/node_int.h"
 
 struct node_start {
@@ -48,10 +49,23 @@ static void fail(node_start *s, const char *reason, sp_str message, uint64_t ret
 	finish(s);
 }
 
+/* The text with each name of the container by the runtime made that of the pod: events that differ in nothing
+ * else count as one. U: recordContainerEvent. */
+static sp_str without_id(node_start *s, sp_str text)
+{
+	ptrdiff_t at;
+	sp_str out = SP_STR("");
+	while (s->container_id.len != 0 && (at = sp_str_find(text, s->container_id)) >= 0) {
+		out = SP_CONCAT(&s->w->scratch, out, sp_str_sub(text, 0, (size_t)at), s->c->name);
+		text = sp_str_sub(text, (size_t)at + s->container_id.len, text.len);
+	}
+	return SP_CONCAT(&s->w->scratch, out, text);
+}
+
 /* The same with the event that kubelet writes about it. */
 static void fail_told(node_start *s, const char *reason, sp_str message)
 {
-	node_worker_event(s->w, s->c, true, "Failed", "Error: " SP_FMT, SP_ARG(message));
+	node_worker_event(s->w, s->c, true, "Failed", "Error: " SP_FMT, SP_ARG(without_id(s, message)));
 	fail(s, reason, message, NODE_RETRY_NS);
 }
 
@@ -90,6 +104,43 @@ static void on_post_start(node_hook *h, node_outcome outcome, sp_str text)
 
 /* ---- start ---- */
 
+static void run_hook(node_start *s)
+{
+	if (s->c->v.post_start == NULL) {
+		finish(s);
+		return;
+	}
+	s->may_interrupt = true;
+	s->hook = (node_hook){.done = on_post_start, .arg = s, .of_lifecycle = true};
+	node_hook_start(&s->hook, s->w, s->c, s->container_id, s->c->v.post_start, 0);
+}
+
+/* On a worker thread. */
+static void on_link_job(sp_work *job)
+{
+	node_worker *w = job->arg;
+	const node_start *s = w->start;
+	const node_place *place = &w->agent->place;
+	sp_pod_files *f = w->agent->files;
+	char number[16];
+	(void)snprintf(number, sizeof number, "/%u.log", s->restarts);
+	sp_str link =
+		node_log_link(&w->scratch, place->links_root, w->ns, w->name, s->c->name, s->container_id);
+	sp_str log = SP_CONCAT(&w->scratch, node_log_dir(&w->scratch, place, w->pod), SP_STR("/"), s->c->name,
+			       sp_str_c(number));
+	w->work_code = link.ptr == NULL || log.ptr == NULL
+			       ? sp_fail(&w->work_err, SP_ENOMEM, "no memory for the link of a log")
+			       : f->link(f, log, link, &w->work_err);
+}
+
+static void on_linked(node_worker *w)
+{
+	if (w->work_code != SP_OK)
+		sp_log(w->agent->log, SP_LOG_WARN, "a log has no link", SP_KS("pod", w->name),
+		       SP_KE(&w->work_err));
+	run_hook(w->start);
+}
+
 static void on_started(sp_cri_call *c, int32_t status, sp_str message, const void *response)
 {
 	node_start *s = c->arg;
@@ -102,13 +153,9 @@ static void on_started(sp_cri_call *c, int32_t status, sp_str message, const voi
 	node_worker_event(s->w, s->c, false, "Started", "Container started");
 	(void)node_memo_wait(m, (sp_str){NULL, 0}, (sp_str){NULL, 0});
 	m->retry_at_ns = 0;
-	if (s->c->v.post_start == NULL) {
-		finish(s);
-		return;
-	}
-	s->may_interrupt = true;
-	s->hook = (node_hook){.done = on_post_start, .arg = s, .of_lifecycle = true};
-	node_hook_start(&s->hook, s->w, s->c, s->container_id, s->c->v.post_start, 0);
+	/* A log without a link is no reason to wait. */
+	if (s->w->agent->place.links_root.len == 0 || !node_worker_try_work(s->w, on_link_job, on_linked))
+		run_hook(s);
 }
 
 static void on_created(sp_cri_call *c, int32_t status, sp_str message, const void *response)
@@ -218,8 +265,9 @@ uint32_t node_restarts_of(node_worker *w, const node_container *c)
 			w->status.containers == NULL ? NULL : &w->status.containers[i];
 		/* Its traces are gone from the runtime, not from the API. */
 		if (s != NULL && s->container == c && (s->is == NODE_IS_TERMINATED || s->has_last))
-			/* One that was removed for a reset was counted with that. */
-			return s->restarts + !(s->has_last && sp_str_eq(s->last.reason, NODE_RESETTING));
+			/* One that was removed for a reset, or lost, was counted with that. */
+			return s->restarts + !(s->has_last && (sp_str_eq(s->last.reason, NODE_RESETTING) ||
+							       sp_str_eq(s->last.reason, NODE_LOST)));
 	}
 	return 0;
 }

@@ -73,8 +73,7 @@ static sp_str with_scheme(const node_status_input *in, sp_arena *a, sp_str id)
 static void unlocated(node_container_status *s, const char *message)
 {
 	s->is = NODE_IS_TERMINATED;
-	s->ended = (node_ended){
-		.exit_code = 137, .reason = SP_STR("ContainerStatusUnknown"), .message = sp_str_c(message)};
+	s->ended = (node_ended){.exit_code = 137, .reason = NODE_LOST, .message = sp_str_c(message)};
 }
 
 /* ---- resources in force ---- */
@@ -141,7 +140,9 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 				     .has_resources = true,
 				     .has_user = seen->has_user && seen->state == NODE_RUNNING,
 				     .uid = seen->user_uid,
-				     .gid = seen->user_gid};
+				     .gid = seen->user_gid,
+				     .groups = seen->groups,
+				     .n_groups = seen->n_groups};
 	s->container_id = with_scheme(in, a, seen->id);
 	if (s->container_id.ptr == NULL)
 		return sp_fail(err, SP_ENOMEM, "no memory for a pod's status");
@@ -170,6 +171,23 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 		break;
 	}
 	return SP_OK;
+}
+
+#define LOST_AT_DELETION \
+	"The container could not be located when the pod was deleted.  The container used to be Running"
+
+/* It ran, by what the API was told, and the runtime has no trace of it: how it ended nobody knows, but it
+ * did. */
+static void of_lost(const node_status_input *in, const old_status *old, node_container_status *s)
+{
+	if (in->pod->v.has_deletion) {
+		unlocated(s, LOST_AT_DELETION);
+		s->container_id = old->container_id;
+		return;
+	}
+	s->has_last = true;
+	s->last = (node_ended){.exit_code = 137, .reason = NODE_LOST, .message = SP_STR(LOST_AT_DELETION)};
+	s->restarts++;
 }
 
 static node_ended ended_by_reset(void)
@@ -210,11 +228,8 @@ static void of_api(const node_status_input *in, const node_container *c, const o
 		s->image = old->image;
 		s->image_id = old->image_id;
 		s->container_id = old->container_id;
-	} else if (old->running != NULL && in->pod->v.has_deletion && !s->has_last) {
-		/* It ran and is gone: it has ended, though nobody knows how. */
-		unlocated(s, "The container could not be located when the pod was deleted.  The container "
-			     "used to be Running");
-		s->container_id = old->container_id;
+	} else if (old->running != NULL && !s->has_last) {
+		of_lost(in, old, s);
 	}
 }
 
@@ -238,6 +253,37 @@ static void apply_wait(const node_status_input *in, node_container_status *s)
 	}
 	s->is = NODE_IS_WAITING;
 	s->waiting = wait;
+}
+
+/* Of an init container without a trace, though main ones were made after it. U:
+ * HasAnyRegularContainerCreated. */
+static void infer_init(const node_status_input *in, node_container_status *s)
+{
+	const node_container *c = s->container;
+	if (c->role != NODE_INIT || c->is_sidecar || s->is != NODE_IS_WAITING ||
+	    node_seen_newest(in->seen, c->name) != NULL)
+		return;
+	for (size_t i = 0; i < in->pod->n_regular; i++) {
+		if (node_seen_newest(in->seen, node_pod_regular(in->pod, i)->name) == NULL)
+			continue;
+		s->is = NODE_IS_TERMINATED;
+		s->ended = (node_ended){
+			.reason = SP_STR("Completed"),
+			.message =
+				SP_STR("Unable to get init container status from container runtime and pod "
+				       "has been initialized, treat it as exited normally")};
+		return;
+	}
+}
+
+/* Whole characters. */
+static void shorten(sp_str *text, size_t bytes)
+{
+	if (text->len <= bytes)
+		return;
+	while (bytes > 0 && ((unsigned char)text->ptr[bytes] & 0xc0) == 0x80)
+		bytes--;
+	text->len = bytes;
 }
 
 static sp_code container_status(const node_status_input *in, sp_arena *a, const node_container *c,
@@ -270,7 +316,11 @@ static sp_code container_status(const node_status_input *in, sp_arena *a, const 
 		s->has_last = true; /* what the API has may be older than that */
 		s->last = ended_by_reset();
 	}
+	infer_init(in, s);
 	apply_wait(in, s);
+	size_t bytes = NODE_LAST_WORDS_BYTES / in->pod->n_containers;
+	shorten(&s->ended.message, bytes);
+	shorten(&s->last.message, bytes);
 	return SP_OK;
 }
 

@@ -33,6 +33,8 @@ typedef struct node_container_status {
 	node_ended ended;
 	bool has_last;
 	node_ended last;
+	const int64_t *groups;
+	size_t n_groups;
 	bool has_user;
 	int64_t uid, gid;
 	bool has_resources; /* the runtime has it: with its resources as granted, but for those in force … */
@@ -50,6 +52,12 @@ typedef struct node_condition {
 
 /* The reason of containers that were removed because the pod begins anew. U: RestartingAllContainers. */
 #define NODE_RESETTING SP_STR("RestartingAllContainers")
+/* That of containers that ran and are nowhere. U: ContainerReasonStatusUnknown. */
+#define NODE_LOST SP_STR("ContainerStatusUnknown")
+
+/* What the messages of all containers of a pod that ended may have together. U:
+ * MaxPodTerminationMessageLogLength. */
+#define NODE_LAST_WORDS_BYTES ((size_t)12 << 10)
 
 /* A change of resources that waits, or is being carried out. */
 typedef struct node_resize_state {

@@ -161,6 +161,12 @@ static sp_code out_container(sp_jout *j, const node_container_status *s)
 		sp_jout_member_open(j, SP_STR("linux"), '{');
 		sp_jout_member_i64(j, SP_STR("uid"), s->uid);
 		sp_jout_member_i64(j, SP_STR("gid"), s->gid);
+		if (s->n_groups > 0)
+			sp_jout_member_open(j, SP_STR("supplementalGroups"), '[');
+		for (size_t i = 0; i < s->n_groups; i++)
+			sp_jout_i64(j, s->groups[i]);
+		if (s->n_groups > 0)
+			sp_jout_close(j, ']');
 		sp_jout_close(j, '}');
 		sp_jout_close(j, '}');
 	}
@@ -168,13 +174,33 @@ static sp_code out_container(sp_jout *j, const node_container_status *s)
 	return SP_OK;
 }
 
+/* The one whose name comes next after that of `last`; NULL: the first. */
+static const node_container_status *next_by_name(const node_container_status *s, size_t n,
+						 const node_container_status *last)
+{
+	const node_container_status *best = NULL;
+	for (size_t i = 0; i < n; i++) {
+		sp_str name = s[i].container->name;
+		if ((last == NULL || sp_str_cmp(name, last->container->name) > 0) &&
+		    (best == NULL || sp_str_cmp(name, best->container->name) < 0))
+			best = &s[i];
+	}
+	return best;
+}
+
+/* Init containers in the pod's order, others by name. U: SortInitContainerStatuses, SortedContainerStatuses.
+ */
 static sp_code out_containers(sp_jout *j, sp_str key, const node_container_status *s, size_t n)
 {
+	const node_container_status *at = NULL;
 	if (n == 0)
 		return SP_OK;
+	bool by_name = s[0].container->role != NODE_INIT;
 	sp_jout_member_open(j, key, '[');
-	for (size_t i = 0; i < n; i++)
-		SP_TRY(out_container(j, &s[i]));
+	for (size_t i = 0; i < n; i++) {
+		at = by_name ? next_by_name(s, n, at) : &s[i];
+		SP_TRY(out_container(j, at));
+	}
 	sp_jout_close(j, ']');
 	return SP_OK;
 }

@@ -5,6 +5,7 @@
  * kuberuntime_termination_order.go.
  */
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "node/node_int.h"
 
 /* Beyond the grace, until the runtime must have answered. */
@@ -223,6 +224,7 @@ static void on_boxes_stopped(node_batch *b)
 		node_worker_end_turn(w);
 		return;
 	}
+	w->box_stopped = sp_fnv1a64(w->seen.sandboxes[0].id);
 	w->stopped(w);
 }
 

@@ -292,20 +292,25 @@ static void on_worked(sp_work *job)
 static void on_not_worked(node_worker *w)
 {
 	sp_log(w->agent->log, SP_LOG_WARN, "no worker is free", SP_KS("pod", w->name), SP_KE(&w->work_err));
+	node_start_cancel(w); /* of a container that is not made yet */
 	node_worker_again(w, NODE_SECOND_NS);
 	node_worker_end_turn(w);
 }
 
-void node_worker_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w))
+bool node_worker_try_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w))
 {
 	w->work_done = done;
 	w->work_code = SP_OK;
 	w->work_err = (sp_err){0};
 	w->work = (sp_work){.fn = fn, .done = on_worked, .arg = w};
-	if (sp_work_start(w->agent->world, &w->work, &w->work_err) != SP_OK)
+	w->working = sp_work_start(w->agent->world, &w->work, &w->work_err) == SP_OK;
+	return w->working;
+}
+
+void node_worker_work(node_worker *w, void (*fn)(sp_work *job), void (*done)(node_worker *w))
+{
+	if (!node_worker_try_work(w, fn, done))
 		on_not_worked(w);
-	else
-		w->working = true;
 }
 
 /* ---- life ---- */

@@ -161,6 +161,7 @@ says debug-logs 0 debugging k logs two -c debugger
 raw() { k get --raw "$1"; }
 pod=$(k get pods -l app=hello -o 'jsonpath={.items[0].metadata.name}')
 says node-proxy 0 ok raw "/api/v1/nodes/$node/proxy/healthz"
+says node-configz 0 KubeletConfiguration raw "/api/v1/nodes/$node/proxy/configz"
 says node-proxy-port 0 ok raw "/api/v1/nodes/$node:10250/proxy/healthz"
 says pod-proxy 0 'hello from' raw "/api/v1/namespaces/default/pods/$pod/proxy/"
 says pod-proxy-port 0 'hello from' raw "/api/v1/namespaces/default/pods/$pod:8080/proxy/"

@@ -46,7 +46,7 @@ pod vols '{"securityContext":{"fsGroup":4242},"volumes":[{"name":"conf","configM
  "containers":[{"name":"c","command":["sh","-c","cat /conf/a /sec/pw /info/labels /sub; echo; id; while ! [ -e /mem/stop ]; do cat /conf/a > /mem/seen; sleep 0.1; done"],
   "volumeMounts":[{"name":"conf","mountPath":"/conf"},{"name":"sec","mountPath":"/sec"},{"name":"mem","mountPath":"/mem"},{"name":"info","mountPath":"/info"},{"name":"conf","mountPath":"/sub","subPath":"b"}]}]}'
 is vols-log 'ones3cretapp="vols"two
-uid=0(root) gid=0 groups=0,4242' sh -c "cut -d' ' -f4- $tmp/logs/default_vols_*/c/0.log | sed 's/(root) groups/ groups/; s/gid=0(root)/gid=0/; s/groups=0(root)/groups=0/'"
+uid=0(root) gid=0 groups=0,4242' sh -c "cut -d' ' -f4- $tmp/logs/pods/default_vols_*/c/0.log | sed 's/(root) groups/ groups/; s/gid=0(root)/gid=0/; s/groups=0(root)/groups=0/'"
 k patch configmap conf --type=merge -p '{"data":{"a":"changed"}}' >/dev/null
 is vols-change changed sh -c "cat $tmp/node/pods/*/volumes/kubernetes.io~empty-dir/mem/seen"
 
@@ -187,7 +187,7 @@ is adopted "$id 0" of web '.status.containerStatuses[0] | "\(.containerID) \(.re
 kill "$node_pid" && wait "$node_pid"
 k delete pod web --grace-period=0 --force >/dev/null 2>&1
 start_node
-is orphan-gone '' sh -c "ls $tmp/logs | grep _web_"
+is orphan-gone '' sh -c "ls $tmp/logs/pods | grep _web_"
 
 # a claim of class local-path: what a pod writes the next one reads, and with the claim the directory goes. The scheduler chooses the
 # node, for the claims too.
@@ -215,7 +215,8 @@ first=$(keeper .metadata.name)
 k delete pod "$first" >/dev/null
 is claim-again Running keeper .status.phase
 [ "$(keeper .metadata.name)" != "$first" ] && p=$((p + 1)) || { f=$((f + 1)); echo "FAIL claim-another"; }
-is claim-kept kept sh -c "cut -d' ' -f4- $tmp/logs/default_keeper-*/c/0.log"
+is linked-log kept sh -c "cut -d' ' -f4- $tmp/logs/containers/keeper-*_default_c-*.log"
+is claim-kept kept sh -c "cut -d' ' -f4- $tmp/logs/pods/default_keeper-*/c/0.log"
 is claim-ephemeral-gone 2 sh -c "ls $tmp/storage | wc -l"
 k delete deployment keeper >/dev/null
 k delete pvc data >/dev/null
@@ -297,7 +298,8 @@ k delete pods --all >/dev/null
 is gone-pods '' k get pods -o name
 is gone-containers '' sh -c "ctr -a $sock -n k8s.io containers ls -q"
 is gone-dirs '' ls -A "$tmp/node/pods"
-is gone-logs '' ls -A "$tmp/logs"
+is gone-logs '' ls -A "$tmp/logs/pods"
+is gone-links '' ls -A "$tmp/logs/containers"
 is gone-cgroups '' sh -c "find /sys/fs/cgroup -type d -path '*$cgroup*/pod*'"
 is gone-mounts '' sh -c "grep $tmp/node /proc/mounts"
 [ "$f" -eq 0 ] || { echo "--- the agent's log"; tail -n 15 "$tmp/node.log"; }

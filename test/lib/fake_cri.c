@@ -16,7 +16,7 @@ typedef struct box {
 	sp_arena arena;
 	const sp_cri_run_pod_sandbox_request *made;
 	char id[24], ip[24];
-	bool ready;
+	bool ready, stopped;
 	int64_t created_ns;
 } box;
 
@@ -181,8 +181,12 @@ static void run_sandbox(flight *l)
 	}
 	SP_LIST_FOREACH (node, &f->boxes) {
 		const box *o = SP_CONTAINER_OF(node, box, node);
-		if (o->ready && sp_str_eq(o->made->config->metadata->uid, b->made->config->metadata->uid))
+		if (!sp_str_eq(o->made->config->metadata->uid, b->made->config->metadata->uid))
+			continue;
+		if (o->ready)
 			f->broken = "two sandboxes of one pod are ready";
+		else if (!o->stopped)
+			f->broken = "a sandbox that died was not stopped: its address is lost";
 	}
 	(void)snprintf(b->id, sizeof b->id, "box%llu", (unsigned long long)++f->n_made);
 	(void)snprintf(b->ip, sizeof b->ip, "10.2.%llu.%llu", (unsigned long long)(f->n_made / 250 % 250),
@@ -204,8 +208,10 @@ static void stop_sandbox(flight *l)
 		if (c->box == b)
 			ended(c, 137);
 	}
-	if (b != NULL)
+	if (b != NULL) {
 		b->ready = false;
+		b->stopped = true;
+	}
 	finish(l, SP_RPC_OK, "", &nothing);
 }
 
@@ -705,6 +711,18 @@ void fake_cri_init(fake_cri *f, sp_world *w)
 	sp_list_init(&f->flights);
 }
 
+void fake_cri_forget(fake_cri *f)
+{
+	SP_LIST_FOREACH (node, &f->containers)
+		container_free(SP_CONTAINER_OF(node, container, node));
+	SP_LIST_FOREACH (node, &f->boxes) {
+		box *b = SP_CONTAINER_OF(node, box, node);
+		sp_list_remove(&b->node);
+		sp_arena_done(&b->arena);
+		sp_free(b);
+	}
+}
+
 void fake_cri_done(fake_cri *f)
 {
 	SP_LIST_FOREACH (node, &f->flights) {
@@ -714,13 +732,7 @@ void fake_cri_done(fake_cri *f)
 		sp_arena_done(&l->arena);
 		sp_free(l);
 	}
-	SP_LIST_FOREACH (node, &f->containers)
-		container_free(SP_CONTAINER_OF(node, container, node));
-	SP_LIST_FOREACH (node, &f->boxes) {
-		box *b = SP_CONTAINER_OF(node, box, node);
-		sp_arena_done(&b->arena);
-		sp_free(b);
-	}
+	fake_cri_forget(f);
 }
 
 size_t fake_cri_boxes(const fake_cri *f)
@@ -784,4 +796,12 @@ void fake_cri_kill(fake_cri *f, const char *pod, const char *name)
 		if (is_named(c, pod, name))
 			ended(c, 137);
 	}
+}
+
+void fake_cri_reboot(fake_cri *f)
+{
+	SP_LIST_FOREACH (node, &f->boxes)
+		SP_CONTAINER_OF(node, box, node)->ready = false;
+	SP_LIST_FOREACH (node, &f->containers)
+		ended(SP_CONTAINER_OF(node, container, node), 255);
 }

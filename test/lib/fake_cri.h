@@ -58,6 +58,10 @@ size_t fake_cri_starts(const fake_cri *f, const char *pod, const char *container
 void fake_cri_end_events(fake_cri *f);
 /* The running ones end as if they had been killed. */
 void fake_cri_kill(fake_cri *f, const char *pod, const char *container);
+/* All sandboxes and containers end, and nobody stopped them. */
+void fake_cri_reboot(fake_cri *f);
+/* There is no trace of any; no agent uses it now. */
+void fake_cri_forget(fake_cri *f);
 
 /* What directories take whose path has that in it; the others are not there. */
 typedef struct fake_use {

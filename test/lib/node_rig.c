@@ -21,6 +21,7 @@ static int64_t no_time(void *arg)
 node_disk nr_disk, nr_root_disk;
 unsigned nr_n_looks;
 node_eviction nr_eviction;
+sp_str nr_dns;
 
 static sp_code read_disk(sp_str path, node_disk *ret, sp_err *err)
 {
@@ -51,6 +52,8 @@ bool nr_agent_open(node_rig *r)
 				   .log_files_max = 3,
 				   .disk = read_disk,
 				   .eviction = nr_eviction,
+				   .cluster_dns = &nr_dns,
+				   .n_cluster_dns = nr_dns.len != 0,
 				   .cgroup_root = SP_STR("kubepods"),
 				   .cluster_domain = SP_STR("cluster.local"),
 				   .cpu_milli = 4000,

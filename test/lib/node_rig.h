@@ -24,6 +24,8 @@ extern node_disk nr_disk, nr_root_disk;
 extern unsigned nr_n_looks;
 /* Of agents that are opened from now on; nr_open clears it. */
 extern node_eviction nr_eviction;
+/* The address of the cluster's DNS; empty: there is none. */
+extern sp_str nr_dns;
 
 /* With everything open; look at t_failed. */
 node_rig *nr_open(const sp_sim_opts *opts);

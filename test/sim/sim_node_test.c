@@ -476,6 +476,12 @@ SP_TEST(sim_node, range_of_addresses)
 	T_EQ_STR(node_value(r, "status.conditions[3].message"),
 		 SP_STR("container runtime network not ready: NetworkReady=false "
 			"reason:NetworkPluginNotReady message:no range"));
+	nr_make(r, "web", lives[0].spec);
+	nr_run(r, 3 * SECOND);
+	T_EQ_U64(fake_cri_boxes(&r->cri), 0);
+	T_TRUE(nr_has_event(r, "NetworkNotReady",
+			    "network is not ready: container runtime network not ready: NetworkReady=false "
+			    "reason:NetworkPluginNotReady message:no range"));
 	T_TRUE(t_ask_ok(&r->user,
 			&(sp_ask){.verb = SP_ASK_MERGE_PATCH,
 				  .gvr = SP_NODES,
@@ -486,6 +492,7 @@ SP_TEST(sim_node, range_of_addresses)
 	nr_run(r, SECOND / 2); /* at once, not with the next look */
 	T_EQ_STR(sp_str_c(r->cri.range), SP_STR("10.88.3.0/24,fd00:3::/64"));
 	T_EQ_STR(node_value(r, "status.conditions[3].reason"), SP_STR("KubeletReady"));
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 5));
 	nr_run(r, 30 * SECOND);
 	T_EQ_U64(r->cri.n_ranges, 1);
 	/* Another runtime in its place does not know it. */
@@ -504,6 +511,130 @@ SP_TEST(sim_node, range_of_addresses)
 	unsigned n = (unsigned)r->cri.n_ranges;
 	nr_run(r, 30 * SECOND);
 	T_EQ_U64(r->cri.n_ranges, n);
+}
+
+/* The machine begins anew: dead sandboxes are stopped before there is another, and don't heap up. */
+SP_TEST(sim_node, reboots)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web", "\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 10));
+	for (unsigned i = 1; i <= 4 && !t_failed(); i++) {
+		nr_agent_close(r);
+		fake_cri_reboot(&r->cri);
+		T_TRUE(nr_agent_open(r));
+		nr_run(r, 400 * SECOND);
+		T_EQ_U64(fake_cri_running(&r->cri), 1);
+	}
+	T_TRUE(nr_has_event(r, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."));
+	T_EQ_U64(fake_cri_boxes(&r->cri), 2); /* that of the life before has its container still */
+	T_EQ_C(nr_of(r, "web", STATUS(0) "restartCount"), "4");
+	if (r->cri.broken != NULL)
+		T_FAIL("%s", r->cri.broken);
+}
+
+/* The runtime lost everything: what ran is begun again, and it is told that it ended somehow. */
+SP_TEST(sim_node, lost_containers)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web", "\"containers\":[" C("a", RUN) "]");
+	nr_make(r, "once", "\"restartPolicy\":\"Never\",\"containers\":[" C("a", RUN) "]");
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 10));
+	T_TRUE(nr_becomes(r, "once", PHASE, "Running", 10));
+	nr_agent_close(r);
+	fake_cri_forget(&r->cri);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 10 * SECOND);
+	T_EQ_C(nr_of(r, "web", PHASE), "Running");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "ready"), "true");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "restartCount"), "1");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "lastState.terminated.reason"), "ContainerStatusUnknown");
+	T_EQ_C(nr_of(r, "web", STATUS(0) "lastState.terminated.exitCode"), "137");
+	T_EQ_C(nr_of(r, "once", PHASE), "Failed"); /* never twice */
+	T_EQ_U64(fake_cri_starts(&r->cri, "once", "a"), 0);
+}
+
+SP_TEST(sim_node, too_many_nameservers)
+{
+	nr_dns = SP_STR("10.96.0.10"); /* each test is a process of its own */
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web",
+		"\"dnsConfig\":{\"nameservers\":[\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\"]},\"containers\":[" C(
+			"a", RUN) "]");
+	T_TRUE(nr_becomes(r, "web", PHASE, "Running", 10));
+	nr_run(r, SECOND);
+	T_TRUE(nr_has_event(
+		r, "DNSConfigForming",
+		"Nameserver limits were exceeded, some nameservers have been omitted, the applied "
+		"nameserver line is: 10.96.0.10 1.1.1.1 1.1.1.2"));
+}
+
+static bool has_status_event(node_rig *r, const char *reason)
+{
+	char text[100];
+	(void)snprintf(text, sizeof text, "Node n1 status is now: %s", reason);
+	return nr_has_event(r, reason, text);
+}
+
+static bool change_node(node_rig *r, sp_str subresource, const char *body)
+{
+	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
+		      .gvr = SP_NODES,
+		      .name = SP_STR("n1"),
+		      .subresource = subresource,
+		      .body = sp_str_c(body)};
+	return t_ask_ok(&r->user, &ask, SP_OK);
+}
+
+/* What the agent tells of its node, and what it does when somebody else writes there. */
+SP_TEST(sim_node, own_node)
+{
+	static const char *const first[] = {"NodeHasSufficientMemory", "NodeHasNoDiskPressure",
+					    "NodeHasSufficientPID", "NodeReady"};
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_run(r, 3 * SECOND);
+	T_TRUE(nr_has_event(r, "Starting", "Starting kubelet."));
+	for (size_t i = 0; i < SP_LEN(first); i++)
+		T_TRUE(has_status_event(r, first[i]));
+	T_TRUE(!has_status_event(r, "NodeNotSchedulable"));
+	T_TRUE(change_node(r, SP_STR(""), "{\"spec\":{\"unschedulable\":true}}"));
+	nr_run(r, SECOND);
+	T_TRUE(has_status_event(r, "NodeNotSchedulable"));
+	T_TRUE(change_node(r, SP_STR(""), "{\"spec\":{\"unschedulable\":null}}"));
+	nr_run(r, SECOND);
+	T_TRUE(has_status_event(r, "NodeSchedulable"));
+
+	sp_str since = node_value(r, "status.conditions[3].lastTransitionTime");
+	nr_agent_close(r);
+	nr_run(r, 5 * SECOND);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, 5 * SECOND);
+	T_EQ_C(node_value(r, "status.conditions[3].status"), "True");
+	T_TRUE(sp_str_eq(node_value(r, "status.conditions[3].lastTransitionTime"), since));
+
+	T_TRUE(change_node(r, SP_STR("status"),
+			   "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\"}],"
+			   "\"nodeInfo\":{\"bootID\":\"another\"}}}"));
+	nr_run(r, SECOND);
+	T_EQ_C(node_value(r, "status.conditions[3].status"), "True");
+	T_TRUE(!sp_str_eq(node_value(r, "status.conditions[3].lastTransitionTime"), since));
+}
+
+/* An agent that waited long for an API server knows its pods soon after the server answers it. */
+SP_TEST(sim_node, server_is_back)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed() && t_api_stop(&r->api, SECOND));
+	nr_agent_close(r);
+	T_TRUE(nr_agent_open(r));
+	nr_run(r, (100 + t_random_below(200)) * SECOND);
+	T_TRUE(t_api_start(&r->api));
+	nr_make(r, "web", lives[0].spec);
+	T_TRUE(!t_failed() && nr_becomes(r, "web", PHASE, "Running", 15));
 }
 
 /* Calls that fail or lose their answer, containers that die, an agent and an API server that restart, a bad

@@ -381,11 +381,35 @@ SP_TEST(node_names, resolv)
 		T_EQ_C(join(r.servers, r.n_servers), rows[i].servers);
 		T_EQ_C(join(r.searches, r.n_searches), rows[i].searches);
 		T_EQ_C(join(r.options, r.n_options), rows[i].options);
-		T_EQ_I64(notes.cut, rows[i].cut);
+		T_EQ_I64(r.cut_servers, rows[i].cut);
+		T_EQ_I64(r.cut_searches, false);
 		o.n_cluster = 0;
 		T_OK(node_dns_make(p, &o, T_ARENA, &r, &notes, T_ERR));
 		T_EQ_I64(notes.no_cluster_dns, sp_str_starts(sp_str_c(rows[i].servers), SP_STR("10.")));
 	}
+}
+
+/* What is left out is known, of the host's lists, too. */
+SP_TEST(node_names, resolv_limits)
+{
+	char name[300], spec[800];
+	node_resolv host, r;
+	node_dns_notes notes;
+	memset(name, 'n', sizeof name);
+	node_resolv_read(
+		SP_STR("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4"),
+		&host);
+	T_EQ_C(join(host.servers, host.n_servers), "1.1.1.1 1.1.1.2 1.1.1.3");
+	T_TRUE(host.cut_servers && !host.cut_searches);
+	(void)snprintf(spec, sizeof spec,
+		       "{\"metadata\":{\"name\":\"p\",\"namespace\":\"shop\",\"uid\":\"u\"},\"spec\":{"
+		       "\"dnsPolicy\":\"Default\",\"dnsConfig\":{\"searches\":[\"%.254s\",\"%.253s\"]},"
+		       "\"containers\":[{\"name\":\"c\"}]}}",
+		       name, name);
+	node_pod *p = parse(spec);
+	T_TRUE(p != NULL);
+	T_OK(node_dns_make(p, &(node_dns_opts){.host = &host}, T_ARENA, &r, &notes, T_ERR));
+	T_TRUE(r.cut_servers && r.cut_searches && r.n_searches == 1 && r.searches[0].len == 253);
 }
 
 SP_TEST(node_names, hosts)

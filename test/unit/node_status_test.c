@@ -104,6 +104,8 @@ static const row rows[] = {
 	 "R-(ContainersNotReady)"},
 	{"init i; main a", "box; i exit=0; a run", NULL,
 	 "Running | i end 0/Completed ready; a run started ready | S+ I+ R+"},
+	{"init i; main a", "box; a run", NULL, /* it has left no trace */
+	 "Running | i end 0/Completed ready; a run started ready | S+ I+ R+"},
 	{"sidecar s; main a", "box; s run; a run", NULL,
 	 "Running | s run started ready; a run started ready | S+ I+ R+"},
 	{"sidecar s startup; main a", "box; s run", NULL,
@@ -225,4 +227,44 @@ SP_TEST(node_status, resources)
 		T_TRUE(sp_str_find(text,
 				   SP_STR("{\"$patch\":\"delete\",\"type\":\"PodResizeInProgress\"}")) >= 0);
 	}
+}
+
+/* Containers by name, and no more of their last words together than a status has room for. */
+SP_TEST(node_status, order_and_last_words)
+{
+	static const int64_t groups[] = {5, 7};
+	static char words[4096];
+	node_text t;
+	node_status s;
+	SP_AUTO_BUF out;
+	sp_buf_init(&out, 1 << 20);
+	memset(words, 'w', sizeof words);
+	words[2456] = (char)0xc3; /* a character of two bytes across the 2457th */
+	words[2457] = (char)0xa9;
+	T_OK(node_text_make("main e; main c; main b; main d; main a",
+			    "box; c exit=1; a run; b run; e run; d run", &t, T_ERR));
+	for (size_t i = 0; i < t.seen.n_containers; i++) {
+		node_seen_container *c = &t.seen.containers[i];
+		c->message = c->state == NODE_EXITED ? (sp_str){words, sizeof words} : (sp_str){NULL, 0};
+		c->groups = groups;
+		c->n_groups = SP_LEN(groups);
+		c->has_user = true;
+	}
+	t.verdicts.arg = &t;
+	node_status_input in = {
+		.pod = t.pod, .seen = &t.seen, .verdicts = &t.verdicts, .runtime = SP_STR("c")};
+	T_OK(node_status_make(&in, T_ARENA, &s, T_ERR));
+	T_EQ_U64(s.containers[1].ended.message.len, 2456);
+	T_OK(node_status_json(&out, &in, &s, 0, T_ERR));
+	ptrdiff_t before = -1;
+	for (int name = 'a'; name <= 'e'; name++) {
+		sp_str text = sp_arena_printf(T_ARENA, "{\"name\":\"%c\",\"state\"", name);
+		ptrdiff_t at = sp_str_find(sp_buf_view(&out), text);
+		T_TRUE(at > before);
+		before = at;
+	}
+	T_TRUE(sp_str_find(
+		       sp_buf_view(&out),
+		       SP_STR("\"user\":{\"linux\":{\"uid\":0,\"gid\":0,\"supplementalGroups\":[5,7]}}")) >
+	       0);
 }
