@@ -141,7 +141,10 @@ static void on_attachment(void *arg, const sp_object *old, const sp_object *now)
 	bool read = sp_json_parse(&arena, now->json, &v, NULL) == SP_OK;
 	bool going = read && sp_view_str_at(v, "metadata.deletionTimestamp").len > 0;
 	bool attached = read && yyjson_get_bool(sp_view_at(v, "status.attached"));
-	if (read && !going && !attached)
+	/* One that failed does not stand in the way of another node (as upstream), and may be met again while
+	 * that has the volume. */
+	bool failed = read && sp_view_at(v, "status.attachError") != NULL;
+	if (read && !going && !attached && !failed)
 		check_law(a, now->name, v);
 	sp_arena_done(&arena);
 	if (!read || (!going && attached) || has_task(a, now->name, going))
