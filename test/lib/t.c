@@ -28,6 +28,7 @@ static struct options {
 	uint64_t seed;
 	int repeat, jobs, timeout_s;
 	bool torture, tap, list;
+	int64_t fault; /* the first to try */
 } opt = {.repeat = 1, .jobs = 2, .timeout_s = 60};
 
 static t_case *cases;
@@ -253,7 +254,7 @@ static void report(const job *j, int outcome, const char *why)
 		printf("  again: --filter %s.%s --seed %llu", j->c->suite, j->c->name,
 		       (unsigned long long)opt.seed);
 		if (j->fault >= 0)
-			printf(" --torture (fault %lld)", (long long)j->fault);
+			printf(" --torture --fault %lld", (long long)j->fault);
 		printf("\n");
 	}
 }
@@ -340,7 +341,7 @@ static void run_all(void)
 		for (; next != NULL && n_running < (size_t)opt.jobs; next = next->next) {
 			if (!selected(next))
 				continue;
-			jobs[n_running] = (job){.c = next, .fault = opt.torture ? 0 : -1};
+			jobs[n_running] = (job){.c = next, .fault = opt.torture ? opt.fault : -1};
 			job_start(&jobs[n_running++]);
 		}
 		if (n_running == 0)
@@ -382,6 +383,8 @@ static void parse_options(int argc, char **argv)
 			opt.filters[opt.n_filters++] = value, i++;
 		else if (strcmp(a, "--seed") == 0)
 			opt.seed = strtoull(value, NULL, 0), i++;
+		else if (strcmp(a, "--fault") == 0)
+			opt.fault = strtoll(value, NULL, 0), i++;
 		else if (strcmp(a, "--repeat") == 0)
 			opt.repeat = (int)strtol(value, NULL, 10), i++;
 		else if (strcmp(a, "-j") == 0)

@@ -10,7 +10,8 @@
  * again and again with its n-th fallible allocation failing: checks then count as passed once the fault has
  * struck, but crashes, hangs and leaks fail.
  *
- * Flags: --filter SUITE or SUITE.NAME (may repeat, prefix match), --seed N, --repeat N, --torture, --tap,
+ * Flags: --filter SUITE or SUITE.NAME (may repeat, prefix match), --seed N, --repeat N, --torture, --fault N
+ * (the first to try), --tap,
  * --list, -j N, --timeout SECONDS. The last line is always "N passed, N failed[, N skipped]"; running nothing
  * fails.
  */

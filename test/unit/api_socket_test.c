@@ -290,14 +290,16 @@ SP_TEST(api_socket, a_long_log)
 	socket *s = k == NULL ? NULL : open_socket(k, PODS "faults/log?container=big", NULL, NULL, NULL);
 	if (s == NULL)
 		return;
+	T_TRUE(s->ws != NULL);
 	/* A reader that stops holds the kubelet back; one that goes ends it. */
 	sp_ws_read(s->ws, false);
 	sp_sim_run_until(k->asker->api.sim, sp_sim_now_ns(k->asker->api.sim) + 5 * SECOND);
 	T_TRUE(k->n_big > 0 && k->n_big < (size_t)8 << 20);
 	size_t before = k->n_big;
+	T_TRUE(s->ws != NULL);
 	sp_ws_read(s->ws, true);
 	sp_sim_run_until(k->asker->api.sim, sp_sim_now_ns(k->asker->api.sim) + SECOND);
-	T_TRUE(k->n_big > before);
+	T_TRUE(k->n_big > before && s->ws != NULL);
 	sp_ws_abort(s->ws);
 	sp_sim_run_until(k->asker->api.sim, sp_sim_now_ns(k->asker->api.sim) + SECOND);
 	before = k->n_big;
