@@ -87,7 +87,13 @@ check serving '$k wait --for=jsonpath={.status.conditions[0].type}=Approved csr 
 check logs 'timeout 30 sh -c "until $k logs p 2>/dev/null | grep -q \"here I am\"; do :; done"'
 check exec '[ "$($k exec p -- echo hello)" = hello ]'
 check not-for-others '! KUBECONFIG=$tmp/b/pki/node.kubeconfig $two kubectl get secrets -A'
-check rules '$two nft list ruleset | grep -q 10.96.0.1'
+s=0
+if command -v nft >/dev/null 2>&1; then
+	check rules '$two nft list ruleset | grep -q 10.96.0.1'
+else
+	echo 'skip rules (nft is not on PATH)'
+	s=1
+fi
 check delete-token '$one "$bin" token delete "${token%%.*}" --data-dir=$tmp/a && [ "$($one "$bin" token list --data-dir=$tmp/a | wc -l)" -eq 1 ]'
 $k delete pod p --now >/dev/null 2>&1
 
@@ -153,6 +159,6 @@ check pod-to-pod-again 'answers $first $a2 8080 on-second'
 $one "$bin" down $dirs_one >/dev/null 2>&1
 ip -n "sb$id" route add 10.96.0.0/16 via 10.77.9.1
 check dns-alone '$two busybox nslookup kubernetes.default.svc.cluster.local 10.96.0.10 | grep -E "10\.96\.0\.1( |$)"'
-echo "$p passed, $f failed"
+echo "$p passed, $f failed, $s skipped"
 [ "$f" -eq 0 ] || tail -n 20 "$tmp/agent.log" | cut -c1-300
 [ "$f" -eq 0 ]
