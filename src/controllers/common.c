@@ -74,6 +74,16 @@ sp_code ctl_selector(sp_arena *a, yyjson_val *v, bool map, sp_selector *ret, sp_
 	return code == SP_OK ? SP_OK : sp_fail(err, code, "invalid selector: " SP_FMT, SP_ARG(why));
 }
 
+void ctl_copy_member(sp_jout *j, yyjson_val *from, const char *name)
+{
+	yyjson_val *v = sp_json_last(from, sp_str_c(name));
+	if (v == NULL)
+		return;
+	sp_jout_key(j, sp_str_c(name));
+	(void)sp_json_write(j->out, v); /* sticky in the buffer */
+	j->comma = true;
+}
+
 /* ---- times ---- */
 
 int64_t ctl_now_s(sp_world *w)

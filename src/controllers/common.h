@@ -27,6 +27,9 @@ sp_index_fn ctl_index_orphans;
 /* A label selector of a kind's spec; `map` tells that it is a plain map (ReplicationController). */
 sp_code ctl_selector(sp_arena *a, yyjson_val *v, bool map, sp_selector *ret, sp_err *err) SP_MUST_USE;
 
+/* Writes a member of `from` as it is there, into the object that is open; nothing when it has none. */
+void ctl_copy_member(sp_jout *j, yyjson_val *from, const char *name);
+
 /* ---- times ---- */
 
 /* Now, to the second, as metav1.Time has it. In the arena; a constant when there is no room. */

@@ -50,3 +50,32 @@ void ctl_delete(sp_client *c, sp_job *job, sp_gvr gvr, const sp_object *o, const
 	*d = (deletion){.job = job, .call = {.done = on_deleted, .arg = d}};
 	sp_call_start(c, &d->call, &q);
 }
+
+static void on_marked(sp_call *c, const sp_answer *a)
+{
+	const ctl_eviction *e = c->arg;
+	if (a->code != SP_OK)
+		sp_job_done(e->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
+	else
+		ctl_delete(e->client, e->job, SP_PODS, e->pod, NULL);
+}
+
+void ctl_evict(ctl_eviction *e, sp_str now, const char *reason, const char *message)
+{
+	SP_AUTO_BUF body;
+	sp_buf_init(&body, BODY_BYTES_MAX);
+	(void)sp_buf_printf(
+		&body,
+		"{\"metadata\":{\"uid\":\"" SP_FMT
+		"\"},\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\","
+		"\"reason\":\"%s\",\"message\":\"%s\",\"lastTransitionTime\":\"" SP_FMT "\"}]}}",
+		SP_ARG(e->pod->uid), reason, message, SP_ARG(now));
+	e->call = (sp_call){.done = on_marked, .arg = e};
+	sp_call_start(e->client, &e->call,
+		      &(sp_ask){.verb = SP_ASK_STRATEGIC_PATCH,
+				.gvr = SP_PODS,
+				.ns = e->pod->ns,
+				.name = e->pod->name,
+				.subresource = SP_STR("status"),
+				.body = sp_buf_view(&body)});
+}

@@ -13,3 +13,16 @@ bool ctl_is_deleted(const sp_answer *a);
 
 /* All that a job has to do: the object is deleted, and the job is done with the answer. */
 void ctl_delete(sp_client *c, sp_job *job, sp_gvr gvr, const sp_object *o, const sp_delete_opts *more);
+
+/* A pod that has to leave its node. In place until the job is done. */
+typedef struct ctl_eviction {
+	sp_client *client;
+	sp_job *job;
+	const sp_object *pod; /* held by the caller */
+	sp_call call;
+} ctl_eviction;
+
+/* Its condition DisruptionTarget says why (`reason` and `message` need no escapes in JSON; `now` as ctl_now),
+ * then it is deleted, and the job is done with the answer; gone already is SP_OK. U: kubernetes
+ * pkg/controller/tainteviction addConditionAndDeletePod. */
+void ctl_evict(ctl_eviction *e, sp_str now, const char *reason, const char *message);

@@ -34,7 +34,7 @@ typedef struct evict_run {
 	evictor *c;
 	sp_job *job;
 	const sp_object *pod;
-	sp_call call;
+	ctl_eviction eviction;
 } evict_run;
 
 static sp_str text(yyjson_val *v, const char *name)
@@ -166,36 +166,13 @@ static void tell(const evictor *c, const sp_object *pod, const char *what)
 	sp_events_emitf(c->base.events, &about, false, "DeviceTaintManagerEviction", "%s", what);
 }
 
-static void on_marked(sp_call *call, const sp_answer *a)
-{
-	evict_run *x = call->arg;
-	if (a->code != SP_OK)
-		sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
-	else
-		ctl_delete(x->c->base.client, x->job, SP_PODS, x->pod, NULL);
-}
-
 static void evict(evict_run *x)
 {
 	sp_str now = ctl_now(x->c->base.world, x->job->arena);
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, 4096);
 	tell(x->c, x->pod, "Marking for deletion");
-	(void)sp_buf_printf(
-		&body,
-		"{\"metadata\":{\"uid\":\"" SP_FMT
-		"\"},\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\","
-		"\"reason\":\"DeletionByDeviceTaintManager\",\"message\":\"Device Taint manager: deleting "
-		"due to NoExecute taint\",\"lastTransitionTime\":\"" SP_FMT "\"}]}}",
-		SP_ARG(x->pod->uid), SP_ARG(now));
-	x->call = (sp_call){.done = on_marked, .arg = x};
-	sp_call_start(x->c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_STRATEGIC_PATCH,
-				.gvr = SP_PODS,
-				.ns = x->pod->ns,
-				.name = x->pod->name,
-				.subresource = SP_STR("status"),
-				.body = sp_buf_view(&body)});
+	x->eviction = (ctl_eviction){.client = x->c->base.client, .job = x->job, .pod = x->pod};
+	ctl_evict(&x->eviction, now, "DeletionByDeviceTaintManager",
+		  "Device Taint manager: deleting due to NoExecute taint");
 }
 
 static void sync_pod(controller *base, sp_job *job)

@@ -53,16 +53,6 @@ static void complain(const eph_run *x, yyjson_val *volume, sp_str why)
 
 /* ---- making ---- */
 
-static void copy_member(sp_jout *j, yyjson_val *from, const char *name)
-{
-	yyjson_val *v = sp_json_last(from, sp_str_c(name));
-	if (v == NULL)
-		return;
-	sp_jout_key(j, sp_str_c(name));
-	(void)sp_json_write(j->out, v);
-	j->comma = true;
-}
-
 static sp_code ask(fan *f, size_t i, sp_ask *q, sp_err *err)
 {
 	const eph_run *x = f->arg;
@@ -78,13 +68,13 @@ static sp_code ask(fan *f, size_t i, sp_ask *q, sp_err *err)
 	sp_jout_member_open(&j, SP_STR("metadata"), '{');
 	sp_jout_member_str(&j, SP_STR("name"),
 			   SP_CONCAT(x->job->arena, x->pod->name, SP_STR("-"), volume_name(x->missing[i])));
-	copy_member(&j, meta, "annotations");
-	copy_member(&j, meta, "labels");
+	ctl_copy_member(&j, meta, "annotations");
+	ctl_copy_member(&j, meta, "labels");
 	sp_jout_member_open(&j, SP_STR("ownerReferences"), '[');
 	sp_jout_raw(&j, sp_buf_view(&owner));
 	sp_jout_close(&j, ']');
 	sp_jout_close(&j, '}');
-	copy_member(&j, template, "spec");
+	ctl_copy_member(&j, template, "spec");
 	sp_jout_close(&j, '}');
 	q->verb = SP_ASK_CREATE;
 	q->gvr = SP_PERSISTENTVOLUMECLAIMS;

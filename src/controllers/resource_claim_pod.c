@@ -242,27 +242,17 @@ static void write_owner(sp_jout *j, const sp_object *pod)
 	sp_jout_close(j, ']');
 }
 
-static void copy_member(sp_jout *j, yyjson_val *from, const char *name)
-{
-	yyjson_val *v = sp_json_last(from, sp_str_c(name));
-	if (v == NULL)
-		return;
-	sp_jout_key(j, sp_str_c(name));
-	(void)sp_json_write(j->out, v);
-	j->comma = true;
-}
-
 static void write_claim(sp_jout *j, const pod_run *x, const entry *e, yyjson_val *spec)
 {
 	yyjson_val *meta = sp_json_last(spec, SP_STR("metadata"));
 	sp_jout_open(j, '{');
 	sp_jout_member_open(j, SP_STR("metadata"), '{');
 	sp_jout_member_str(j, SP_STR("generateName"), generate_name(x->job->arena, x->pod->name, e->name));
-	copy_member(j, meta, "labels");
+	ctl_copy_member(j, meta, "labels");
 	write_annotations(j, sp_json_last(meta, SP_STR("annotations")), e->name);
 	write_owner(j, x->pod);
 	sp_jout_close(j, '}');
-	copy_member(j, spec, "spec");
+	ctl_copy_member(j, spec, "spec");
 	sp_jout_close(j, '}');
 }
 

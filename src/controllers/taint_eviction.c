@@ -45,7 +45,7 @@ typedef struct run {
 	evictor *c;
 	sp_job *job;
 	const sp_object *pod;
-	sp_call call;
+	ctl_eviction eviction;
 } run;
 
 static sp_str text(yyjson_val *v, const char *name)
@@ -94,39 +94,15 @@ static int64_t due_for(evictor *c, sp_str key, const pod_view *v, yyjson_val *ta
 	return least < 0 ? 0 : since + least;
 }
 
-static void on_marked(sp_call *c, const sp_answer *a)
-{
-	run *x = c->arg;
-	if (a->code != SP_OK) {
-		sp_job_done(x->job, a->code == SP_ENOTFOUND ? SP_OK : a->code);
-		return;
-	}
-	ctl_delete(x->c->base.client, x->job, SP_PODS, x->pod, NULL);
-}
-
 static void evict(run *x)
 {
 	sp_event_ref ref = ctl_event_ref(x->pod, "v1", "Pod");
 	sp_str now = ctl_now(x->c->base.world, x->job->arena);
-	SP_AUTO_BUF body;
-	sp_buf_init(&body, 4096);
 	sp_events_emitf(x->c->base.events, &ref, false, "TaintManagerEviction",
 			"Marking for deletion Pod " SP_FMT, SP_ARG(x->pod->key));
-	(void)sp_buf_printf(
-		&body,
-		"{\"metadata\":{\"uid\":\"" SP_FMT
-		"\"},\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\","
-		"\"reason\":\"DeletionByTaintManager\",\"message\":\"Taint manager: deleting due to "
-		"NoExecute taint\",\"lastTransitionTime\":\"" SP_FMT "\"}]}}",
-		SP_ARG(x->pod->uid), SP_ARG(now));
-	x->call = (sp_call){.done = on_marked, .arg = x};
-	sp_call_start(x->c->base.client, &x->call,
-		      &(sp_ask){.verb = SP_ASK_STRATEGIC_PATCH,
-				.gvr = SP_PODS,
-				.ns = x->pod->ns,
-				.name = x->pod->name,
-				.subresource = SP_STR("status"),
-				.body = sp_buf_view(&body)});
+	x->eviction = (ctl_eviction){.client = x->c->base.client, .job = x->job, .pod = x->pod};
+	ctl_evict(&x->eviction, now, "DeletionByTaintManager",
+		  "Taint manager: deleting due to NoExecute taint");
 }
 
 static int64_t due_s(evictor *c, sp_arena *a, const sp_object *o)

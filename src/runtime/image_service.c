@@ -328,7 +328,7 @@ static void on_call(void *arg, sp_grpc_call *grpc, sp_str payload)
 	}
 	transfer *t = SP_NEW(transfer);
 	*t = (transfer){.service = s, .grpc = grpc};
-	sp_arena_init(&t->arena, ARENA_BYTES);
+	sp_arena_init_secret(&t->arena, ARENA_BYTES); /* there may be a password in the request */
 	sp_buf_init(&t->queue, QUEUE_BYTES);
 	sp_buf_init(&t->batch, QUEUE_BYTES);
 	sp_list_push_back(&s->transfers, &t->node);
