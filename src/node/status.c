@@ -176,6 +176,14 @@ static sp_code of_seen(const node_status_input *in, sp_arena *a, const node_cont
 #define LOST_AT_DELETION \
 	"The container could not be located when the pod was deleted.  The container used to be Running"
 
+static node_ended ended_by_reset(void)
+{
+	return (node_ended){.exit_code = 137,
+			    .reason = NODE_RESETTING,
+			    .message =
+				    SP_STR("The container is removed because RestartAllContainers in place")};
+}
+
 /* It ran, by what the API was told, and the runtime has no trace of it: how it ended nobody knows, but it
  * did. */
 static void of_lost(const node_status_input *in, const old_status *old, node_container_status *s)
@@ -186,16 +194,13 @@ static void of_lost(const node_status_input *in, const old_status *old, node_con
 		return;
 	}
 	s->has_last = true;
-	s->last = (node_ended){.exit_code = 137, .reason = NODE_LOST, .message = SP_STR(LOST_AT_DELETION)};
 	s->restarts++;
-}
-
-static node_ended ended_by_reset(void)
-{
-	return (node_ended){.exit_code = 137,
-			    .reason = NODE_RESETTING,
-			    .message =
-				    SP_STR("The container is removed because RestartAllContainers in place")};
+	/* What the API has may be older than the pod's new beginning, which took the container away. */
+	if (in->anew_of != NULL && in->anew_of(in->arg, s->container) == s->restarts)
+		s->last = ended_by_reset();
+	else
+		s->last = (node_ended){
+			.exit_code = 137, .reason = NODE_LOST, .message = SP_STR(LOST_AT_DELETION)};
 }
 
 /* The status before the runtime is asked: waiting, or how the API knows that it ended. */
