@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "io/sim/sim.h"
+#include "lib/t_chance.h"
 
 enum { OUTCOME_PASS, OUTCOME_FAIL, OUTCOME_SKIP };
 enum {
@@ -27,7 +29,7 @@ static struct options {
 	int n_filters;
 	uint64_t seed;
 	int repeat, jobs, timeout_s;
-	bool torture, tap, list;
+	bool torture, tap, list, trace;
 	int64_t fault; /* the first to try */
 } opt = {.repeat = 1, .jobs = 2, .timeout_s = 60};
 
@@ -179,6 +181,7 @@ SP_NORETURN static void run_here(const t_case *c, int64_t fault)
 	uint64_t name_hash = sp_fnv1a64(sp_str_c(c->name)) ^ sp_fnv1a64(sp_str_c(c->suite));
 	cur = (struct current){.torture = fault >= 0, .stream = opt.seed ^ name_hash};
 	sp_hash_seed_set((sp_hash_key){opt.seed, name_hash});
+	t_chance_seed(opt.seed ^ name_hash);
 	sp_arena_init(&cur.arena, (size_t)64 << 20);
 	sp_arena_init(&cur.deferred, (size_t)1 << 20);
 	int64_t live_before = sp_alloc_live();
@@ -194,6 +197,8 @@ SP_NORETURN static void run_here(const t_case *c, int64_t fault)
 		printf("%s.%s: %lld blocks leaked\n", c->suite, c->name, (long long)leaked);
 		cur.failed = true;
 	}
+	if (opt.trace)
+		printf("trace %s.%s %016llx\n", c->suite, c->name, (unsigned long long)sp_sim_ended_traces());
 	if (cur.failed)
 		exit(EXIT_FAIL);
 	exit(fault >= 0 && !hit ? EXIT_FAULT_DONE : 0);
@@ -248,7 +253,7 @@ static void report(const job *j, int outcome, const char *why)
 		       j->c->suite, j->c->name, outcome == OUTCOME_SKIP ? " # SKIP" : "");
 	else if (outcome != OUTCOME_PASS)
 		printf("%s %s.%s%s\n", words[outcome], j->c->suite, j->c->name, why);
-	if (outcome != OUTCOME_PASS && j->n_text > 0)
+	if ((outcome != OUTCOME_PASS || opt.trace) && j->n_text > 0)
 		printf("%s%.*s", opt.tap ? "# " : "  ", (int)j->n_text, j->text);
 	if (outcome == OUTCOME_FAIL) {
 		printf("  again: --filter %s.%s --seed %llu", j->c->suite, j->c->name,
@@ -377,6 +382,8 @@ static void parse_options(int argc, char **argv)
 			opt.torture = true;
 		else if (strcmp(a, "--tap") == 0)
 			opt.tap = true;
+		else if (strcmp(a, "--trace") == 0)
+			opt.trace = true;
 		else if (strcmp(a, "--list") == 0)
 			opt.list = true;
 		else if (strcmp(a, "--filter") == 0 && opt.n_filters < (int)SP_LEN(opt.filters))

@@ -11,9 +11,9 @@
  * struck, but crashes, hangs and leaks fail.
  *
  * Flags: --filter SUITE or SUITE.NAME (may repeat, prefix match), --seed N, --repeat N, --torture, --fault N
- * (the first to try), --tap,
- * --list, -j N, --timeout SECONDS. The last line is always "N passed, N failed[, N skipped]"; running nothing
- * fails.
+ * (the first to try), --tap, --list, -j N, --timeout SECONDS, --trace (prints "trace SUITE.NAME HASH" of each
+ * test's simulations, the same in every run of a seed). The last line is always "N passed, N failed[, N
+ * skipped]"; running nothing fails.
  */
 #pragma once
 

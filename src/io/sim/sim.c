@@ -49,10 +49,15 @@ uint64_t sim_latency_ns(sp_sim *s, const sp_sim_host *a, const sp_sim_host *b)
 
 /* ---- trace ---- */
 
+static uint64_t mixed(uint64_t hash, uint64_t value)
+{
+	uint64_t z = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+	return z ^ (z >> 29);
+}
+
 void sp_sim_trace(sp_sim *s, uint64_t value)
 {
-	uint64_t z = (s->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-	s->hash = z ^ (z >> 29);
+	s->hash = mixed(s->hash, value);
 }
 
 void sim_trace_bytes(sp_sim *s, const void *bytes, size_t n)
@@ -69,6 +74,13 @@ void sim_trace_bytes(sp_sim *s, const void *bytes, size_t n)
 uint64_t sp_sim_trace_hash(const sp_sim *s)
 {
 	return s->hash;
+}
+
+static uint64_t ended_traces;
+
+uint64_t sp_sim_ended_traces(void)
+{
+	return ended_traces;
 }
 
 /* ---- events ---- */
@@ -234,6 +246,7 @@ void sp_sim_free(sp_sim *s)
 		sim_world_close_all(SP_CONTAINER_OF(n, sim_world, node));
 	SP_LIST_FOREACH (n, &s->worlds)
 		sim_world_free(SP_CONTAINER_OF(n, sim_world, node));
+	ended_traces = mixed(ended_traces, s->hash);
 	sim_messages_done(s);
 	sim_chaos_done(s);
 	for (uint32_t i = 0; i < s->n_hosts; i++) {

@@ -145,6 +145,8 @@ uint64_t sp_sim_steps(const sp_sim *s);
 uint64_t sp_sim_seed(const sp_sim *s);
 /* Of every event so far: its time, kind, world and bytes. */
 uint64_t sp_sim_trace_hash(const sp_sim *s);
+/* Of all simulations that this process has ended, for a runner that compares two runs of a seed. */
+uint64_t sp_sim_ended_traces(void);
 /* Mixes a value of the test's into the trace. */
 void sp_sim_trace(sp_sim *s, uint64_t value);
 /* The seed's stream, and a number in [0, n). */
