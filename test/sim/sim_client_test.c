@@ -337,6 +337,7 @@ SP_TEST(sim_client, merge_patches)
 	SP_AUTO_BUF out;
 	bool changed;
 	sp_buf_init(&out, 1000);
+	T_TRUE(doc != NULL);
 	T_OK(sp_json_parse_mut(T_ARENA, SP_STR("{\"n\":3}"), doc, &old, T_ERR));
 	now = yyjson_mut_obj(doc); /* a number that was made is one that was read */
 	T_TRUE(yyjson_mut_obj_add_int(doc, now, "n", 3));
