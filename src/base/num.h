@@ -21,6 +21,21 @@ sp_code sp_parse_i64(sp_str s, int64_t min, int64_t max, int64_t *ret, sp_err *e
 size_t sp_print_u64(char *out, uint64_t v);
 size_t sp_print_i64(char *out, int64_t v);
 
+/* As Go's int64 (and two's complement) wraps around, for sums that must come out as upstream's of absurd
+ * amounts. */
+static inline int64_t sp_i64_wrap_add(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+static inline int64_t sp_i64_wrap_sub(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+static inline int64_t sp_i64_wrap_mul(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+
 static inline uint16_t sp_be16_get(const uint8_t *p)
 {
 	return (uint16_t)((p[0] << 8) | p[1]);

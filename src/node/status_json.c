@@ -174,15 +174,20 @@ static sp_code out_container(sp_jout *j, const node_container_status *s)
 	return SP_OK;
 }
 
-/* The one whose name comes next after that of `last`; NULL: the first. */
+/* By name, and of one name (a file's pod is not validated) by place. */
+static bool is_before(const node_container_status *a, const node_container_status *b)
+{
+	int order = sp_str_cmp(a->container->name, b->container->name);
+	return order < 0 || (order == 0 && a < b);
+}
+
+/* The one that comes next after `last`; NULL: the first. */
 static const node_container_status *next_by_name(const node_container_status *s, size_t n,
 						 const node_container_status *last)
 {
 	const node_container_status *best = NULL;
 	for (size_t i = 0; i < n; i++) {
-		sp_str name = s[i].container->name;
-		if ((last == NULL || sp_str_cmp(name, last->container->name) > 0) &&
-		    (best == NULL || sp_str_cmp(name, best->container->name) < 0))
+		if ((last == NULL || is_before(last, &s[i])) && (best == NULL || is_before(&s[i], best)))
 			best = &s[i];
 	}
 	return best;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/num.h"
 #include "kube/view.h"
 #include "scheduler/plugins/plugins.h"
 #include "scheduler/preempt.h"
@@ -35,7 +36,8 @@ static void say_cpu(explaining *x, uint32_t slot)
 			    "it asks for %" PRId64 "m, %" PRId64 "m of %" PRId64
 			    "m are free: ask for less, or end pods there",
 			    x->c.spec->requests.filter.cpu_milli,
-			    positive(t->alloc_cpu[slot] - t->used_cpu[slot]), t->alloc_cpu[slot]);
+			    positive(sp_i64_wrap_sub(t->alloc_cpu[slot], t->used_cpu[slot])),
+			    t->alloc_cpu[slot]);
 }
 
 static void say_bytes(explaining *x, int64_t asked, int64_t alloc, int64_t used)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pods of the state. */
+#include "base/num.h"
 #include "scheduler/columns.h"
 #include "scheduler/counters_int.h"
 #include "scheduler/plugins/volumes.h"
@@ -152,18 +153,24 @@ static sp_code ports_reserve(sched_node *node, const sched_spec *s)
 	return SP_OK;
 }
 
+static void count(int64_t *sum, int sign, int64_t amount)
+{
+	*sum = sp_i64_wrap_add(*sum, sp_i64_wrap_mul(sign, amount));
+}
+
 void sched_place_counts(sched_state *st, sched_pod *pod, sched_node *node, int sign)
 {
 	sched_table *t = &st->t;
 	uint32_t slot = node->slot;
-	t->used_cpu[slot] += sign * pod->held.cpu_milli;
-	t->used_memory[slot] += sign * pod->held.memory;
-	t->used_ephemeral[slot] += sign * pod->held.ephemeral;
-	t->nonzero_cpu[slot] += sign * pod->nonzero_cpu_milli;
-	t->nonzero_memory[slot] += sign * pod->nonzero_memory;
+	count(&t->used_cpu[slot], sign, pod->held.cpu_milli);
+	count(&t->used_memory[slot], sign, pod->held.memory);
+	count(&t->used_ephemeral[slot], sign, pod->held.ephemeral);
+	count(&t->nonzero_cpu[slot], sign, pod->nonzero_cpu_milli);
+	count(&t->nonzero_memory[slot], sign, pod->nonzero_memory);
 	t->n_pods[slot] += (uint32_t)sign;
 	for (uint32_t i = 0; i < pod->held.n_scalars; i++)
-		t->used_scalar[pod->held.scalars[i].resource][slot] += sign * pod->held.scalars[i].amount;
+		count(&t->used_scalar[pod->held.scalars[i].resource][slot], sign,
+		      pod->held.scalars[i].amount);
 	sched_count_pod(pod, slot, sign);
 	sched_volumes_count(st, pod, node, sign);
 	sched_changed(&st->usage, slot);

@@ -3,6 +3,7 @@
  * order. */
 #include <math.h>
 
+#include "base/num.h"
 #include "scheduler/plugins/fit.h"
 
 static int64_t balance(const double *fraction, size_t n, double total)
@@ -28,7 +29,7 @@ int32_t sched_balanced_score(const sched_profile *p, const sched_state *st, cons
 		sched_share share;
 		if (!sched_share_of(st, s, slot, p->balanced[i], false, &share))
 			continue;
-		with[n] = (double)(share.used + share.asked) / (double)share.allocatable;
+		with[n] = (double)sp_i64_wrap_add(share.used, share.asked) / (double)share.allocatable;
 		without[n] = (double)share.used / (double)share.allocatable;
 		with[n] = with[n] > 1 ? 1 : with[n];
 		without[n] = without[n] > 1 ? 1 : without[n];

@@ -2,6 +2,7 @@
 /* U: plugins/noderesources/fit.go, least_allocated.go, most_allocated.go, requested_to_capacity_ratio.go. */
 #include <math.h>
 
+#include "base/num.h"
 #include "scheduler/plugins/fit.h"
 
 /* -- what is left on a node ----------------------------------------------------------------------------- */
@@ -40,7 +41,7 @@ static bool asks_nothing(const sched_requests *r)
 /* As upstream compares: asked > allocatable - used. */
 static bool lacks(int64_t asked, int64_t allocatable, int64_t used)
 {
-	return asked > 0 && asked > allocatable - used;
+	return asked > 0 && asked > sp_i64_wrap_sub(allocatable, used);
 }
 
 /* Two bits of a cause: the resource is short, and no removal of pods can mend it. */
@@ -97,15 +98,14 @@ bool sched_share_of(const sched_state *st, const sched_spec *s, uint32_t slot, s
 	return ret->allocatable != 0;
 }
 
-/* Go's int64 wraps around. */
 static int64_t times_max(int64_t v)
 {
-	return (int64_t)((uint64_t)v * SCHED_SCORE_MAX);
+	return sp_i64_wrap_mul(v, SCHED_SCORE_MAX);
 }
 
 static int64_t least(int64_t used, int64_t allocatable)
 {
-	return used > allocatable ? 0 : times_max(allocatable - used) / allocatable;
+	return used > allocatable ? 0 : times_max(sp_i64_wrap_sub(allocatable, used)) / allocatable;
 }
 
 static int64_t most(int64_t used, int64_t allocatable)
@@ -135,7 +135,7 @@ static int32_t fit_score(const sched_profile *p, const sched_state *st, const sc
 		sched_share share;
 		if (!sched_share_of(st, s, slot, p->fit[i].name, true, &share))
 			continue;
-		int64_t used = share.used + share.asked, one;
+		int64_t used = sp_i64_wrap_add(share.used, share.asked), one;
 		switch (p->strategy) {
 		case SCHED_LEAST_ALLOCATED:
 			one = least(used, share.allocatable);
@@ -151,7 +151,7 @@ static int32_t fit_score(const sched_profile *p, const sched_state *st, const sc
 		default:
 			SP_UNREACHABLE();
 		}
-		sum += one * p->fit[i].weight;
+		sum = sp_i64_wrap_add(sum, sp_i64_wrap_mul(one, p->fit[i].weight));
 		weights += p->fit[i].weight;
 	}
 	if (weights == 0)
