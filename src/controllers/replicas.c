@@ -18,7 +18,7 @@ typedef struct run {
 	const sp_object *owner;
 	replicas_view view;
 	claim claim;
-	ctl_pod *pods; /* active ones */
+	ctl_pod *pods;                /* active ones */
 	size_t n_pods, n_terminating; /* the latter are not among them */
 	const ctl_pod **doomed;
 	size_t n_doomed;

@@ -104,9 +104,9 @@ static bool has_to_run(yyjson_val *v)
 	bool ready = false;
 	size_t i, max;
 	yyjson_val *c;
-	yyjson_arr_foreach(sp_view_at(v, "status.conditions"), i, max, c)
-		ready |= sp_str_eq(sp_view_str_at(c, "type"), SP_STR("Ready")) &&
-			 sp_str_eq(sp_view_str_at(c, "status"), SP_STR("True"));
+	yyjson_arr_foreach(sp_view_at(v, "status.conditions"), i, max, c) ready |=
+		sp_str_eq(sp_view_str_at(c, "type"), SP_STR("Ready")) &&
+		sp_str_eq(sp_view_str_at(c, "status"), SP_STR("True"));
 	return sp_view_str_at(v, "spec.nodeName").len > 0 &&
 	       (sp_str_eq(phase, SP_STR("Pending")) || (sp_str_eq(phase, SP_STR("Running")) && !ready));
 }

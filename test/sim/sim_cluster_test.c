@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole cluster in the simulator: the API server, all controllers, the scheduler, nodes that are heard of by
- * their leases, and a user who does things in an order of chance while the network fails and the server and
- * the scheduler start again. After every change of the store what must always hold is looked at; when the
+ * A whole cluster in the simulator: the API server, all controllers, the scheduler, nodes that are heard of
+ * by their leases, and a user who does things in an order of chance while the network fails and the server
+ * and the scheduler start again. After every change of the store what must always hold is looked at; when the
  * faults end the cluster must come to what was asked for, within a time, and then rest.
  */
 #include <stdarg.h>
@@ -28,7 +28,8 @@
 /* An object as the store last had it. */
 typedef struct thing {
 	char key[160], uid[40];
-	char ref[80];     /* pod: its node; claim: its volume; volume: the uid of its claim; service: its address */
+	char ref[80]; /* pod: its node; claim: its volume; volume: the uid of its claim; service: its address
+		       */
 	char partner[80]; /* volume: its name */
 	bool is_there, is_over, is_bound, is_alone;
 	int64_t cpu_m;
@@ -284,10 +285,8 @@ static void scheduler_stop(void *arg)
 
 static bool scheduler_begin(rig *r)
 {
-	const scheduler_opts opts = {.client = r->identity.client,
-				     .log = r->ctl.log,
-				     .config = &r->config,
-				     .seed = t_random()};
+	const scheduler_opts opts = {
+		.client = r->identity.client, .log = r->ctl.log, .config = &r->config, .seed = t_random()};
 	if (scheduler_new(&opts, &r->scheduler, t_err()) == SP_OK)
 		return true;
 	r->scheduler = NULL;
@@ -295,8 +294,8 @@ static bool scheduler_begin(rig *r)
 }
 
 /* Until the server has it, however often the network fails. */
-static void insist(t_ctl *t, sp_ask_verb verb, sp_gvr gvr, const char *ns, const char *name, const char *subresource,
-		   sp_str json)
+static void insist(t_ctl *t, sp_ask_verb verb, sp_gvr gvr, const char *ns, const char *name,
+		   const char *subresource, sp_str json)
 {
 	sp_code code;
 	do {
@@ -335,13 +334,15 @@ static void beat(sp_timer *timer)
 	node *n = timer->arg;
 	char body[300], now[SP_TIME_TEXT_BYTES];
 	const uint64_t ns = sp_sim_now_ns(n->r->ctl.api.sim);
-	now[sp_time_print(now, (sp_time){1767225600 + (int64_t)(ns / SECOND), (uint32_t)(ns % SECOND)}, 6)] = '\0';
+	now[sp_time_print(now, (sp_time){1767225600 + (int64_t)(ns / SECOND), (uint32_t)(ns % SECOND)}, 6)] =
+		'\0';
 	sp_ask q = {.verb = SP_ASK_MERGE_PATCH, .name = sp_str_c(n->name)};
 	n->tells_status = !n->tells_status;
 	if (n->tells_status) {
-		(void)snprintf(body, sizeof body,
-			       "{\"status\":{\"allocatable\":{\"cpu\":\"4\",\"memory\":\"4Gi\",\"pods\":\"30\"},"
-			       "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}");
+		(void)snprintf(
+			body, sizeof body,
+			"{\"status\":{\"allocatable\":{\"cpu\":\"4\",\"memory\":\"4Gi\",\"pods\":\"30\"},"
+			"\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}");
 		q.gvr = SP_NODES;
 		q.subresource = SP_STR("status");
 	} else {
@@ -384,9 +385,9 @@ static bool node_start(rig *r, unsigned i)
 
 /* ---- what is asked for ---- */
 
-#define POD_OF(app, cpu, more)                                                                                \
-	"\"template\":{\"metadata\":{\"labels\":{\"app\":\"" app                                              \
-	"\"}},\"spec\":{" more "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{" \
+#define POD_OF(app, cpu, more)                                                          \
+	"\"template\":{\"metadata\":{\"labels\":{\"app\":\"" app "\"}},\"spec\":{" more \
+	"\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{" \
 	"\"cpu\":\"" cpu "\"}}}]}}"
 #define OF(app) "\"selector\":{\"matchLabels\":{\"app\":\"" app "\"}},"
 
@@ -404,21 +405,28 @@ static void make_all(t_ctl *t)
 	     SP_STR("{\"metadata\":{\"name\":\"web\"},\"spec\":{\"replicas\":3," OF("web")
 			    POD_OF("web", "500m", "") "}}"));
 	make(t, SP_DAEMONSETS, "default",
-	     SP_STR("{\"metadata\":{\"name\":\"every\"},\"spec\":{" OF("every") POD_OF("every", "100m", "") "}}"));
+	     SP_STR("{\"metadata\":{\"name\":\"every\"},\"spec\":{" OF("every")
+			    POD_OF("every", "100m", "") "}}"));
 	make(t, SP_STATEFULSETS, "default",
-	     SP_STR("{\"metadata\":{\"name\":\"db\"},\"spec\":{\"replicas\":2,\"serviceName\":\"db\"," OF("db") POD_OF(
-		     "db", "400m",
-		     "\"affinity\":{\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
-		     "\"labelSelector\":{\"matchLabels\":{\"app\":\"db\"}},\"topologyKey\":\"kubernetes.io/"
-		     "hostname\"}]}},") ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"d\"},\"spec\":{"
-					"\"storageClassName\":\"made\",\"accessModes\":[\"ReadWriteOnce\"],"
-					"\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]}}"));
+	     SP_STR("{\"metadata\":{\"name\":\"db\"},\"spec\":{\"replicas\":2,\"serviceName\":\"db\"," OF(
+		     "db") POD_OF("db", "400m",
+				  "\"affinity\":{\"podAntiAffinity\":{"
+				  "\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+				  "\"labelSelector\":{\"matchLabels\":{\"app\":\"db\"}},\"topologyKey\":"
+				  "\"kubernetes.io/"
+				  "hostname\"}]}},") ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":"
+						     "\"d\"},\"spec\":{"
+						     "\"storageClassName\":\"made\",\"accessModes\":["
+						     "\"ReadWriteOnce\"],"
+						     "\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]}"
+						     "}"));
 	make(t, SP_JOBS, "default",
 	     SP_STR("{\"metadata\":{\"name\":\"once\"},\"spec\":{\"completions\":4,\"parallelism\":2," POD_OF(
 		     "once", "200m", "\"restartPolicy\":\"Never\",") "}}"));
 	make(t, SP_NAMESPACES, "", SP_STR("{\"metadata\":{\"name\":\"other\"}}"));
 	make(t, SP_DEPLOYMENTS, "other",
-	     SP_STR("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"replicas\":2," OF("x") POD_OF("x", "100m", "") "}}"));
+	     SP_STR("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"replicas\":2," OF("x")
+			    POD_OF("x", "100m", "") "}}"));
 }
 
 static void scale_web(rig *r)
@@ -478,7 +486,8 @@ static void cordon(rig *r)
 static void make_important(rig *r)
 {
 	make(&r->ctl, SP_PODS, "default",
-	     SP_STR("{\"metadata\":{\"name\":\"vip\"},\"spec\":{\"priorityClassName\":\"high\",\"containers\":["
+	     SP_STR("{\"metadata\":{\"name\":\"vip\"},\"spec\":{\"priorityClassName\":\"high\","
+		    "\"containers\":["
 		    "{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"3500m\"}}}]}}"));
 }
 
@@ -490,13 +499,14 @@ static void delete_important(rig *r)
 static void make_service(rig *r)
 {
 	make(&r->ctl, SP_SERVICES, "default",
-	     sp_arena_printf(T_ARENA, "{\"metadata\":{\"name\":\"s%u\"},\"spec\":{\"ports\":[{\"port\":80}]}}",
+	     sp_arena_printf(T_ARENA,
+			     "{\"metadata\":{\"name\":\"s%u\"},\"spec\":{\"ports\":[{\"port\":80}]}}",
 			     (unsigned)t_random_below(4)));
 }
 
-static void (*const deeds[])(rig *r) = {scale_web,        scale_web,         scale_db,       new_template,
-					delete_a_pod,     delete_a_pod,      delete_a_pod,   delete_namespace,
-					restart_server,   restart_scheduler, cordon,         make_important,
+static void (*const deeds[])(rig *r) = {scale_web,        scale_web,         scale_db,     new_template,
+					delete_a_pod,     delete_a_pod,      delete_a_pod, delete_namespace,
+					restart_server,   restart_scheduler, cordon,       make_important,
 					delete_important, make_service,      new_template};
 
 /* ---- the runs ---- */
@@ -527,24 +537,26 @@ static bool slices_are_right(t_ctl *t)
 	size_t n_pods, n_slices, i, k, max, max2, n_ready = 0;
 	yyjson_val *v, *e;
 	(void)t_ctl_list(t, SP_PODS, "default", "app=web", &n_pods);
-	yyjson_val *slices = t_ctl_list(t, SP_ENDPOINTSLICES, "default", "kubernetes.io/service-name=web", &n_slices);
+	yyjson_val *slices =
+		t_ctl_list(t, SP_ENDPOINTSLICES, "default", "kubernetes.io/service-name=web", &n_slices);
 	yyjson_arr_foreach(slices, i, max, v)
 	{
-		yyjson_arr_foreach(sp_view_at(v, "endpoints"), k, max2, e)
-			n_ready += yyjson_get_bool(sp_view_at(e, "conditions.ready"));
+		yyjson_arr_foreach(sp_view_at(v, "endpoints"), k, max2, e) n_ready +=
+			yyjson_get_bool(sp_view_at(e, "conditions.ready"));
 	}
 	return n_ready == n_pods;
 }
 
-/* A pod whose creation was not answered is made again, so there may be more that ended well than were asked for. */
+/* A pod whose creation was not answered is made again, so there may be more that ended well than were asked
+ * for. */
 static bool job_is_complete(t_ctl *t)
 {
 	yyjson_val *v = t_ctl_get(t, SP_JOBS, "default", "once"), *c;
 	int64_t n = 0;
 	size_t i, max;
 	bool ok = false;
-	yyjson_arr_foreach(sp_view_at(v, "status.conditions"), i, max, c)
-		ok |= sp_str_eq(t_ctl_text(c, "type"), SP_STR("Complete"));
+	yyjson_arr_foreach(sp_view_at(v, "status.conditions"), i, max, c) ok |=
+		sp_str_eq(t_ctl_text(c, "type"), SP_STR("Complete"));
 	return ok && sp_parse_i64(t_ctl_text(v, "status.succeeded"), 4, 100, &n, NULL) == SP_OK;
 }
 
