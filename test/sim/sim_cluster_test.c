@@ -168,7 +168,7 @@ static void read_thing(kind k, yyjson_val *v, thing *p)
 	copy(p->partner, sizeof p->partner, sp_view_str_at(v, "metadata.name"));
 	p->is_over = sp_str_eq(phase, SP_STR("Succeeded")) || sp_str_eq(phase, SP_STR("Failed"));
 	p->is_bound = sp_str_eq(phase, SP_STR("Bound"));
-	p->is_alone = k == PODS && sp_str_eq(sp_view_str_at(v, "metadata.labels.app"), SP_STR("db"));
+	p->is_alone = k == PODS && sp_str_eq(sp_view_str_at(v, "metadata.labels.app"), SP_STR("lone"));
 	p->cpu_m = k == PODS ? cpu_of(v) : 0;
 }
 
@@ -389,6 +389,14 @@ static bool node_start(rig *r, unsigned i)
 	"\"template\":{\"metadata\":{\"labels\":{\"app\":\"" app "\"}},\"spec\":{" more \
 	"\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{" \
 	"\"cpu\":\"" cpu "\"}}}]}}"
+#define HIGH "\"priorityClassName\":\"high\","
+#define ALONE                                                                                      \
+	"\"affinity\":{\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{" \
+	"\"labelSelector\":{\"matchLabels\":{\"app\":\"lone\"}},\"topologyKey\":\"kubernetes.io/"  \
+	"hostname\"}]}},"
+#define VOLUMES_OF                                                                                           \
+	",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"d\"},\"spec\":{\"storageClassName\":\"made\"," \
+	"\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]"
 #define OF(app) "\"selector\":{\"matchLabels\":{\"app\":\"" app "\"}},"
 
 static void make_all(t_ctl *t)
@@ -406,20 +414,13 @@ static void make_all(t_ctl *t)
 			    POD_OF("web", "500m", "") "}}"));
 	make(t, SP_DAEMONSETS, "default",
 	     SP_STR("{\"metadata\":{\"name\":\"every\"},\"spec\":{" OF("every")
-			    POD_OF("every", "100m", "") "}}"));
+			    POD_OF("every", "100m", HIGH) "}}"));
+	make(t, SP_DEPLOYMENTS, "default",
+	     SP_STR("{\"metadata\":{\"name\":\"lone\"},\"spec\":{\"replicas\":2," OF("lone")
+			    POD_OF("lone", "100m", HIGH ALONE) "}}"));
 	make(t, SP_STATEFULSETS, "default",
 	     SP_STR("{\"metadata\":{\"name\":\"db\"},\"spec\":{\"replicas\":2,\"serviceName\":\"db\"," OF(
-		     "db") POD_OF("db", "400m",
-				  "\"affinity\":{\"podAntiAffinity\":{"
-				  "\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
-				  "\"labelSelector\":{\"matchLabels\":{\"app\":\"db\"}},\"topologyKey\":"
-				  "\"kubernetes.io/"
-				  "hostname\"}]}},") ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":"
-						     "\"d\"},\"spec\":{"
-						     "\"storageClassName\":\"made\",\"accessModes\":["
-						     "\"ReadWriteOnce\"],"
-						     "\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]}"
-						     "}"));
+		     "db") POD_OF("db", "400m", HIGH) VOLUMES_OF "}}"));
 	make(t, SP_JOBS, "default",
 	     SP_STR("{\"metadata\":{\"name\":\"once\"},\"spec\":{\"completions\":4,\"parallelism\":2," POD_OF(
 		     "once", "200m", "\"restartPolicy\":\"Never\",") "}}"));
@@ -576,6 +577,7 @@ static void come_to_rest(rig *r)
 	t_ctl *t = &r->ctl;
 	const char *n_web = sp_arena_printf(T_ARENA, "%u", r->n_web).ptr;
 	const char *n_db = r->n_db == 0 ? "" : sp_arena_printf(T_ARENA, "%u", r->n_db).ptr;
+	t_ctl_run(t, 5 * SECOND); /* whom the last deed concerns know of it */
 	delete_important(r);
 	delete_namespace(r);
 	for (unsigned i = 0; i < N_NODES; i++)
@@ -590,6 +592,7 @@ static void come_to_rest(rig *r)
 	T_TRUE(t_ctl_wait(t, WEB, "status.terminatingReplicas", "0"));
 	T_TRUE(t_ctl_wait(t, DB, "status.replicas", n_db[0] == '\0' ? "0" : n_db));
 	T_TRUE(t_ctl_wait(t, DB, "status.readyReplicas", n_db));
+	T_TRUE(t_ctl_wait(t, SP_DEPLOYMENTS, "default", "lone", "status.readyReplicas", "2"));
 	T_TRUE(t_ctl_wait(t, SP_DAEMONSETS, "default", "every", "status.numberReady", "3"));
 	T_TRUE(comes_true(t, job_is_complete));
 	T_TRUE(t_ctl_wait_gone(t, SP_NAMESPACES, "", "other"));
