@@ -594,7 +594,9 @@ static void come_to_rest(rig *r)
 	T_TRUE(t_ctl_wait(t, DB, "status.readyReplicas", n_db));
 	T_TRUE(t_ctl_wait(t, SP_DEPLOYMENTS, "default", "lone", "status.readyReplicas", "2"));
 	T_TRUE(t_ctl_wait(t, SP_DAEMONSETS, "default", "every", "status.numberReady", "3"));
-	T_TRUE(comes_true(t, job_is_complete));
+	if (!comes_true(t, job_is_complete))
+		(void)t_fail(__FILE__, __LINE__, "the job is not complete: %s",
+			     yyjson_val_write(t_ctl_get(t, SP_JOBS, "default", "once"), 0, NULL));
 	T_TRUE(t_ctl_wait_gone(t, SP_NAMESPACES, "", "other"));
 	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "app=web", r->n_web));
 	T_TRUE(comes_true(t, slices_are_right));
