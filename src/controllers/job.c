@@ -136,6 +136,8 @@ static int64_t pause_left(job_run *x)
 		r->n_failures += (uint32_t)x->new_failures;
 		r->last_s = SP_MAX(r->last_s, x->last_failure_s);
 	}
+	/* A clock that was set back: the pause begins again, it does not last until that time comes. */
+	r->last_s = SP_MIN(r->last_s, ctl_now_s(x->c->base.world));
 	return job_pause_left(x, r->n_failures, r->last_s);
 }
 
