@@ -112,6 +112,30 @@ static cli_finding check_namespaces(checking *c)
 	return good(SP_STR("available"));
 }
 
+bool cli_root_is_a_mount(sp_str mountinfo)
+{
+	sp_str line, field = {NULL, 0};
+	while (sp_str_next(&mountinfo, '\n', &line)) {
+		unsigned n = 0; /* ID PARENT DEVICE ROOT POINT … */
+		while (n < 5 && sp_str_next(&line, ' ', &field))
+			n++;
+		if (n == 5 && sp_str_eq(field, SP_STR("/")))
+			return true;
+	}
+	return false;
+}
+
+/* Where it is none (a bare chroot), no namespace of mounts can get another root: every container fails. */
+static cli_finding check_root_mount(checking *c)
+{
+	sp_str text = text_of(c, "/proc/self/mountinfo");
+	if (text.len == 0 || cli_root_is_a_mount(text))
+		return good(text.len == 0 ? SP_STR("not known") : SP_STR("a mount"));
+	return fault(
+		CLI_BAD, SP_STR("not a mount"),
+		SP_STR("containers cannot start in a bare chroot: mount --bind DIR DIR before chroot DIR"));
+}
+
 static cli_finding check_runtime(checking *c)
 {
 	static const char *const dirs[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
@@ -267,11 +291,22 @@ static const struct {
 	const char *what;
 	cli_finding (*run)(checking *c);
 } checks[] = {
-	{"user", check_root},       {"kernel", check_kernel},         {"overlayfs", check_overlay},
-	{"cgroups", check_cgroups}, {"namespaces", check_namespaces}, {"OCI runtime", check_runtime},
-	{"helpers", check_helpers}, {"nftables", check_nftables},     {"bridge", check_bridge},
-	{"API port", check_port},   {"node ports", check_node_ports}, {"memory", check_memory},
-	{"disk", check_disk},       {"clock", check_clock},           {"authority", check_authority},
+	{"user", check_root},
+	{"kernel", check_kernel},
+	{"overlayfs", check_overlay},
+	{"cgroups", check_cgroups},
+	{"namespaces", check_namespaces},
+	{"root", check_root_mount},
+	{"OCI runtime", check_runtime},
+	{"helpers", check_helpers},
+	{"nftables", check_nftables},
+	{"bridge", check_bridge},
+	{"API port", check_port},
+	{"node ports", check_node_ports},
+	{"memory", check_memory},
+	{"disk", check_disk},
+	{"clock", check_clock},
+	{"authority", check_authority},
 };
 
 sp_code cli_check_host(sp_world *w, sp_arena *a, const cli_check_opts *o, cli_finding **ret, size_t *ret_n,

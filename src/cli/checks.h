@@ -24,3 +24,5 @@ typedef struct cli_finding {
 /* All findings, in the arena; blocks. */
 sp_code cli_check_host(sp_world *w, sp_arena *a, const cli_check_opts *o, cli_finding **ret, size_t *ret_n,
 		       sp_err *err) SP_MUST_USE;
+/* Of /proc/self/mountinfo: whether something is mounted at "/", which pivot_root(2) asks for. */
+bool cli_root_is_a_mount(sp_str mountinfo);

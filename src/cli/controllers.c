@@ -20,7 +20,7 @@
 typedef struct process {
 	cli_leader leader;
 	sp_str list, root_ca, cluster_cidrs, signing_endpoint;
-	sp_str hpa_period, hpa_downscale, hpa_cpu, hpa_readiness, hpa_tolerance;
+	sp_str hpa_period, hpa_downscale, hpa_cpu, hpa_readiness, hpa_tolerance, legacy_tokens;
 	sp_str eviction_rate, secondary_rate, unhealthy, monitor_grace, startup_grace, service_cidrs;
 	int64_t terminated_pods, workers, node_mask, node_mask_v4, node_mask_v6, large;
 	bool own_accounts, no_force_detach, gives_ranges, collects_garbage;
@@ -125,6 +125,8 @@ static sp_code read_autoscaler_flags(process *p, sp_err *err)
 			     &c->hpa_cpu_initialization_ns, err));
 	SP_TRY(read_duration("horizontal-pod-autoscaler-initial-readiness-delay", p->hpa_readiness,
 			     &c->hpa_readiness_delay_ns, err));
+	SP_TRY(read_duration("legacy-service-account-token-clean-up-period", p->legacy_tokens,
+			     &c->legacy_token_unused_ns, err));
 	return read_number("horizontal-pod-autoscaler-tolerance", p->hpa_tolerance, false, &c->hpa_tolerance,
 			   err);
 }
@@ -269,6 +271,7 @@ int cli_controllers(int argc, char **argv)
 				.close = close_controllers},
 		     .list = SP_STR("*"),
 		     .hpa_period = SP_STR("15s"),
+		     .legacy_tokens = SP_STR("8760h0m0s"),
 		     .hpa_downscale = SP_STR("5m0s"),
 		     .hpa_cpu = SP_STR("5m0s"),
 		     .hpa_readiness = SP_STR("30s"),
@@ -295,6 +298,8 @@ int cli_controllers(int argc, char **argv)
 		{"enable-garbage-collector", CLI_BOOL, &p.collects_garbage,
 		 "false: as -garbage-collector-controller among --controllers"},
 		CLI_LEADER_FLAGS(&p.leader),
+		{"legacy-service-account-token-clean-up-period", CLI_STR, &p.legacy_tokens,
+		 "tokens that were put into secrets unasked go when nobody used them for that long"},
 		{"root-ca-file", CLI_STR, &p.root_ca,
 		 "certificates that every namespace gets; default: the kubeconfig's"},
 		CLI_ENDPOINTS_FLAG_PORT(&p.leader.endpoints),

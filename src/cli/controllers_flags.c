@@ -52,7 +52,6 @@ size_t cli_sync_flags(cli_flag rows[CLI_SYNC_FLAGS_MAX], controllers_workers of[
 #define NO_LOG "logs are JSON lines; --log-level says how much of them"
 #define NO_GATES "there are no feature gates and versions to emulate here"
 #define NO_KEY "tokens of secrets are asked of the API server, whose `sampan keys` signs them"
-#define NO_CLEANER "no token is put into a secret that nobody made for it"
 #define NO_BATCH "endpoints are written as soon as they change"
 #define FIXED_SLICES "slices hold 100 endpoints, subsets 1,000"
 
@@ -98,7 +97,6 @@ static const struct {
 	{"leader-elect-resource-lock", "the lock is a Lease, always"},
 	{"leader-elect-retry-period", "a lease is renewed every 2 s, as upstream's by default"},
 	{"leader-migration-config", "controllers of one lease are never moved to another"},
-	{"legacy-service-account-token-clean-up-period", NO_CLEANER},
 	{"log-flush-frequency", NO_LOG},
 	{"log-json-*", NO_LOG},
 	{"log-text-*", NO_LOG},

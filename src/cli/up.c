@@ -89,6 +89,17 @@ static void on_limit(sp_timer *t)
 	fail(u, SP_ETIMEOUT, &u->err);
 }
 
+/* Whether a shell finds this very program by its name: after `make up` it is in the build's directory. */
+static bool is_installed(sp_str self)
+{
+	static const char *const paths[] = {"/usr/local/bin/sampan", "/usr/bin/sampan", "/bin/sampan"};
+	for (size_t i = 0; i < SP_LEN(paths); i++) {
+		if (sp_str_eq(self, sp_str_c(paths[i])))
+			return true;
+	}
+	return false;
+}
+
 static void print_summary(const up *u, bool new)
 {
 	if (new)
@@ -96,8 +107,9 @@ static void print_summary(const up *u, bool new)
 		       (double)(sp_now_ns(u->base.world) - u->start_ns) / 1e9);
 	if (u->service_ip.len > 0)
 		printf("  http://" SP_FMT "/   the sample, Service 'hello'\n\n", SP_ARG(u->service_ip));
-	printf("  export KUBECONFIG=" SP_FMT "\n  kubectl get pods -A\n  sampan status\n  sampan down\n",
-	       SP_ARG(u->kubeconfig));
+	const char *name = is_installed(sp_str_c(u->self)) ? "sampan" : u->self;
+	printf("  export KUBECONFIG=" SP_FMT "\n  kubectl get pods -A\n  %s status\n  %s down\n",
+	       SP_ARG(u->kubeconfig), name, name);
 }
 
 /* ---- the sample answers ---- */
@@ -522,9 +534,6 @@ static sp_code check_machine(up *u)
 
 static sp_code start(up *u)
 {
-	sp_str self;
-	SP_TRY(cli_self(&u->base.arena, &self, &u->err));
-	u->self = self.ptr;
 	SP_TRY(check_machine(u));
 	SP_TRY(sp_dir_make(u->base.world, u->f.data_dir, 0755, &u->err));
 	u->log_file = sp_arena_printf(&u->base.arena, SP_FMT "/server.log", SP_ARG(u->f.data_dir));
@@ -568,7 +577,10 @@ static void finish(up *u)
 static sp_code run(up *u)
 {
 	cli_running r;
+	sp_str self;
 	SP_TRY(cli_process_open(&u->base, "up", SP_STR("error"), &u->err));
+	SP_TRY(cli_self(&u->base.arena, &self, &u->err));
+	u->self = self.ptr;
 	u->kubeconfig =
 		sp_arena_printf(&u->base.arena, SP_FMT "/pki/admin.kubeconfig", SP_ARG(u->f.data_dir));
 	if (cli_running_find(&u->base.arena, u->f.run_dir, &r, &u->err) == SP_OK) {

@@ -49,8 +49,9 @@ typedef struct controllers_config {
 	/* Of horizontal autoscalers; 0: 15 s, 300 s, 300 s, 30 s, 0.1 */
 	uint64_t hpa_period_ns, hpa_downscale_window_ns, hpa_cpu_initialization_ns, hpa_readiness_delay_ns;
 	double hpa_tolerance;
-	bool never_force_detach; /* volumes of nodes that do not answer stay attached */
-	uint32_t n_workers;      /* of each controller; 0: its own */
+	uint64_t legacy_token_unused_ns; /* of tokens of old in secrets; 0: a year */
+	bool never_force_detach;         /* volumes of nodes that do not answer stay attached */
+	uint32_t n_workers;              /* of each controller; 0: its own */
 	const controllers_workers *workers_of;
 	size_t n_workers_of;
 } controllers_config;

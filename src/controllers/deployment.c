@@ -19,6 +19,7 @@ SP_VIEW(dep_view_desc, dep_view, "apps/v1/Deployment", SP_V(dep_view, deleted, "
 	SP_V(dep_view, n_ready, "status.readyReplicas"),
 	SP_V(dep_view, n_available, "status.availableReplicas"),
 	SP_V(dep_view, n_unavailable, "status.unavailableReplicas"),
+	SP_VH(dep_view, n_terminating, "status.terminatingReplicas"),
 	SP_V(dep_view, observed, "status.observedGeneration"),
 	SP_V(dep_view, collisions, "status.collisionCount"), SP_V(dep_view, conditions, "status.conditions"));
 

@@ -22,7 +22,8 @@ typedef struct dep_view {
 	yyjson_val *selector, *template_, *max_surge, *max_unavailable;
 	sp_vmap annotations, labels;
 	/* status */
-	int64_t n, n_updated, n_ready, n_available, n_unavailable, observed, collisions;
+	int64_t n, n_updated, n_ready, n_available, n_unavailable, n_terminating, observed, collisions;
+	bool has_n_terminating;
 	sp_vlist conditions;
 } dep_view;
 
@@ -34,7 +35,8 @@ typedef struct dep_set {
 	int64_t generation, replicas, min_ready_s;
 	bool has_replicas;
 	yyjson_val *template_;
-	int64_t n, n_ready, n_available, observed;
+	int64_t n, n_ready, n_available, n_terminating, observed;
+	bool has_n_terminating;
 	sp_vlist conditions;
 	/* derived */
 	int64_t revision; /* 0: none */
@@ -46,6 +48,7 @@ typedef struct dep_set {
 
 typedef struct dep_counts {
 	int64_t n, n_updated, n_ready, n_available, n_unavailable, collisions;
+	int64_t n_terminating; /* -1: not known, a set does not tell */
 } dep_counts;
 
 typedef struct dep_controller {

@@ -15,6 +15,7 @@ SP_VIEW(set_view_desc, dep_set, "apps/v1/ReplicaSet", SP_V(dep_set, created, "me
 	SP_V(dep_set, template_, "spec.template"), SP_V(dep_set, n, "status.replicas"),
 	SP_V(dep_set, n_ready, "status.readyReplicas"),
 	SP_V(dep_set, n_available, "status.availableReplicas"),
+	SP_VH(dep_set, n_terminating, "status.terminatingReplicas"),
 	SP_V(dep_set, observed, "status.observedGeneration"), SP_V(dep_set, conditions, "status.conditions"));
 
 const sp_view_desc *const dep_set_view = &set_view_desc;

@@ -16,6 +16,22 @@ void dep_end(dep_run *x, sp_code code, const sp_err *err)
 
 /* ---- counting ---- */
 
+/* A set that was never synced has no pods; one that was and does not tell (an older server drops it, another
+ * controller does not write it) makes the sum unknown. */
+static void count_terminating(dep_counts *c, const dep_set *s)
+{
+	bool is_new = s->observed == 0 && !s->has_n_terminating;
+	if (c->n_terminating < 0 || is_new)
+		return;
+	c->n_terminating = s->has_n_terminating ? c->n_terminating + s->n_terminating : -1;
+}
+
+static bool is_terminating_told(const dep_view *v, const dep_counts *c)
+{
+	return c->n_terminating < 0 ? !v->has_n_terminating
+				    : v->has_n_terminating && v->n_terminating == c->n_terminating;
+}
+
 dep_counts dep_count(const dep_run *x)
 {
 	dep_counts c = {.collisions = x->collisions};
@@ -26,6 +42,7 @@ dep_counts dep_count(const dep_run *x)
 		c.n += s->n;
 		c.n_ready += s->n_ready;
 		c.n_available += s->n_available;
+		count_terminating(&c, s);
 	}
 	if (x->newest != NULL)
 		c.n_updated = x->newest->n;
@@ -179,7 +196,8 @@ static bool is_as_written(const dep_run *x, const dep_counts *c, bool has_revisi
 	const dep_view *v = &x->view;
 	return has_revision && !x->conditions.changed && v->observed == v->generation && c->n == v->n &&
 	       c->n_updated == v->n_updated && c->n_ready == v->n_ready && c->n_available == v->n_available &&
-	       c->n_unavailable == v->n_unavailable && c->collisions == v->collisions;
+	       c->n_unavailable == v->n_unavailable && is_terminating_told(v, c) &&
+	       c->collisions == v->collisions;
 }
 
 static void write_body(const dep_run *x, sp_buf *out, const dep_counts *c, sp_str revision)
@@ -204,6 +222,10 @@ static void write_body(const dep_run *x, sp_buf *out, const dep_counts *c, sp_st
 	sp_jout_member_i64(j, SP_STR("readyReplicas"), c->n_ready);
 	sp_jout_member_i64(j, SP_STR("availableReplicas"), c->n_available);
 	sp_jout_member_i64(j, SP_STR("unavailableReplicas"), c->n_unavailable);
+	if (c->n_terminating >= 0)
+		sp_jout_member_i64(j, SP_STR("terminatingReplicas"), c->n_terminating);
+	else
+		sp_jout_member_raw(j, SP_STR("terminatingReplicas"), SP_STR("null"));
 	if (c->collisions > 0)
 		sp_jout_member_i64(j, SP_STR("collisionCount"), c->collisions);
 	ctl_conditions_write(j, &x->conditions);

@@ -126,17 +126,26 @@ int64_t job_pause_left(const job_run *x, int64_t n_failures, int64_t last_s)
 }
 
 /* Seconds until the next pod may be made. */
-static int64_t pause_left(job_run *x)
+static int64_t pause_left(const job_run *x)
 {
-	job_record *r =
-		x->new_failures > 0 ? record_of(x->c, x->job->key) : sp_map_get(&x->c->records, x->job->key);
+	const int64_t now_s = ctl_now_s(x->c->base.world);
+	job_record *r = sp_map_get(&x->c->records, x->job->key);
+	int64_t n = (r == NULL ? 0 : (int64_t)r->n_failures) + x->new_failures;
+	/* A clock that was set back: the pause begins again, it does not last until that time comes. */
+	if (r != NULL)
+		r->last_s = SP_MIN(r->last_s, now_s);
+	int64_t last_s = SP_MAX(r == NULL ? INT64_C(0) : r->last_s, x->last_failure_s);
+	return job_pause_left(x, n, SP_MIN(last_s, now_s));
+}
+
+/* Only when they are written: a status that has to be written again counts no failure twice. */
+static void keep_failures(const job_run *x)
+{
+	job_record *r = x->new_failures > 0 ? record_of(x->c, x->job->key) : NULL;
 	if (r == NULL)
-		return 0;
-	if (x->new_failures > 0) {
-		r->n_failures += (uint32_t)x->new_failures;
-		r->last_s = SP_MAX(r->last_s, x->last_failure_s);
-	}
-	return job_pause_left(x, r->n_failures, r->last_s);
+		return;
+	r->n_failures += (uint32_t)x->new_failures;
+	r->last_s = SP_MAX(r->last_s, x->last_failure_s);
 }
 
 static void forget(job_controller *c, sp_str key)
@@ -226,10 +235,12 @@ static void untrack(job_run *x)
 static void on_status(sp_call *c, const sp_answer *a)
 {
 	job_run *x = c->arg;
-	if (a->code == SP_OK)
+	if (a->code == SP_OK) {
+		keep_failures(x);
 		untrack(x); /* their uids are written */
-	else
+	} else {
 		end(x, a->code == SP_ENOTFOUND ? SP_OK : a->code, a->err);
+	}
 }
 
 static void write_time(sp_jout *j, const char *name, sp_str text)

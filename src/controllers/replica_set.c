@@ -17,13 +17,15 @@
 		SP_V(replicas_view, observed, "status.observedGeneration"),                                 \
 		SP_V(replicas_view, conditions, "status.conditions")
 
-SP_VIEW(rs_view_desc, replicas_view, "apps/v1/ReplicaSet", FIELDS);
+SP_VIEW(rs_view_desc, replicas_view, "apps/v1/ReplicaSet",
+	SP_VH(replicas_view, n_terminating, "status.terminatingReplicas"), FIELDS);
 SP_VIEW(rc_view_desc, replicas_view, "v1/ReplicationController", FIELDS);
 
 static const replicas_kind replica_set = {
 	.gvr = {SP_STR_INIT("apps"), SP_STR_INIT("v1"), SP_STR_INIT("replicasets")},
 	.api_version = "apps/v1",
 	.kind = "ReplicaSet",
+	.tells_terminating = true,
 	.view = &rs_view_desc};
 static const replicas_kind replication_controller = {
 	.gvr = {SP_STR_INIT(""), SP_STR_INIT("v1"), SP_STR_INIT("replicationcontrollers")},

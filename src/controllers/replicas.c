@@ -18,8 +18,8 @@ typedef struct run {
 	const sp_object *owner;
 	replicas_view view;
 	claim claim;
-	ctl_pod *pods; /* active ones */
-	size_t n_pods;
+	ctl_pod *pods;                /* active ones */
+	size_t n_pods, n_terminating; /* the latter are not among them */
 	const ctl_pod **doomed;
 	size_t n_doomed;
 	int64_t n_wanted; /* more (or, below zero, fewer) than there are */
@@ -103,6 +103,13 @@ static void on_status(sp_call *c, const sp_answer *a)
 		end(x, x->code, &x->err);
 }
 
+static bool is_terminating_told(const run *x)
+{
+	const replicas_view *v = &x->view;
+	return !x->r->kind->tells_terminating ||
+	       (v->has_n_terminating && v->n_terminating == (int64_t)x->n_terminating);
+}
+
 static void write_status(run *x)
 {
 	const replicas_view *v = &x->view;
@@ -115,7 +122,7 @@ static void write_status(run *x)
 	if (n.wait_s > 0)
 		sp_queue_add_after(x->r->base.queue, x->job->key, (uint64_t)n.wait_s * NS_PER_S);
 	if (!conditions.changed && n.n == v->n && n.n_labeled == v->n_labeled && n.n_ready == v->n_ready &&
-	    n.n_available == v->n_available && v->observed == v->generation) {
+	    n.n_available == v->n_available && is_terminating_told(x) && v->observed == v->generation) {
 		end(x, x->code, &x->err);
 		return;
 	}
@@ -125,6 +132,8 @@ static void write_status(run *x)
 	sp_jout_member_i64(&j, SP_STR("fullyLabeledReplicas"), n.n_labeled);
 	sp_jout_member_i64(&j, SP_STR("readyReplicas"), n.n_ready);
 	sp_jout_member_i64(&j, SP_STR("availableReplicas"), n.n_available);
+	if (x->r->kind->tells_terminating)
+		sp_jout_member_i64(&j, SP_STR("terminatingReplicas"), (int64_t)x->n_terminating);
 	sp_jout_member_i64(&j, SP_STR("observedGeneration"), v->generation);
 	ctl_conditions_write(&j, &conditions);
 	sp_jout_close(&j, '}');
@@ -280,6 +289,8 @@ static sp_code read_pods(run *x, sp_err *err)
 		SP_TRY(ctl_pod_read(x->job->arena, k->owned[i], &x->pods[x->n_pods], err));
 		if (ctl_pod_is_active(&x->pods[x->n_pods]))
 			x->n_pods++;
+		else if (!ctl_pod_is_over(&x->pods[x->n_pods]))
+			x->n_terminating++;
 	}
 	return SP_OK;
 }

@@ -10,6 +10,7 @@ typedef struct replicas_kind {
 	sp_gvr gvr;
 	const char *api_version, *kind;
 	bool map_selector;
+	bool tells_terminating;   /* its status has terminatingReplicas */
 	const sp_view_desc *view; /* of a replicas_view */
 } replicas_kind;
 
@@ -19,7 +20,8 @@ typedef struct replicas_view {
 	bool has_replicas;
 	yyjson_val *selector, *template_;
 	/* status */
-	int64_t n, n_labeled, n_ready, n_available, observed;
+	int64_t n, n_labeled, n_ready, n_available, n_terminating, observed;
+	bool has_n_terminating;
 	sp_vlist conditions;
 } replicas_view;
 

@@ -7,6 +7,7 @@ const controller_type *const controller_types[] = {
 	&controller_namespace,
 	&controller_service_account,
 	&controller_account_tokens,
+	&controller_legacy_tokens,
 	&controller_root_ca,
 	&controller_deployment,
 	&controller_replica_set,

@@ -7,6 +7,7 @@
 extern const controller_type controller_namespace;                           /* namespace.c */
 extern const controller_type controller_service_account, controller_root_ca; /* per_namespace.c */
 extern const controller_type controller_account_tokens;                      /* account_tokens.c */
+extern const controller_type controller_legacy_tokens;                       /* legacy_tokens.c */
 extern const controller_type controller_deployment;                          /* deployment.c */
 extern const controller_type controller_endpoint_slice,
 	controller_endpoints;                    /* endpoint_slice.c, endpoints.c */

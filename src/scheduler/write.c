@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "scheduler/live_int.h"
 
+#define AGAIN_NS UINT64_C(1000000000) /* after a binding that nobody answered */
+
 typedef enum write_kind { WRITE_BINDING, WRITE_STATUS, WRITE_VICTIM_STATUS, WRITE_DELETE } write_kind;
 
 typedef struct live_write {
@@ -14,6 +16,8 @@ typedef struct live_write {
 	write_kind kind;
 	sp_str key, ns, name, uid, target;
 	struct sched_history history; /* of a binding */
+	sp_timer again;               /* the same: when nobody answered */
+	bool is_again;
 	char text[];
 } live_write;
 
@@ -33,6 +37,7 @@ static void write_free(live_write *w)
 	sp_list_remove(&w->node);
 	w->s->n_writes--;
 	w->s->n_binding -= w->kind == WRITE_BINDING;
+	sp_timer_stop(w->s->world, &w->again);
 	sp_free(w);
 }
 
@@ -65,6 +70,8 @@ static live_write *write_new(scheduler *s, write_kind kind, const sched_pod *pod
 	w->history = pod->history;
 	w->call.done = done;
 	w->call.arg = w;
+	w->again = (sp_timer){.arg = w};
+	w->is_again = false;
 	sp_list_push_back(&s->writes, &w->node);
 	s->n_writes++;
 	s->n_binding += kind == WRITE_BINDING;
@@ -156,33 +163,10 @@ static void bind_failed(scheduler *s, live_write *w, sched_pod *pod, const sp_an
 	live_not_bound(s, pod, a->err == NULL ? SP_STR("binding rejected") : sp_str_c(a->err->msg));
 }
 
-static void on_bound(sp_call *call, const sp_answer *a)
+static void send_binding(live_write *w)
 {
-	live_write *w = call->arg;
-	scheduler *s = w->s;
-	sched_pod *pod = same_pod(w);
-	if (pod != NULL && a->code == SP_OK) {
-		live_measure_bound(s, pod->spec->scheduler_name, &w->history);
-		sp_arena_rewind(&s->scratch);
-		live_event(s, pod, false, "Scheduled", "Binding",
-			   SP_CONCAT(&s->scratch, SP_STR("Successfully assigned "), w->key, SP_STR(" to "),
-				     w->target));
-	} else if (pod != NULL && sched_is_assumed(pod)) { /* else the watch has told already where it is */
-		bind_failed(s, w, pod, a);
-	}
-	write_free(w);
-	live_wake(s);
-}
-
-void live_bind(scheduler *s, const sched_pod *pod)
-{
-	live_write *w = write_new(s, WRITE_BINDING, pod, pod->node_name, on_bound);
 	SP_AUTO_BUF body;
 	sp_buf_init(&body, (size_t)64 << 10);
-	if (w == NULL) {
-		live_broken(s);
-		return;
-	}
 	sp_jout j = sp_jout_to(&body);
 	sp_jout_open(&j, '{');
 	sp_jout_member_str(&j, SP_STR("kind"), SP_STR("Binding"));
@@ -197,13 +181,59 @@ void live_bind(scheduler *s, const sched_pod *pod)
 	sp_jout_member_str(&j, SP_STR("name"), w->target);
 	sp_jout_close(&j, '}');
 	sp_jout_close(&j, '}');
-	sp_call_start(s->client, &w->call,
+	sp_call_start(w->s->client, &w->call,
 		      &(sp_ask){.verb = SP_ASK_CREATE,
 				.gvr = SP_PODS,
 				.ns = w->ns,
 				.name = w->name,
 				.subresource = SP_STR("binding"),
 				.body = sp_buf_view(&body)});
+}
+
+static void on_again(sp_timer *t)
+{
+	send_binding(t->arg);
+}
+
+/* Nobody answered: the pod may be bound or not. It keeps its place until a server says which, else another
+ * pod could be given what it holds. */
+static bool is_open(const sp_answer *a)
+{
+	return a->code != SP_OK && (a->status == 0 || a->status == 504);
+}
+
+static void on_bound(sp_call *call, const sp_answer *a)
+{
+	live_write *w = call->arg;
+	scheduler *s = w->s;
+	sched_pod *pod = same_pod(w);
+	if (pod != NULL && a->code == SP_OK) {
+		live_measure_bound(s, pod->spec->scheduler_name, &w->history);
+		sp_arena_rewind(&s->scratch);
+		live_event(s, pod, false, "Scheduled", "Binding",
+			   SP_CONCAT(&s->scratch, SP_STR("Successfully assigned "), w->key, SP_STR(" to "),
+				     w->target));
+	} else if (pod != NULL && sched_is_assumed(pod)) { /* else the watch has told already where it is */
+		if (is_open(a)) {
+			w->is_again = true;
+			sp_timer_start(s->world, &w->again, AGAIN_NS, on_again);
+			return;
+		}
+		/* A conflict with what came of the first one: the watch will tell. */
+		if (!w->is_again || a->code != SP_ECONFLICT)
+			bind_failed(s, w, pod, a);
+	}
+	write_free(w);
+	live_wake(s);
+}
+
+void live_bind(scheduler *s, const sched_pod *pod)
+{
+	live_write *w = write_new(s, WRITE_BINDING, pod, pod->node_name, on_bound);
+	if (w == NULL)
+		live_broken(s);
+	else
+		send_binding(w);
 }
 
 /* ---- conditions ---- */

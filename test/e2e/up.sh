@@ -48,6 +48,7 @@ left "$tmp/before"
 {
 	says up 'the sample answers at its Service' "$bin/sampan" up $dirs --timeout=100
 	says again 'sampan is up already' "$bin/sampan" up $dirs
+	says next "$bin/sampan down" "$bin/sampan" up $dirs
 }
 says status 'node         running' "$bin/sampan" status --run-dir="$tmp/run"
 for what in certificate-authority-data:ca.pem client-certificate-data:crt.pem client-key-data:key.pem; do

@@ -49,7 +49,9 @@ static void on_told(sp_call *c, const sp_answer *a)
 
 static void print_status(const t_ctl_pod *p, char *body, size_t size)
 {
-	const char *phase = p->t->phase, *fails = p->t->fails;
+	const char *phase = p->t->phase, *fails = p->t->fails, *ends = p->t->ends;
+	if (ends != NULL && strncmp(p->name, ends, strlen(ends)) == 0)
+		phase = "Succeeded";
 	sp_sim *sim = p->t->api.sim;
 	if (fails != NULL && strncmp(p->name, fails, strlen(fails)) == 0) {
 		(void)snprintf(
@@ -95,6 +97,20 @@ static bool is_going(yyjson_val *v)
 	return sp_view_str_at(v, "metadata.deletionTimestamp").len > 0;
 }
 
+/* It has a node, and waits to be run or was told not to be ready while its node was not heard of. */
+static bool has_to_run(yyjson_val *v)
+{
+	sp_str phase = sp_view_str_at(v, "status.phase");
+	bool ready = false;
+	size_t i, max;
+	yyjson_val *c;
+	yyjson_arr_foreach(sp_view_at(v, "status.conditions"), i, max, c) ready |=
+		sp_str_eq(sp_view_str_at(c, "type"), SP_STR("Ready")) &&
+		sp_str_eq(sp_view_str_at(c, "status"), SP_STR("True"));
+	return sp_view_str_at(v, "spec.nodeName").len > 0 &&
+	       (sp_str_eq(phase, SP_STR("Pending")) || (sp_str_eq(phase, SP_STR("Running")) && !ready));
+}
+
 static void on_pod(void *arg, const sp_object *old, const sp_object *now)
 {
 	t_ctl *t = arg;
@@ -107,6 +123,8 @@ static void on_pod(void *arg, const sp_object *old, const sp_object *now)
 	bool ok = sp_json_parse(&a, now->json, &v, NULL) == SP_OK;
 	bool going = ok && is_going(v);
 	bool pending = ok && sp_str_eq(sp_view_str_at(v, "status.phase"), SP_STR("Pending"));
+	if (t->of_nodes)
+		pending = ok && has_to_run(v);
 	sp_arena_done(&a);
 	if (!going && !pending)
 		return;

@@ -23,6 +23,8 @@ typedef struct t_ctl {
 	sp_informer_watch watch;
 	struct t_ctl_pod *under_way;
 	bool no_kubelet;   /* set before open: pods stay as they are */
+	bool of_nodes;     /* the same: only pods that have a node run, and are made ready again */
+	const char *ends;  /* pods whose name begins so are Succeeded */
 	const char *phase; /* what pods become; NULL: Running and ready */
 	const char
 		*fails; /* those whose name begins so fail instead, by their container "c" with exit_code */

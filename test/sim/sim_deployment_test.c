@@ -99,6 +99,34 @@ SP_TEST(sim_deployment, rolls_out_and_back)
 	T_EQ_U64(n, 2);
 }
 
+/* Pods that go and are still there are told of, by the set and by the deployment. */
+SP_TEST(sim_deployment, pods_that_go_are_counted)
+{
+	t_ctl *t = open_rig(&(sp_sim_opts){.seed = t_random()});
+	size_t n, i, max;
+	yyjson_val *v;
+	T_TRUE(!t_failed());
+	T_TRUE(t_ctl_create(t, SP_DEPLOYMENTS, "default", BODY("one", "\"replicas\":3,")));
+	T_TRUE(t_ctl_wait(t, D, "status.availableReplicas", "3"));
+	T_TRUE(t_ctl_wait(t, D, "status.terminatingReplicas", "0"));
+	yyjson_val *pods = t_ctl_list(t, SP_PODS, "default", "", &n);
+	yyjson_arr_foreach(pods, i, max, v)
+		T_TRUE(t_ctl_patch(t, SP_PODS, "default", t_ctl_text(v, "metadata.name").ptr, "",
+				   "{\"metadata\":{\"finalizers\":[\"example.com/stay\"]}}"));
+	T_TRUE(t_ctl_patch(t, D, "", "{\"spec\":{\"replicas\":1}}"));
+	T_TRUE(t_ctl_wait(t, D, "status.terminatingReplicas", "2"));
+	v = t_ctl_get(t, D);
+	T_EQ_C(t_ctl_text(v, "status.replicas"), "1");
+	v = yyjson_arr_get(t_ctl_list(t, SP_REPLICASETS, "default", "", &n), 0);
+	T_EQ_C(t_ctl_text(v, "status.terminatingReplicas"), "2");
+	T_EQ_C(t_ctl_text(v, "status.replicas"), "1");
+	yyjson_arr_foreach(pods, i, max, v)
+		T_TRUE(t_ctl_patch(t, SP_PODS, "default", t_ctl_text(v, "metadata.name").ptr, "",
+				   "{\"metadata\":{\"finalizers\":null}}"));
+	T_TRUE(t_ctl_wait(t, D, "status.terminatingReplicas", "0"));
+	T_TRUE(t_ctl_wait_count(t, SP_PODS, "default", "", 1));
+}
+
 /* A rolling update never has fewer or more pods than it may. */
 SP_TEST(sim_deployment, keeps_its_bounds)
 {

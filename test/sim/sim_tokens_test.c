@@ -302,6 +302,80 @@ SP_TEST(sim_tokens, of_upstreams_controller)
 	T_EQ_C(whom(t, good), "");
 }
 
+/* ---- tokens of old ---- */
+
+#define OLD_SECRET(name, labels)                                                                        \
+	"{\"metadata\":{\"name\":\"" name "\",\"annotations\":{\"kubernetes.io/service-account.name\":" \
+	"\"bot\"},\"labels\":{" labels "}},\"type\":\"kubernetes.io/service-account-token\"}"
+#define HOUR (3600 * SECOND)
+
+static sp_str since(t_ctl *t, const char *name)
+{
+	yyjson_val *labels = sp_view_at(t_ctl_get(t, SP_SECRETS, "default", name), "metadata.labels");
+	return sp_json_str(sp_json_last(labels, SP_STR("kubernetes.io/legacy-token-invalid-since")));
+}
+
+static void days_pass(t_ctl *t, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		t_ctl_run(t, 24 * HOUR);
+}
+
+/* Two days count as a year. */
+SP_TEST(sim_tokens, of_old_go_when_nobody_uses_them)
+{
+	static const char *const stay[] = {"asked", "mounted", "env", "used", "odd"};
+	t_ctl *t = sp_new(T_ARENA, t_ctl, 1);
+	t_no_faults();
+	t->config.legacy_token_unused_ns = 48 * HOUR;
+	T_TRUE(t_ctl_open(t, &(sp_sim_opts){.seed = t_random()},
+			  "legacy-serviceaccount-token-cleaner-controller"));
+	t_ask(&t->user, &(sp_ask){.verb = SP_ASK_DELETE,
+				  .gvr = SP_CONFIGMAPS,
+				  .ns = SP_STR("kube-system"),
+				  .name = SP_STR("kube-apiserver-legacy-service-account-token-tracking")});
+	T_TRUE(t_ctl_create(
+		t, SP_SERVICEACCOUNTS, "default",
+		"{\"metadata\":{\"name\":\"bot\"},\"secrets\":[{\"name\":\"s\"},{\"name\":\"mounted\"},"
+		"{\"name\":\"env\"},{\"name\":\"used\"},{\"name\":\"odd\"}]}"));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", OLD_SECRET("s", "")));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", OLD_SECRET("asked", "")));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", OLD_SECRET("mounted", "")));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default", OLD_SECRET("env", "")));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default",
+			    OLD_SECRET("used", "\"kubernetes.io/legacy-token-last-used\":\"2099-01-01\"")));
+	T_TRUE(t_ctl_create(t, SP_SECRETS, "default",
+			    OLD_SECRET("odd", "\"kubernetes.io/legacy-token-last-used\":\"long-ago\"")));
+	T_TRUE(t_ctl_create(
+		t, SP_PODS, "default",
+		"{\"metadata\":{\"name\":\"p\"},\"spec\":{\"volumes\":[{\"name\":\"v\",\"projected\":{"
+		"\"sources\":[{\"secret\":{\"name\":\"mounted\"}}]}}],\"containers\":[{\"name\":\"c\","
+		"\"image\":\"i\",\"env\":[{\"name\":\"E\",\"valueFrom\":{\"secretKeyRef\":{\"name\":"
+		"\"env\",\"key\":\"token\"}}}]}]}}"));
+	days_pass(t, 4); /* nobody says that uses are noted */
+	T_EQ_C(since(t, "s"), "");
+	sp_str today = sp_str_sub(
+		t_ctl_text(t_ctl_get(t, SP_SECRETS, "default", "s"), "metadata.creationTimestamp"), 0, 10);
+	T_TRUE(t_ctl_create(
+		t, SP_CONFIGMAPS, "kube-system",
+		sp_arena_printf(T_ARENA,
+				"{\"metadata\":{\"name\":\"kube-apiserver-legacy-service-account-token-"
+				"tracking\"},\"data\":{\"since\":\"" SP_FMT "\"}}",
+				SP_ARG(today))
+			.ptr));
+	days_pass(t, 1);
+	T_EQ_U64(since(t, "s").len, 10);
+	days_pass(t, 2);
+	T_EQ_U64(since(t, "s").len, 10); /* it is still there */
+	days_pass(t, 2);
+	T_TRUE(t_ctl_get(t, SP_SECRETS, "default", "s") == NULL);
+	for (size_t i = 0; i < SP_LEN(stay); i++) {
+		t_row("%s", stay[i]);
+		T_TRUE(t_ctl_get(t, SP_SECRETS, "default", stay[i]) != NULL);
+		T_EQ_C(since(t, stay[i]), "");
+	}
+}
+
 /* Addresses of services are no pods'. */
 SP_TEST(sim_ipam, services_are_spared)
 {
