@@ -458,6 +458,7 @@ void node_worker_set(node_worker *w, const sp_object *o)
 		const sp_object *old = w->latest;
 		w->latest = sp_object_ref(o);
 		(void)sp_object_unref(old);
+		node_told_look(w);
 	}
 	if (node_start_may_interrupt(w) && interrupts(w, o)) {
 		node_start_cancel(w);

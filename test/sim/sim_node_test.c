@@ -624,6 +624,39 @@ SP_TEST(sim_node, own_node)
 	T_TRUE(!sp_str_eq(node_value(r, "status.conditions[3].lastTransitionTime"), since));
 }
 
+/* Somebody else's words in a pod's status stay for 10 s at most; conditions of others stay. */
+SP_TEST(sim_node, overwritten_status)
+{
+	static const char *const paths[] = {PHASE, STATUS(0) "ready"}, *const were[] = {"Running", "true"};
+	static const char others[] = "{\"status\":{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"Ready\","
+				     "\"status\":\"False\"},{\"type\":\"example.com/x\",\"status\":\"True\"}]}}";
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web", "\"containers\":[" C("a", RUN) "]");
+	for (size_t i = 0; i < SP_LEN(paths); i++)
+		T_TRUE(nr_becomes(r, "web", paths[i], were[i], 10));
+	nr_run(r, t_random_below(15 * SECOND));
+	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
+		      .gvr = SP_PODS,
+		      .ns = SP_STR("default"),
+		      .name = SP_STR("web"),
+		      .subresource = SP_STR("status"),
+		      .body = sp_str_c(others)};
+	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
+	T_EQ_C(nr_of(r, "web", PHASE), "Pending");
+	nr_run(r, 11 * SECOND);
+	T_EQ_C(nr_of(r, "web", PHASE), "Running");
+	sp_str revision = nr_of(r, "web", "metadata.resourceVersion");
+	nr_run(r, 30 * SECOND);
+	T_TRUE(sp_str_eq(nr_of(r, "web", "metadata.resourceVersion"), revision));
+	T_TRUE(nr_becomes(r, "web", "status.conditions[4].status", "True", 1));
+	for (size_t i = 0; i < 6; i++) {
+		char path[64];
+		(void)snprintf(path, sizeof path, "status.conditions[%zu].status", i);
+		T_TRUE(!sp_str_eq(nr_of(r, "web", path), SP_STR("False")));
+	}
+}
+
 /* An agent that waited long for an API server knows its pods soon after the server answers it. */
 SP_TEST(sim_node, server_is_back)
 {
