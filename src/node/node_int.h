@@ -191,6 +191,7 @@ struct node_worker {
 	struct node_words *words;
 
 	/* telling the API */
+	sp_str event_annotations; /* of the event that is being told, a JSON object */
 	sp_call report_call, delete_call;
 	sp_bytes *reported; /* without times; what the last successful report said */
 	sp_bytes *reporting;

@@ -186,7 +186,8 @@ void node_worker_event(node_worker *w, const node_container *c, bool is_warning,
 	sp_events_emit(w->agent->events, &(sp_event){.about = about,
 						     .is_warning = is_warning,
 						     .reason = sp_str_c(reason),
-						     .message = sp_str_c(line)});
+						     .message = sp_str_c(line),
+						     .annotations = w->event_annotations});
 }
 
 /* ---- turns ---- */
