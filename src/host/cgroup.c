@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Before a process can be moved into a cgroup, Linux makes all processors notice that forks and exits have to
- * wait: a grace period, some 10 ms when nobody has moved one for 20. An OCI runtime spends a third of its time
- * there. A move of our own to where we are, begun when it is known that a container is about to be made, has
- * the grace period pass meanwhile. Linux: kernel/cgroup/cgroup.c cgroup_attach_lock, kernel/rcu/sync.c.
+ * wait: a grace period, some 10 ms when nobody has moved one for 20. An OCI runtime spends a third of its
+ * time there. A move of our own to where we are, begun when it is known that a container is about to be made,
+ * has the grace period pass meanwhile. Linux: kernel/cgroup/cgroup.c cgroup_attach_lock, kernel/rcu/sync.c.
  */
 #include <errno.h>
 #include <fcntl.h>

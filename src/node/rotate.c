@@ -57,8 +57,7 @@ static void on_reopened(sp_cri_call *c, int32_t status, sp_str message, const vo
 	if (status != SP_RPC_OK) { /* it goes on where it was */
 		(void)sp_fail(&g->err, SP_EUNAVAILABLE, "it can't be opened anew: " SP_FMT, SP_ARG(message));
 		complain(t, g);
-		if (g->aside.len != 0 &&
-		    sp_path_rename(t->agent->world, g->aside, g->path, &g->err) != SP_OK)
+		if (g->aside.len != 0 && sp_path_rename(t->agent->world, g->aside, g->path, &g->err) != SP_OK)
 			complain(t, g);
 	}
 	reopen_next(t);

@@ -645,8 +645,9 @@ SP_TEST(sim_node, own_node)
 SP_TEST(sim_node, overwritten_status)
 {
 	static const char *const paths[] = {PHASE, STATUS(0) "ready"}, *const were[] = {"Running", "true"};
-	static const char others[] = "{\"status\":{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"Ready\","
-				     "\"status\":\"False\"},{\"type\":\"example.com/x\",\"status\":\"True\"}]}}";
+	static const char others[] =
+		"{\"status\":{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"Ready\","
+		"\"status\":\"False\"},{\"type\":\"example.com/x\",\"status\":\"True\"}]}}";
 	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
 	T_TRUE(!t_failed());
 	nr_make(r, "web", "\"containers\":[" C("a", RUN) "]");
