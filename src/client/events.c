@@ -183,6 +183,8 @@ static void write_event(const sp_events *e, sp_jout *j, const sp_event *ev, cons
 	sp_jout_member_open(j, SP_STR("metadata"), '{');
 	sp_jout_member_str(j, SP_STR("name"), sp_str_c(m->name));
 	sp_jout_member_str(j, SP_STR("namespace"), sp_str_c(m->ns));
+	if (ev->annotations.len > 0)
+		sp_jout_member_raw(j, SP_STR("annotations"), ev->annotations);
 	sp_jout_close(j, '}');
 	member_ref(j, series ? "regarding" : "involvedObject", &ev->about);
 	if (ev->related != NULL)

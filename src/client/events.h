@@ -38,6 +38,7 @@ typedef struct sp_event {
 	sp_str reason;               /* "ScalingReplicaSet" */
 	sp_str action;               /* series: "Binding"; empty: the reason */
 	sp_str message;              /* cut to 1024 bytes */
+	sp_str annotations;          /* a JSON object; empty: none */
 } sp_event;
 
 /* Never fails to the caller. Everything is copied. */

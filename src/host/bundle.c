@@ -179,6 +179,7 @@ sp_code host_rootfs_mount(host_request *r, const void *message, sp_err *err)
 {
 	const sp_host_rootfs_mount *m = message;
 	host_path_buf rootfs;
+	host_cgroups_wake(r->h);
 	SP_TRY(host_bundle_make(r->h, m->id, &rootfs, err));
 	SP_TRY(host_unmount(rootfs.text, err));
 	SP_TRY(host_overlay_mount(r, m, 0, rootfs.text, err));

@@ -21,6 +21,7 @@ struct host {
 	sp_list running; /* host_run */
 	sp_list layers;  /* layers.c: those that are being unpacked, removed, measured */
 	bool is_gone;
+	bool is_waking; /* cgroup.c */
 };
 
 /* One request being carried out. */
@@ -53,6 +54,11 @@ typedef struct host_run {
 } host_run;
 void host_run_begin(host *h, host_run *r, void (*stop)(host_run *r));
 void host_run_end(host_run *r);
+
+/* ---- cgroup.c ---- */
+
+/* Soon a container is made: has the kernel ready to move its processes into cgroups by then. */
+void host_cgroups_wake(host *h);
 
 /* ---- shim.c ---- */
 

@@ -230,6 +230,7 @@ sp_code host_sandbox_make(host_request *r, const void *message, sp_err *err)
 	const sp_host_sandbox_make *m = message;
 	const host *h = r->h;
 	host_path_buf path;
+	host_cgroups_wake(r->h);
 	/* Repeated after a crash: from the beginning. */
 	SP_TRY(unmount_sandbox(h, m->id, err));
 	SP_TRY(host_path_of(h, "sandboxes", m->id, "", &path, err));

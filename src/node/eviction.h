@@ -155,6 +155,7 @@ sp_str node_storage_over(const node_pod_use *u, bool dedicated_imagefs, sp_buf *
 /* Those to be evicted first come first. U: rankMemoryPressure, rankPIDPressure, rankDiskPressureFunc. */
 void node_rank(node_pod_use *at, size_t n, node_signal s, bool dedicated_imagefs);
 
-/* Why this pod is evicted. U: evictionMessage. */
+/* Why this pod is evicted, and the annotations of the event that says so, as a JSON object; empty when
+ * nothing is known of what it uses. U: evictionMessage. */
 void node_evict_message(const node_pod_use *u, const node_eviction *e, const node_pressures *p,
-			const node_observations *o, node_signal s, sp_buf *out);
+			const node_observations *o, node_signal s, sp_buf *out, sp_buf *ret_annotations);

@@ -3,6 +3,10 @@
 #include "base/num.h"
 #include "node/eviction.h"
 
+#include "base/json_out.h"
+
+#define BLAMED_BYTES_MAX ((size_t)256 << 10)
+
 /* ---- amounts ---- */
 
 /* Text of an amount, as Go prints it, into the buffer. */
@@ -263,17 +267,22 @@ static void put_threshold(const node_eviction *e, const node_pressures *p, const
 	}
 }
 
+/* Of the message, for the annotations of its event: names with commas between them, and what they used. */
+typedef struct blamed {
+	sp_buf containers, uses, pod_use;
+} blamed;
+
 /* The pod's own request, where it has one. */
-static void put_pod_use(const node_pod_use *u, node_signal s, sp_buf *out)
+static void put_pod_use(const node_pod_use *u, node_signal s, sp_buf *out, blamed *b)
 {
 	sp_str request = sp_view_str_at(u->pod->v.resources, "requests.memory");
 	sp_qty q;
 	if (s != NODE_SIGNAL_MEMORY || u->memory < 0 || request.len == 0 ||
 	    sp_qty_parse(request, &q, NULL) != SP_OK)
 		return;
-	(void)sp_buf_printf(out, "Pod " SP_FMT " was using ", SP_ARG(u->pod->v.name));
-	put_amount(out, u->memory, SP_QTY_BINARY_SI);
-	(void)sp_buf_printf(out, ", request is ");
+	put_amount(&b->pod_use, u->memory, SP_QTY_BINARY_SI);
+	(void)sp_buf_printf(out, "Pod " SP_FMT " was using " SP_FMT ", request is ", SP_ARG(u->pod->v.name),
+			    SP_ARG(sp_buf_view(&b->pod_use)));
 	put_quantity(out, q);
 	(void)sp_buf_printf(out, ", has larger consumption of memory. ");
 }
@@ -289,15 +298,37 @@ static int64_t use_of(const node_container_use *c, node_signal s)
 	return sum;
 }
 
-void node_evict_message(const node_pod_use *u, const node_eviction *e, const node_pressures *p,
-			const node_observations *o, node_signal s, sp_buf *out)
+static void put_container_use(const node_container_use *c, int64_t used, sp_qty request, sp_str resource,
+			      sp_buf *out, blamed *b)
+{
+	(void)sp_buf_printf(out, "Container " SP_FMT " was using ", SP_ARG(c->name));
+	put_amount(out, used, SP_QTY_BINARY_SI);
+	(void)sp_buf_printf(out, ", request is ");
+	put_quantity(out, request);
+	(void)sp_buf_printf(out, ", has larger consumption of " SP_FMT ". ", SP_ARG(resource));
+	(void)sp_buf_printf(&b->containers, "%s" SP_FMT, b->containers.len == 0 ? "" : ",", SP_ARG(c->name));
+	(void)sp_buf_printf(&b->uses, "%s", b->uses.len == 0 ? "" : ",");
+	put_amount(&b->uses, used, SP_QTY_BINARY_SI);
+}
+
+static void put_annotations(const node_pod_use *u, sp_str resource, const blamed *b, sp_buf *out)
+{
+	sp_jout j = sp_jout_to(out);
+	sp_jout_open(&j, '{');
+	sp_jout_member_str(&j, SP_STR("offending_containers"), sp_buf_view(&b->containers));
+	sp_jout_member_str(&j, SP_STR("offending_containers_usage"), sp_buf_view(&b->uses));
+	if (b->pod_use.len > 0) {
+		sp_jout_member_str(&j, SP_STR("offending_pod"), u->pod->v.name);
+		sp_jout_member_str(&j, SP_STR("offending_pod_usage"), sp_buf_view(&b->pod_use));
+	}
+	sp_jout_member_str(&j, SP_STR("starved_resource"), resource);
+	sp_jout_close(&j, '}');
+}
+
+static void put_uses(const node_pod_use *u, node_signal s, sp_buf *out, blamed *b)
 {
 	sp_str resource = node_signal_resource(s);
-	(void)sp_buf_printf(out, "The node was low on resource: " SP_FMT ". ", SP_ARG(resource));
-	put_threshold(e, p, o, s, out);
-	if (!u->is_known)
-		return;
-	put_pod_use(u, s, out);
+	put_pod_use(u, s, out, b);
 	for (size_t i = 0; i < u->n_containers; i++) {
 		const node_container_use *c = &u->containers[i];
 		const node_container *of = node_pod_container(u->pod, c->name);
@@ -307,12 +338,26 @@ void node_evict_message(const node_pod_use *u, const node_eviction *e, const nod
 			continue;
 		if (sp_qty_parse(sp_vmap_str(of->v.requests, resource), &request, NULL) != SP_OK)
 			request = (sp_qty){0};
-		if (used < 0 || used <= sp_qty_value(&request))
-			continue;
-		(void)sp_buf_printf(out, "Container " SP_FMT " was using ", SP_ARG(c->name));
-		put_amount(out, used, SP_QTY_BINARY_SI);
-		(void)sp_buf_printf(out, ", request is ");
-		put_quantity(out, request);
-		(void)sp_buf_printf(out, ", has larger consumption of " SP_FMT ". ", SP_ARG(resource));
+		if (used >= 0 && used > sp_qty_value(&request))
+			put_container_use(c, used, request, resource, out, b);
 	}
+}
+
+void node_evict_message(const node_pod_use *u, const node_eviction *e, const node_pressures *p,
+			const node_observations *o, node_signal s, sp_buf *out, sp_buf *ret_annotations)
+{
+	blamed b;
+	sp_str resource = node_signal_resource(s);
+	(void)sp_buf_printf(out, "The node was low on resource: " SP_FMT ". ", SP_ARG(resource));
+	put_threshold(e, p, o, s, out);
+	if (!u->is_known)
+		return;
+	sp_buf_init(&b.containers, BLAMED_BYTES_MAX);
+	sp_buf_init(&b.uses, BLAMED_BYTES_MAX);
+	sp_buf_init(&b.pod_use, BLAMED_BYTES_MAX);
+	put_uses(u, s, out, &b);
+	put_annotations(u, resource, &b, ret_annotations);
+	sp_buf_done(&b.containers);
+	sp_buf_done(&b.uses);
+	sp_buf_done(&b.pod_use);
 }

@@ -215,6 +215,8 @@ void node_mount(node_worker *w, void (*then)(node_worker *w))
 				      .root = w->agent->place.root,
 				      .claim = node_claims_find,
 				      .arg = w};
+	if (w->volumes_made == 0)
+		node_volumes_want_tokens(w->pod, &tokens);
 	if (!node_refs_are_known(&w->refs)) { /* their arrival is a turn */
 		node_worker_end_turn(w);
 		return;

@@ -191,11 +191,14 @@ struct node_worker {
 	struct node_words *words;
 
 	/* telling the API */
+	sp_str event_annotations; /* of the event that is being told, a JSON object */
 	sp_call report_call, delete_call;
 	sp_bytes *reported; /* without times; what the last successful report said */
 	sp_bytes *reporting;
 	sp_timer report_again;
 	bool report_waits, delete_done;
+	const sp_object *told; /* as the API had it after the last report; NULL: not yet */
+	sp_timer reconcile;    /* somebody else has changed what was told */
 };
 
 struct node_agent {
@@ -410,6 +413,13 @@ void node_report(node_worker *w);
 /* The pod is over: takes it out of the API. */
 void node_report_deleted(node_worker *w);
 void node_report_cancel(node_worker *w);
+
+/* ---- told.c ---- */
+/* The answer to a report. */
+void node_told_set(node_worker *w, const sp_object *o);
+/* w->latest is another: what is not as it was told is told again. */
+void node_told_look(node_worker *w);
+void node_told_free(node_worker *w);
 
 /* ---- probes.c ---- */
 /* Begins and ends probes as the pod's containers come and go. */

@@ -128,7 +128,7 @@ static void on_walk(sp_work *job)
 /* ---- pods ---- */
 
 static bool evict(node_pressure_watch *p, node_worker *w, sp_str signal, int64_t grace_s, bool is_disrupted,
-		  const sp_buf *message)
+		  const sp_buf *message, sp_str annotations)
 {
 	sp_str text = sp_buf_view(message);
 	if (node_pod_is_critical(w->pod)) {
@@ -138,7 +138,9 @@ static bool evict(node_pressure_watch *p, node_worker *w, sp_str signal, int64_t
 	}
 	sp_log(p->agent->log, SP_LOG_INFO, "a pod is evicted", SP_KS("namespace", w->ns),
 	       SP_KS("pod", w->name), SP_KS("why", text));
+	w->event_annotations = annotations;
 	node_worker_event(w, NULL, true, "Evicted", SP_FMT, SP_ARG(text));
+	w->event_annotations = (sp_str){NULL, 0};
 	node_worker_evict(w, text, grace_s, is_disrupted);
 	count(p, signal);
 	return true;
@@ -153,7 +155,8 @@ static bool evict_for_storage(node_pressure_watch *p, const node_pod_use *uses, 
 		sp_buf_init(&message, MESSAGE_BYTES_MAX);
 		sp_str limit = node_storage_over(&uses[i], p->seen.dedicated_imagefs, &message);
 		if (limit.len != 0)
-			any |= evict(p, uses[i].owner, limit, HARD_GRACE_S, false, &message);
+			any |= evict(p, uses[i].owner, limit, HARD_GRACE_S, false, &message,
+				     (sp_str){NULL, 0});
 	}
 	return any;
 }
@@ -173,10 +176,13 @@ static bool evict_one(node_pressure_watch *p, node_pod_use *uses, size_t n)
 	node_rank(uses, n, s, p->seen.dedicated_imagefs);
 	for (size_t i = 0; i < n; i++) {
 		node_worker *w = uses[i].owner;
-		SP_AUTO_BUF message;
+		SP_AUTO_BUF message, annotations;
 		sp_buf_init(&message, MESSAGE_BYTES_MAX);
-		node_evict_message(&uses[i], &p->agent->opts.eviction, &p->state, &p->seen, s, &message);
-		if (evict(p, w, node_signal_name(s), grace_of(p, w), true, &message))
+		sp_buf_init(&annotations, 8 * MESSAGE_BYTES_MAX);
+		node_evict_message(&uses[i], &p->agent->opts.eviction, &p->state, &p->seen, s, &message,
+				   &annotations);
+		if (evict(p, w, node_signal_name(s), grace_of(p, w), true, &message,
+			  sp_buf_view(&annotations)))
 			return true;
 	}
 	sp_log(p->agent->log, SP_LOG_WARN, "no pod can be evicted",

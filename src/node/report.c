@@ -27,8 +27,10 @@ static void take_answer(node_worker *w, sp_str body)
 	sp_arena_init(&arena, NODE_POD_BYTES_MAX);
 	if (sp_object_parse(&arena, body, NULL, &o, NULL) != SP_OK)
 		return;
-	if (sp_str_eq(o->uid, w->uid))
+	if (sp_str_eq(o->uid, w->uid)) {
+		node_told_set(w, o);
 		node_worker_set(w, o);
+	}
 	(void)sp_object_unref(o);
 }
 
@@ -48,6 +50,7 @@ static void on_reported(sp_call *c, const sp_answer *a)
 			tell_later(w);
 		}
 	}
+	node_told_look(w); /* it may have been changed meanwhile */
 	if (w->report_waits) {
 		w->report_waits = false;
 		node_worker_poke(w);
@@ -148,6 +151,7 @@ void node_report_cancel(node_worker *w)
 	sp_call_cancel(&w->report_call);
 	sp_call_cancel(&w->delete_call);
 	sp_timer_stop(w->agent->world, &w->report_again);
+	node_told_free(w);
 	w->reported = sp_bytes_unref(w->reported);
 	w->reporting = sp_bytes_unref(w->reporting);
 }

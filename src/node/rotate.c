@@ -10,7 +10,8 @@
 #define ROTATE_BYTES_MAX ((size_t)16 << 20)
 
 typedef struct grown {
-	sp_str id, path, aside; /* aside: its new name; empty: it is small */
+	sp_str id, path, aside; /* aside: its new name; empty: it has its own */
+	bool reopens;           /* it is not where it was */
 	sp_code code;
 	sp_err err;
 } grown;
@@ -56,7 +57,7 @@ static void on_reopened(sp_cri_call *c, int32_t status, sp_str message, const vo
 	if (status != SP_RPC_OK) { /* it goes on where it was */
 		(void)sp_fail(&g->err, SP_EUNAVAILABLE, "it can't be opened anew: " SP_FMT, SP_ARG(message));
 		complain(t, g);
-		if (sp_path_rename(t->agent->world, g->aside, g->path, &g->err) != SP_OK)
+		if (g->aside.len != 0 && sp_path_rename(t->agent->world, g->aside, g->path, &g->err) != SP_OK)
 			complain(t, g);
 	}
 	reopen_next(t);
@@ -64,7 +65,7 @@ static void on_reopened(sp_cri_call *c, int32_t status, sp_str message, const vo
 
 static void reopen_next(node_rotate *t)
 {
-	while (t->next < t->n && (t->at[t->next].code != SP_OK || t->at[t->next].aside.len == 0)) {
+	while (t->next < t->n && (t->at[t->next].code != SP_OK || !t->at[t->next].reopens)) {
 		if (t->at[t->next].code != SP_OK)
 			complain(t, &t->at[t->next]);
 		t->next++;
@@ -86,7 +87,8 @@ static sp_code set_aside(node_rotate *t, grown *g)
 	const node_agent *a = t->agent;
 	sp_stat st;
 	sp_code code = sp_path_stat(a->world, g->path, &st, &g->err);
-	if (code == SP_ENOTFOUND || (code == SP_OK && st.size < (uint64_t)a->opts.log_bytes_max))
+	g->reopens = code == SP_ENOTFOUND; /* somebody removed it */
+	if (g->reopens || (code == SP_OK && st.size < (uint64_t)a->opts.log_bytes_max))
 		return SP_OK;
 	SP_TRY(code);
 	SP_TRY(node_log_make_room(a->world, g->path, (size_t)a->opts.log_files_max, &t->arena, &g->err));
@@ -95,6 +97,7 @@ static sp_code set_aside(node_rotate *t, grown *g)
 		return sp_fail(&g->err, SP_ENOMEM, "no memory for the name of a log");
 	SP_TRY(sp_path_rename(a->world, g->path, aside, &g->err));
 	g->aside = aside;
+	g->reopens = true;
 	return SP_OK;
 }
 

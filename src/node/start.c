@@ -21,6 +21,7 @@ struct node_start {
 	size_t volume;
 	node_hook hook;
 	bool may_interrupt;
+	node_seen_container killed; /* after its hook failed */
 };
 
 static sp_world *world(const node_start *s)
@@ -78,10 +79,9 @@ static void call(node_start *s, sp_cri_method method, const void *request, uint6
 
 /* ---- hooks ---- */
 
-static void on_stopped_after_hook(sp_cri_call *c, int32_t status, sp_str message, const void *response)
+static void on_stopped_after_hook(node_worker *w)
 {
-	node_start *s = c->arg;
-	(void)status, (void)message, (void)response;
+	node_start *s = w->start;
 	fail(s, "PostStartHookError", sp_str_c(node_worker_memo(s->w, s->c->name)->message), NODE_RETRY_NS);
 }
 
@@ -94,12 +94,11 @@ static void on_post_start(node_hook *h, node_outcome outcome, sp_str text)
 		return;
 	}
 	node_worker_event(s->w, s->c, true, "FailedPostStartHook", "PostStartHook failed");
-	node_worker_event(s->w, s->c, false, "Killing", "FailedPostStartHook");
 	(void)node_memo_wait(node_worker_memo(s->w, s->c->name), SP_STR("PostStartHookError"), text);
-	call(s, SP_CRI_STOP_CONTAINER,
-	     &(sp_cri_stop_container_request){.container_id = s->container_id,
-					      .timeout = node_worker_grace(s->w)},
-	     NODE_CALL_TIMEOUT_NS, on_stopped_after_hook);
+	s->killed = (node_seen_container){.id = s->container_id, .name = s->c->name};
+	const node_kill kill = {
+		.seen = &s->killed, .container = s->c, .message = SP_STR("FailedPostStartHook")};
+	node_stop_containers(s->w, &kill, 1, on_stopped_after_hook);
 }
 
 /* ---- start ---- */

@@ -167,12 +167,31 @@ static sp_code downward_files(plan *l, yyjson_val *items, uint32_t mode, sp_err 
 	return SP_OK;
 }
 
-static sp_code token_file(plan *l, yyjson_val *source, uint32_t mode, sp_err *err)
+static sp_str token_of(const node_tokens *t, yyjson_val *source)
 {
 	yyjson_val *expires = sp_view_at(source, "expirationSeconds");
 	int64_t expiration_s = yyjson_is_int(expires) ? yyjson_get_sint(expires) : 3600;
-	sp_str token =
-		l->in->tokens->get(l->in->tokens->arg, sp_view_str_at(source, "audience"), expiration_s);
+	return t->get(t->arg, sp_view_str_at(source, "audience"), expiration_s);
+}
+
+void node_volumes_want_tokens(const node_pod *p, const node_tokens *t)
+{
+	yyjson_val *source;
+	size_t i, n;
+	SP_VLIST_FOREACH(volume, p->v.volumes)
+	{
+		yyjson_arr_foreach(sp_view_at(volume, "projected.sources"), i, n, source)
+		{
+			yyjson_val *one = sp_view_at(source, "serviceAccountToken");
+			if (one != NULL)
+				(void)token_of(t, one);
+		}
+	}
+}
+
+static sp_code token_file(plan *l, yyjson_val *source, uint32_t mode, sp_err *err)
+{
+	sp_str token = token_of(l->in->tokens, source);
 	if (token.ptr == NULL)
 		return sp_fail(err, SP_EUNAVAILABLE, "failed to fetch token: not there yet");
 	/* Readable by the container's user only, where that is known. U: projected.go collectData. */

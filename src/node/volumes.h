@@ -65,6 +65,9 @@ typedef struct node_volume_input {
 	void *arg;
 } node_volume_input;
 
+/* Has every token of the pod's volumes asked for, so that none waits for another or for objects. */
+void node_volumes_want_tokens(const node_pod *p, const node_tokens *t);
+
 /*
  * SP_ENOTFOUND: an object is not there; SP_EUNAVAILABLE: a token is not there yet; SP_EUNSUPPORTED: a kind of
  * volume the agent does not know. err is what follows `MountVolume.SetUp failed for volume "x" : `.

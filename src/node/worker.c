@@ -153,12 +153,13 @@ int64_t node_worker_grace(const node_worker *w)
 	const node_pod *p = w->pod;
 	if (p == NULL)
 		return 30;
+	bool is_deleted = p->v.has_deletion && p->v.has_deletion_grace_s;
+	int64_t grace_s = is_deleted ? p->v.deletion_grace_s : INT64_MAX;
 	if (w->evict_grace_s >= 0)
-		return p->v.has_deletion && p->v.has_deletion_grace_s
-			       ? SP_MIN(w->evict_grace_s, p->v.deletion_grace_s)
-			       : w->evict_grace_s;
-	if (p->v.has_deletion && p->v.has_deletion_grace_s)
-		return p->v.deletion_grace_s;
+		grace_s = SP_MIN(grace_s, w->evict_grace_s);
+	/* Even at once leaves a second: for the last hook. U: calculateEffectiveGracePeriod. */
+	if (grace_s < INT64_MAX)
+		return SP_MAX(grace_s, 1);
 	return p->v.has_grace_s ? p->v.grace_s : 30;
 }
 
@@ -186,7 +187,8 @@ void node_worker_event(node_worker *w, const node_container *c, bool is_warning,
 	sp_events_emit(w->agent->events, &(sp_event){.about = about,
 						     .is_warning = is_warning,
 						     .reason = sp_str_c(reason),
-						     .message = sp_str_c(line)});
+						     .message = sp_str_c(line),
+						     .annotations = w->event_annotations});
 }
 
 /* ---- turns ---- */
@@ -458,6 +460,7 @@ void node_worker_set(node_worker *w, const sp_object *o)
 		const sp_object *old = w->latest;
 		w->latest = sp_object_ref(o);
 		(void)sp_object_unref(old);
+		node_told_look(w);
 	}
 	if (node_start_may_interrupt(w) && interrupts(w, o)) {
 		node_start_cancel(w);
@@ -471,8 +474,10 @@ void node_worker_set(node_worker *w, const sp_object *o)
 		sp_arena_init(&arena, NODE_POD_BYTES_MAX);
 		if (sp_json_parse(&arena, o->json, &tree, NULL) == SP_OK) {
 			yyjson_val *grace = sp_view_at(tree, "metadata.deletionGracePeriodSeconds");
-			if (yyjson_is_int(grace) && yyjson_get_sint(grace) < w->stop_grace_s)
-				node_stop_hurry(w, yyjson_get_sint(grace));
+			int64_t grace_s =
+				yyjson_is_int(grace) ? SP_MAX(yyjson_get_sint(grace), 1) : INT64_MAX;
+			if (grace_s < w->stop_grace_s)
+				node_stop_hurry(w, grace_s);
 		}
 	}
 	node_worker_poke(w);

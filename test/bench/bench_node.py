@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Nodes: `sampan node` and `sampan cri` beside a kubelet (PEER_KUBELET) on Debian's containerd, with one `sampan apiserver` for all, in one run and by
-turns. How long a pod takes from the request that makes it to a watch that says it is Ready (runs; it has no probe), one at a time and 100 at once;
+turns. How long a pod takes, one at a time and 100 at once: start_*, from the request that binds it to a watch that says it is Ready (runs; it has no
+probe); commit_*, from the commit of its binding to the commit of status Running, both as one watch tells them; oci_1, what of commit_1 the OCI
+runtime takes itself (all its runs before that), and own_1, what is left: of lives of their own, for looking costs a millisecond or two;
 what memory (private, and Pss) node agent, runtime and shims take with 0, 30 and 110 pods, and what processor time with 0 and 110 that do
 nothing. runc on both sides, and alone; figures with _crun are ours with crun, without a peer. A pod is one container of a present image, with a
-service account's token; sandbox containers of the peer are not counted. NODE_SINGLES (20), NODE_ROUNDS (2)."""
+service account's token; sandbox containers of the peer are not counted. NODE_SINGLES (20), NODE_ROUNDS (2);
+NODE_ONLY=start measures no more than starts."""
 
 import json
 import os
@@ -19,24 +22,29 @@ sys.path.insert(0, "test/lib")
 import nodes  # noqa: E402 (the path comes first)
 import rig  # noqa: E402
 
-SINGLES, ROUNDS, IDLE_S = int(os.environ.get("NODE_SINGLES", 20)), int(os.environ.get("NODE_ROUNDS", 2)), 20
+SINGLES, ROUNDS, IDLE_S, BURST = int(os.environ.get("NODE_SINGLES", 20)), int(os.environ.get("NODE_ROUNDS", 2)), 20, 100
 PODS = "/api/v1/namespaces/default/pods"
 RUNS = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]
 
 
 class Ends:
-    """When each pod was first seen Ready, and when gone, by one watch."""
+    """When each pod was first seen bound, in phase Running, Ready, and gone, by one watch; wall clock of Running, too."""
 
     def __init__(self, api):
-        self.api, self.ready, self.gone, self.news = api, {}, {}, queue.SimpleQueue()
+        self.api, self.bound, self.running, self.ready, self.gone, self.wall, self.news = api, {}, {}, {}, {}, {}, queue.SimpleQueue()
         threading.Thread(target=self.follow, daemon=True).start()
 
     def follow(self):
         for e in self.api.watch(PODS):
             now, name = time.monotonic(), e["object"]["metadata"]["name"]
+            status = e["object"].get("status", {})
+            if e["object"]["spec"].get("nodeName"):
+                self.bound.setdefault(name, now)
+            if status.get("phase") == "Running" and name not in self.running:
+                self.running[name], self.wall[name] = now, time.time()
             if e["type"] == "DELETED":
                 self.gone.setdefault(name, now)
-            elif any(c["type"] == "Ready" and c["status"] == "True" for c in e["object"].get("status", {}).get("conditions", [])):
+            elif any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])):
                 self.ready.setdefault(name, now)
             self.news.put(name)
 
@@ -50,13 +58,15 @@ class Ends:
 
 
 def make(api, node, names):
-    """When each was asked for."""
+    """They are there, then bound as a scheduler does: when each binding was asked for."""
     begun = {}
     for name in names:
-        begun[name] = time.monotonic()
         api.create(PODS, {"metadata": {"name": name}, "spec": {
-            "nodeName": node.name, "terminationGracePeriodSeconds": 1,
+            "terminationGracePeriodSeconds": 1,
             "containers": [{"name": "c", "image": nodes.IMAGE, "imagePullPolicy": "IfNotPresent", "command": RUNS}]}})
+    for name in names:
+        begun[name] = time.monotonic()
+        api.create(f"{PODS}/{name}/binding", {"metadata": {"name": name}, "target": {"kind": "Node", "name": node.name}})
     return begun
 
 
@@ -67,11 +77,39 @@ def remove(api, ends, names):
 
 
 def lives(api, ends, node, names):
-    """Milliseconds to Ready of pods that are made at once; they are gone in the end."""
+    """Milliseconds to Ready, and from commit to commit, of pods that are bound at once; they are gone in the end."""
     begun = make(api, node, names)
     ends.wait(ends.ready, names, "pods")
     remove(api, ends, names)
-    return [(ends.ready[n] - begun[n]) * 1000 for n in names]
+    return [((ends.ready[n] - begun[n]) * 1000, (ends.running[n] - ends.bound[n]) * 1000) for n in names]
+
+
+class Noted:
+    """The OCI runtime of a node of ours with a program before it that writes down when each of its runs began and ended."""
+
+    SCRIPT = '#!/bin/bash\nat=$EPOCHREALTIME\n"$0.real" "$@"\ngot=$?\necho "$at $EPOCHREALTIME" >>"${0%/*}/runs"\nexit $got\n'
+
+    def __init__(self, node):
+        self.at, self.runs = node.oci_path, os.path.dirname(node.oci_path) + "/runs"
+
+    def begin(self):
+        os.rename(self.at, self.at + ".real")
+        with open(self.at + ".new", "w", encoding="ascii") as f:
+            f.write(self.SCRIPT)
+        os.chmod(self.at + ".new", 0o755)
+        os.rename(self.at + ".new", self.at)
+
+    def end(self):
+        os.rename(self.at + ".real", self.at)
+
+    def life(self, api, ends, node, name):
+        """Milliseconds of the OCI runtime before a pod was told to run, and the rest of commit to commit."""
+        open(self.runs, "w", encoding="ascii").close()
+        took = lives(api, ends, node, [name])[0][1]
+        with open(self.runs, encoding="ascii") as f:
+            runs = [tuple(map(float, line.split())) for line in f]
+        oci = sum(end - at for at, end in runs if end <= ends.wall[name]) * 1000
+        return oci, took - oci
 
 
 class Bare:
@@ -116,6 +154,14 @@ def idle(all_nodes):
     return [(rig.cpu_seconds(p) - b) * 1000 * 60 / IDLE_S for p, b in zip(pids, before)]
 
 
+def shares(api, ends, node):
+    noted = Noted(node)
+    noted.begin()
+    got = [noted.life(api, ends, node, f"{node.name}-noted{i}") for i in range(SINGLES)]
+    noted.end()
+    return {f"{what}_1_p50": rig.percentile(values, 0.5) for what, values in zip(("oci", "own"), zip(*got))}
+
+
 def measure(api, ends, all_nodes):
     figures = {n.name: {} for n in all_nodes}
 
@@ -126,7 +172,7 @@ def measure(api, ends, all_nodes):
     alone = []
     for node in all_nodes:
         lives(api, ends, node, [f"{node.name}-warm{i}" for i in range(3)])
-    for kind, rounds, n in (("start_1", SINGLES, 1), ("start_100", ROUNDS, 100)):
+    for rounds, n in ((SINGLES, 1), (ROUNDS, BURST)):
         took = {n.name: [] for n in all_nodes}
         for r in range(rounds):
             if bare and n == 1:
@@ -134,10 +180,16 @@ def measure(api, ends, all_nodes):
             for node in all_nodes:
                 took[node.name] += lives(api, ends, node, [f"{node.name}-{n}-{r}-{i}" for i in range(n)])
         for node in all_nodes:
-            keep(node, f"{kind}_p50", rig.percentile(took[node.name], 0.5), "ms")
-            keep(node, f"{kind}_p99", rig.percentile(took[node.name], 0.99), "ms")
+            for what, values in zip((f"start_{n}", f"commit_{n}"), zip(*took[node.name])):
+                keep(node, f"{what}_p50", rig.percentile(values, 0.5), "ms")
+                keep(node, f"{what}_p99", rig.percentile(values, 0.99), "ms")
+    for node in [n for n in all_nodes if n.oci_path]:
+        for name, value in shares(api, ends, node).items():
+            keep(node, name, value, "ms")
     for node in all_nodes[:1] if alone else []:
         keep(node, "runc_alone_p50", rig.percentile(alone, 0.5), "ms")
+    if os.environ.get("NODE_ONLY") == "start":
+        return figures
     have = 0
     for n in (0, 30, 110):
         for node in all_nodes:

@@ -288,7 +288,8 @@ def zombies():
 def left(uids):
     """Everything that pods have on the machine, a line each."""
     lines = ["mount " + m.split()[4] for m in text_of("/proc/self/mountinfo").splitlines() if RUN in m or DATA in m]
-    lines += ["interface " + i for i in os.listdir("/sys/class/net") if os.path.exists(f"/sys/class/net/{i}")]
+    # of this network: /sys shows those of the network that it was mounted in
+    lines += ["interface " + i.split(":")[0].strip() for i in text_of("/proc/self/net/dev").splitlines()[2:]]
     lines += [f"process {text_of(f'/proc/{p}/cmdline')[:200]}" for p in processes(f"-address {RUN}/") + processes(f"--root {RUN}/") + processes(
         f"CHAOS={RUN}", "environ")]
     lines += zombies()

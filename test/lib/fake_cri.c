@@ -337,6 +337,8 @@ static void reopen_log(flight *l)
 		return;
 	}
 	l->cri->n_reopened++;
+	if (l->cri->reopened != NULL)
+		l->cri->reopened();
 	finish(l, SP_RPC_OK, "", &nothing);
 }
 

@@ -30,6 +30,7 @@ typedef struct fake_cri {
 	sp_list boxes, containers, flights;
 	sp_cri_events *events;
 	uint64_t n_made, n_reopened;
+	void (*reopened)(void);  /* a log was opened anew; may be NULL */
 	uint32_t removed_images; /* bits: the first, the second that nobody uses */
 	bool keeps_logs;         /* none can be opened anew */
 	bool has_private;        /* an image "private…" was pulled: as the user "u", which it takes */

@@ -47,6 +47,7 @@ class Node:
         os.makedirs(f"{self.dir}/store")
         # an overlay can't be on an overlay
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "none", f"{self.dir}/store"], check=True)
+        self.oci_path = None  # of the OCI runtime, where it is a link of ours
         self.runtime = {"containerd": self.start_containerd, "sampan": self.start_cri}[runtime]()
         self.start_agent = {"kubelet": self.start_kubelet, "sampan": self.start_sampan}[agent]
 
@@ -95,10 +96,13 @@ class Node:
     def start_cri(self):
         store = f"{self.dir}/store"
         subprocess.run([f"{BIN}/sampan", "image", "import", f"{rig.tmp}/image.tar", "--data-dir", store], check=True, capture_output=True)
+        self.oci_path = f"{self.dir}/oci/{self.oci}"
+        os.mkdir(f"{self.dir}/oci")
+        os.symlink(os.path.realpath(shutil.which(self.oci)), self.oci_path)
         p = rig.start(f"{self.name}-cri.log", f"{BIN}/sampan", "cri", "--listen", f"unix://{self.socket}", "--root", store, "--run-dir",
                       f"{self.dir}/run", "--bridge", self.bridge, "--interface-prefix", f"pr{self.number}", "--pod-cidr", self.range, "--cgroup-root",
                       f"/{self.group}", "--cni-conf-dir", f"{self.dir}/none", "--shim", f"{BIN}/containerd-shim-sampan-v1", "--unpack",
-                      f"{BIN}/sampan-unpack", "--oci-runtime", self.oci)
+                      f"{BIN}/sampan-unpack", "--oci-runtime", self.oci_path)
         rig.wait_for("sampan cri", 20, lambda: os.path.exists(self.socket))
         return p
 

@@ -120,6 +120,23 @@ SP_TEST(sim_eviction, empty_dir_limit)
 
 /* ---- memory ---- */
 
+/* Of the event that says that a pod is evicted. */
+static sp_str annotation(node_rig *r, const char *name)
+{
+	yyjson_val *tree, *item;
+	size_t i, n;
+	sp_ask ask = {.verb = SP_ASK_GET, .gvr = SP_EVENTS_V1, .ns = SP_STR("default")};
+	t_ask(&r->user, &ask);
+	if (sp_json_parse(T_ARENA, sp_buf_view(&r->user.body), &tree, NULL) != SP_OK)
+		return SP_STR("-");
+	yyjson_arr_foreach(sp_view_at(tree, "items"), i, n, item)
+	{
+		if (sp_str_eq(sp_view_str_at(item, "reason"), SP_STR("Evicted")))
+			return sp_view_str_at(sp_view_at(item, "metadata.annotations"), name);
+	}
+	return SP_STR("-");
+}
+
 SP_TEST(sim_eviction, memory)
 {
 	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
@@ -142,6 +159,9 @@ SP_TEST(sim_eviction, memory)
 	       "The node was low on resource: memory. Threshold quantity: 1Gi, available: 692Mi. Container a "
 	       "was "
 	       "using 900Mi, request is 0, has larger consumption of memory. ");
+	T_EQ_C(annotation(r, "starved_resource"), "memory");
+	T_EQ_C(annotation(r, "offending_containers"), "a");
+	T_EQ_C(annotation(r, "offending_containers_usage"), "900Mi");
 	T_EQ_C(condition_of(r, "large", "DisruptionTarget", "status"), "True");
 	T_EQ_C(condition_of(r, "large", "DisruptionTarget", "reason"), "TerminationByKubelet");
 	T_EQ_C(of_node(r, "MemoryPressure", "status"), "True");

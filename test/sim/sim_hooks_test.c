@@ -103,6 +103,61 @@ SP_TEST(sim_hooks, that_fail)
 			     SP_STR("HTTP lifecycle hook (/x) for Container \"a\" in Pod \"port_default(")));
 }
 
+static unsigned n_hooks;
+
+/* The first fails, the second does not. */
+static bool on_hook(void *arg, sp_str pod, sp_str container)
+{
+	(void)arg, (void)pod, (void)container;
+	return n_hooks++ % 2 == 1;
+}
+
+/* A container whose first hook failed ends as others do: its last hook is run. */
+SP_TEST(sim_hooks, the_last_after_the_first_failed)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	r->cri.exec = on_hook;
+	nr_make(r, "bad",
+		"\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		"],\"lifecycle\":{\"postStart\":{\"exec\":{\"command\":[\"x\"]}},"
+		"\"preStop\":{\"exec\":{\"command\":[\"y\"]}}}}]");
+	T_TRUE(nr_becomes(r, "bad", STATUS(0) "state.waiting.reason", "PostStartHookError", 60));
+	T_EQ_U64(n_hooks, 2);
+	T_TRUE(nr_has_event(r, "Killing", "FailedPostStartHook"));
+}
+
+static bool on_last(void *arg, sp_str pod, sp_str container)
+{
+	(void)arg, (void)pod, (void)container;
+	n_hooks++;
+	return true;
+}
+
+/* A pod that is to go at once, and stays in the API for somebody else's sake: its last hook has a second. */
+SP_TEST(sim_hooks, the_last_without_grace)
+{
+	static const char finalizer[] = "{\"metadata\":{\"finalizers\":[\"example.com/x\"]}}";
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	r->cri.exec = on_last;
+	nr_make(r, "held",
+		"\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"command\":[" RUN
+		"],\"lifecycle\":{\"preStop\":{\"exec\":{\"command\":[\"y\"]}}}}]");
+	T_TRUE(nr_becomes(r, "held", STATUS(0) "ready", "true", 20));
+	sp_ask ask = {.verb = SP_ASK_MERGE_PATCH,
+		      .gvr = SP_PODS,
+		      .ns = SP_STR("default"),
+		      .name = SP_STR("held"),
+		      .body = sp_str_c(finalizer)};
+	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
+	ask.verb = SP_ASK_DELETE;
+	ask.body = SP_STR("{\"gracePeriodSeconds\":0}");
+	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
+	T_TRUE(nr_becomes(r, "held", STATUS(0) "state.terminated.reason", "Error", 20));
+	T_EQ_U64(n_hooks, 1);
+}
+
 /* ---- probes ---- */
 
 static bool answers = true;

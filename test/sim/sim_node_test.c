@@ -402,6 +402,14 @@ static size_t logs_in(node_rig *r, sp_str dir)
 	return sp_dir_list(r->machine.world, dir, T_ARENA, &at, &n, T_ERR) == SP_OK ? n : SIZE_MAX;
 }
 
+static node_rig *log_rig;
+static sp_str log_of_a;
+
+static void on_reopened(void)
+{
+	write_log(log_rig, log_of_a, 0);
+}
+
 SP_TEST(sim_node, logs_that_grow)
 {
 	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
@@ -412,13 +420,16 @@ SP_TEST(sim_node, logs_that_grow)
 	       dir = sp_arena_printf(T_ARENA, "/logs/default_p_" SP_FMT "/a", SP_ARG(uid)),
 	       log = SP_CONCAT(T_ARENA, dir, SP_STR("/0.log"));
 	T_OK(sp_dir_make(r->machine.world, dir, 0700, T_ERR));
+	log_rig = r;
+	log_of_a = log;
+	r->cri.reopened = on_reopened;
 	write_log(r, log, 99);
 	nr_run(r, 25 * SECOND);
 	T_EQ_U64(r->cri.n_reopened, 0);
 	write_log(r, log, 1);
 	nr_run(r, 11 * SECOND);
 	T_EQ_U64(r->cri.n_reopened, 1);
-	T_EQ_U64(logs_in(r, dir), 1); /* set aside, and not begun again yet */
+	T_EQ_U64(logs_in(r, dir), 2); /* set aside, and begun again */
 	/* A runtime that goes on with the old file: it keeps its name. */
 	r->cri.keeps_logs = true;
 	write_log(r, log, 100);
@@ -433,6 +444,12 @@ SP_TEST(sim_node, logs_that_grow)
 	}
 	T_EQ_U64(r->cri.n_reopened, 5);
 	T_EQ_U64(logs_in(r, dir), 3);
+	nr_run(r, 11 * SECOND);
+	uint64_t n = r->cri.n_reopened;
+	T_OK(sp_path_unlink(r->machine.world, log, T_ERR)); /* by somebody else */
+	nr_run(r, 11 * SECOND);
+	T_EQ_U64(r->cri.n_reopened, n + 1);
+	T_OK(sp_path_stat(r->machine.world, log, &st, T_ERR));
 }
 
 /* An agent that is there before the API server does not keep it waiting. */
@@ -622,6 +639,40 @@ SP_TEST(sim_node, own_node)
 	nr_run(r, SECOND);
 	T_EQ_C(node_value(r, "status.conditions[3].status"), "True");
 	T_TRUE(!sp_str_eq(node_value(r, "status.conditions[3].lastTransitionTime"), since));
+}
+
+/* Somebody else's words in a pod's status stay for 10 s at most; conditions of others stay. */
+SP_TEST(sim_node, overwritten_status)
+{
+	static const char *const paths[] = {PHASE, STATUS(0) "ready"}, *const were[] = {"Running", "true"};
+	static const char others[] =
+		"{\"status\":{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"Ready\","
+		"\"status\":\"False\"},{\"type\":\"example.com/x\",\"status\":\"True\"}]}}";
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "web", "\"containers\":[" C("a", RUN) "]");
+	for (size_t i = 0; i < SP_LEN(paths); i++)
+		T_TRUE(nr_becomes(r, "web", paths[i], were[i], 10));
+	nr_run(r, t_random_below(15 * SECOND));
+	sp_ask ask = {.verb = SP_ASK_STRATEGIC_PATCH,
+		      .gvr = SP_PODS,
+		      .ns = SP_STR("default"),
+		      .name = SP_STR("web"),
+		      .subresource = SP_STR("status"),
+		      .body = sp_str_c(others)};
+	T_TRUE(t_ask_ok(&r->user, &ask, SP_OK));
+	T_EQ_C(nr_of(r, "web", PHASE), "Pending");
+	nr_run(r, 11 * SECOND);
+	T_EQ_C(nr_of(r, "web", PHASE), "Running");
+	sp_str revision = nr_of(r, "web", "metadata.resourceVersion");
+	nr_run(r, 30 * SECOND);
+	T_TRUE(sp_str_eq(nr_of(r, "web", "metadata.resourceVersion"), revision));
+	T_TRUE(nr_becomes(r, "web", "status.conditions[4].status", "True", 1));
+	for (size_t i = 0; i < 6; i++) {
+		char path[64];
+		(void)snprintf(path, sizeof path, "status.conditions[%zu].status", i);
+		T_TRUE(!sp_str_eq(nr_of(r, "web", path), SP_STR("False")));
+	}
 }
 
 /* An agent that waited long for an API server knows its pods soon after the server answers it. */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/cgroup.h"
 #include "host/host.h"
 #include "io/file.h"
 #include "io/uv/uv.h"
@@ -258,4 +259,23 @@ SP_TEST(host_sandbox, sockets_of_a_removed_container)
 		T_TRUE(access(sp_arena_printf(T_ARENA, "%s/%s", t_tmpdir(), goes[i]).ptr, F_OK) != 0);
 	for (size_t i = 0; i < SP_LEN(stays); i++)
 		T_TRUE(access(sp_arena_printf(T_ARENA, "%s/%s", t_tmpdir(), stays[i]).ptr, F_OK) == 0);
+}
+
+/* Where a process is moved to the cgroup that it is in. */
+SP_TEST(host_sandbox, files_of_cgroups)
+{
+	static const struct {
+		const char *line, *file;
+	} cases[] = {
+		{"0::/a/b", "/sys/fs/cgroup//a/b/cgroup.procs"},
+		{"0::/", "/sys/fs/cgroup//cgroup.procs"},
+		{"4:memory:/", "/sys/fs/cgroup/memory/cgroup.procs"},
+		{"3:cpu,cpuacct:/x:y", "/sys/fs/cgroup/cpu,cpuacct/x:y/cgroup.procs"},
+		{"1:name=systemd:/x", "/sys/fs/cgroup/systemd/x/cgroup.procs"},
+	};
+	static const char *const none[] = {"", "4:memory", "4:memory:", "4:memory:x", "/x"};
+	for (size_t i = 0; i < SP_LEN(cases); i++)
+		T_EQ_C(host_cgroup_file(T_ARENA, sp_str_c(cases[i].line)), cases[i].file);
+	for (size_t i = 0; i < SP_LEN(none); i++)
+		T_TRUE(host_cgroup_file(T_ARENA, sp_str_c(none[i])).ptr == NULL);
 }

@@ -363,10 +363,11 @@ SP_TEST(node_eviction, messages)
 	};
 	o.of[NODE_SIGNAL_NODEFS].capacity = INT64_C(1024000000000);
 	for (size_t i = 0; i < SP_LEN(rows); i++) {
-		SP_AUTO_BUF out;
+		SP_AUTO_BUF out, more;
 		sp_buf_init(&out, 4096);
+		sp_buf_init(&more, 4096);
 		t_row("%zu", i);
-		node_evict_message(&u, &e, &p, &o, rows[i].signal, &out);
+		node_evict_message(&u, &e, &p, &o, rows[i].signal, &out, &more);
 		T_EQ_C(sp_buf_view(&out), rows[i].message);
 	}
 	/* A request of the pod itself; a container without one. */
@@ -377,15 +378,19 @@ SP_TEST(node_eviction, messages)
 		.memory = 70 * MI,
 		.containers = &c,
 		.n_containers = 1};
-	SP_AUTO_BUF out;
+	SP_AUTO_BUF out, more;
 	sp_buf_init(&out, 4096);
+	sp_buf_init(&more, 4096);
 	T_TRUE(whole.pod != NULL);
-	node_evict_message(&whole, &e, &p, &o, NODE_SIGNAL_MEMORY, &out);
+	node_evict_message(&whole, &e, &p, &o, NODE_SIGNAL_MEMORY, &out, &more);
 	T_EQ_C(sp_buf_view(&out), "The node was low on resource: memory. Threshold quantity: 100Mi, "
 				  "available: 50Mi. Pod w was using "
 				  "70Mi, request is 64Mi, has larger consumption of memory. Container c was "
 				  "using 5Mi, request is 0, "
 				  "has larger consumption of memory. ");
+	T_EQ_C(sp_buf_view(&more), "{\"offending_containers\":\"c\",\"offending_containers_usage\":\"5Mi\","
+				   "\"offending_pod\":\"w\",\"offending_pod_usage\":\"70Mi\","
+				   "\"starved_resource\":\"memory\"}");
 }
 
 /* ---- what the machine says ---- */
