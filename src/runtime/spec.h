@@ -71,6 +71,11 @@ sp_code rt_spec_user(const sp_cri_linux_container_security_context *sc, sp_str i
 /* The signal CRI or the image names; 15 by default. */
 sp_code rt_stop_signal(int32_t cri, sp_str text, uint32_t *ret, sp_err *err) SP_MUST_USE;
 
+/* The paths of the image's volumes that no mount of the request is at, clean, each once. In the arena. U:
+ * containerd internal/cri/server/container_create.go, volumeMounts. */
+sp_code rt_spec_volumes(const image_config *img, const sp_cri_container_config *c, sp_arena *a, sp_strs *ret,
+			sp_err *err) SP_MUST_USE;
+
 /* ---- the parts ---- */
 
 /* `may`: what this machine lets anybody have, a bit per capability. */
