@@ -96,6 +96,7 @@ static sp_code begin(rt_job *j, sp_err *err)
 		return sp_fail(err, SP_ENOTFOUND, "failed to resolve image \"" SP_FMT "\": not found",
 			       SP_ARG(q->config->image->image));
 	SP_TRY(copy_image(&j->arena, img, m, err));
+	SP_TRY(rt_spec_apparmor(security(q->config), j->r->has_apparmor, &m->spec.apparmor, err));
 	SP_TRY(rt_spec_volumes(&m->image, q->config, &j->arena, &m->volumes, err));
 	m->rec = (rt_container_record){.id = rt_new_id(j->r, &j->arena),
 				       .sandbox_id = s->rec.id,

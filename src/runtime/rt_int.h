@@ -79,6 +79,7 @@ struct rt {
 	uint64_t caps;       /* of this machine, a bit each */
 	bool keeps_range;    /* the range of pods' addresses is being written down */
 	bool may_map_users;  /* this machine lets root make user namespaces */
+	bool has_apparmor;   /* its kernel has */
 	bool counts_huge;    /* its cgroups have huge pages */
 	bool closing, closed_told;
 	void (*on_closed)(void *arg);

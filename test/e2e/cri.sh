@@ -201,6 +201,14 @@ same devices "$(sh -c "$nodes" | sort)" "$(cri exec "$all" sh -c "$(echo "$nodes
 same devices-few 6 "$(cri exec "$main" sh -c 'busybox find /dev -type c' | grep -v -e ^/dev/pts/ -e ^/dev/ptmx | wc -l)"
 cri rmp -f "$v" >/dev/null
 
+# -- an AppArmor profile where the kernel has none --------------------------------------------------------------------------
+if [ ! -e /sys/module/apparmor ]; then
+	container armed 'exit 0'
+	sed -i 's/"linux":{}/"linux":{"security_context":{"apparmor":{"profile_type":2,"localhost_ref":"mine"}}}/' "$tmp/armed.json"
+	same apparmor 1 "$(cri create "$a" "$tmp/armed.json" "$tmp/a.json" >/dev/null; echo $?)"
+	has apparmor-text 'apparmor is not supported' "$(tail -n 1 "$tmp/client")"
+fi
+
 # -- UpdatePodSandboxResources, which crictl has no words for ---------------------------------------------------------------
 update() { # ID: resources {cpuset_cpus: "0-63"}
 	python3 -c 'import sys

@@ -391,3 +391,38 @@ SP_TEST(runtime_spec, handlers_that_are_wrong_are_named)
 		T_EQ_STR(sp_str_c(T_ERR->msg), sp_str_c(rows[i].why));
 	}
 }
+
+SP_TEST(runtime_spec, apparmor_profiles_by_what_the_kernel_has)
+{
+	sp_cri_security_profile given[] = {
+		{.profile_type = SP_CRI_PROFILE_RUNTIME_DEFAULT},
+		{.profile_type = SP_CRI_PROFILE_UNCONFINED},
+		{.profile_type = SP_CRI_PROFILE_LOCALHOST, .localhost_ref = SP_STR("mine")},
+		{.profile_type = SP_CRI_PROFILE_LOCALHOST, .localhost_ref = SP_STR("localhost/mine")},
+	};
+	static const char *const texts[] = {"runtime/default", "unconfined", "localhost/mine",
+					    "localhost/mine"};
+	for (size_t i = 0; i < SP_LEN(given); i++) {
+		const sp_cri_linux_container_security_context forms[] = {
+			{.apparmor = &given[i]}, {.apparmor_profile = sp_str_c(texts[i])}};
+		sp_str profile;
+		for (size_t k = 0; k < SP_LEN(forms); k++) {
+			T_OK(rt_spec_apparmor(&forms[k], true, &profile, T_ERR));
+			T_EQ_STR(profile, i < 2 ? SP_STR("") : SP_STR("mine"));
+			sp_code code = rt_spec_apparmor(&forms[k], false, &profile, T_ERR);
+			T_EQ_U64(code, i < 2 ? SP_OK : SP_EINVAL);
+			if (i >= 2)
+				T_EQ_STR(sp_str_c(T_ERR->msg), SP_STR("apparmor is not supported"));
+		}
+	}
+	T_TRUE(rt_apparmor_is_on(SP_STR("Y\n")) && !rt_apparmor_is_on(SP_STR("N\n")) &&
+	       !rt_apparmor_is_on(SP_STR("")));
+}
+
+SP_TEST(runtime_spec, apparmor_profile_is_the_process_own)
+{
+	made *m = make();
+	T_TRUE(at(written(m), "/process/apparmorProfile") == NULL);
+	m->spec.apparmor = SP_STR("mine");
+	T_TRUE(yyjson_equals_str(at(written(m), "/process/apparmorProfile"), "mine"));
+}
