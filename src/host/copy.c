@@ -195,14 +195,14 @@ static sp_code copy_entry(copying *c, int from, int to, const char *name, size_t
 
 static sp_code copy_dir(copying *c, int from, int to, size_t len, unsigned depth, sp_err *err)
 {
-	struct stat st;
+	struct stat st = {.st_mode = 0};
 	const struct dirent *e;
 	sp_code code = SP_OK;
 	int copy = fcntl(from, F_DUPFD_CLOEXEC, 3);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	if (d == NULL || fstat(from, &st) != 0)
 		code = sp_fail_sys(err, errno, "open directory %s", c->path);
-	while (code == SP_OK && (e = readdir(d)) != NULL) {
+	while (d != NULL && code == SP_OK && (e = readdir(d)) != NULL) {
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			code = copy_entry(c, from, to, e->d_name, len, depth, err);
 		c->path[len] = '\0';
