@@ -19,6 +19,7 @@
 #include "network/bridge.h"
 #include "network/cni/cni.h"
 #include "runtime/confine.h"
+#include "runtime/handlers.h"
 #include "runtime/host_client.h"
 #include "runtime/image/pull.h"
 #include "runtime/image_service.h"
@@ -32,6 +33,7 @@
 typedef struct flags {
 	bool cleanup;
 	sp_str listen, root, run_dir, log_level, shim, unpack, oci_runtime, cgroup_root, stream_address;
+	sp_str runtime_handlers;
 	sp_str cni_conf_dir, cni_bin_dir, user;
 	sp_str bridge, if_prefix, pod_cidr, cluster_cidr, registry_config, namespace_;
 	int64_t mtu;
@@ -48,6 +50,8 @@ typedef struct process {
 	image_store *images;
 	image_registry *registry;
 	rt_opts rt_opts;
+	rt_handler *handlers;
+	size_t n_handlers;
 	network_bridge_opts bridge_opts;
 	cni_opts cni_opts;
 	rt *runtime;
@@ -66,7 +70,7 @@ static void on_host_end(void *arg)
 }
 
 /* containerd.runc.v1.Options: what the shim is told of the OCI runtime. */
-static sp_str oci_options(const flags *f, const cri_user *u, sp_arena *a)
+static sp_str oci_options(const flags *f, const cri_user *u, sp_str program, sp_arena *a)
 {
 	typedef struct options {
 		uint32_t io_uid, io_gid;
@@ -78,7 +82,7 @@ static sp_str oci_options(const flags *f, const cri_user *u, sp_arena *a)
 	static const sp_pb_message message = SP_PB_MESSAGE_OF("Options", options, slots);
 	const options o = {.io_uid = u->uid,
 			   .io_gid = u->gid,
-			   .binary_name = f->oci_runtime,
+			   .binary_name = program,
 			   .root = SP_CONCAT(a, f->run_dir, SP_STR("/oci"))};
 	SP_AUTO_BUF out;
 	sp_buf_init(&out, OPTIONS_BYTES);
@@ -121,7 +125,8 @@ static sp_str shim_input(const flags *f, const cri_user *u, sp_arena *a)
 	static const sp_pb_slot params_slots[] = {SP_PB_SLOT_MSGS(params, extensions, 8, &extension_message),
 						  SP_PB_SLOT(params, socket_dir, 9, STRING)};
 	static const sp_pb_message message = SP_PB_MESSAGE_OF("BootstrapParams", params, params_slots);
-	any options = {.type_url = SP_STR("containerd.runc.v1.Options"), .value = oci_options(f, u, a)};
+	any options = {.type_url = SP_STR("containerd.runc.v1.Options"),
+		       .value = oci_options(f, u, f->oci_runtime, a)};
 	any owner = {.type_url = SP_STR("sampan.shim.v1.Owner"), .value = owner_of(u, a)};
 	extension extensions[] = {{.value = &options}, {.value = &owner}};
 	params all = {.socket_dir = f->run_dir};
@@ -363,7 +368,12 @@ static sp_code open_runtime(process *p, sp_err *err)
 	p->rt_opts.registry = p->registry;
 	p->rt_opts.state_dir = SP_CONCAT(&p->base.arena, p->f.root, SP_STR("/state"));
 	p->rt_opts.run_dir = p->f.run_dir;
-	p->rt_opts.shim_options = oci_options(&p->f, &p->user, &p->base.arena);
+	p->rt_opts.shim_options = oci_options(&p->f, &p->user, p->f.oci_runtime, &p->base.arena);
+	p->rt_opts.handlers = p->handlers;
+	p->rt_opts.n_handlers = p->n_handlers;
+	for (size_t i = 0; i < p->n_handlers; i++)
+		p->handlers[i].shim_options =
+			oci_options(&p->f, &p->user, p->handlers[i].shim_options, &p->base.arena);
 	p->rt_opts.cgroup_root = p->f.cgroup_root;
 	p->rt_opts.stream_address = p->f.stream_address;
 	SP_TRY(rt_new(p->base.world, &p->rt_opts, &p->runtime, err));
@@ -451,6 +461,8 @@ int cli_cri(int argc, char **argv)
 		{"registry-config", CLI_STR, &p.f.registry_config, "directory of hosts.toml files"},
 		{"root", CLI_STR, &p.f.root, "images, records; survives a reboot"},
 		{"run-dir", CLI_STR, &p.f.run_dir, "bundles, namespaces, sockets"},
+		{"runtime-handlers", CLI_STR, &p.f.runtime_handlers,
+		 "handlers that RuntimeClasses may name, and their OCI runtimes: name=program,name=/path"},
 		{"shim", CLI_STR, &p.f.shim, "the shim program"},
 		{"stream-address", CLI_STR, &p.f.stream_address,
 		 "where exec, attach and port-forward are served"},
@@ -464,6 +476,9 @@ int cli_cri(int argc, char **argv)
 		return status;
 	}
 	sp_code code = check_flags(&p.f, &err);
+	if (code == SP_OK)
+		code = rt_handlers_parse(p.f.runtime_handlers, &p.base.arena, &p.handlers, &p.n_handlers,
+					 &err);
 	if (code == SP_OK)
 		code = cri_user_find(p.f.user, &p.user, &err);
 	if (code == SP_OK)

@@ -78,6 +78,14 @@ static const sp_pb_slot image_mounted_slots[] = {
 static const sp_pb_message image_mounted_message =
 	SP_PB_MESSAGE_OF("ImageMounted", sp_host_image_mounted, image_mounted_slots);
 
+static const sp_pb_slot image_volume_slots[] = {
+	SP_PB_SLOT_MSG(sp_host_image_volume, view, 1, &rootfs_mount_message),
+	SP_PB_SLOT(sp_host_image_volume, number, 2, UINT32),
+	SP_PB_SLOT(sp_host_image_volume, path, 3, STRING),
+};
+static const sp_pb_message image_volume_message =
+	SP_PB_MESSAGE_OF("ImageVolume", sp_host_image_volume, image_volume_slots);
+
 static const sp_pb_slot users_slots[] = {
 	SP_PB_SLOT(sp_host_users, passwd, 1, BYTES),
 	SP_PB_SLOT(sp_host_users, group, 2, BYTES),
@@ -107,6 +115,11 @@ static const sp_pb_slot path_found_slots[] = {
 };
 static const sp_pb_message path_found_message =
 	SP_PB_MESSAGE_OF("PathFound", sp_host_path_found, path_found_slots);
+
+static const sp_pb_slot devices_slots[] = {
+	SP_PB_SLOT_MSGS(sp_host_devices, devices, 1, &path_found_message),
+};
+static const sp_pb_message devices_message = SP_PB_MESSAGE_OF("Devices", sp_host_devices, devices_slots);
 
 static const sp_pb_slot shim_start_slots[] = {
 	SP_PB_SLOT(sp_host_shim_start, id, 1, STRING),
@@ -207,5 +220,7 @@ const sp_host_method_info sp_host_methods[SP_HOST_METHODS_] = {
 	[SP_HOST_LAYER] = {SP_STR_INIT("Layer"), &layer_message, &layer_answer_message},
 	[SP_HOST_VOLUME] = {SP_STR_INIT("Volume"), &volume_message, NULL},
 	[SP_HOST_CNI_CONFS] = {SP_STR_INIT("CniConfs"), &id_message, NULL},
+	[SP_HOST_IMAGE_VOLUME] = {SP_STR_INIT("ImageVolume"), &image_volume_message, &image_mounted_message},
+	[SP_HOST_DEVICES] = {SP_STR_INIT("Devices"), &id_message, &devices_message},
 	[SP_HOST_LAYER_STOP] = {SP_STR_INIT("LayerStop"), &layer_stop_message, NULL},
 };

@@ -51,6 +51,8 @@ typedef enum sp_host_method {
 	SP_HOST_LAYER_STOP,
 	SP_HOST_VOLUME,
 	SP_HOST_CNI_CONFS, /* SP_HOST_CNI_DIR has what the directory of CNI configurations has now */
+	SP_HOST_IMAGE_VOLUME,
+	SP_HOST_DEVICES,
 	SP_HOST_METHODS_
 } sp_host_method;
 
@@ -118,6 +120,15 @@ typedef struct sp_host_image_mounted {
 	sp_str path;
 } sp_host_image_mounted;
 
+/* A directory for a volume that the image's configuration names, beside the upper directory of the
+ * container's root filesystem (it goes with that), with what the image has at the path, which no link leads
+ * out of it. The root filesystem is mounted. Answered by the directory's path. */
+typedef struct sp_host_image_volume {
+	sp_host_rootfs_mount *view; /* as it was mounted */
+	uint32_t number;            /* of the volume: below SP_HOST_IMAGE_MOUNTS_MAX */
+	sp_str path;                /* in the container */
+} sp_host_image_volume;
+
 /* The container's own user database, read without leaving its root; empty when missing or over 1 MiB. */
 typedef struct sp_host_users {
 	sp_str passwd, group;
@@ -144,6 +155,12 @@ typedef struct sp_host_path_found {
 	uint32_t major, minor, mode, uid, gid;
 	sp_str content; /* with `read` */
 } sp_host_path_found;
+
+/* Those of the machine, for privileged containers. The request is an id that nobody looks at. */
+typedef struct sp_host_devices {
+	SP_PB_LIST(sp_host_path_found) devices;
+} sp_host_devices;
+#define SP_HOST_DEVICES_MAX 4096u
 
 /* `shim start` for a container whose bundle is written. Containers of one sandbox get the same address. */
 typedef struct sp_host_shim_start {

@@ -17,7 +17,7 @@
 /* ---- overlay ---- */
 
 /* "12/fs" and the like: no way out of the snapshots. */
-static sp_code check_relative(sp_str s, sp_err *err)
+sp_code host_check_snapshot(sp_str s, sp_err *err)
 {
 	bool ok = s.len > 0 && s.ptr[0] != '/' && sp_str_find(s, SP_STR("..")) < 0;
 	for (size_t i = 0; ok && i < s.len; i++)
@@ -31,7 +31,7 @@ static sp_code overlay_data(const sp_host_rootfs_mount *m, int mounts, sp_buf *o
 {
 	sp_buf_str(out, SP_STR("lowerdir="));
 	for (size_t i = 0; i < m->lower.n; i++) {
-		SP_TRY(check_relative(m->lower.at[i], err));
+		SP_TRY(host_check_snapshot(m->lower.at[i], err));
 		if (i > 0)
 			sp_buf_char(out, ':');
 		if (mounts >= 0)
@@ -39,8 +39,8 @@ static sp_code overlay_data(const sp_host_rootfs_mount *m, int mounts, sp_buf *o
 		else
 			sp_buf_str(out, m->lower.at[i]);
 	}
-	SP_TRY(check_relative(m->upper, err));
-	SP_TRY(check_relative(m->work, err));
+	SP_TRY(host_check_snapshot(m->upper, err));
+	SP_TRY(host_check_snapshot(m->work, err));
 	sp_buf_printf(out, ",upperdir=" SP_FMT ",workdir=" SP_FMT ",index=off%s", SP_ARG(m->upper),
 		      SP_ARG(m->work), m->user_xattr ? ",userxattr" : "");
 	if (sp_buf_code(out) != SP_OK)
@@ -89,7 +89,7 @@ static sp_code map_layers(host_request *r, const sp_host_rootfs_mount *m, const 
 {
 	sp_arena *a = &r->arena;
 	for (size_t i = 0; i < m->lower.n; i++) {
-		SP_TRY(check_relative(m->lower.at[i], err));
+		SP_TRY(host_check_snapshot(m->lower.at[i], err));
 		sp_str from = SP_CONCAT(a, m->snapshots_dir, SP_STR("/"), m->lower.at[i]),
 		       to = sp_arena_printf(a, "%s/l%zu", dir, i);
 		if (from.len == 0 || to.len == 0)

@@ -43,7 +43,7 @@ void host_refuse(host_request *r, const sp_err *err);
 host_handler host_sandbox_make, host_sandbox_remove, host_link_make, host_link_remove, host_rootfs_mount,
 	host_image_mount, host_bundle_write, host_bundle_remove, host_path, host_shim_start, host_shim_delete,
 	host_forward, host_ports, host_pids_make, host_cni, host_layer, host_layer_stop, host_volume,
-	host_cni_confs;
+	host_cni_confs, host_image_volume, host_devices;
 
 /* What runs beside the loop's requests (a shim's start, a forward): the host is not over before all have
  * gone. */
@@ -76,6 +76,8 @@ typedef struct host_path_buf {
 
 /* RUN_DIR/containers/<id> and its rootfs, whose path is *ret. */
 sp_code host_bundle_make(const host *h, sp_str id, host_path_buf *ret_rootfs, sp_err *err) SP_MUST_USE;
+/* SP_EINVAL unless it is a path below the snapshots: "12/fs". */
+sp_code host_check_snapshot(sp_str s, sp_err *err) SP_MUST_USE;
 /* flags: of mount(2). */
 sp_code host_overlay_mount(host_request *r, const sp_host_rootfs_mount *m, unsigned long flags,
 			   const char *target, sp_err *err) SP_MUST_USE;

@@ -29,6 +29,8 @@ static host_handler *const handlers[SP_HOST_METHODS_] = {
 	[SP_HOST_LAYER_STOP] = host_layer_stop,
 	[SP_HOST_VOLUME] = host_volume,
 	[SP_HOST_CNI_CONFS] = host_cni_confs,
+	[SP_HOST_IMAGE_VOLUME] = host_image_volume,
+	[SP_HOST_DEVICES] = host_devices,
 };
 
 /* ---- the end ---- */

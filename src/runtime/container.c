@@ -12,7 +12,9 @@ typedef struct making {
 	image_config image; /* a copy */
 	sp_str image_id;
 	sp_str passwd, group;
-	const sp_host_rootfs_mount *mount;
+	sp_host_rootfs_mount *mount;
+	sp_strs volumes;        /* of the image, which no mount is at */
+	sp_str *volume_sources; /* their directories */
 	rt_mount *mounts;
 	sp_str *image_paths; /* of mounts that are images; see image_mounts.c */
 	rt_device *devices;
@@ -46,6 +48,7 @@ static sp_code copy_image(sp_arena *a, const image *img, making *m, sp_err *err)
 	m->image_id = sp_arena_try_dup(a, img->id);
 	SP_TRY(copy_list(a, img->config.env, &m->image.env, err));
 	SP_TRY(copy_list(a, img->config.entrypoint, &m->image.entrypoint, err));
+	SP_TRY(copy_list(a, img->config.volumes, &m->image.volumes, err));
 	return copy_list(a, img->config.cmd, &m->image.cmd, err);
 }
 
@@ -93,6 +96,8 @@ static sp_code begin(rt_job *j, sp_err *err)
 		return sp_fail(err, SP_ENOTFOUND, "failed to resolve image \"" SP_FMT "\": not found",
 			       SP_ARG(q->config->image->image));
 	SP_TRY(copy_image(&j->arena, img, m, err));
+	SP_TRY(rt_spec_apparmor(security(q->config), j->r->has_apparmor, &m->spec.apparmor, err));
+	SP_TRY(rt_spec_volumes(&m->image, q->config, &j->arena, &m->volumes, err));
 	m->rec = (rt_container_record){.id = rt_new_id(j->r, &j->arena),
 				       .sandbox_id = s->rec.id,
 				       .config = q->config,
@@ -169,6 +174,31 @@ static sp_code mount_images(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
+static sp_code on_volume(rt_job *j, const void *response, sp_err *err)
+{
+	const sp_host_image_mounted *r = response;
+	making *m = j->data;
+	sp_str source = sp_arena_try_dup(&j->arena, r->path);
+	m->volume_sources[j->i++] = source;
+	return source.len > 0 ? SP_OK : sp_fail(err, SP_ENOMEM, "no memory for a volume of the image");
+}
+
+static sp_code make_volumes(rt_job *j, sp_err *err)
+{
+	making *m = j->data;
+	(void)err;
+	if (j->i == 0)
+		m->volume_sources = sp_new(&j->arena, sp_str, m->volumes.n + 1);
+	if (j->i >= m->volumes.n) {
+		j->i = 0;
+		return SP_OK;
+	}
+	j->steps--; /* once more for the next one */
+	const sp_host_image_volume ask = {
+		.view = m->mount, .number = (uint32_t)j->i, .path = m->volumes.items[j->i]};
+	return rt_job_host(j, SP_HOST_IMAGE_VOLUME, &ask, on_volume);
+}
+
 /* ---- paths of the host ---- */
 
 static sp_code check_propagation(const sp_cri_mount *m, const sp_host_path_found *found, sp_err *err)
@@ -197,14 +227,25 @@ static sp_code on_mount_path(rt_job *j, const void *response, sp_err *err)
 	return SP_OK;
 }
 
+/* Their files have the ids they are to have, and nobody else sees them. */
+static void add_volumes(rt_job *j, making *m)
+{
+	for (size_t i = 0; i < m->volumes.n; i++) {
+		sp_cri_mount *cri = sp_new(&j->arena, sp_cri_mount, 1);
+		cri->container_path = m->volumes.items[i];
+		m->mounts[m->n_mounts++] = (rt_mount){.cri = cri, .source = m->volume_sources[i]};
+	}
+}
+
 static sp_code resolve_mounts(rt_job *j, sp_err *err)
 {
 	const sp_cri_create_container_request *q = j->request;
 	making *m = j->data;
 	(void)err;
 	if (j->i == 0)
-		m->mounts = sp_new(&j->arena, rt_mount, q->config->mounts.n + 1);
+		m->mounts = sp_new(&j->arena, rt_mount, q->config->mounts.n + m->volumes.n + 1);
 	if (j->i >= q->config->mounts.n) {
+		add_volumes(j, m);
 		j->i = 0;
 		return SP_OK;
 	}
@@ -240,6 +281,18 @@ static sp_code map_mounts(rt_job *j, sp_err *err)
 	return rt_job_host(j, SP_HOST_VOLUME, &ask, NULL);
 }
 
+static rt_device device_of(const sp_host_path_found *found, sp_str path, sp_str permissions)
+{
+	return (rt_device){.path = path,
+			   .type = sp_str_eq(found->type, SP_STR("c")) ? SP_STR("c") : SP_STR("b"),
+			   .major = found->major,
+			   .minor = found->minor,
+			   .mode = found->mode,
+			   .uid = found->uid,
+			   .gid = found->gid,
+			   .permissions = permissions};
+}
+
 static sp_code on_device_path(rt_job *j, const void *response, sp_err *err)
 {
 	const sp_host_path_found *found = response;
@@ -248,15 +301,7 @@ static sp_code on_device_path(rt_job *j, const void *response, sp_err *err)
 	const sp_cri_device *d = &q->config->devices.at[j->i++];
 	if (found->type.len == 0)
 		return sp_fail(err, SP_EINVAL, "\"" SP_FMT "\" is not a device node", SP_ARG(d->host_path));
-	m->devices[m->n_devices++] =
-		(rt_device){.path = d->container_path,
-			    .type = sp_str_eq(found->type, SP_STR("c")) ? SP_STR("c") : SP_STR("b"),
-			    .major = found->major,
-			    .minor = found->minor,
-			    .mode = found->mode,
-			    .uid = found->uid,
-			    .gid = found->gid,
-			    .permissions = d->permissions};
+	m->devices[m->n_devices++] = device_of(found, d->container_path, d->permissions);
 	return SP_OK;
 }
 
@@ -272,6 +317,40 @@ static sp_code resolve_devices(rt_job *j, sp_err *err)
 	j->steps--;
 	const sp_host_path ask = {.path = q->config->devices.at[j->i].host_path};
 	return rt_job_host(j, SP_HOST_PATH, &ask, on_device_path);
+}
+
+/* Where the request has one of its own, that is the one. */
+static sp_code on_host_devices(rt_job *j, const void *response, sp_err *err)
+{
+	const sp_host_devices *found = response;
+	making *m = j->data;
+	size_t n_asked = m->n_devices;
+	rt_device *all = sp_try_new(&j->arena, rt_device, n_asked + found->devices.n + 1);
+	if (all == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for the devices");
+	memcpy(all, m->devices, n_asked * sizeof *all);
+	m->devices = all;
+	for (size_t i = 0; i < found->devices.n; i++) {
+		const sp_host_path_found *d = &found->devices.at[i];
+		size_t k = 0;
+		while (k < n_asked && !sp_str_eq(all[k].path, d->path))
+			k++;
+		if (k == n_asked)
+			all[m->n_devices++] =
+				device_of(d, sp_arena_try_dup(&j->arena, d->path), SP_STR("rwm"));
+	}
+	return SP_OK;
+}
+
+/* U: containerd, WithHostDevices for privileged containers. */
+static sp_code host_devices(rt_job *j, sp_err *err)
+{
+	const sp_cri_create_container_request *q = j->request;
+	const sp_cri_linux_container_security_context *sc = security(q->config);
+	const making *m = j->data;
+	const sp_host_id ask = {.id = m->rec.id};
+	(void)err;
+	return sc != NULL && sc->privileged ? rt_job_host(j, SP_HOST_DEVICES, &ask, on_host_devices) : SP_OK;
 }
 
 /* ---- seccomp ---- */
@@ -586,21 +665,11 @@ sp_code rt_forget_container(rt_job *j, sp_err *err)
 
 /* ---- the sequences ---- */
 
-rt_step *const rt_create_container_steps[] = {begin,
-					      prepare,
-					      mount,
-					      mount_images,
-					      resolve_mounts,
-					      map_mounts,
-					      resolve_devices,
-					      load_profile,
-					      check_profile,
-					      need_pids,
-					      write_bundle,
-					      make_object,
-					      rt_save_container,
-					      tell_id,
-					      NULL};
+rt_step *const rt_create_container_steps[] = {
+	begin,          prepare,    mount,           mount_images, make_volumes,
+	resolve_mounts, map_mounts, resolve_devices, host_devices, load_profile,
+	check_profile,  need_pids,  write_bundle,    make_object,  rt_save_container,
+	tell_id,        NULL};
 rt_step *const rt_create_container_undo[] = {
 	is_there, rt_forget_container, remove_bundle, remove_images, remove_rootfs, unlist, NULL};
 rt_step *const rt_remove_container_steps[] = {find_removed,  kill_first,    remove_bundle,

@@ -18,6 +18,7 @@ const rt_method rt_methods[SP_CRI_METHODS_] = {
 	[SP_CRI_STOP_POD_SANDBOX] = {rt_stop_sandbox_steps, NULL},
 	[SP_CRI_REMOVE_POD_SANDBOX] = {rt_remove_sandbox_steps, NULL},
 	[SP_CRI_POD_SANDBOX_STATUS] = {ONE(rt_sandbox_status_call), NULL},
+	[SP_CRI_UPDATE_POD_SANDBOX_RESOURCES] = {rt_update_sandbox_steps, NULL},
 	[SP_CRI_LIST_POD_SANDBOX] = {ONE(rt_list_sandboxes), NULL},
 
 	[SP_CRI_CREATE_CONTAINER] = {rt_create_container_steps, rt_create_container_undo},

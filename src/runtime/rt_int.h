@@ -79,6 +79,7 @@ struct rt {
 	uint64_t caps;       /* of this machine, a bit each */
 	bool keeps_range;    /* the range of pods' addresses is being written down */
 	bool may_map_users;  /* this machine lets root make user namespaces */
+	bool has_apparmor;   /* its kernel has */
 	bool counts_huge;    /* its cgroups have huge pages */
 	bool closing, closed_told;
 	void (*on_closed)(void *arg);
@@ -246,9 +247,9 @@ bool rt_can_map_users(const rt *r);
 /* The sequences of the methods (methods.c has the table). */
 typedef rt_step *const rt_steps[];
 extern rt_steps rt_run_sandbox_steps, rt_run_sandbox_undo, rt_stop_sandbox_steps, rt_remove_sandbox_steps,
-	rt_create_container_steps, rt_create_container_undo, rt_remove_container_steps,
-	rt_start_container_steps, rt_start_container_undo, rt_stop_container_steps, rt_update_steps,
-	rt_reopen_steps, rt_exec_sync_steps, rt_exec_sync_undo, rt_container_stats_steps,
+	rt_update_sandbox_steps, rt_create_container_steps, rt_create_container_undo,
+	rt_remove_container_steps, rt_start_container_steps, rt_start_container_undo, rt_stop_container_steps,
+	rt_update_steps, rt_reopen_steps, rt_exec_sync_steps, rt_exec_sync_undo, rt_container_stats_steps,
 	rt_list_container_stats_steps, rt_sandbox_stats_steps, rt_list_sandbox_stats_steps,
 	rt_list_metrics_steps;
 rt_step rt_exec, rt_attach, rt_port_forward;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "io/file.h"
 #include "runtime/rt_int.h"
+#include "runtime/spec.h"
 
 /* ---- the beginning ---- */
 
@@ -56,6 +57,18 @@ static bool may_map_users(rt *r)
 	return may;
 }
 
+static bool has_apparmor(rt *r)
+{
+	sp_arena a;
+	sp_str text;
+	sp_arena_init(&a, 65536);
+	bool has = sp_file_read_arena(r->world, SP_STR("/sys/module/apparmor/parameters/enabled"), &a, 64,
+				      &text, NULL) == SP_OK &&
+		   rt_apparmor_is_on(text);
+	sp_arena_done(&a);
+	return has;
+}
+
 /* Version 1 has a directory for it, version 2 a word. */
 static bool counts_huge_pages(rt *r)
 {
@@ -86,6 +99,7 @@ sp_code rt_new(sp_world *w, const rt_opts *opts, rt **ret, sp_err *err)
 	rt_cri_init(r);
 	r->caps = bounding_set(r);
 	r->may_map_users = may_map_users(r);
+	r->has_apparmor = has_apparmor(r);
 	r->counts_huge = counts_huge_pages(r);
 	sp_code code = make_dirs(r, err);
 	if (code == SP_OK)

@@ -17,16 +17,24 @@
 
 typedef struct rt rt;
 
+/* A name a pod may ask for, and what its shim is told: as shim_options below. */
+typedef struct rt_handler {
+	sp_str name;
+	sp_str shim_options;
+} rt_handler;
+
 typedef struct rt_opts {
 	sp_log *log;
 	sp_host *host;
 	sp_pod_network *network;
 	image_store *images;
 	image_registry *registry;
-	sp_str state_dir;      /* records; absolute, made when missing */
-	sp_str run_dir;        /* the host's: sandboxes/, containers/ */
-	sp_str images_dir;     /* of the image store, for statistics */
-	sp_str shim_options;   /* containerd.runc.v1.Options for each task, encoded; may be empty */
+	sp_str state_dir;           /* records; absolute, made when missing */
+	sp_str run_dir;             /* the host's: sandboxes/, containers/ */
+	sp_str images_dir;          /* of the image store, for statistics */
+	sp_str shim_options;        /* containerd.runc.v1.Options for each task, encoded; may be empty */
+	const rt_handler *handlers; /* beside the default; see handlers.h */
+	size_t n_handlers;
 	sp_str cgroup_root;    /* of pods that name no parent: "/sampan" */
 	sp_str stream_address; /* "127.0.0.1:0": where exec, attach and port-forward are served */
 } rt_opts;

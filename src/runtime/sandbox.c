@@ -2,10 +2,12 @@
 /* RunPodSandbox, StopPodSandbox, RemovePodSandbox. U: containerd pkg/cri/server/sandbox_run.go,
  * sandbox_stop.go. */
 #include "io/file.h"
+#include "runtime/handlers.h"
 #include "runtime/rt_int.h"
 
 #define SHM_BYTES (UINT64_C(64) << 20)
 #define HOST_FILE_BYTES ((size_t)1 << 20)
+#define RESOURCES_BYTES 65536u
 
 static const sp_cri_namespace_option *namespaces(const rt_sandbox *s)
 {
@@ -74,11 +76,12 @@ static sp_code begin(rt_job *j, sp_err *err)
 	rt_sandbox *s;
 	if (q->config == NULL || q->config->metadata == NULL)
 		return sp_fail(err, SP_EINVAL, "sandbox config must include metadata");
-	if (q->runtime_handler.len > 0)
-		return sp_fail(err, SP_EINVAL, "no runtime for \"" SP_FMT "\" is configured",
-			       SP_ARG(q->runtime_handler));
+	sp_str options;
+	if (rt_handler_options(j->r->opts, q->runtime_handler, &options, err) != SP_OK)
+		return sp_wrap(err, "unable to get OCI runtime for sandbox");
 	const rt_sandbox_record rec = {.id = rt_new_id(j->r, &j->arena),
 				       .config = q->config,
+				       .runtime_handler = q->runtime_handler,
 				       .created_at = sp_wall_ns(j->r->world),
 				       .phase = RT_SANDBOX_MAKING};
 	SP_TRY(rt_sandbox_new(j->r, &rec, &s, err));
@@ -376,7 +379,47 @@ static sp_code tell_removed(rt_job *j, sp_err *err)
 	return SP_OK;
 }
 
+/* ---- changing ---- */
+
+/* A copy in the sandbox's own memory; each of them is some hundred bytes. */
+static sp_code keep_resources(rt_sandbox *s, const sp_cri_linux_container_resources *from,
+			      sp_cri_linux_container_resources **to, sp_err *err)
+{
+	SP_AUTO_BUF bytes;
+	sp_buf_init(&bytes, RESOURCES_BYTES);
+	if (from == NULL)
+		return SP_OK;
+	sp_pb_encode(&sp_cri_linux_container_resources_message, from, &bytes);
+	sp_str copy = sp_arena_try_dup(&s->arena, sp_buf_view(&bytes));
+	sp_cri_linux_container_resources *r = sp_try_new(&s->arena, sp_cri_linux_container_resources, 1);
+	if (sp_buf_code(&bytes) != SP_OK || copy.len != bytes.len || r == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for the pod's resources");
+	SP_TRY(sp_pb_decode(&sp_cri_linux_container_resources_message, copy, &s->arena, r, err));
+	*to = r;
+	return SP_OK;
+}
+
+/* The pod's cgroup is the node agent's: what it made of it is only written down. U: containerd
+ * internal/cri/server/sandbox_update_resources.go. */
+static sp_code update(rt_job *j, sp_err *err)
+{
+	const sp_cri_update_pod_sandbox_resources_request *q = j->request;
+	rt_sandbox *s;
+	if (rt_need_sandbox(j->r, q->pod_sandbox_id, &s, err) != SP_OK)
+		return sp_wrap(err, "failed to find sandbox");
+	rt_job_set_sandbox(j, s);
+	if (s->rec.config->linux_ == NULL)
+		s->rec.config->linux_ = sp_try_new(&s->arena, sp_cri_linux_pod_sandbox_config, 1);
+	sp_cri_linux_pod_sandbox_config *l = s->rec.config->linux_;
+	if (l == NULL)
+		return sp_fail(err, SP_ENOMEM, "no memory for the pod's resources");
+	SP_TRY(keep_resources(s, q->overhead, &l->overhead, err));
+	return keep_resources(s, q->resources, &l->resources, err);
+}
+
 /* ---- the sequences ---- */
+
+rt_step *const rt_update_sandbox_steps[] = {update, rt_save_sandbox, NULL};
 
 rt_step *const rt_run_sandbox_steps[] = {begin, rt_save_sandbox, read_files, make, attach,
 					 ready, rt_save_sandbox, tell_id,    NULL};

@@ -98,6 +98,8 @@ static void write_process(sp_jout *j, const rt_spec *s)
 	write_user(j, &s->user);
 	sp_jout_member_str(j, SP_STR("cwd"), cwd.len > 0 ? cwd : SP_STR("/"));
 	rt_spec_capabilities(j, sc, s->caps);
+	if (s->apparmor.len > 0)
+		sp_jout_member_str(j, SP_STR("apparmorProfile"), s->apparmor);
 	if (sc != NULL && sc->no_new_privs)
 		sp_jout_member_bool(j, SP_STR("noNewPrivileges"), true);
 	if (l != NULL && l->resources != NULL)

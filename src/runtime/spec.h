@@ -52,6 +52,7 @@ typedef struct rt_spec {
 	uint64_t caps;    /* that this machine lets anybody have */
 	bool counts_huge; /* its cgroups have huge pages: limits of them can be kept */
 	sp_str seccomp;   /* JSON; empty: unconfined */
+	sp_str apparmor;  /* a profile; empty: none */
 } rt_spec;
 
 /* Appends config.json. SP_EINVAL with the text a client is to see. */
@@ -70,6 +71,18 @@ sp_code rt_spec_user(const sp_cri_linux_container_security_context *sc, sp_str i
 
 /* The signal CRI or the image names; 15 by default. */
 sp_code rt_stop_signal(int32_t cri, sp_str text, uint32_t *ret, sp_err *err) SP_MUST_USE;
+
+/* The paths of the image's volumes that no mount of the request is at, clean, each once. In the arena. U:
+ * containerd internal/cri/server/container_create.go, volumeMounts. */
+sp_code rt_spec_volumes(const image_config *img, const sp_cri_container_config *c, sp_arena *a, sp_strs *ret,
+			sp_err *err) SP_MUST_USE;
+
+/* This kernel has AppArmor, by the text of /sys/module/apparmor/parameters/enabled. */
+bool rt_apparmor_is_on(sp_str enabled);
+/* The profile a container is to have: that of "Localhost", which is refused where AppArmor is not on. Empty:
+ * none, which is "Unconfined" and, for want of a profile of ours, "RuntimeDefault", too. A view into `sc`. */
+sp_code rt_spec_apparmor(const sp_cri_linux_container_security_context *sc, bool is_on, sp_str *ret,
+			 sp_err *err) SP_MUST_USE;
 
 /* ---- the parts ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* StartContainer, UpdateContainerResources, ReopenContainerLog. U: containerd
  * pkg/cri/server/container_start.go. */
+#include "runtime/handlers.h"
 #include "runtime/rt_int.h"
 #include "runtime/spec.h"
 
@@ -54,8 +55,8 @@ static sp_code create_task(rt_job *j, sp_err *err)
 	const sp_cri_container_config *config = c->rec.config;
 	sp_str uri;
 	SP_TRY(log_uri(j, &uri, err));
-	rt_any options = {.type_url = SP_STR("containerd.runc.v1.Options"),
-			  .value = j->r->opts->shim_options};
+	rt_any options = {.type_url = SP_STR("containerd.runc.v1.Options")};
+	SP_TRY(rt_handler_options(j->r->opts, j->sandbox->rec.runtime_handler, &options.value, err));
 	const rt_task_create q = {.id = c->rec.id,
 				  .bundle = rt_path(j->r, &j->arena, "containers", c->rec.id, ""),
 				  .terminal = config->tty,

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "base/version.h"
+#include "runtime/handlers.h"
 #include "runtime/rt_int.h"
 
 /* ---- containers ---- */
@@ -348,11 +349,10 @@ sp_code rt_status(rt_job *j, sp_err *err)
 	}
 	a->status->conditions.at = c;
 	a->status->conditions.n = 2;
-	a->runtime_handlers.at = sp_new(&j->arena, sp_cri_runtime_handler, 1);
-	a->runtime_handlers.n = 1;
-	a->runtime_handlers.at[0].features = sp_new(&j->arena, sp_cri_runtime_handler_features, 1);
-	a->runtime_handlers.at[0].features->recursive_read_only_mounts = has_recursive_read_only();
-	a->runtime_handlers.at[0].features->user_namespaces = rt_can_map_users(j->r);
+	const sp_cri_runtime_handler_features features = {.recursive_read_only_mounts =
+								  has_recursive_read_only(),
+							  .user_namespaces = rt_can_map_users(j->r)};
+	rt_handlers_tell(j->r->opts, &features, &j->arena, a);
 	a->features = sp_new(&j->arena, sp_cri_runtime_features, 1);
 	a->features->supplemental_groups_policy = true;
 	j->response = a;

@@ -23,10 +23,11 @@ chmod 711 "$tmp"
 id=$(printf '%s' "${tmp##*-}" | tr '[:upper:]' '[:lower:]')
 bridge=e2e$id prefix=e${id%???} cgroup=/sampan-e2e-$id
 pid=
+second=$(command -v runc || command -v crun)
 start() {
 	"$bin/sampan" cri --listen "unix://$tmp/cri.sock" --root "$tmp/root" --run-dir "$tmp/run" --bridge "$bridge" \
 		--interface-prefix "$prefix" --pod-cidr 10.98.0.0/24 --cgroup-root "$cgroup" --shim "$shim" \
-		--unpack "$bin/sampan-unpack" --user "$user" ${OCI:+--oci-runtime "$OCI"} >>"$tmp/log" 2>&1 &
+		--unpack "$bin/sampan-unpack" --user "$user" ${OCI:+--oci-runtime "$OCI"} --runtime-handlers "second=$second,none=/nonexistent" >>"$tmp/log" 2>&1 &
 	pid=$!
 	# Served once the line is there: waits for the event, not for a time.
 	while kill -0 "$pid" 2>/dev/null && ! cri version >/dev/null 2>&1; do :; done
@@ -151,6 +152,75 @@ refused volume-file 'only directory subpath is supported' "$(volume /v "$image" 
 refused volume-outside 'openat ../..: path escapes from parent' "$(volume /v "$image" ../..)"
 refused volume-writable 'readonly must be true' "$(volume /v "$image" | sed s/true/false/)"
 same volume-nothing-left "$mounts" "$(grep -c "$tmp" /proc/self/mountinfo)"
+# -- volumes of the image itself: /data, which is not in it, and /keep with a file -----------------------------------------
+same own-volumes '/data /keep' "$(cri exec "$main" busybox awk '$5 == "/data" || $5 == "/keep" { print $5 }' /proc/self/mountinfo | sort | xargs)"
+same own-volume-content keep "$(cri exec "$main" busybox cat /keep/file)"
+same own-volume-empty 'drwxr-xr-x' "$(cri exec "$main" busybox ls -la /data | awk '$NF == "." { print $1 }')"
+mkdir "$tmp/covers"
+container covered 'busybox ls /keep; echo mine >/data/x; busybox sleep 1000' "{\"container_path\":\"/keep/\",\"host_path\":\"$tmp/covers\"}"
+sed -i 's/"linux":{}/"linux":{"security_context":{"run_as_user":{"value":0}}}/' "$tmp/covered.json"
+covered=$(cri create "$a" "$tmp/covered.json" "$tmp/a.json")
+cri start "$covered" >/dev/null
+same own-volume-covered '/data /keep' "$(cri exec "$covered" busybox awk '$5 == "/data" || $5 == "/keep" { print $5 }' /proc/self/mountinfo | sort | xargs)"
+same own-volume-mounted '' "$(cri exec "$covered" busybox ls /keep)"
+same own-volume-apart '' "$(cri exec "$main" busybox ls /data)"
+own_volumes() { find "$tmp/root/images" -path '*/volumes/*' -prune | wc -l; }
+over_main=$(own_volumes)
+cri rm -f "$covered" >/dev/null
+same own-volume-removed $((over_main - 1)) "$(own_volumes)"
+
+# -- runtime handlers -----------------------------------------------------------------------------------------------------
+same handlers ' second none' "$(cri info | jq -r '.runtimeHandlers | map(.name // "") | join(" ")')"
+pod h
+h=$(cri runp --runtime second "$tmp/h.json")
+same handler-told second "$(cri inspectp "$h" | jq -r .status.runtimeHandler)"
+container with 'busybox sleep 1000'
+with=$(cri create "$h" "$tmp/with.json" "$tmp/h.json")
+cri start "$with" >/dev/null
+has handler-runs CONTAINER_RUNNING "$(cri inspect "$with")"
+same handler-program "$second" "$(cat "$tmp/run/containers/$with/runtime")"
+cri rmp -f "$h" >/dev/null
+pod n
+n=$(cri runp --runtime none "$tmp/n.json")
+with=$(cri create "$n" "$tmp/with.json" "$tmp/n.json")
+same handler-without-program 1 "$(cri start "$with" >/dev/null; echo $?)"
+has handler-without-program-text /nonexistent "$(tail -n 2 "$tmp/client")"
+cri rmp -f "$n" >/dev/null
+same handler-unknown 1 "$(cri runp --runtime other "$tmp/n.json" >/dev/null; echo $?)"
+has handler-unknown-text 'no runtime for \"other\" is configured' "$(tail -n 1 "$tmp/client")"
+# -- a privileged container has the devices of the machine ----------------------------------------------------------------
+pod v
+sed -i 's/"linux":{}/"linux":{"security_context":{"privileged":true}}/' "$tmp/v.json"
+container all 'busybox sleep 1000'
+sed -i 's/"linux":{}/"linux":{"security_context":{"privileged":true,"run_as_user":{"value":0}}}/' "$tmp/all.json"
+v=$(cri runp "$tmp/v.json")
+all=$(cri create "$v" "$tmp/all.json" "$tmp/v.json")
+cri start "$all" >/dev/null
+nodes='find /dev -type c -o -type b | grep -v -e ^/dev/pts/ -e ^/dev/ptmx -e ^/dev/console -e ^/dev/fd -e ^/dev/shm -e ^/dev/mqueue | sort'
+same devices "$(sh -c "$nodes" | sort)" "$(cri exec "$all" sh -c "$(echo "$nodes" | sed 's/\(find\|grep\|sort\)/busybox \1/g')" | sort)"
+same devices-few 6 "$(cri exec "$main" sh -c 'busybox find /dev -type c' | grep -v -e ^/dev/pts/ -e ^/dev/ptmx | wc -l)"
+cri rmp -f "$v" >/dev/null
+
+# -- an AppArmor profile where the kernel has none --------------------------------------------------------------------------
+if [ ! -e /sys/module/apparmor ]; then
+	container armed 'exit 0'
+	sed -i 's/"linux":{}/"linux":{"security_context":{"apparmor":{"profile_type":2,"localhost_ref":"mine"}}}/' "$tmp/armed.json"
+	same apparmor 1 "$(cri create "$a" "$tmp/armed.json" "$tmp/a.json" >/dev/null; echo $?)"
+	has apparmor-text 'apparmor is not supported' "$(tail -n 1 "$tmp/client")"
+fi
+
+# -- UpdatePodSandboxResources, which crictl has no words for ---------------------------------------------------------------
+update() { # ID: resources {cpuset_cpus: "0-63"}
+	python3 -c 'import sys
+def field(n, b): return bytes([n << 3 | 2, len(b)]) + b
+m = field(1, sys.argv[1].encode()) + field(3, field(6, b"0-63"))
+sys.stdout.buffer.write(b"\0" + len(m).to_bytes(4, "big") + m)' "$1" |
+		curl -s --http2-prior-knowledge --unix-socket "$tmp/cri.sock" -H 'content-type: application/grpc' -H 'te: trailers' -D - -o /dev/null \
+			--data-binary @- http://cri/runtime.v1.RuntimeService/UpdatePodSandboxResources | tr -d '\r' | grep -i '^grpc-'
+}
+has pod-resources 'grpc-status: 0' "$(update "$a")"
+same pod-resources-kept 1 "$(grep -c 0-63 "$tmp/root/state/sandboxes/$a")"
+has pod-resources-unknown 'grpc-status: 5' "$(update 0123456789)"
 has log ' stdout F out' "$(cat "$tmp/logs/main.log")"
 has log-err ' stderr F err' "$(cat "$tmp/logs/main.log")"
 has stats "${main%???????????????????????????????????????????????????}" "$(cri stats --no-trunc -o json 2>/dev/null || cri stats -o json)"
@@ -206,6 +276,8 @@ if cri info | grep -Eqi '"user_?namespaces": true'; then
 	same users-files '0 0 theirs' "$(cri exec "$inner" sh -c 'busybox stat -c "%u %g" /bin/busybox; busybox cat /vol/old; echo mine >/vol/new; echo x >/root-file' |
 		busybox xargs)"
 	same users-image '0 0' "$(cri exec "$inner" busybox stat -c '%u %g' /img/bin/busybox)"
+	same users-own-volume '0 0 0 0 keep' "$(cri exec "$inner" sh -c 'busybox stat -c "%u %g" /keep/file; busybox stat -c "%u %g" /data; busybox cat /keep/file; echo x >/data/x' |
+		busybox xargs)"
 	same users-volume '0 0' "$(stat -c '%u %g' "$tmp/vol/new")"
 	same users-network "$(cri inspectp "$u" | sed -n 's/.*"ip": "\(.*\)".*/\1/p' | head -n 1)" \
 		"$(cri exec "$inner" busybox ip -4 -o addr show eth0 | sed 's/.* inet \([0-9.]*\).*/\1/')"
@@ -247,6 +319,7 @@ done
 has serves-still sampan "$(cri version)"
 for s in $(cri pods -q); do cri rmp -f "$s" >/dev/null; done
 same gone "" "$(cri ps -aq)$(cri pods -q)"
+same own-volumes-gone 0 "$(own_volumes)"
 same nothing-left 'mounts=0 links=0 cgroups=0 shims=0 files=0' "$(count)"
 stop TERM
 same stopped-too 'mounts=0 links=0 cgroups=0 shims=0 files=0' "$(count)"

@@ -109,7 +109,7 @@ class Layout:
 
 
 CONFIG = {"Env": ["PATH=/bin"], "Entrypoint": ["/bin/sh"], "Cmd": ["-c", "echo hello"], "User": "1000:1000",
-          "WorkingDir": "/tmp", "StopSignal": "SIGINT", "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/data": {}},
+          "WorkingDir": "/tmp", "StopSignal": "SIGINT", "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/data": {}, "/keep": {}},
           "Labels": {"a": "b"}}
 
 

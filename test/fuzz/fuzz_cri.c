@@ -25,6 +25,15 @@ static void spec(const sp_cri_create_container_request *q, sp_arena *a)
 	const sp_cri_linux_container_security_context *sc =
 		c->linux_ == NULL ? NULL : c->linux_->security_context;
 	const sp_host_users users = {.passwd = c->working_dir, .group = c->log_path};
+	sp_strs volumes;
+	sp_str *paths = sp_new(a, sp_str, c->args.n + 1);
+	for (size_t i = 0; i < c->args.n; i++)
+		paths[i] = c->args.at[i];
+	const image_config named = {.volumes = {paths, c->args.n}};
+	if (rt_spec_volumes(&named, c, a, &volumes, NULL) == SP_OK) {
+		for (size_t i = 0; i < volumes.n; i++)
+			SP_ASSERT(volumes.items[i].ptr[0] == '/' && volumes.items[i].len > 1);
+	}
 	rt_spec s = {.id = SP_STR("c"),
 		     .sandbox_id = SP_STR("s"),
 		     .config = c,

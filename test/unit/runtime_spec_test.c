@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.json from what CRI and the image say. */
+#include "runtime/handlers.h"
 #include "runtime/spec.h"
 
 #include "lib/t.h"
@@ -324,4 +325,104 @@ SP_TEST(runtime_spec, default_seccomp_follows_capabilities)
 		T_TRUE(!has_text(at(v, "/syscalls/0/names"), "mount"));
 		T_EQ_U64(has_text(at(v, "/syscalls/1/names"), "mount"), (uint64_t)admin);
 	}
+}
+
+SP_TEST(runtime_spec, volumes_of_the_image_that_no_mount_covers)
+{
+	static const sp_str paths[] = {
+		SP_STR_INIT("/data"),      SP_STR_INIT("/data/"), SP_STR_INIT("var//./lib/x"),
+		SP_STR_INIT("/mine/"),     SP_STR_INIT("/"),      SP_STR_INIT("/a/../../b"),
+		SP_STR_INIT("/mine/below")};
+	sp_cri_mount mounts[] = {{.container_path = SP_STR("/./mine")}};
+	sp_cri_container_config c = {.mounts = {.at = mounts, .n = 1}};
+	image_config img = {.volumes = {paths, SP_LEN(paths)}};
+	sp_strs v;
+	T_OK(rt_spec_volumes(&img, &c, T_ARENA, &v, T_ERR));
+	T_EQ_U64(v.n, 4);
+	T_EQ_STR(v.items[0], SP_STR("/data"));
+	T_EQ_STR(v.items[1], SP_STR("/var/lib/x"));
+	T_EQ_STR(v.items[2], SP_STR("/b"));
+	T_EQ_STR(v.items[3], SP_STR("/mine/below"));
+}
+
+SP_TEST(runtime_spec, handlers_are_names_and_programs)
+{
+	rt_handler *h;
+	size_t n;
+	sp_str text = SP_STR("crun=/usr/bin/crun,old-1=runc"), options;
+	T_OK(rt_handlers_parse(text, T_ARENA, &h, &n, T_ERR));
+	T_EQ_U64(n, 2);
+	T_EQ_STR(h[0].name, SP_STR("crun"));
+	T_EQ_STR(h[1].shim_options, SP_STR("runc"));
+	const rt_opts o = {.shim_options = SP_STR("default"), .handlers = h, .n_handlers = n};
+	T_OK(rt_handler_options(&o, SP_STR(""), &options, T_ERR));
+	T_EQ_STR(options, SP_STR("default"));
+	T_OK(rt_handler_options(&o, SP_STR("old-1"), &options, T_ERR));
+	T_EQ_STR(options, SP_STR("runc"));
+	T_EQ_U64(rt_handler_options(&o, SP_STR("other"), &options, T_ERR), SP_EINVAL);
+	T_EQ_STR(sp_str_c(T_ERR->msg), SP_STR("no runtime for \"other\" is configured"));
+	const sp_cri_runtime_handler_features features = {.user_namespaces = true};
+	sp_cri_status_response told = {0};
+	rt_handlers_tell(&o, &features, T_ARENA, &told);
+	T_EQ_U64(told.runtime_handlers.n, 3);
+	T_EQ_STR(told.runtime_handlers.at[0].name, SP_STR(""));
+	T_EQ_STR(told.runtime_handlers.at[2].name, SP_STR("old-1"));
+	T_TRUE(told.runtime_handlers.at[2].features->user_namespaces);
+	T_OK(rt_handlers_parse(SP_STR(""), T_ARENA, &h, &n, T_ERR));
+	T_EQ_U64(n, 0);
+}
+
+SP_TEST(runtime_spec, handlers_that_are_wrong_are_named)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"crun", "runtime handler 'crun': name=program is wanted"},
+		{"a=x,crun=", "runtime handler 'crun=': name=program is wanted"},
+		{"=runc", "'' can't be the name of a runtime handler"},
+		{"Crun=runc", "'Crun' can't be the name of a runtime handler"},
+		{"-a=runc", "'-a' can't be the name of a runtime handler"},
+		{"a=runc,a=crun", "runtime handler 'a' is there twice"},
+	};
+	rt_handler *h;
+	size_t n;
+	for (size_t i = 0; i < SP_LEN(rows); i++) {
+		T_EQ_U64(rt_handlers_parse(sp_str_c(rows[i].text), T_ARENA, &h, &n, T_ERR), SP_EINVAL);
+		T_EQ_STR(sp_str_c(T_ERR->msg), sp_str_c(rows[i].why));
+	}
+}
+
+SP_TEST(runtime_spec, apparmor_profiles_by_what_the_kernel_has)
+{
+	sp_cri_security_profile given[] = {
+		{.profile_type = SP_CRI_PROFILE_RUNTIME_DEFAULT},
+		{.profile_type = SP_CRI_PROFILE_UNCONFINED},
+		{.profile_type = SP_CRI_PROFILE_LOCALHOST, .localhost_ref = SP_STR("mine")},
+		{.profile_type = SP_CRI_PROFILE_LOCALHOST, .localhost_ref = SP_STR("localhost/mine")},
+	};
+	static const char *const texts[] = {"runtime/default", "unconfined", "localhost/mine",
+					    "localhost/mine"};
+	for (size_t i = 0; i < SP_LEN(given); i++) {
+		const sp_cri_linux_container_security_context forms[] = {
+			{.apparmor = &given[i]}, {.apparmor_profile = sp_str_c(texts[i])}};
+		sp_str profile;
+		for (size_t k = 0; k < SP_LEN(forms); k++) {
+			T_OK(rt_spec_apparmor(&forms[k], true, &profile, T_ERR));
+			T_EQ_STR(profile, i < 2 ? SP_STR("") : SP_STR("mine"));
+			sp_code code = rt_spec_apparmor(&forms[k], false, &profile, T_ERR);
+			T_EQ_U64(code, i < 2 ? SP_OK : SP_EINVAL);
+			if (i >= 2)
+				T_EQ_STR(sp_str_c(T_ERR->msg), SP_STR("apparmor is not supported"));
+		}
+	}
+	T_TRUE(rt_apparmor_is_on(SP_STR("Y\n")) && !rt_apparmor_is_on(SP_STR("N\n")) &&
+	       !rt_apparmor_is_on(SP_STR("")));
+}
+
+SP_TEST(runtime_spec, apparmor_profile_is_the_process_own)
+{
+	made *m = make();
+	T_TRUE(at(written(m), "/process/apparmorProfile") == NULL);
+	m->spec.apparmor = SP_STR("mine");
+	T_TRUE(yyjson_equals_str(at(written(m), "/process/apparmorProfile"), "mine"));
 }
