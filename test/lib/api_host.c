@@ -206,11 +206,11 @@ bool t_api_open(t_api *t, const sp_sim_opts *opts, const sp_store_mem_opts *stor
 static bool open_tokens(t_api *t)
 {
 	static const sp_str issuer = SP_STR_INIT("https://server");
-	/* Of RSA: its signatures are the same in every run of a seed; ECDSA's hold a number of chance, and
-	 * with it the bytes of every request, their compressed length and the order of everything would
-	 * differ. */
-	const sp_str pem = t_file("test/golden/keys/tokens-rsa.pem");
-	if (t_failed() || api_local_signer_new(t->world, pem, &t->signer, t_err()) != SP_OK)
+	SP_AUTO_KEY key = NULL;
+	SP_AUTO_BUF pem;
+	sp_buf_init(&pem, 10000);
+	if (sp_key_new(&key, t_err()) != SP_OK || sp_key_print(key, &pem, t_err()) != SP_OK ||
+	    api_local_signer_new(t->world, sp_buf_view(&pem), &t->signer, t_err()) != SP_OK)
 		return false;
 	const api_tokens_opts o = {.signer = t->signer,
 				   .issuers = &issuer,
