@@ -12,8 +12,8 @@ import (
 	"os"
 	"sort"
 
-	v1 "k8s.io/api/core/v1"
 	apps "k8s.io/api/apps/v1"
+	v1 "k8s.io/api/core/v1"
 	policy "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,7 +24,6 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
-	"k8s.io/kubernetes/pkg/scheduler/backend/queue"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
@@ -92,6 +91,14 @@ func refused(s *fwk.Status) refusal {
 	return refusal{s.Plugin(), s.Code().String(), reasons}
 }
 
+// The pods that are nominated, by node. Nobody is added meanwhile.
+type nominations map[string][]fwk.PodInfo
+
+func (n nominations) AddNominatedPod(klog.Logger, fwk.PodInfo, *fwk.NominatingInfo) {}
+func (n nominations) DeleteNominatedPodIfExists(*v1.Pod)                            {}
+func (n nominations) UpdateNominatedPod(klog.Logger, *v1.Pod, fwk.PodInfo)          {}
+func (n nominations) NominatedPodsForNode(node string) []fwk.PodInfo                { return n[node] }
+
 // The framework of one moment of a snapshot.
 type decider struct {
 	ctx    context.Context
@@ -152,7 +159,15 @@ func newDecider(in *snapshot) (*decider, error) {
 	d := &decider{ctx: ctx, cancel: cancel, in: in, shared: cache.NewSnapshot(in.Pods, in.Nodes)}
 	client := fake.NewSimpleClientset(in.objects()...)
 	inf := informers.NewSharedInformerFactory(client, 0)
-	q := queue.NewTestQueueWithInformerFactory(ctx, nil, inf)
+	q := nominations{}
+	for _, pod := range in.Nominated {
+		pi, err := framework.NewPodInfo(pod)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		q[pod.Status.NominatedNodeName] = append(q[pod.Status.NominatedNodeName], pi)
+	}
 	p := profile()
 	registry := plugins.NewInTreeRegistry()
 	f, err := fruntime.NewFramework(ctx, registry, p, fruntime.WithClientSet(client), fruntime.WithInformerFactory(inf),
@@ -169,14 +184,6 @@ func newDecider(in *snapshot) (*decider, error) {
 	}
 	inf.Start(ctx.Done())
 	inf.WaitForCacheSync(ctx.Done())
-	for _, pod := range in.Nominated {
-		pi, err := framework.NewPodInfo(pod)
-		if err != nil {
-			cancel()
-			return nil, err
-		}
-		q.AddNominatedPod(klog.FromContext(ctx), pi, nil)
-	}
 	return d, nil
 }
 
