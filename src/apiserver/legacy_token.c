@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens that upstream's kube-controller-manager signs and puts into secrets. They have no end, so each is
  * held against its secret. U: kubernetes pkg/serviceaccount/legacy.go. */
+#include "apiserver/legacy_use.h"
 #include "apiserver/tokens_int.h"
 #include "base/base64.h"
 #include "kube/view.h"
@@ -60,16 +61,21 @@ static bool has_text(sp_arena *a, sp_str base64, sp_str token)
 	       sp_str_eq_const_time((sp_str){(const char *)bytes, n}, token);
 }
 
-static sp_str check_secret(api_server *s, sp_arena *a, sp_str token, const api_legacy_claims *c)
+static sp_str check_secret(api_server *s, sp_arena *a, sp_str token, const api_legacy_claims *c,
+			   secret_view *ret)
 {
-	secret_view v;
-	if (api_view_stored(s, a, "/registry/secrets/", c->ns, c->secret, &legacy_secret_desc, &v, NULL) !=
+	if (api_view_stored(s, a, "/registry/secrets/", c->ns, c->secret, &legacy_secret_desc, ret, NULL) !=
 		    SP_OK ||
-	    v.deleted.len > 0)
+	    ret->deleted.len > 0)
 		return SP_STR("Token has been invalidated");
-	if (!has_text(a, sp_vmap_str(v.data, SP_STR("token")), token))
+	if (!has_text(a, sp_vmap_str(ret->data, SP_STR("token")), token))
 		return SP_STR("Token does not match server's copy");
-	if (sp_vmap_str(v.labels, SP_STR(API_LEGACY_INVALID)).len == 0)
+	return SP_STR("");
+}
+
+static sp_str check_mark(sp_arena *a, const secret_view *v, const api_legacy_claims *c)
+{
+	if (sp_vmap_str(v->labels, SP_STR(API_LEGACY_INVALID)).len == 0)
 		return SP_STR("");
 	return sp_arena_printf(
 		a,
@@ -100,8 +106,14 @@ static sp_str check_account(api_server *s, sp_arena *a, const api_legacy_claims 
 
 sp_str api_legacy_check(api_server *s, sp_arena *a, sp_str token, const api_legacy_claims *c)
 {
+	secret_view v;
 	sp_str why = check_claims(a, c);
 	if (why.len == 0)
-		why = check_secret(s, a, token, c);
-	return why.len == 0 ? check_account(s, a, c) : why;
+		why = check_secret(s, a, token, c, &v);
+	if (why.len == 0)
+		why = check_account(s, a, c);
+	if (why.len > 0)
+		return why;
+	api_legacy_used(s, c->ns, c->secret);
+	return check_mark(a, &v, c);
 }

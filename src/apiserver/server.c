@@ -18,6 +18,7 @@
 #include "apiserver/cors.h"
 #include "apiserver/deadline.h"
 #include "apiserver/flow/flow.h"
+#include "apiserver/legacy_use.h"
 #include "apiserver/metrics/measure.h"
 #include "apiserver/metrics/metrics.h"
 #include "apiserver/proxy/connect.h"
@@ -529,6 +530,7 @@ sp_code api_server_new(sp_world *w, const api_server_opts *opts, api_server **re
 	s->aggregates = api_aggregates_new(s, opts->front_proxy.cert_pem, opts->front_proxy.key_pem);
 	s->usage = api_usage_new(s);
 	s->conditions = api_conditions_new(s);
+	s->legacy_uses = api_legacy_uses_new();
 	s->registrar = api_registrar_new(s);
 	s->snapshots = api_snapshots_new(s, &opts->snapshots);
 	*ret = s;
@@ -584,6 +586,7 @@ void api_server_free(api_server *s)
 	api_expiry_free(s->events);
 	api_registrar_free(s->registrar);
 	api_conditions_free(s->conditions);
+	api_legacy_uses_free(s->legacy_uses);
 	api_aggregates_free(s->aggregates);
 	api_usage_free(s->usage);
 	api_flows_free(s->flows);

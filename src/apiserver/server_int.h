@@ -43,6 +43,7 @@ struct api_server {
 	api_tokens *tokens; /* NULL: no bearer token is known */
 	api_customs *customs;
 	struct api_conditions *conditions;
+	struct api_legacy_uses *legacy_uses; /* legacy_use.h */
 	api_snapshots *snapshots;
 	struct api_flows *flows;    /* flow/flow.h */
 	struct sp_metrics *metrics; /* metrics/metrics.h */

@@ -269,6 +269,26 @@ static void put_token(t_ctl *t, sp_str token)
 			.ptr);
 }
 
+static sp_str label_of(t_ctl *t, const char *secret, const char *label)
+{
+	yyjson_val *labels = sp_view_at(t_ctl_get(t, SP_SECRETS, "default", secret), "metadata.labels");
+	return sp_json_str(sp_json_last(labels, sp_str_c(label)));
+}
+
+/* The label is written behind the answer. */
+static sp_str last_used(t_ctl *t)
+{
+	t_ctl_run(t, SECOND);
+	return label_of(t, "s", "kubernetes.io/legacy-token-last-used");
+}
+
+static sp_str today(t_ctl *t)
+{
+	char *text = sp_new(T_ARENA, char, SP_TIME_TEXT_BYTES);
+	(void)sp_time_print(text, (sp_time){sp_wall_ns(t->api.world) / (int64_t)SECOND, 0}, 0);
+	return (sp_str){text, 10};
+}
+
 SP_TEST(sim_tokens, of_upstreams_controller)
 {
 	static const char bot[] = "system:serviceaccount:default:bot";
@@ -280,8 +300,10 @@ SP_TEST(sim_tokens, of_upstreams_controller)
 	sp_str good = sign(t, uid, bot), other_uid = sign(t, SP_STR("another"), bot);
 	sp_str other = sign(t, uid, "system:serviceaccount:default:default");
 	T_EQ_C(whom(t, good), ""); /* the secret does not have it */
+	T_EQ_C(last_used(t), "");
 	put_token(t, good);
 	T_EQ_C(whom(t, good), bot);
+	T_EQ_STR(last_used(t), today(t));
 	put_token(t, other_uid);
 	T_EQ_C(whom(t, other_uid), "");
 	put_token(t, other);
@@ -295,6 +317,12 @@ SP_TEST(sim_tokens, of_upstreams_controller)
 			   "\"2001-01-01\"}}}"));
 	t_ctl_run(t, 20 * SECOND);
 	T_EQ_C(whom(t, good), "");
+	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "",
+			   "{\"metadata\":{\"labels\":{\"kubernetes.io/"
+			   "legacy-token-last-used\":\"2001-01-01\"}}}"));
+	t_ctl_run(t, 20 * SECOND);
+	T_EQ_C(whom(t, good), ""); /* refused, and noted all the same */
+	T_EQ_STR(last_used(t), today(t));
 	T_TRUE(t_ctl_patch(t, SP_SECRETS, "default", "s", "", "{\"metadata\":{\"labels\":null}}"));
 	T_EQ_C(whom(t, good), bot);
 	T_TRUE(t_ctl_delete(t, SP_SERVICEACCOUNTS, "default", "bot", ""));
@@ -311,8 +339,7 @@ SP_TEST(sim_tokens, of_upstreams_controller)
 
 static sp_str since(t_ctl *t, const char *name)
 {
-	yyjson_val *labels = sp_view_at(t_ctl_get(t, SP_SECRETS, "default", name), "metadata.labels");
-	return sp_json_str(sp_json_last(labels, SP_STR("kubernetes.io/legacy-token-invalid-since")));
+	return label_of(t, name, "kubernetes.io/legacy-token-invalid-since");
 }
 
 static void days_pass(t_ctl *t, unsigned n)

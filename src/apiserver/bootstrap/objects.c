@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Namespaces, the service "kubernetes", priority classes, API services and what aggregated servers read.
- * U: kubernetes pkg/controlplane/controller, cmd/kube-apiserver/app/aggregator.go. */
+ * U: kubernetes pkg/controlplane/controller, pkg/controlplane/controller/legacytokentracking,
+ * cmd/kube-apiserver/app/aggregator.go. */
 #include "apiserver/bootstrap/run.h"
 #include "base/ip.h"
 #include "kube/meta.h"
@@ -199,6 +200,35 @@ static void put_authentication(boot *b)
 	boot_put(b, &where, boot_merge_all, sp_buf_view(&text));
 }
 
+/* ---- since when uses of tokens in secrets are noted (legacy_use.h) ---- */
+
+static bool is_day(sp_str text)
+{
+	sp_time t;
+	char whole[SP_TIME_TEXT_BYTES];
+	int n = snprintf(whole, sizeof whole, SP_FMT "T00:00:00Z", SP_ARG(text));
+	return text.len == 10 && sp_time_parse((sp_str){whole, (size_t)n}, &t, NULL) == SP_OK;
+}
+
+/* What is no day becomes today. */
+static bool merge_tracking(boot *b, yyjson_mut_val *obj, yyjson_mut_val *want)
+{
+	if (is_day(sp_kv_str(sp_kv_get(obj, "data"), "since")))
+		return true;
+	yyjson_mut_val *data = sp_kv_need_obj(boot_doc(b), obj, "data");
+	return data != NULL &&
+	       sp_kv_set_str(boot_doc(b), data, "since", sp_kv_str(sp_kv_get(want, "data"), "since"));
+}
+
+static void put_tracking(boot *b)
+{
+	const boot_where where = {"", "v1", "configmaps", SP_STR("kube-system"),
+				  SP_STR("kube-apiserver-legacy-service-account-token-tracking")};
+	sp_str today = sp_str_sub(boot_now(b), 0, 10);
+	boot_put(b, &where, merge_tracking,
+		 sp_arena_printf(boot_arena(b), "{\"data\":{\"since\":\"" SP_FMT "\"}}", SP_ARG(today)));
+}
+
 void boot_put_objects(boot *b)
 {
 	sp_cidr range;
@@ -213,4 +243,5 @@ void boot_put_objects(boot *b)
 	put_service(b, &range);
 	put_endpoints(b);
 	put_authentication(b);
+	put_tracking(b);
 }

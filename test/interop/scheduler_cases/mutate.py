@@ -88,12 +88,20 @@ def exchange(rnd, snapshot, pool):
 
 
 def tie(rnd, snapshot):
-    """Names that are taken once, pods on nodes that are there, an order of importance without ties, an image once per node."""
+    """Names that are taken once, pods on nodes that are there, an order of importance without ties, an image once per
+    node and of one size everywhere (the scheduler keeps the size it saw first, upstream's snapshot of a test each node's)."""
+    sizes = {}
     for n in snapshot["nodes"] + [s["setNode"] for s in snapshot.get("steps", []) if "setNode" in s]:
         there = set()
         for image in n.get("status", {}).get("images", []):
             image["names"] = [x for x in image.get("names", []) if x not in there]
             there.update(image["names"])
+            image.setdefault("sizeBytes", 0)
+            for name in image["names"][:1]:
+                image["sizeBytes"] = sizes.setdefault(name, image["sizeBytes"])
+            for name in image["names"]:
+                sizes.setdefault(name, image["sizeBytes"])
+            image["names"] = [x for x in image["names"] if sizes[x] == image["sizeBytes"]]
     nodes, seen = [n["metadata"]["name"] for n in snapshot["nodes"]], set()
     for i, (kind, p) in enumerate(pods_of(snapshot)):
         m = p.setdefault("metadata", {})
@@ -107,6 +115,8 @@ def tie(rnd, snapshot):
             p["spec"]["nodeName"] = rnd.choice(nodes)
         if kind in ("pending", "schedule", "nominated"):
             p["spec"].pop("nodeName", None)
+        if kind == "nominated" and not p.get("status", {}).get("nominatedNodeName"):
+            p.setdefault("status", {})["nominatedNodeName"] = rnd.choice(nodes or ["none"])
         if kind == "pods":
             p.setdefault("status", {})["startTime"] = f"2026-01-{1 + i % 28:02d}T{i // 28 % 24:02d}:{i // 672 % 60:02d}:00Z"
     return snapshot
