@@ -6,6 +6,8 @@
 #include "node/node_int.h"
 
 #define PULL_TIMEOUT_NS UINT64_C(0) /* as long as it takes: a deletion ends it */
+/* Somebody else may bring the image during a pause. U: pkg/kubelet/kubelet.go backOffPeriod. */
+#define LOOK_AGAIN_NS (10 * NODE_SECOND_NS)
 
 static sp_world *world(const node_image_need *n)
 {
@@ -95,7 +97,7 @@ static void pull_failed(node_image_need *n, sp_str text)
 	node_backoff_next(&m->pull, now, now);
 	m->pull_failed_ns = now;
 	/* Half way to the next try its status says that it waits. */
-	fail(n, "ErrImagePull", text, m->pull.delay_ns / 2);
+	fail(n, "ErrImagePull", text, SP_MIN(m->pull.delay_ns / 2, LOOK_AGAIN_NS));
 }
 
 static void pull_next(node_image_need *n);
@@ -147,7 +149,7 @@ static void pull(node_image_need *n)
 		node_worker_event(n->w, about(n), false, "BackOff", "Back-off pulling image \"" SP_FMT "\"",
 				  SP_ARG(n->image));
 		node_worker_event(n->w, n->c, true, "Failed", "Error: ImagePullBackOff");
-		fail(n, "ImagePullBackOff", text, left);
+		fail(n, "ImagePullBackOff", text, SP_MIN(left, LOOK_AGAIN_NS));
 		return;
 	}
 	node_worker_event(n->w, about(n), false, "Pulling", "Pulling image \"" SP_FMT "\"", SP_ARG(n->image));

@@ -493,7 +493,7 @@ static void image_status(flight *l)
 {
 	const sp_cri_image_status_request *q = l->request;
 	sp_cri_image i = {.id = SP_STR("sha256:1"), .size = 1000};
-	bool none = sp_str_starts(q->image->image, SP_STR("none")) ||
+	bool none = (sp_str_starts(q->image->image, SP_STR("none")) && !l->cri->has_none) ||
 		    (sp_str_starts(q->image->image, SP_STR("private")) && !l->cri->has_private);
 	if (sp_str_starts(q->image->image, SP_STR("volume")))
 		i.id = SP_STR("sha256:2");

@@ -33,6 +33,7 @@ typedef struct fake_cri {
 	void (*reopened)(void);  /* a log was opened anew; may be NULL */
 	uint32_t removed_images; /* bits: the first, the second that nobody uses */
 	bool keeps_logs;         /* none can be opened anew */
+	bool has_none;           /* somebody brought the images "none…", which can't be pulled */
 	bool has_private;        /* an image "private…" was pulled: as the user "u", which it takes */
 	bool has_users;          /* can put pods into user namespaces */
 	bool needs_range;        /* its network is not ready before it is told a range of pods' addresses */

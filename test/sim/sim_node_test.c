@@ -845,6 +845,11 @@ SP_TEST(sim_node, image_volumes)
 	       "image");
 	T_TRUE(nr_has_event(r, "Failed", "Error: ErrImagePull"));
 	T_TRUE(fake_cri_container(&r->cri, "b") == NULL);
+	/* The pause grows to minutes; one that somebody else brings is seen within 10 s. */
+	nr_run(r, 400 * SECOND);
+	T_EQ_C(nr_of(r, "bad", STATUS(0) "state.waiting.reason"), "ImagePullBackOff");
+	r->cri.has_none = true;
+	T_TRUE(nr_becomes(r, "bad", STATUS(0) "ready", "true", 12));
 	/* What is mounted is used. */
 	nr_disk.available = 0;
 	nr_run(r, 700 * SECOND);
