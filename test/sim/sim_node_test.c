@@ -845,17 +845,27 @@ SP_TEST(sim_node, image_volumes)
 	       "image");
 	T_TRUE(nr_has_event(r, "Failed", "Error: ErrImagePull"));
 	T_TRUE(fake_cri_container(&r->cri, "b") == NULL);
-	/* The pause grows to minutes; one that somebody else brings is seen within 10 s. */
-	nr_run(r, 400 * SECOND);
-	T_EQ_C(nr_of(r, "bad", STATUS(0) "state.waiting.reason"), "ImagePullBackOff");
-	r->cri.has_none = true;
-	T_TRUE(nr_becomes(r, "bad", STATUS(0) "ready", "true", 12));
 	/* What is mounted is used. */
 	nr_disk.available = 0;
 	nr_run(r, 700 * SECOND);
 	T_EQ_U64(r->cri.removed_images, 2);
 	nr_disk.available = nr_disk.capacity;
 	T_TRUE(r->cri.broken == NULL);
+}
+
+/* The pause between pulls grows to minutes; an image that somebody else brings is seen within 10 s. */
+SP_TEST(sim_node, an_image_that_others_bring)
+{
+	node_rig *r = nr_open(&(sp_sim_opts){.seed = t_random()});
+	T_TRUE(!t_failed());
+	nr_make(r, "p",
+		"\"containers\":[{\"name\":\"a\",\"image\":\"none:1\",\"imagePullPolicy\":\"IfNotPresent\","
+		"\"command\":[" RUN "]}]");
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "state.waiting.reason", "ErrImagePull", 20));
+	nr_run(r, 400 * SECOND);
+	T_EQ_C(nr_of(r, "p", STATUS(0) "state.waiting.reason"), "ImagePullBackOff");
+	r->cri.has_none = true;
+	T_TRUE(nr_becomes(r, "p", STATUS(0) "ready", "true", 12));
 }
 
 SP_TEST(sim_node, images_on_a_full_disk)
