@@ -98,14 +98,16 @@ static yyjson_val *member(yyjson_val *v, const char *key)
 
 /* -- containers ----------------------------------------------------------------------------------------- */
 
+/* Of two with one name the last counts, as in upstream's map. */
 static yyjson_val *status_of(const reader *r, const char *list, sp_str name)
 {
+	yyjson_val *found = NULL;
 	yyjson_arr_iter it = yyjson_arr_iter_with(member(r->status, list));
 	for (yyjson_val *s; (s = yyjson_arr_iter_next(&it)) != NULL;) {
 		if (sp_str_eq(sp_json_str(member(s, "name")), name))
-			return s;
+			found = s;
 	}
-	return NULL;
+	return found;
 }
 
 /* The largest of what is asked, in force and allotted; what is asked does not count once it was refused. */

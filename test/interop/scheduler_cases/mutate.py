@@ -16,6 +16,7 @@ CASES, CHECKER, PEER, SAMPAN = sys.argv[1:5]
 SEED, COUNT, KEEP = os.environ.get("SEED", "1"), int(os.environ.get("COUNT", "300")), os.environ.get("KEEP")
 PODS = ("pods", "pending", "nominated")
 NAMED = ("name", "nodeName", "namespace", "uid", "nominatedNodeName")  # what ties objects together is chosen apart
+REQUIRED = ("spec", "status", "containers", "allocatable", "maxSkew", "topologyKey", "whenUnsatisfiable", "weight", "key", "effect")
 INVALID = re.compile("label selector.*(Invalid value|not a valid label selector operator)")
 spec = importlib.util.spec_from_file_location("check", CHECKER)
 check = importlib.util.module_from_spec(spec)
@@ -77,7 +78,7 @@ def exchange(rnd, snapshot, pool):
     others = pool.get(place_of(path))
     up = parent(snapshot, path)
     what = rnd.random()
-    if what < 0.15 and isinstance(up, dict) and path[-1] not in ("spec", "status", "containers", "allocatable"):
+    if what < 0.15 and isinstance(up, dict) and path[-1] not in REQUIRED:
         del up[path[-1]]
     elif what < 0.25 and isinstance(up, list) and len(up) > 1:
         del up[path[-1]]
