@@ -248,6 +248,8 @@ static bool bind(request *q)
 	sp_str group = {NULL, 0}, rest = version;
 	if (sp_str_cut(&rest, '/', &group))
 		version = rest;
+	if (sp_str_index(version, '/') >= 0) /* no group and version; U: schema.FromAPIVersionAndKind */
+		group = version = (sp_str){NULL, 0};
 	return refuse(q->w, sp_status_bad_request(sp_arena_printf(
 				    &q->w->arena,
 				    "cannot bind token to object of type " SP_FMT "/" SP_FMT ", Kind=" SP_FMT,

@@ -455,6 +455,11 @@ SP_TEST(api_odd, paths_selectors_and_links)
 		 },
 		 404,
 		 "*\"message\":\"the server could not find the requested resource\"*"},
+		{{.method = "POST",
+		  .path = "/api/v1/namespaces/default/bindings",
+		  .body = SP_STR_INIT("{\"target\":{\"kind\":\"Node\",\"name\":\"n\"}}")},
+		 400,
+		 "*\"message\":\"Name parameter required.\"*"},
 		{{
 			 .method = "GET",
 			 .path = "/apis/authorization.k8s.io/v1/subjectaccessreviews/x",

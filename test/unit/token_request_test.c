@@ -19,6 +19,11 @@ SP_TEST(token_request, no_longer_than_that)
 		  .body = SP_STR_INIT("{\"spec\":{\"expirationSeconds\":90000}}")},
 		 201,
 		 "*\"expirationSeconds\":7200,*"},
+		{{.method = "POST",
+		  .path = TOKEN,
+		  .body = SP_STR_INIT("{\"spec\":{\"boundObjectRef\":{\"apiVersion\":\"a/b/c\"}}}")},
+		 400,
+		 "*\"message\":\"cannot bind token to object of type /, Kind=\"*"},
 	};
 	t_asker *f = t_asker_open();
 	T_TRUE(f != NULL);

@@ -96,6 +96,11 @@ static void bind(api_write *w)
 {
 	sp_err err;
 	yyjson_mut_val *binding = w->arg, *pod = NULL;
+	if (w->r->info.name.len == 0) { /* the old way, and the body names none */
+		sp_status s = sp_status_bad_request(SP_STR("Name parameter required."));
+		api_write_refuse(w, &s);
+		return;
+	}
 	sp_code code = api_write_load(w, w->r->info.name, &pod, &err);
 	if (code != SP_OK) {
 		api_write_fail(w, code, &err);
