@@ -456,6 +456,16 @@ SP_TEST(api_odd, paths_selectors_and_links)
 		 404,
 		 "*\"message\":\"the server could not find the requested resource\"*"},
 		{{.method = "POST",
+		  .path = "/apis/apiregistration.k8s.io/v1/apiservices",
+		  .body = SP_STR_INIT(
+			  "{\"metadata\":{\"name\":\"v1.r1.example.com\",\"generateName\":\"gen-\"},"
+			  "\"spec\":{\"group\":\"r1.example.com\",\"version\":\"v1\","
+			  "\"groupPriorityMinimum\":1000,\"versionPriority\":10,"
+			  "\"insecureSkipTLSVerify\":true,\"service\":{\"namespace\":\"d\","
+			  "\"name\":\"s\"}}}")},
+		 422,
+		 "*\"field\":\"metadata.generateName\"*"},
+		{{.method = "POST",
 		  .path = "/api/v1/namespaces/default/bindings",
 		  .body = SP_STR_INIT("{\"target\":{\"kind\":\"Node\",\"name\":\"n\"}}")},
 		 400,

@@ -79,6 +79,14 @@ static void service_validate(sp_violations *v, yyjson_mut_val *spec, yyjson_mut_
 			     "may not be true if caBundle is present");
 }
 
+/* Upstream holds the beginning of a generated name against the same rule. */
+static void must_be(sp_violations *v, const sp_path *path, sp_str name, sp_str wanted)
+{
+	if (name.len > 0 && sp_name_path_segment(name).n == 0 && !sp_str_eq(name, wanted))
+		sp_v_invalid(v, path, name, "must be `spec.version+\".\"+spec.group`: \"" SP_FMT "\"",
+			     SP_ARG(wanted));
+}
+
 static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 {
 	sp_violations *v = c->errors;
@@ -87,9 +95,8 @@ static void validate(sp_kind_ctx *c, yyjson_mut_val *obj)
 	       name = sp_meta_name(obj);
 	sp_str wanted = sp_arena_printf(c->arena, SP_FMT "." SP_FMT, SP_ARG(version), SP_ARG(group));
 	sp_meta_validate_generic(c, obj); /* finalizers of any form */
-	if (name.len > 0 && sp_name_path_segment(name).n == 0 && !sp_str_eq(name, wanted))
-		sp_v_invalid(v, SP_PATH("metadata.name"), name,
-			     "must be `spec.version+\".\"+spec.group`: \"" SP_FMT "\"", SP_ARG(wanted));
+	must_be(v, SP_PATH("metadata.generateName"), sp_kv_str(sp_meta(obj), "generateName"), wanted);
+	must_be(v, SP_PATH("metadata.name"), name, wanted);
 	if (group.len == 0 && !sp_str_eq(version, SP_STR("v1")))
 		sp_v_required(v, SP_PATH("spec.group"),
 			      "only v1 may have an empty group and it better be legacy kube");
