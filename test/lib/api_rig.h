@@ -11,7 +11,7 @@
 #include "io/http.h"
 
 #define RIG_DIR "build/bench-apiserver"
-#define RIG_CONNECTIONS 16u
+#define RIG_CONNECTIONS 48u                   /* 250 streams each, as both servers allow: 10,000 watches */
 #define RIG_PATIENCE_NS UINT64_C(60000000000) /* for anything that must come */
 
 extern sp_world *rig_world;
